@@ -1,0 +1,1 @@
+"""Everything with an effect: network, database, files, signals, and the life of a worker."""
