@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import pytest
+
+from arkworker.settings.yaml_document import Entry, Mapping, Scalar, Sequence, YamlError, parse_yaml, to_python
+
+
+def failure(text: str) -> YamlError:
+    with pytest.raises(YamlError) as caught:
+        parse_yaml(text)
+    return caught.value
+
+
+def place(text: str) -> tuple[int, int]:
+    error = failure(text)
+    return error.line, error.column
+
+
+def read(text: str) -> object:
+    node = parse_yaml(text)
+    assert node is not None
+    return to_python(node)
+
+
+def test_nodes_keep_their_places() -> None:
+    """Every node says where it is written, from 1, and whether its text is bare."""
+    assert parse_yaml("a: 1\nb:\n  - 'x'\n") == Mapping(
+        (
+            Entry(Scalar("a", True, 1, 1), Scalar("1", True, 1, 4)),
+            Entry(Scalar("b", True, 2, 1), Sequence((Scalar("x", False, 3, 5),), 3, 3)),
+        ),
+        1,
+        1,
+    )
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# only a comment\n", "---\n", "\ufeff", "%YAML 1.1\n---\n...\n"])
+def test_a_document_without_content_is_none(text: str) -> None:
+    """Nothing is nothing, not an empty mapping."""
+    assert parse_yaml(text) is None
+
+
+def test_json_is_yaml() -> None:
+    """A JSON document is read as it is meant."""
+    assert read('{"a": 1, "b": [true, null, 1.5, "\\u00e9"], "c": {}}') == {
+        "a": 1,
+        "b": [True, None, 1.5, "é"],
+        "c": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: 1\na: 2", [(2, 1)]),
+        ("a: 1\n'a': 2", [(2, 1)]),
+        ('{"a": 1, "a": 2}', [(1, 10)]),
+        ("a: 1\nb: [{c: 1, c: 1}]\na: 3\na: 4", [(2, 12), (3, 1), (4, 1)]),
+        ("a: {x: 1, x: 2}\nb: [", [(1, 11), (2, 5)]),
+    ],
+)
+def test_all_keys_given_twice_are_found(text: str, expected: list[tuple[int, int]]) -> None:
+    """Duplicates at any depth are reported together, and with the error that ended the reading."""
+    assert [(error.line, error.column) for error in failure(text).errors] == expected
+
+
+def test_merge_keys_are_resolved() -> None:
+    """Explicit keys win over merged ones, the first merged mapping over later ones; places are those of the text."""
+    text = "a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\nc:\n  <<: [*a, *b]\n  x: 5\n"
+    assert read(text) == {"a": {"x": 1, "y": 2}, "b": {"y": 3, "z": 4}, "c": {"y": 2, "z": 4, "x": 5}}
+    root = parse_yaml(text)
+    assert isinstance(root, Mapping)
+    merged = root.entries[2].value
+    assert isinstance(merged, Mapping)
+    assert [(entry.key.text, entry.key.line) for entry in merged.entries] == [("y", 1), ("z", 2), ("x", 5)]
+
+
+def test_a_quoted_merge_key_is_a_key() -> None:
+    """Only the bare word merges."""
+    assert read('"<<": {a: 1}') == {"<<": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("- a\n- [b]: 1", (2, 3)),
+        ("? {a: 1}\n: 2", (1, 3)),
+        ("a: &x [1]\n*x : 2", (2, 1)),
+        ("a: 1\n: 2", (2, 1)),
+        ("~: 1", (1, 1)),
+        ("null: 1", (1, 1)),
+        ('"": 1', (1, 1)),
+        ("!!null k: 1", (1, 1)),
+        ("<<: 1", (1, 5)),
+        ("<<: [{a: 1}, 2]", (1, 5)),
+    ],
+)
+def test_keys_are_text(text: str, expected: tuple[int, int]) -> None:
+    """A key that is a collection, null or empty is refused where it stands, like a merge of what is no mapping."""
+    assert place(text) == expected
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ["!!python/object:os.system", "!!python/name:os", "!foo", "!!binary", "!!set", "!!timestamp", "!!omap", "!<x:y>"],
+)
+def test_only_core_tags_are_read(tag: str) -> None:
+    """Any other tag is an error, on a scalar, a list and a mapping."""
+    for value in ("x", "[x]", "{x: 1}"):
+        assert "not read" in failure(f"a:\n  - {tag} {value}").message
+        assert place(f"a:\n  - {tag} {value}") == (2, 5)
+
+
+def test_core_tags_say_what_a_value_is() -> None:
+    """A tagged scalar is what its tag says, and a tag that does not fit is refused."""
+    assert read("{a: !!str 5, b: !!int '5', c: !!float 5, d: !!bool 'no', e: !!null '', f: !!seq [], g: !!map {}}") == {
+        "a": "5",
+        "b": 5,
+        "c": 5.0,
+        "d": False,
+        "e": None,
+        "f": [],
+        "g": {},
+    }
+    for text in ("!!int x", "!!bool 5", "!!map [a]", "!!seq {a: b}", "!!str [a]", "!!map x", "!!null 5", "!!float x"):
+        assert place(text) == (1, 1)
+
+
+@pytest.mark.parametrize("text", ["a: *b", "a: &a [*a]", "a: &a {<<: *a}", "a: &x 1\nb: &x 2"])
+def test_aliases_have_one_anchor_before_them(text: str) -> None:
+    """Unknown, recursive and ambiguous anchors are refused."""
+    assert failure(text).hint
+
+
+def test_aliases_stand_for_the_same_value() -> None:
+    """An alias may stand for a value and for a key; a key's place is where the alias is."""
+    assert read("a: &x b\n*x : *x") == {"a": "b", "b": "b"}
+    root = parse_yaml("a: &x b\n*x : c")
+    assert isinstance(root, Mapping)
+    assert root.entries[1].key == Scalar("b", True, 2, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 60,
+        "- " * 60 + "a",
+        "{a: " * 60,
+        "? " * 60,
+        "a: &a 1\nb: [" + "*a, " * 21 + "]",
+        "x" * (1024 * 1024 + 1),
+        "é" * (600 * 1024),
+        "[" + "a," * 300_000 + "]",
+    ],
+)
+def test_limits_end_the_reading(text: str) -> None:
+    """Depth, aliases, bytes and values are bounded."""
+    assert failure(text).message.startswith(("more than", "larger than", "too large", "a key cannot be"))
+
+
+def test_nested_aliases_count_by_what_they_expand_to() -> None:
+    """A bomb within the number of aliases is refused before it is built."""
+    lines = ["a0: &a0 [" + ", ".join(["x"] * 1000) + "]"]
+    lines += [f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 10)]
+    assert failure("\n".join(lines)).message.startswith("too large")
+
+
+@pytest.mark.parametrize("text", ["a: 1\n---\nb: 2", "---\n---\n", "a: 1\n...\nb: 2\n"])
+def test_a_file_holds_one_document(text: str) -> None:
+    """A second document is refused."""
+    assert failure(text).line >= 2
+
+
+@pytest.mark.parametrize("character", ["\0", "\x07", "\x1b", "\x7f", "\x9b", "\ud800", "\ufffe"])
+def test_control_characters_are_refused_by_their_number(character: str) -> None:
+    """What a terminal would obey is named, not shown, with its place."""
+    error = failure(f"a: 1\nb: x{character}")
+    assert (error.line, error.column) == (2, 5)
+    assert f"U+{ord(character):04X}" in error.message
+    assert character not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a:\n\t- b", (2, 1)),
+        ('a: 1\nb: "x\nc: 2\n', (2, 4)),
+        ("a: 'x", (1, 4)),
+        ("a: [1, 2\nb: 3", (1, 4)),
+        ("a: {b: 1\n", (1, 4)),
+        ("a: b: c", (1, 5)),
+        ("a: 1\nb\n", (2, 1)),
+        ("a: @b", (1, 4)),
+        ("a: %b", (1, 4)),
+        ("a:\n  - b\n c", (3, 2)),
+        ('a: "\\q"', (1, 5)),
+        ('"\\ud800"', (1, 4)),
+        ("a: !x!y 1", (1, 4)),
+        ("a: - b", (1, 4)),
+        ("%FOO\n---\na: 1", (1, 5)),
+        ("%YAML 3.0\n---\na: 1", (1, 1)),
+    ],
+)
+def test_mistakes_of_syntax_have_a_place_and_a_remedy(text: str, expected: tuple[int, int]) -> None:
+    """What cannot be read is explained in our words."""
+    error = failure(text)
+    assert (error.line, error.column) == expected
+    assert error.hint
+    assert not error.message.startswith("not valid YAML")
+
+
+@pytest.mark.parametrize(
+    "text", ["p: *hunter2", "p: !hunter2", "p: !!hunter2 x", "p: &hunter2 &hunter2", "p: @hunter2", "p: 'hunter2"]
+)
+def test_messages_hold_no_value(text: str) -> None:
+    """A password that YAML takes for an alias, a tag or an anchor stays out of the message and its causes."""
+    error = failure(text)
+    assert "hunter2" not in repr(error.args)
+    assert (error.__cause__, error.__context__) == (None, None)
