@@ -1,0 +1,96 @@
+# Everything that one does in this repository; `make` alone lists it.
+# All of it happens in .venv and .venv-compat, which a missing or outdated installation makes anew.
+
+PYTHON ?= python3
+WORKERS ?= 2
+PYTEST_FLAGS ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP_FLAGS := -qq --disable-pip-version-check --no-input
+INSTALLED := $(VENV)/.installed
+
+PEERS := base-worker-0.6.0 base-worker-0.5.1 base-worker-0.3.7
+PEERS_INSTALLED := $(PEERS:%=.venv-compat/%/.installed)
+
+DEMO_OUTPUT := demo-output
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL: # pytest's closing line comes last
+.PHONY: help all demo test install format format-check lint types schemas schemas-check pytest coverage compat campaign \
+	bench upgrade clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+all: format test ## format, then the whole check
+
+demo: $(INSTALLED) ## find the text lines of two pages from the 16th century, and draw them
+	@mkdir -p $(DEMO_OUTPUT)/current
+	@PONOS_DATA=$(DEMO_OUTPUT) $(RUN) -m arkworker run examples/page_lines/worker.py:PageLines \
+		-c examples/page_lines/worker.yml
+	@echo; echo "The pictures:"; ls -1 $(DEMO_OUTPUT)/current/*.png | sed 's/^/  /'
+
+test: format-check lint types schemas-check pytest ## the whole check: format, lint, types, schemas, tests
+
+install: $(INSTALLED) ## what the other targets need, in .venv
+
+$(INSTALLED): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=…")'
+	@echo "Installing in $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install $(PIP_FLAGS) --requirement requirements.lock
+	@$(RUN) -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+format: $(INSTALLED) ## rewrite the code in the one style
+	@$(RUN) -m ruff format .
+	@$(RUN) -m ruff check --fix-only .
+
+format-check: $(INSTALLED)
+	@$(RUN) -m ruff format --check .
+
+lint: $(INSTALLED) ## ruff's rules
+	@$(RUN) -m ruff check .
+
+types: $(INSTALLED) ## mypy, strict
+	@$(RUN) -m mypy
+
+schemas: $(INSTALLED) ## generate schemas/ again
+	@$(RUN) -m arkworker.settings.schemas --write schemas
+
+schemas-check: $(INSTALLED)
+	@$(RUN) -m arkworker.settings.schemas --check schemas
+
+pytest: $(INSTALLED) ## the tests alone
+	@$(RUN) -m pytest --numprocesses $(WORKERS) $(PYTEST_FLAGS)
+
+coverage: $(INSTALLED) ## the tests, with the lines that none of them reaches
+	@$(RUN) -m pytest --numprocesses $(WORKERS) --cov --cov-report term-missing:skip-covered $(PYTEST_FLAGS)
+
+compat: $(INSTALLED) $(PEERS_INSTALLED) ## compare with three published releases, each in an environment of its own
+	@$(RUN) -m pytest -m compat tests/compat $(PYTEST_FLAGS)
+
+# The oldest release has no packages for Python 3.13 and later.
+.venv-compat/%/.installed: tests/compat/requirements/%.txt
+	@echo "Installing in $(@D) …"
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install $(PIP_FLAGS) --requirement $<
+	@touch $@
+
+campaign: $(INSTALLED) ## the long fault runs
+	@$(RUN) -m pytest -m campaign tests $(PYTEST_FLAGS)
+
+bench: $(INSTALLED) $(PEERS_INSTALLED) ## measure beside the published releases and the physical limit
+	@for script in $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))); do \
+		echo "== $$script"; $(RUN) $$script || exit 1; done
+
+upgrade: $(INSTALLED) ## the newest packages that pyproject.toml admits, written to requirements.lock
+	@$(RUN) -m pip install $(PIP_FLAGS) --upgrade --upgrade-strategy eager --editable '.[dev]' hatchling
+	@{ sed -n '/^#/p' requirements.lock; $(RUN) -m pip freeze --exclude-editable; } > requirements.lock.new
+	@mv requirements.lock.new requirements.lock
+
+clean: ## forget all that can be made again
+	@rm -rf $(VENV) .venv-compat $(DEMO_OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
