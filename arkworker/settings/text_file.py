@@ -6,7 +6,7 @@ import os
 import stat
 from dataclasses import dataclass
 
-from arkworker.settings.printable import printable
+from arkworker.text import printable
 
 MAX_BYTES = 1024 * 1024
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -60,7 +60,7 @@ def read_text_file(path: str, *, max_bytes: int = MAX_BYTES) -> TextFile:
         raise TextFileError("no such file: the path holds a NUL character") from None
     except OSError as error:
         raise TextFileError(_reason(error)) from None
-    return TextFile(printable(path, limit=200), _decode(data))
+    return TextFile(printable(path), _decode(data))
 
 
 def _read_bytes(path: str, max_bytes: int) -> bytes:

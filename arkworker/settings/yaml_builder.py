@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import yaml
 
-from arkworker.settings.printable import printable
 from arkworker.settings.yaml_nodes import Entry, Mapping, Node, Scalar, Sequence, YamlError
 from arkworker.settings.yaml_scalars import resolve_scalar
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _CORE = "tag:yaml.org,2002:"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SCALAR_TAGS = frozenset({"str", "int", "float", "bool", "null"})
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _CORE_TAGS = _SCALAR_TAGS | {"seq", "map"}
@@ -33,7 +38,7 @@ class Limits:
     bytes: int = 1024 * 1024
     levels: int = 50
     aliases: int = 20
-    size: int = 200_000
+    size: int = 100_000
 
 
 class _OpenSequence:
@@ -75,7 +80,8 @@ class Builder:
         column: The same, from 1.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, decode: Callable[[str], str] = str) -> None:
+        self._decode = decode
         self.root: Node | None = None
         self.duplicates: list[YamlError] = []
         self.line = self.column = 1
@@ -103,15 +109,19 @@ class Builder:
             self._start_document()
 
     def _take_scalar(self, event: yaml.ScalarEvent) -> None:
-        self._grow(1 + len(event.value) // 16)
+        text = self._decode(event.value)
+        size = 1 + len(text) // 16
+        self._grow(size)
+        if not text.isascii() and _SURROGATE.search(text):  # PyYAML's own parser lets them through
+            raise self._error("an escape that stands for half a character", "write the character itself")
         tag = self._core_tag(event.tag)
         if tag is not None and tag not in _SCALAR_TAGS:
             raise self._error(f"!!{tag} does not fit a single value", "remove the tag")
-        scalar = Scalar(event.value, tag is None and not event.style, self.line, self.column, tag)
+        scalar = Scalar(text, tag is None and not event.style, self.line, self.column, tag)
         if tag is not None:
             resolve_scalar(scalar)
         if event.anchor is not None:
-            self._anchor(event.anchor, scalar, 1 + len(event.value) // 16)
+            self._anchor(event.anchor, scalar, size)
         self._place(scalar)
 
     def _take_alias(self, name: str) -> None:
@@ -183,11 +193,11 @@ class Builder:
             raise self._error("an empty key", "give it a name, or put it in quotes")
         if node.text in parent.lines:
             first = parent.lines[node.text]
-            message = f"the key {printable(node.text)!r} is given twice, first on line {first}"
+            message = f"the key '{printable(node.text, 60)}' is given twice, first on line {first}"
             self.duplicates.append(self._error(message, "remove one"))
         parent.lines.setdefault(node.text, self.line)
         # An alias for a key: what is wrong with the key is wrong here, not at the anchor.
-        return node if node.line == self.line else replace(node, line=self.line, column=self.column)
+        return replace(node, line=self.line, column=self.column)
 
     def _awaits_key(self) -> bool:
         parent = self._open[-1] if self._open else None

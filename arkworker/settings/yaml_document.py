@@ -13,6 +13,7 @@ import yaml
 from arkworker.settings.yaml_builder import Builder, Limits
 from arkworker.settings.yaml_nodes import Entry, Mapping, Node, Scalar, Sequence, YamlError, gather
 from arkworker.settings.yaml_scalars import resolve_scalar, to_python
+from arkworker.settings.yaml_surrogates import replace_surrogate_pairs
 from arkworker.settings.yaml_syntax import explain
 
 __all__ = [
@@ -32,6 +33,9 @@ _DEFAULT_LIMITS = Limits()
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # All that YAML 1.1 does not allow: control characters, surrogates, non-characters.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Directives: libyaml takes time by the square of their number.
+_DIRECTIVE = re.compile("(?:^|[\r\x85\u2028\u2029])%", re.MULTILINE)
+_MOST_DIRECTIVES = 20
 
 
 def parse_yaml(text: str, limits: Limits = _DEFAULT_LIMITS) -> Node | None:
@@ -43,7 +47,8 @@ def parse_yaml(text: str, limits: Limits = _DEFAULT_LIMITS) -> Node | None:
     """
     text = text.removeprefix("\ufeff")
     _check_characters(text, limits)
-    builder = Builder(limits)
+    text, decode = replace_surrogate_pairs(text)
+    builder = Builder(limits, decode)
     failure = _feed(builder, text)
     # Raised here, not where it was caught: PyYAML's exceptions hold the text of the document.
     if failure is not None or builder.duplicates:
@@ -54,6 +59,8 @@ def parse_yaml(text: str, limits: Limits = _DEFAULT_LIMITS) -> Node | None:
 def _check_characters(text: str, limits: Limits) -> None:
     if len(text) > limits.bytes or len(text.encode(errors="surrogatepass")) > limits.bytes:
         raise YamlError(f"larger than {limits.bytes:,} bytes", 1, 1, "is it the right file?")
+    if len(_DIRECTIVE.findall(text)) > _MOST_DIRECTIVES:
+        raise YamlError(f"more than {_MOST_DIRECTIVES} lines begin with '%'", 1, 1, "is it the right file?")
     found = _FORBIDDEN.search(text)
     if found:
         before = text[: found.start()]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from arkworker.settings.printable import printable
 from arkworker.settings.yaml_nodes import YamlError
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     import yaml

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import json
+
 import pytest
+import yaml
+from hypothesis import assume, given
+from hypothesis import strategies as some
 
 from arkworker.settings.yaml_document import Entry, Mapping, Scalar, Sequence, YamlError, parse_yaml, to_python
 
@@ -151,6 +156,7 @@ def test_aliases_stand_for_the_same_value() -> None:
         "x" * (1024 * 1024 + 1),
         "é" * (600 * 1024),
         "[" + "a," * 300_000 + "]",
+        "".join(f"%TAG !a{i}! x\n" for i in range(21)),
     ],
 )
 def test_limits_end_the_reading(text: str) -> None:
@@ -217,3 +223,90 @@ def test_messages_hold_no_value(text: str) -> None:
     error = failure(text)
     assert "hunter2" not in repr(error.args)
     assert (error.__cause__, error.__context__) == (None, None)
+
+
+@pytest.fixture(params=["CSafeLoader", "SafeLoader"])
+def _either_parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """libyaml, and PyYAML's own parser where libyaml is missing."""
+    monkeypatch.setattr("arkworker.settings.yaml_document._LOADER", getattr(yaml, request.param))
+
+
+@pytest.mark.usefixtures("_either_parser")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (r'"\ud83d\ude00"', "😀"),
+        (r'{"a\uD83D\uDE00b": "\\\ud83d\ude00\ud83d\ude01"}', {"a😀b": "\\😀😁"}),
+        (r"'\ud83d\ude00 \uD83D\uDE00'", r"\ud83d\ude00 \uD83D\uDE00"),
+        (r'["\\ud83d", "\ue000\ud83d\ude00", \ud83d\ude00]', ["\\ud83d", "\ue000😀", r"\ud83d\ude00"]),
+        ("|\n \\ud83d\\ude00\n", "\\ud83d\\ude00\n"),
+    ],
+)
+def test_pairs_of_surrogates_are_one_character(text: str, expected: object) -> None:
+    """JSON writes an emoji as two escapes; outside double quotes the same letters are just letters."""
+    assert read(text) == expected
+
+
+@pytest.mark.usefixtures("_either_parser")
+def test_a_pair_of_surrogates_moves_nothing() -> None:
+    """What follows on the line keeps its place."""
+    root = parse_yaml(r'["\ud83d\ude00", a]')
+    assert isinstance(root, Sequence)
+    assert [(item.line, item.column) for item in root.items] == [(1, 2), (1, 18)]
+
+
+@pytest.mark.usefixtures("_either_parser")
+@pytest.mark.parametrize("text", [r'a: "\ud800"', r'a: "\ud83dx"', r'a: "\ude00\ud83d"', r'a: "\\ud83d\ude00"'])
+def test_half_a_pair_is_refused(text: str) -> None:
+    """A lone surrogate is no character."""
+    assert "an escape" in failure(text).message
+
+
+@pytest.mark.usefixtures("_either_parser")
+@pytest.mark.parametrize(
+    "text", ["a: [1", "a: 'x", "a: b: c", "a:\n\t- b", "a: *x", "a: !x y", "[" * 60, "a: @x", "a: 1\n b: 2"]
+)
+def test_either_parser_has_a_remedy(text: str) -> None:
+    """The messages are ours whichever parser complains."""
+    error = failure(text)
+    assert error.hint or error.message.startswith("more than")
+    assert not error.message.startswith("not valid YAML")
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), ValueError("x"), AttributeError("x"), RecursionError(), MemoryError()]
+)
+def test_whatever_the_parser_raises_has_a_place(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No exception of PyYAML passes."""
+
+    def parse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(yaml, "parse", parse)
+    assert str(failure("a: 1")) == f"line 1, column 1: not valid YAML ({type(error).__name__})"
+
+
+@given(some.text(alphabet="ab:-?[]{},&*!|>'\"%@`#~<=\n\t 0\\u", max_size=60))
+def test_any_text_is_a_document_or_an_error(source: str) -> None:
+    """Nothing but a node or a YamlError within the text comes out; what comes out is plain data or an error again."""
+    errors: list[YamlError] = []
+    try:
+        node = parse_yaml(source)
+        json.dumps(None if node is None else to_python(node))
+    except YamlError as error:
+        errors.append(error)
+    lines = range(1, source.count("\n") + 2)
+    assert all(error.line in lines and error.column >= 1 for error in errors)
+
+
+@given(
+    some.recursive(
+        some.none() | some.booleans() | some.integers(-(2**63), 2**63 - 1) | some.text(),
+        lambda inner: some.lists(inner, max_size=4) | some.dictionaries(some.text(min_size=1), inner, max_size=4),
+        max_leaves=20,
+    )
+)
+def test_all_json_is_read_as_json(data: object) -> None:
+    """Escaped as JSON does by default, any value comes back the same."""
+    assume(data is not None)
+    assert read(json.dumps(data)) == data
