@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import yaml
 
@@ -41,11 +41,20 @@ class Limits:
     size: int = 100_000
 
 
+class _Anchored(NamedTuple):
+    """What an alias stands for: `size` as in `Limits`, `height` in levels of lists and mappings."""
+
+    node: Node
+    size: int
+    height: int
+
+
 class _OpenSequence:
     """A list under construction."""
 
     def __init__(self, line: int, column: int, start: int) -> None:
         self.line, self.column, self.start = line, column, start
+        self.height = 1
         self.items: list[Node] = []
 
     def close(self) -> Sequence:
@@ -57,6 +66,7 @@ class _OpenMapping:
 
     def __init__(self, line: int, column: int, start: int) -> None:
         self.line, self.column, self.start = line, column, start
+        self.height = 1
         self.key: Scalar | None = None
         self.lines: dict[str, int] = {}
         self.entries: list[Entry] = []
@@ -89,7 +99,7 @@ class Builder:
         self._documents = self._aliases = self._size = 0
         self._open: list[_Open] = []
         self._open_anchors: list[str | None] = []
-        self._anchors: dict[str, tuple[Node, int]] = {}
+        self._anchors: dict[str, _Anchored] = {}
 
     def take(self, event: yaml.Event) -> None:
         """Build on; raises `YamlError` at the first thing that cannot be part of a document within the limits."""
@@ -121,7 +131,7 @@ class Builder:
         if tag is not None:
             resolve_scalar(scalar)
         if event.anchor is not None:
-            self._anchor(event.anchor, scalar, size)
+            self._anchor(event.anchor, _Anchored(scalar, size, 0))
         self._place(scalar)
 
     def _take_alias(self, name: str) -> None:
@@ -132,14 +142,14 @@ class Builder:
             raise self._error("this alias is part of what it stands for", "write the value out")
         if name not in self._anchors:
             raise self._error("this alias has no anchor before it", "put text that begins with '*' in quotes")
-        node, size = self._anchors[name]
-        self._grow(size)
-        self._place(node)
+        anchored = self._anchors[name]
+        self._grow(anchored.size)
+        self._check_levels(anchored.height)
+        self._place(anchored.node, anchored.height)
 
     def _open_collection(self, event: yaml.CollectionStartEvent, kind: str, collection: _Open) -> None:
         self._grow(1)
-        if len(self._open) >= self._limits.levels:
-            raise self._error(f"more than {self._limits.levels} levels of lists and mappings")
+        self._check_levels(1)
         if self._awaits_key():
             raise self._error("a key cannot be a list or a mapping", "put text that begins with a bracket in quotes")
         tag = self._core_tag(event.tag)
@@ -155,19 +165,21 @@ class Builder:
         # What a problem with this node concerns begins where the node does.
         self.line, self.column = node.line, node.column
         if anchor is not None:
-            self._anchor(anchor, node, self._size - collection.start)
-        self._place(node)
+            self._anchor(anchor, _Anchored(node, self._size - collection.start, collection.height))
+        self._place(node, collection.height)
 
     def _start_document(self) -> None:
         self._documents += 1
         if self._documents > 1:
             raise self._error("a second document", "a file holds one: remove the line '---' and what follows")
 
-    def _place(self, node: Node) -> None:
-        parent = self._open[-1] if self._open else None
-        if parent is None:
+    def _place(self, node: Node, height: int = 0) -> None:
+        if not self._open:
             self.root = node
-        elif isinstance(parent, _OpenSequence):
+            return
+        parent = self._open[-1]
+        parent.height = max(parent.height, height + 1)
+        if isinstance(parent, _OpenSequence):
             parent.items.append(node)
         elif parent.key is None:
             parent.key = self._checked_key(node, parent)
@@ -196,6 +208,8 @@ class Builder:
             message = f"the key '{printable(node.text, 60)}' is given twice, first on line {first}"
             self.duplicates.append(self._error(message, "remove one"))
         parent.lines.setdefault(node.text, self.line)
+        if (node.line, node.column) == (self.line, self.column):
+            return node
         # An alias for a key: what is wrong with the key is wrong here, not at the anchor.
         return replace(node, line=self.line, column=self.column)
 
@@ -203,10 +217,14 @@ class Builder:
         parent = self._open[-1] if self._open else None
         return isinstance(parent, _OpenMapping) and parent.key is None
 
-    def _anchor(self, name: str, node: Node, size: int) -> None:
+    def _anchor(self, name: str, anchored: _Anchored) -> None:
         if name in self._anchors:
             raise self._error("this anchor is given twice", "rename one, or put text that begins with '&' in quotes")
-        self._anchors[name] = (node, size)
+        self._anchors[name] = anchored
+
+    def _check_levels(self, height: int) -> None:
+        if len(self._open) + height > self._limits.levels:
+            raise self._error(f"more than {self._limits.levels} levels of lists and mappings")
 
     def _grow(self, size: int) -> None:
         self._size += size

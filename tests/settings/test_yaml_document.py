@@ -140,9 +140,9 @@ def test_aliases_have_one_anchor_before_them(text: str) -> None:
 def test_aliases_stand_for_the_same_value() -> None:
     """An alias may stand for a value and for a key; a key's place is where the alias is."""
     assert read("a: &x b\n*x : *x") == {"a": "b", "b": "b"}
-    root = parse_yaml("a: &x b\n*x : c")
+    root = parse_yaml("{a: &x b, *x : c}")
     assert isinstance(root, Mapping)
-    assert root.entries[1].key == Scalar("b", True, 2, 1)
+    assert root.entries[1].key == Scalar("b", True, 1, 11)
 
 
 @pytest.mark.parametrize(
@@ -169,6 +169,14 @@ def test_nested_aliases_count_by_what_they_expand_to() -> None:
     lines = ["a0: &a0 [" + ", ".join(["x"] * 1000) + "]"]
     lines += [f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 10)]
     assert failure("\n".join(lines)).message.startswith("too large")
+
+
+def test_nested_aliases_count_by_their_depth() -> None:
+    """Fifty levels are fifty levels, however they come about."""
+    lines = ["a0: &a0 " + "[" * 40 + "]" * 40, "a1: " + "[" * 9 + "*a0" + "]" * 9]
+    assert isinstance(parse_yaml("\n".join(lines)), Mapping)
+    lines.append("a2: " + "[" * 10 + "*a0" + "]" * 10)
+    assert place("\n".join(lines)) == (3, 15)
 
 
 @pytest.mark.parametrize("text", ["a: 1\n---\nb: 2", "---\n---\n", "a: 1\n...\nb: 2\n"])
