@@ -1,0 +1,207 @@
+"""The command line of `run`, `check` and `explain`: the platform's flags, the worker's own, and one for each option."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pydantic_core import PydanticUndefined
+
+from arkworker.errors import UsageError
+from arkworker.options import alternatives
+from arkworker.settings.catalogue import flag_name
+from arkworker.settings.platform import flag_of, variable_of
+from arkworker.settings.provenance import Origin, Path
+from arkworker.settings.reading import UnreadableError, read_text
+from arkworker.settings.source import MOST_SUGGESTIONS, PLATFORM_FIELDS, Source
+from arkworker.text import did_you_mean, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic.fields import FieldInfo
+
+    from arkworker.settings.catalogue import WorkerOptions
+    from arkworker.settings.source import Bench
+
+CONFIG_PREFIX = "--config."
+
+
+@dataclass(slots=True)
+class Typed:
+    """A flag as it stands on the command line: its spelling and the texts after it."""
+
+    spelling: str
+    texts: list[str] = field(default_factory=list)
+
+
+class _Collect(argparse.Action):
+    """Keeps what was typed, spelling included; the models read it."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        del parser
+        typed: Typed = getattr(namespace, self.dest, None) or Typed(option or self.dest)
+        typed.texts += values if isinstance(values, list) else [] if values is None else [values]
+        setattr(namespace, self.dest, typed)
+
+
+class Parser(argparse.ArgumentParser):
+    """Knows every flag that a worker understands; abbreviations are none."""
+
+    def __init__(self, prog: str, worker: WorkerOptions, argv: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(prog=prog, allow_abbrev=False, argument_default=None, **kwargs)
+        self.worker = worker
+        self._add_platform()
+        self._add_arguments()
+        self._add_configuration(argv)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+    def parse(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Parse, and say the nearest flag for one that is unknown.
+
+        Raises:
+            UsageError: The command line cannot be parsed.
+        """
+        namespace, rest = self.parse_known_args(list(argv))
+        for token in rest:
+            raise UsageError(self._unknown(token))
+        return namespace
+
+    def _unknown(self, token: str) -> str:
+        if not token.startswith("-") or token == "-":
+            return f"unexpected argument {printable(token, 60)}"
+        spelling = token.split("=")[0]
+        flag = next((flag for flag in map(flag_of, PLATFORM_FIELDS.values()) if flag and spelling in flag.names), None)
+        if flag is not None:
+            return f"{spelling} is for workers that process elements"
+        nearest = did_you_mean(spelling, self._option_string_actions)
+        return f"unknown flag {printable(spelling, 60)}" + (f"; {nearest}" if nearest else "")
+
+    def _add_platform(self) -> None:
+        group = self.add_argument_group("running")
+        for path, known in PLATFORM_FIELDS.items():
+            flag = flag_of(known)
+            if flag is None or (flag.elements and not self.worker.processes_elements):
+                continue
+            nargs: Any = "+" if flag.many else None if flag.metavar else 0
+            help_text = _help(known, variable_of(known))
+            dest = ".".join(path)
+            group.add_argument(
+                *flag.names, dest=dest, action=_Collect, nargs=nargs, metavar=flag.metavar or None, help=help_text
+            )
+
+    def _add_arguments(self) -> None:
+        fields = self.worker.arguments.model_fields if self.worker.arguments else {}
+        group = self.add_argument_group("arguments of this worker") if fields else self
+        for name, known in fields.items():
+            flag = flag_name(name)
+            nargs = "?" if bool in alternatives(known.annotation) else None
+            dest = f"arguments.{name}"
+            group.add_argument(
+                flag, dest=dest, action=_Collect, nargs=nargs, metavar=_metavar(known), help=_help(known, None)
+            )
+
+    def _add_configuration(self, argv: Sequence[str]) -> None:
+        group = self.add_argument_group("configuration")
+        for option in self.worker.options.values():
+            group.add_argument(
+                option.flag,
+                dest=f"config.{option.name}",
+                action=_Collect,
+                nargs="?",
+                metavar=_metavar(option.field),
+                help=_help(option.field, option.variable),
+            )
+        typed = dict.fromkeys(token.split("=")[0] for token in argv if token.startswith(CONFIG_PREFIX))
+        for flag in typed:
+            if flag not in self._option_string_actions:
+                # Known to the parser, so that its value goes with it; what it means is said with all other problems.
+                dest = f"config.{flag.removeprefix(CONFIG_PREFIX)}"
+                self.add_argument(flag, dest=dest, action=_Collect, nargs="?", help=argparse.SUPPRESS)
+
+
+def _metavar(known: FieldInfo) -> str:
+    types = alternatives(known.annotation)
+    return getattr(types[0], "__name__", "value").upper() if len(types) == 1 else "VALUE"
+
+
+def _help(known: FieldInfo, variable: str | None) -> str:
+    parts = [known.description or known.title or ""]
+    if known.default not in (None, PydanticUndefined, False, ()):
+        parts.append(f"(default: {known.default})")
+    if variable:
+        parts.append(f"[env: {variable}]")
+    return " ".join(part for part in parts if part).replace("%", "%%")
+
+
+class CommandLineSource(Source):
+    name = "command line"
+
+    def __init__(self, bench: Bench, namespace: argparse.Namespace) -> None:
+        super().__init__(bench)
+        self.typed: dict[str, Typed] = {
+            dest: typed for dest, typed in vars(namespace).items() if isinstance(typed, Typed)
+        }
+
+    def offer_all(self) -> None:
+        for path, known in PLATFORM_FIELDS.items():
+            typed = self.typed.get(".".join(path))
+            if typed is not None:
+                self._offer_platform(path, known, typed)
+        for name, known in (self.worker.arguments.model_fields if self.worker.arguments else {}).items():
+            typed = self.typed.get(f"arguments.{name}")
+            if typed is not None:
+                self._offer_value(("arguments", name), known.annotation, typed)
+        for dest, typed in self.typed.items():
+            if dest.startswith("config."):
+                self._offer_option(dest.removeprefix("config."), typed)
+
+    def _offer_platform(self, path: Path, known: FieldInfo, typed: Typed) -> None:
+        flag = flag_of(known)
+        assert flag is not None  # noqa: S101 - the parser made it from this flag
+        value: Any = typed.texts if flag.many else typed.texts[-1] if flag.metavar else True
+        if value == "" and not flag.many:
+            message = "a value is missing"
+            self.ledger.report(path, message, Origin(self.name, typed.spelling))
+            return
+        self.offer_platform(path, value, typed.spelling)
+
+    def _offer_option(self, name: str, typed: Typed) -> None:
+        if self.worker.is_free and name:
+            self._offer_value(("config", name), Any, typed)
+        elif name in self.worker.options:
+            option = self.worker.options[name]
+            self._offer_value(("config", *option.keys), option.annotation, typed)
+        else:
+            nearest = did_you_mean(name, self.worker.names) if len(self.typed) <= MOST_SUGGESTIONS else ""
+            message = f"unknown option; {nearest}" if nearest else "unknown option"
+            if name in self.worker.groups:
+                message = "this is a group: give its options, each with its own flag"
+            path = ("config", printable(name))
+            self.ledger.report(path, message, Origin(self.name, printable(typed.spelling)))
+
+    def _offer_value(self, path: Path, annotation: Any, typed: Typed) -> None:
+        origin = Origin(self.name, printable(typed.spelling))
+        try:
+            value = read_text(_text_of(typed, annotation), annotation)
+        except UnreadableError as error:
+            self.ledger.refuse(path, error, origin)
+        else:
+            self.ledger.offer(path, value, origin)
+
+
+def _text_of(typed: Typed, annotation: Any) -> str:
+    """The text of a flag; without one, a boolean is true. A list may be given by several flags."""
+    if not typed.texts:
+        if bool in alternatives(annotation):
+            return "true"
+        raise UnreadableError("a value is missing", f"write {typed.spelling}=…")
+    takes_list = any(
+        getattr(kind, "__origin__", kind) in (list, tuple, set, frozenset) for kind in alternatives(annotation)
+    )
+    return ",".join(typed.texts) if takes_list else typed.texts[-1]

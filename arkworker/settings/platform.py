@@ -1,0 +1,275 @@
+"""Everything that the platform and the person who starts a worker can set, besides its own configuration.
+
+Each field names its variables and flags; its description is the documentation and the JSON Schema. Variables are those of
+Arkindex, its client and its agents (published packages base-worker 0.1 to 0.6, client 0.2 to 1.3).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic.fields import FieldInfo
+    from pydantic_settings import PydanticBaseSettingsSource
+
+#: What a switch in the environment may say for "off"; any other text turns it on.
+OFF = frozenset({"0", "false", "no", "off", ""})
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """The environment variable that sets a field; the first of several that is not empty wins."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """The flags that set a field.
+
+    Attributes:
+        names: As typed, `("-c", "--config")`.
+        metavar: The placeholder of the value; empty for a switch.
+        many: One or more values follow.
+        elements: Only workers that process elements know it.
+    """
+
+    names: tuple[str, ...]
+    metavar: str = ""
+    many: bool = False
+    elements: bool = False
+
+
+def _switch(value: Any) -> Any:
+    return value.strip().lower() not in OFF if isinstance(value, str) else value
+
+
+def _identifier(value: str) -> str:
+    # It becomes part of a path and of a URL; all else about it is the server's business.
+    if not value.isascii() or not all(c.isalnum() or c in "-_." for c in value) or value.strip(".") != value:
+        raise ValueError("should be an id: letters, digits and dashes")
+    if len(value) > 255:
+        raise ValueError("should be an id, which is shorter")
+    return value
+
+
+def _path(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("should be a path, which holds no NUL character")
+    return value
+
+
+def _url(value: str) -> str:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or True)
+    except ValueError:
+        valid = False
+    if not valid or not value.isprintable() or " " in value:
+        raise ValueError("should be an http or https URL")
+    if parts.username or parts.password:
+        raise ValueError("should be a URL without a user name and password: use a token")
+    return value
+
+
+def _parents(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise ValueError("should be a JSON object: parent task id to task slug") from None
+
+
+Identifier = Annotated[str, AfterValidator(_identifier)]
+FilePath = Annotated[str, AfterValidator(_path)]
+HttpUrl = Annotated[str, AfterValidator(_url)]
+Switch = Annotated[bool, BeforeValidator(_switch)]
+Header = Annotated[str, Field(pattern=r"^[\x20-\x7e]+$")]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ApiSettings(_Group):
+    """How to reach the Arkindex API."""
+
+    url: Annotated[HttpUrl, Variable("ARKINDEX_API_URL")] = Field(
+        "https://arkindex.teklia.com/", description="Address of the instance; its API lies under /api/v1/."
+    )
+    task_token: Annotated[SecretStr | None, Variable("ARKINDEX_TASK_TOKEN")] = Field(
+        None, description="Token of the task, sent with the scheme Ponos; goes before the user's token."
+    )
+    token: Annotated[SecretStr | None, Variable("ARKINDEX_API_TOKEN")] = Field(
+        None, description="Token of a user, sent with the scheme Token."
+    )
+    auth_scheme: Annotated[Header | None, Variable("ARKINDEX_API_AUTH_SCHEME")] = Field(
+        None, description="Authentication scheme to send the token with, in place of Ponos or Token."
+    )
+    schema_url: Annotated[str | None, Variable("ARKINDEX_API_SCHEMA_URL")] = Field(
+        None,
+        description="URL or local path of the instance's OpenAPI document, read when an unusual operation is used.",
+    )
+    csrf_cookie: Annotated[Header | None, Variable("ARKINDEX_API_CSRF_COOKIE")] = Field(
+        None, description="Name of the CSRF cookie; arkindex.csrf by default."
+    )
+    verify: Annotated[Switch, Variable("ARKINDEX_API_VERIFY")] = Field(
+        True, description="Check the server's certificate. Turning it off is warned about at every start."
+    )
+    ca_bundle: Annotated[FilePath | None, Variable("ARKINDEX_API_CA_BUNDLE")] = Field(
+        None, description="Path of the certificates to trust, in place of the system's."
+    )
+
+
+class Settings(BaseSettings):
+    """The platform's side of a worker's settings: variables and flags, without the worker's own configuration."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, protected_namespaces=("settings_",)
+    )
+
+    api: ApiSettings = ApiSettings()
+
+    worker_run_id: Annotated[Identifier | None, Variable("ARKINDEX_WORKER_RUN_ID")] = Field(
+        None, description="Worker run to load from Arkindex and to sign results with; without it, developer mode."
+    )
+    dev: Annotated[Switch, Flag(("--dev",))] = Field(
+        False, description="Developer mode: read-only, nothing is loaded from Arkindex, even with a worker run."
+    )
+    task_id: Annotated[Identifier | None, Variable("PONOS_TASK")] = Field(
+        None, description="Id of the current task; set when the worker runs under Ponos."
+    )
+    task_chunk: Annotated[Identifier | None, Variable("ARKINDEX_TASK_CHUNK")] = Field(
+        None, description="Index of this task's chunk, where a process is split."
+    )
+    data_dir: Annotated[FilePath | None, Variable("PONOS_DATA")] = Field(
+        None, description="Root of the tasks' data; the work directory is `current` in it."
+    )
+    xdg_data_home: Annotated[FilePath | None, Variable("XDG_DATA_HOME")] = Field(
+        None, description="Where user data lives (~/.local/share): the work directory without PONOS_DATA lies in it."
+    )
+    xdg_config_home: Annotated[FilePath | None, Variable("XDG_CONFIG_HOME")] = Field(
+        None, description="Where user configuration lives (~/.config): the local secrets lie in it."
+    )
+
+    corpus_id: Annotated[Identifier | None, Variable("ARKINDEX_CORPUS_ID")] = Field(
+        None, description="Corpus (project) to work on in developer mode; a worker run brings its own."
+    )
+    model_id: Annotated[Identifier | None, Variable("ARKINDEX_MODEL_ID")] = Field(
+        None, description="Model to work with in developer mode; a worker run brings its own."
+    )
+    model_version_id: Annotated[Identifier | None, Variable("ARKINDEX_MODEL_VERSION_ID")] = Field(
+        None, description="Model version to work with in developer mode; a worker run brings its own."
+    )
+    model_dir: Annotated[FilePath | None, Variable("ARKINDEX_MODEL_DIR")] = Field(
+        None, description="Directory with the files of the model, filled by the agent."
+    )
+
+    config_file: Annotated[FilePath | None, Flag(("-c", "--config"), "FILE")] = Field(
+        None, description="YAML (or JSON) file with the configuration, for developer mode."
+    )
+    env_file: Annotated[FilePath | None, Flag(("--env-file",), "FILE")] = Field(
+        None, description="File of NAME=value lines, weaker than the environment; none is read unasked."
+    )
+    database: Annotated[FilePath | None, Flag(("-d", "--database"), "FILE")] = Field(
+        None, description="SQLite cache to use, for workers that use one."
+    )
+    extras_dir: Annotated[FilePath | None, Flag(("--extras-dir",), "DIR")] = Field(
+        None, description="Directory with extra files, such as a model, in developer mode."
+    )
+    verbose: Annotated[Switch, Variable("ARKINDEX_DEBUG"), Flag(("-v", "--verbose", "--debug"))] = Field(
+        False, description="Log at level DEBUG, and show the traceback of an error."
+    )
+    log_format: Annotated[Literal["text", "json"], Flag(("--log-format",), "FORMAT")] = Field(
+        "text", description="How to log: text, or json for one JSON object a line."
+    )
+
+    element: Annotated[tuple[Identifier, ...], Flag(("--element",), "ID", many=True, elements=True)] = Field(
+        (), description="Elements to process."
+    )
+    elements_list: Annotated[
+        FilePath | None, Variable("TASK_ELEMENTS"), Flag(("--elements-list",), "FILE", elements=True)
+    ] = Field(None, description="JSON file with the list of elements to process; their ids are used.")
+    no_elements_list: Annotated[
+        Switch, Variable("SKIP_TASK_ELEMENTS"), Flag(("--no-elements-list",), elements=True)
+    ] = Field(False, description="Ignore a list of elements: take them from the process.")
+    no_worker_activity: Annotated[Switch, Flag(("--no-worker-activity",), elements=True)] = Field(
+        False, description="Do not report the state of each element to Arkindex."
+    )
+    set: Annotated[tuple[str, ...], Flag(("--set",), "DATASET:NAME", many=True, elements=True)] = Field(
+        (), description="Dataset sets to process, each as the dataset's id, a colon and the set's name."
+    )
+
+    bootstrap: Annotated[Switch, Variable("TASK_BOOTSTRAP"), Flag(("--bootstrap",))] = Field(
+        False, description="Download the parents' artifacts and the model before starting, where no agent does."
+    )
+    bootstrap_parents: Annotated[
+        dict[Identifier, Identifier] | None, BeforeValidator(_parents), Variable("TASK_PARENTS")
+    ] = Field(None, description="For bootstrap: JSON object of parent task ids and their slugs.")
+    bootstrap_model_version: Annotated[Identifier | None, Variable("ARKINDEX_MODEL_VERSION")] = Field(
+        None, description="For bootstrap: model version to download."
+    )
+    container_id: Annotated[Identifier | None, Variable("CONTAINER_ID")] = Field(
+        None, description="The vast.ai instance to stop at exit."
+    )
+    container_api_key: Annotated[SecretStr | None, Variable("CONTAINER_API_KEY")] = Field(
+        None, description="Token that stops the vast.ai instance."
+    )
+    vast_url: Annotated[HttpUrl, Variable("VAST_URL")] = Field(
+        "https://console.vast.ai", description="Address of the vast.ai API."
+    )
+    slurm_job_id: Annotated[Identifier | None, Variable("SLURM_JOB_ID")] = Field(
+        None, description="Id of the Slurm job, where there is one: such workers have no network."
+    )
+
+    max_image_pixels: Annotated[int | None, Field(ge=0), Variable("ARKINDEX_MAX_IMAGE_PIXELS")] = Field(
+        None, description="Largest image that Pillow may open, in pixels; 0 means no limit."
+    )
+    user_agent: Annotated[Header | None, Variable("REQUESTS_USER_AGENT")] = Field(
+        None, description="User-Agent of file downloads."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_args: PydanticBaseSettingsSource,
+        **_kwargs: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # The order of this tuple is the precedence. Nothing is read unasked: the sources come with their inputs.
+        sources: Sequence[PydanticBaseSettingsSource] = init_settings.init_kwargs["sources"]  # type: ignore[attr-defined]
+        return tuple(sources)
+
+
+#: Variables of releases long gone: named when somebody still sets them.
+GONE_VARIABLES = {
+    "WORKER_VERSION_ID": "the worker version comes with ARKINDEX_WORKER_RUN_ID since base-worker 0.3",
+    "ARKINDEX_PROCESS_ID": "the process comes with ARKINDEX_WORKER_RUN_ID since base-worker 0.3",
+    "TASK_ID": "the task is named by PONOS_TASK",
+    "PONOS_DATA_DIR": "the data directory is named by PONOS_DATA",
+}
+
+
+def variable_of(field: FieldInfo) -> str | None:
+    return next((part.name for part in field.metadata if isinstance(part, Variable)), None)
+
+
+def flag_of(field: FieldInfo) -> Flag | None:
+    return next((part for part in field.metadata if isinstance(part, Flag)), None)
+
+
+def platform_fields() -> dict[tuple[str, ...], FieldInfo]:
+    """The path of each field, groups resolved."""
+    fields = {(name,): field for name, field in Settings.model_fields.items() if name != "api"}
+    return fields | {("api", name): field for name, field in ApiSettings.model_fields.items()}

@@ -1,0 +1,146 @@
+"""The configuration file: a flat mapping, or the modern list under `configuration:`; each value with its position."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from arkworker.settings.provenance import Origin, Path, Place
+from arkworker.settings.reading import FILE, UnreadableError, read
+from arkworker.settings.source import ConfigurationSource, Given
+from arkworker.settings.yaml_document import parse_yaml
+from arkworker.settings.yaml_nodes import Mapping, Node, Scalar, Sequence, YamlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from arkworker.settings.source import Bench
+    from arkworker.settings.text_file import TextFile
+
+LONGEST_EXCERPT = 160  # characters of a line; what follows adds nothing on a screen
+
+
+class YamlFileSource(ConfigurationSource):
+    name = "configuration file"
+    typed_by_person = True
+    dialect = FILE
+
+    def __init__(self, bench: Bench, file: TextFile) -> None:
+        super().__init__(bench)
+        self.file = file
+        self.lines = file.text.splitlines()
+
+    def offer_all(self) -> None:
+        try:
+            root = parse_yaml(self.file.text)
+        except YamlError as failure:
+            for error in failure.errors:
+                place = self._location(error.line, error.column)
+                self.ledger.report((), error.message, Origin(self.name, place), hint=error.hint)
+            return
+        if isinstance(root, Mapping):
+            self._offer_root(root)
+        elif root is not None:
+            self._report_node((), "should be a mapping of options", root)
+
+    def _offer_root(self, root: Mapping) -> None:
+        modern = next((entry for entry in root.entries if entry.key.text == "configuration"), None)
+        if modern is not None and not isinstance(modern.value, Sequence):
+            message = "should be a list of items with key, value and secret"
+            self._report_node(("configuration",), message, modern.value)
+            return
+        reserved = [entry for entry in root.entries if entry.key.text in ("secrets", "extras_dir", "configuration")]
+        flat = [entry for entry in root.entries if entry not in reserved]
+        self._offer_reserved({entry.key.text: entry.value for entry in reserved})
+        if modern is not None:
+            self._offer_modern(modern.value)
+            if flat:
+                hint = "use one form: all options in the list, or all of them flat"
+                self._report_node(("config", flat[0].key.text), "beside a configuration list", flat[0].key, hint)
+        else:
+            self.offer_entries(self._given(entry.key, entry.value) for entry in flat)
+
+    def entries_of(self, given: Given) -> Iterable[Given] | None:
+        if not isinstance(given.value, Mapping):
+            return None
+        return [self._given(entry.key, entry.value) for entry in given.value.entries]
+
+    def _offer_reserved(self, reserved: dict[str, Node]) -> None:
+        if "extras_dir" in reserved:
+            node = reserved["extras_dir"]
+            text = node.text if isinstance(node, Scalar) and node.tag in (None, "str") else ""
+            if text:
+                self.offer_platform(("extras_dir",), text, self._location(node.line, node.column))
+            else:
+                self._report_node(("extras_dir",), "should be the path of a directory", node)
+        if "secrets" in reserved:
+            self._offer_secret_names(reserved["secrets"])
+
+    def _offer_secret_names(self, node: Node) -> None:
+        names = node.items if isinstance(node, Sequence) else (None,)
+        if all(isinstance(name, Scalar) and name.text and name.tag in (None, "str") for name in names):
+            value = [name.text for name in names if isinstance(name, Scalar)]
+            self.ledger.offer(("secrets",), value, Origin(self.name, self._location(node.line, node.column)))
+        else:
+            self._report_node(("secrets",), "should be a list of names of secrets", node)
+
+    def _offer_modern(self, items: Node) -> None:
+        assert isinstance(items, Sequence)  # noqa: S101 - narrowed by the caller
+        for index, item in enumerate(items.items):
+            self._offer_item(index, item)
+
+    def _offer_item(self, index: int, item: Node) -> None:
+        fields = {entry.key.text: entry.value for entry in item.entries} if isinstance(item, Mapping) else {}
+        key, secret = fields.get("key"), fields.get("secret")
+        flag = _boolean(secret)
+        if set(fields) != {"key", "value", "secret"} or not isinstance(key, Scalar) or not key.text or flag is None:
+            message = "should be an item with key, value and secret (true or false), and nothing more"
+            self._report_node(("configuration", str(index)), message, item)
+        else:
+            self.offer_item(self._given(key, fields["value"]), is_secret=flag)
+
+    def _given(self, key: Scalar, value: Node) -> Given:
+        return Given(key.text, value, Origin(self.name, self._location(key.line, key.column)), self._locator(value))
+
+    def _locator(self, node: Node) -> Callable[[Path], Place]:
+        return lambda rest: self._place(_descend(node, rest))
+
+    def _place(self, node: Node) -> Place:
+        line = self.lines[node.line - 1] if 0 < node.line <= len(self.lines) else ""
+        location = self._location(node.line, node.column)
+        if node.column > LONGEST_EXCERPT:
+            return Place(location)
+        return Place(location, line[:LONGEST_EXCERPT], node.line, node.column)
+
+    def _location(self, line: int, column: int) -> str:
+        return f"{self.file.name}:{line}:{column}"
+
+    def _report_node(self, path: Path, message: str, node: Node, hint: str = "") -> None:
+        # Without the excerpt: what it shows belongs to no known option.
+        origin = Origin(self.name, self._location(node.line, node.column))
+        self.ledger.report(path, message, origin, hint=hint)
+
+
+def _boolean(node: Node | None) -> bool | None:
+    try:
+        value = read(node, bool, FILE)
+    except UnreadableError:
+        return None
+    return value if isinstance(value, bool) else None
+
+
+def _descend(node: Node, rest: Path) -> Node:
+    """The node of a part of a value: the deepest one on the way to it."""
+    for step in rest:
+        inner = _step(node, step)
+        if inner is None:
+            return node
+        node = inner
+    return node
+
+
+def _step(node: Node, step: str) -> Node | None:
+    if isinstance(node, Sequence) and step.isdigit() and int(step) < len(node.items):
+        return node.items[int(step)]
+    if isinstance(node, Mapping):
+        return next((entry.value for entry in node.entries if entry.key.text == step), None)
+    return None
