@@ -15,6 +15,7 @@ ArkworkerError                          1   FAILED
 ├── ExtrasDirNotFoundError             78   there is no directory of extra files
 ├── ArchiveError                       78   an archive is damaged, hostile or too large
 ├── CacheError                         78   a cache database is damaged, hostile or of another version
+├── ImageError (also ValueError)        1   the image of an element cannot be opened
 └── StoppedError                    128+n   a signal ended the run in good order
 ```
 
@@ -109,9 +110,11 @@ class ApiError(ArkworkerError):
     Attributes:
         operation: Its id, such as `RetrieveWorkerRun`.
         status: The HTTP status, where there was an answer.
+        uncertain: How many attempts at something that writes the server may have acted upon although they failed.
     """
 
     exit_code = ExitCode.UNAVAILABLE
+    uncertain: int = 0
 
     def __init__(self, operation: str, message: str, *, status: int | None = None) -> None:
         self.operation = operation
@@ -250,6 +253,18 @@ class CacheError(ArkworkerError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+class ImageError(ArkworkerError, ValueError):
+    """The image of an element cannot be opened: there is none, it cannot be downloaded, it is damaged or too large.
+
+    Attributes:
+        status: The HTTP status of the server that refused it, where one did.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 class StoppedError(ArkworkerError):

@@ -1,0 +1,55 @@
+"""Text from outside, made fit for messages and logs: no secret, no query string, no control character, not long."""
+
+from __future__ import annotations
+
+import logging
+import re
+from urllib.parse import quote, urlsplit
+
+LONGEST = 200  # characters of a body in a message
+_QUERY = re.compile(r"(https?://[^\s?\"'<>\\]*)\?[^\s\"'<>\\]*", re.IGNORECASE)
+_READ = 65536  # enough to hide a token before the text is cut, not so much that a huge body costs
+
+
+def mask_query(url: str) -> str:
+    """An address that may be shown: a signature or a token in the query stays hidden (so do user and fragment)."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an invalid address"
+    return escape(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{'?…' if parts.query else ''}")
+
+
+def escape(text: str) -> str:
+    """At most 200 characters, none of which can steer a terminal or break a log line."""
+    shown = "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text[: 2 * LONGEST]
+    )
+    return shown if len(shown) <= LONGEST and len(text) <= 2 * LONGEST else shown[: LONGEST - 1] + "…"
+
+
+class Excerpts:
+    """Makes excerpts that never hold the token."""
+
+    def __init__(self, token: str | None) -> None:
+        self._secrets = tuple({token, quote(token, safe="")}) if token else ()
+
+    def of(self, content: bytes | str) -> str:
+        """The beginning of a body."""
+        text = content if isinstance(content, str) else content[:_READ].decode("utf-8", "backslashreplace")
+        for secret in self._secrets:
+            text = text.replace(secret, "**********")
+        return escape(_QUERY.sub(r"\1?…", text).strip())
+
+
+class QueryFilter(logging.Filter):
+    """Hides query strings in what the libraries below log: a signature or a secret may be in one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the record; it is always logged."""
+        message = record.getMessage()
+        if "?" in message:
+            record.msg, record.args = re.sub(r"\?[^\s\"']*", "?…", message), ()
+        if record.exc_info:
+            record.exc_info = record.exc_text = None
+        return True

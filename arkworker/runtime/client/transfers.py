@@ -1,0 +1,167 @@
+"""Files from and to the instance and the storage behind it, streamed, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+from typing import IO, TYPE_CHECKING
+from urllib.parse import urljoin
+
+from requests.utils import requote_uri
+
+from arkworker.errors import ArkworkerError
+from arkworker.runtime.client.answers import lose, refuse
+from arkworker.runtime.client.attempts import Attempt, Fault
+from arkworker.runtime.client.connection import origin_of
+from arkworker.runtime.client.excerpts import Excerpts
+from arkworker.runtime.client.failures import TransportError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from arkworker.runtime.client.remote import RemoteFile
+    from arkworker.runtime.client.transport import Answer, Transport
+
+REDIRECTS = 5
+ERROR_LIMIT = 65536  # bytes of an error's body that are read
+MOVED = frozenset({301, 302, 303, 307, 308})
+
+
+def follow(transport: Transport, url: str, *, trusted: bool, limit: int | None = None) -> Answer:
+    """GET an address; redirects are followed without token and cookies, wherever they lead.
+
+    Raises:
+        TransportError: There is no answer, or the redirects do not end.
+    """
+    headers = {"Accept": "*/*"} if limit else {"Accept": "*/*", "Accept-Encoding": "identity"}
+    for _ in range(REDIRECTS + 1):
+        answer = transport.send("GET", url, trusted=trusted, headers=headers, limit=limit)
+        location = answer.headers.get("Location")
+        if answer.status not in MOVED or not location:
+            return answer
+        with answer:
+            url, trusted = redirect_target(url, location), False
+    raise TransportError(f"more than {REDIRECTS} redirects", Fault.REFUSED)
+
+
+def redirect_target(url: str, location: str) -> str:
+    """The whole address that a redirect leads to.
+
+    Raises:
+        TransportError: It is no web address.
+    """
+    try:
+        target = requote_uri(urljoin(url, location))
+    except (ValueError, UnicodeError):
+        target = ""
+    if origin_of(target) is None:
+        raise TransportError("redirected to something that is no web address", Fault.REFUSED)
+    return target.partition("#")[0]
+
+
+def download(transport: Transport, remote: RemoteFile, file: IO[bytes]) -> Attempt:
+    """Attempt to write a remote file into a local one, from its beginning."""
+    try:
+        with follow(transport, remote.url, trusted=remote.is_operation) as answer:
+            if answer.status != 200:
+                return _refusal(remote.label, answer)
+            written, digest = _copy(answer.chunks(), file, remote.size)
+    except TransportError as error:
+        return lose(remote.label, error.reason, error.fault)
+    if remote.size is not None and written != remote.size:
+        return lose(remote.label, f"{written} bytes came where {remote.size} were promised", Fault.GARBLED)
+    if remote.md5 is not None and digest != remote.md5.lower():
+        return lose(remote.label, "the file has another MD5 than promised", Fault.GARBLED)
+    return Attempt()
+
+
+def upload(transport: Transport, label: str, url: str, source: Path, headers: Mapping[str, str]) -> Attempt:
+    """Attempt to PUT a file; the value is the headers of the answer."""
+    with _disk(source), source.open("rb") as file:
+        try:
+            with transport.send("PUT", url, trusted=False, headers=headers, body=file, limit=ERROR_LIMIT) as answer:
+                if not 200 <= answer.status < 300:
+                    return _refusal(label, answer)
+                with contextlib.suppress(TransportError):  # the status has said it all
+                    answer.read(ERROR_LIMIT)
+                return Attempt(answer.headers)
+        except TransportError as error:
+            return lose(label, error.reason, error.fault)
+
+
+@contextlib.contextmanager
+def replacing(destination: Path) -> Iterator[IO[bytes]]:
+    """A file beside the destination that takes its place when the block succeeds, synced, and vanishes otherwise.
+
+    Raises:
+        ArkworkerError: The disk refuses.
+    """
+    # A digest: the name itself may be as long as a name can be.
+    prefix = f".{hashlib.sha256(destination.name.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}."
+    _sweep(destination.parent, prefix)
+    part = destination.with_name(f"{prefix}{secrets.token_hex(8)}.part")
+    with _disk(destination), part.open("xb") as file:
+        try:
+            with contextlib.suppress(OSError):  # a file system without locks only keeps its leftovers longer
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            part.replace(destination)
+            _sync(destination.parent)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+def _copy(chunks: Iterator[bytes], file: IO[bytes], size: int | None) -> tuple[int, str]:
+    digest = hashlib.md5(usedforsecurity=False)  # what Arkindex keeps of a file
+    file.seek(0)
+    file.truncate()
+    written = 0
+    for chunk in chunks:
+        written += len(chunk)
+        if size is not None and written > size:
+            raise TransportError(f"more than the {size} bytes that were promised", Fault.GARBLED)
+        digest.update(chunk)
+        file.write(chunk)
+    return written, digest.hexdigest()
+
+
+def _refusal(label: str, answer: Answer) -> Attempt:
+    # A storage's own error may repeat the signature of the address: its status says enough.
+    status = answer.status
+    if status < 400:
+        return lose(label, "an unexpected status", Fault.REFUSED, status=status)
+    return refuse(label, status, answer.headers, answer.reason.encode("utf-8", "replace"), Excerpts(None))
+
+
+def _sweep(directory: Path, prefix: str) -> None:
+    """Remove what killed downloads left: a live one holds its lock."""
+    for leftover in directory.glob(f"{prefix}*.part"):
+        with contextlib.suppress(OSError), leftover.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            leftover.unlink()
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    else:
+        return
+    raise ArkworkerError(f"{path}: {reason}")

@@ -1,0 +1,231 @@
+"""Sends requests, one session a thread and process, and says in the client's own words what became of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+from typing import IO, TYPE_CHECKING, Any, Self
+
+import requests
+import requests.utils
+import urllib3
+from requests.cookies import get_cookie_header
+from requests.structures import CaseInsensitiveDict
+
+from arkworker import __version__
+from arkworker.runtime.client.attempts import Fault
+from arkworker.runtime.client.excerpts import QueryFilter
+from arkworker.runtime.client.failures import TransportError, explain
+from arkworker.runtime.client.wire import Adapter, Sockets, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from arkworker.runtime.client.connection import Connection, Endpoint
+    from arkworker.runtime.clock import Clock
+
+CHUNK = 65536  # bytes read at a time
+USER_AGENT = f"arkworker/{__version__}"
+_ACCEPTED = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive"}
+_FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+for _name in ("connectionpool", "connection", "response", "poolmanager", "util.retry"):
+    logging.getLogger(f"urllib3.{_name}").addFilter(QueryFilter())
+
+
+class Transport:
+    """The way to one instance, for any number of threads."""
+
+    def __init__(self, connection: Connection, endpoint: Endpoint, clock: Clock, ended: threading.Event) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._ended = ended
+        self._process = _Process(ended)
+        self._origin = endpoint.origin
+        self._csrf_cookie = connection.csrf_cookie or "arkindex.csrf"
+        self._trusted = _ACCEPTED | {"Accept": "application/json", "Referer": endpoint.referer}
+        if endpoint.authorization:
+            self._trusted["Authorization"] = endpoint.authorization
+        if not connection.verify:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the client warns itself, once
+
+    def send(  # noqa: PLR0913 - a request has that many parts
+        self,
+        method: str,
+        url: str,
+        *,
+        trusted: bool,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | IO[bytes] | None = None,
+        limit: int | None = None,
+    ) -> Answer:
+        """Send a request; the answer's body is still to be read.
+
+        Args:
+            method: The HTTP method.
+            url: The whole address.
+            trusted: Whether it is the instance's: only then are token and cookies sent, and cookies kept.
+            headers: More headers.
+            body: What to send; a file is streamed.
+            limit: The most bytes that the whole answer may take.
+
+        Raises:
+            TransportError: There is no answer.
+        """
+        channel = self._channel()
+        request = self._prepare(channel.session, method, url, trusted=trusted)
+        request.headers.update(headers or {})
+        request.body = body  # type: ignore[assignment] # the stubs know no binary file
+        if body is not None or method not in _SAFE:
+            request.headers.setdefault("Content-Length", str(_length(body)))
+        channel.wire.begin(limit)
+        try:
+            return Answer(self._exchange(channel, request, trusted=trusted), channel.wire, self)
+        except _FAILURES as error:
+            failure = self.explain(error, channel.wire)
+        raise failure  # outside the handler: the errors of requests hold the request, and so the token
+
+    def explain(self, error: Exception, wire: Wire) -> TransportError:
+        """An error of the libraries below, in our words."""
+        if self._ended.is_set():
+            return TransportError(
+                "ended, because the run is being stopped", Fault.LOST if wire.sent else Fault.NOT_SENT
+            )
+        return explain(error, wire, self._connection)
+
+    def end(self) -> None:
+        """End the requests under way in every thread; the client's flag refuses later ones."""
+        self._process.sockets.shut()
+
+    def close(self) -> None:
+        """Close the connections; a later request opens new ones."""
+        process, self._process = self._process, _Process(self._ended)
+        if process.pid == os.getpid():
+            for session in list(process.sessions):
+                session.close()
+
+    def _exchange(self, channel: _Channel, request: requests.PreparedRequest, *, trusted: bool) -> requests.Response:
+        if self._ended.is_set():
+            channel.wire.sent = False
+            raise OSError("the client has been ended")
+        # The adapter, not Session.send: redirects, cookies and credentials are the client's own decisions.
+        response = channel.session.get_adapter(request.url or "").send(
+            request,
+            stream=True,
+            timeout=(self._connection.connect_timeout, self._connection.read_timeout),
+            verify=channel.verify,
+            proxies=channel.proxies if trusted else requests.utils.get_environ_proxies(request.url or ""),
+        )
+        if trusted and response.cookies:
+            channel.session.cookies.update(response.cookies)
+        return response
+
+    def _prepare(self, session: requests.Session, method: str, url: str, *, trusted: bool) -> requests.PreparedRequest:
+        # By hand: what requests would check and encode again is sound already, and that costs a third of a call.
+        request = requests.PreparedRequest()
+        request.method, request.url = method, url
+        request.headers = CaseInsensitiveDict(self._trusted if trusted else _ACCEPTED)
+        if trusted and session.cookies:
+            cookie = get_cookie_header(session.cookies, request)  # type: ignore[no-untyped-call] # so are the stubs
+            if cookie:
+                request.headers["Cookie"] = cookie
+            if method not in _SAFE and (token := session.cookies.get(self._csrf_cookie)):
+                request.headers["X-CSRFToken"] = token
+        return request
+
+    def _channel(self) -> _Channel:
+        if self._process.pid != os.getpid():
+            self._process = _Process(self._ended)  # a forked child shares no socket with its parent
+        process = self._process
+        channel: _Channel | None = getattr(process.local, "channel", None)
+        if channel is None:
+            channel = process.local.channel = _Channel(self._connection, self._origin, self._clock, process.sockets)
+            process.sessions.add(channel.session)
+        return channel
+
+
+class Answer:
+    """Status and headers, and a body to be read while the context lasts."""
+
+    def __init__(self, response: requests.Response, wire: Wire, transport: Transport) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self.reason = response.reason
+        self._raw: Any = response.raw
+        self._wire = wire
+        self._transport = transport
+        self._whole = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._whole:
+            self._raw.release_conn()
+        else:
+            self._raw.close()  # what is left of the body must not be taken for the next answer
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body, decompressed.
+
+        Raises:
+            TransportError: It is cut, stalls or cannot be decompressed.
+        """
+        while True:
+            try:
+                chunk = self._raw.read1(CHUNK, decode_content=True)
+            except _FAILURES as error:
+                failure = self._transport.explain(error, self._wire)
+                break
+            if not chunk:
+                self._whole = True
+                return
+            yield chunk
+        raise failure
+
+    def read(self, limit: int) -> bytes:
+        """The whole body.
+
+        Raises:
+            TransportError: As `chunks`, or it is longer than `limit` bytes.
+        """
+        parts, size = [], 0
+        for chunk in self.chunks():
+            parts.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                raise TransportError(f"the answer is larger than {limit >> 20} MiB", Fault.GARBLED)
+        return b"".join(parts)
+
+
+class _Channel:
+    """One thread's session, with the proxies and certificates that the environment names, read once."""
+
+    def __init__(self, connection: Connection, origin: str, clock: Clock, sockets: Sockets) -> None:
+        self.wire = Wire(clock, connection.read_timeout)
+        self.session = requests.Session()
+        self.session.trust_env = False
+        for scheme in ("https://", "http://"):
+            self.session.mount(scheme, Adapter(self.wire, sockets))
+        self.proxies = requests.utils.get_environ_proxies(origin)
+        bundle = connection.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        self.verify: bool | str = (bundle or True) if connection.verify else False
+
+
+class _Process:
+    """What must not cross a fork."""
+
+    def __init__(self, ended: threading.Event) -> None:
+        self.pid = os.getpid()
+        self.local = threading.local()
+        self.sockets = Sockets(ended)
+        self.sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+
+
+def _length(body: bytes | IO[bytes] | None) -> int:
+    if body is None or isinstance(body, bytes):
+        return len(body or b"")
+    return os.fstat(body.fileno()).st_size
