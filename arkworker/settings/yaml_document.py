@@ -25,6 +25,7 @@ __all__ = [
     "Sequence",
     "YamlError",
     "parse_yaml",
+    "read_yaml",
     "resolve_scalar",
     "to_python",
 ]
@@ -45,28 +46,47 @@ def parse_yaml(text: str, limits: Limits = _DEFAULT_LIMITS) -> Node | None:
         YamlError: It is no YAML, is beyond the limits, holds a key twice, a key that is no text, a tag outside the core
             (`!!str`, `!!int`, `!!float`, `!!bool`, `!!null`, `!!seq`, `!!map`) or a second document.
     """
+    root, errors = read_yaml(text, limits)
+    # Raised here, not where it was found: PyYAML's exceptions hold the text of the document.
+    if errors:
+        raise gather(errors)
+    return root
+
+
+def read_yaml(
+    text: str, limits: Limits = _DEFAULT_LIMITS, *, json_pairs: bool = True
+) -> tuple[Node | None, list[YamlError]]:
+    r"""As `parse_yaml`, for who goes on after an error: keys given twice are errors, but both stay in the document.
+
+    Args:
+        text: The document.
+        limits: How much it may hold.
+        json_pairs: Whether `"\ud83d\ude00"` is one character, as in JSON, or refused, as libyaml alone does.
+    """
     text = text.removeprefix("\ufeff")
-    _check_characters(text, limits)
-    text, decode = replace_surrogate_pairs(text)
+    failure = _forbidden(text, limits)
+    if failure is not None:
+        return None, [failure]
+    text, decode = replace_surrogate_pairs(text) if json_pairs else (text, str)
     builder = Builder(limits, decode)
     failure = _feed(builder, text)
-    # Raised here, not where it was caught: PyYAML's exceptions hold the text of the document.
-    if failure is not None or builder.duplicates:
-        raise gather([*builder.duplicates, *([] if failure is None else [failure])])
-    return None if _is_nothing(builder.root) else builder.root
+    if failure is not None:
+        return None, [*builder.duplicates, failure]
+    return None if _is_nothing(builder.root) else builder.root, builder.duplicates
 
 
-def _check_characters(text: str, limits: Limits) -> None:
+def _forbidden(text: str, limits: Limits) -> YamlError | None:
     if len(text) > limits.bytes or len(text.encode(errors="surrogatepass")) > limits.bytes:
-        raise YamlError(f"larger than {limits.bytes:,} bytes", 1, 1, "is it the right file?")
+        return YamlError(f"larger than {limits.bytes:,} bytes", 1, 1, "is it the right file?")
     if len(_DIRECTIVE.findall(text)) > _MOST_DIRECTIVES:
-        raise YamlError(f"more than {_MOST_DIRECTIVES} lines begin with '%'", 1, 1, "is it the right file?")
+        return YamlError(f"more than {_MOST_DIRECTIVES} lines begin with '%'", 1, 1, "is it the right file?")
     found = _FORBIDDEN.search(text)
     if found:
         before = text[: found.start()]
         line, column = len(re.findall("\r\n?|[\n\x85\u2028\u2029]", before)) + 1, len(f"{before}|".splitlines()[-1])
         message = f"the character U+{ord(found.group()):04X} is not allowed in YAML"
-        raise YamlError(message, line, column, "remove it, or write it as an escape in double quotes")
+        return YamlError(message, line, column, "remove it, or write it as an escape in double quotes")
+    return None
 
 
 def _feed(builder: Builder, text: str) -> YamlError | None:

@@ -57,12 +57,17 @@ def to_python(node: Node) -> Any:
 
 
 def _tagged(scalar: Scalar, tag: str) -> Plain:
-    # `!!float 5` is a number like `!!float 5.0`.
-    kind = core_type(scalar.text)
-    if tag not in ("str", kind) and not (tag == "float" and kind == "int"):
+    if tag == "str":
+        return scalar.text
+    value: Plain = None
+    if tag in ("int", "float"):
+        # What the document says itself is no surprise: `!!int 1:30` is 90, `!!float 1e3` is 1000.
+        value = _number(scalar, tag)
+    elif core_type(scalar.text.lower()) == tag:
+        return _construct(scalar, tag)
+    if value is None:
         raise YamlError(f"this is no !!{tag}", scalar.line, scalar.column, "remove the tag or correct the value")
-    value = _construct(scalar, tag)
-    return float(value) if tag == "float" and isinstance(value, int) else value
+    return value
 
 
 def _construct(scalar: Scalar, kind: str) -> Plain:
@@ -70,31 +75,26 @@ def _construct(scalar: Scalar, kind: str) -> Plain:
         return None
     if kind == "bool":
         return scalar.text.lower() in ("yes", "true", "on")
-    if kind in ("int", "float") and not _is_clock(scalar.text):
-        return _number(scalar, kind)
-    return scalar.text
+    is_clock = ":" in scalar.text  # YAML 1.1 reads 12:30:45 as 45045, in base 60
+    number = _number(scalar, kind) if kind in ("int", "float") and not is_clock else None
+    return scalar.text if number is None else number
 
 
-def _is_clock(text: str) -> bool:
-    return ":" in text  # YAML 1.1 reads 12:30:45 as 45045, in base 60
-
-
-def _number(scalar: Scalar, kind: str) -> int | float | str:
-    node = yaml.ScalarNode(_CORE + kind, scalar.text[:_LONGEST_NUMBER])
+def _number(scalar: Scalar, kind: str) -> int | float | None:
+    """The number; None where the text only has the form of one, such as `0x_`."""
     if len(scalar.text) > _LONGEST_NUMBER:
         raise _unfit(scalar)
-    if kind == "float":
-        number: float = _CONSTRUCTOR.construct_yaml_float(node)
-        if not math.isfinite(number):
-            raise YamlError("numbers must be finite", scalar.line, scalar.column, "put text in quotes")
-        return number
+    node = yaml.ScalarNode(_CORE + kind, scalar.text)
+    construct = _CONSTRUCTOR.construct_yaml_int if kind == "int" else _CONSTRUCTOR.construct_yaml_float
     try:
-        integer: int = _CONSTRUCTOR.construct_yaml_int(node)
-    except ValueError:  # `0x_`: the form of a number without a digit
-        return scalar.text
-    if not -(2**63) <= integer < 2**63:
+        number: int | float = construct(node)
+    except (ValueError, IndexError):
+        return None
+    if not math.isfinite(number):
+        raise YamlError("numbers must be finite", scalar.line, scalar.column, "put text in quotes")
+    if isinstance(number, int) and not -(2**63) <= number < 2**63:
         raise _unfit(scalar)
-    return integer
+    return number
 
 
 def _unfit(scalar: Scalar) -> YamlError:

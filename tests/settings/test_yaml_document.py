@@ -118,7 +118,10 @@ def test_only_core_tags_are_read(tag: str) -> None:
 
 def test_core_tags_say_what_a_value_is() -> None:
     """A tagged scalar is what its tag says, and a tag that does not fit is refused."""
-    assert read("{a: !!str 5, b: !!int '5', c: !!float 5, d: !!bool 'no', e: !!null '', f: !!seq [], g: !!map {}}") == {
+    assert read(
+        "{a: !!str 5, b: !!int '5', c: !!float 5, d: !!bool 'no', e: !!null '', f: !!seq [], g: !!map {},"
+        " h: !!float 1e3, i: !!int 1:30, j: !!bool yEs}"
+    ) == {
         "a": "5",
         "b": 5,
         "c": 5.0,
@@ -126,8 +129,21 @@ def test_core_tags_say_what_a_value_is() -> None:
         "e": None,
         "f": [],
         "g": {},
+        "h": 1000.0,
+        "i": 90,
+        "j": True,
     }
-    for text in ("!!int x", "!!bool 5", "!!map [a]", "!!seq {a: b}", "!!str [a]", "!!map x", "!!null 5", "!!float x"):
+    for text in (
+        "!!int x",
+        "!!bool 5",
+        "!!map [a]",
+        "!!seq {a: b}",
+        "!!str [a]",
+        "!!map x",
+        "!!null 5",
+        "!!float x",
+        "!!int ''",
+    ):
         assert place(text) == (1, 1)
 
 
