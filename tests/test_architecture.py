@@ -36,8 +36,9 @@ RANKS = {
 
 HEAVY = {"requests", "urllib3", "sqlalchemy", "gnupg", "zstandard", "tenacity", "rich"}
 
-# Worker.main starts the command line, so that a worker's image can have a console command of its own.
-EXCEPTIONS = {("arkworker.runtime.worker", "arkworker.cli")}
+# Worker.main starts the command line, so that a worker's image can have a console command of its own. An element is data;
+# one that no runner has bound finds the opener of its image when it is asked for it.
+EXCEPTIONS = {("arkworker.runtime.worker", "arkworker.cli"), ("arkworker.element.model", "arkworker.runtime.images")}
 
 
 def modules() -> list[Path]:

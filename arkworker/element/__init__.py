@@ -1,0 +1,8 @@
+"""An element of Arkindex and its image, as values: frozen to the bottom, hashable, comparable, picklable."""
+
+from arkworker.element.model import Element
+from arkworker.element.options import ImageOptions, OpensImages
+from arkworker.element.orientation import Orientation
+from arkworker.element.records import Corpus, Image, ImageServer, Zone
+
+__all__ = ["Corpus", "Element", "Image", "ImageOptions", "ImageServer", "OpensImages", "Orientation", "Zone"]

@@ -1,0 +1,255 @@
+"""The element: its values, and what can be asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import PrivateAttr, ValidationError, model_validator
+
+from arkworker.element.options import ImageOptions, OpensImages
+from arkworker.element.orientation import Orientation, apply_orientation, revert_orientation
+from arkworker.element.records import Corpus, Record, Zone
+from arkworker.element.shapes import from_cache_row, gather
+from arkworker.element.temporary import saved_image
+from arkworker.errors import ApiContentError, CacheError, ImageError
+from arkworker.geometry import BoundingBox, PixelBox, Polygon, bounding_box, pixel_box, trim_polygon
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from tempfile import _TemporaryFileWrapper
+
+    import PIL.Image
+
+
+class Element(Record):
+    """An element, from any answer of the API that describes one, or from a row of the cache.
+
+    It is data alone. `open_image` hands over to the opener that the runner bound with `bind`, or to one that needs no
+    API; the opener takes no part in comparing, hashing, pickling or copying.
+
+    Attributes:
+        type: The slug of its type; None where the answer has only `type_id`.
+        rotation_angle: Degrees, clockwise, applied after mirroring.
+    """
+
+    id: str
+    name: str = ""
+    type: str | None = None
+    type_id: str | None = None
+    corpus: Corpus | None = None
+    zone: Zone | None = None
+    rotation_angle: int = 0
+    mirrored: bool = False
+    confidence: float | None = None
+    created: str | None = None
+    thumbnail_url: str | None = None
+
+    _opener: OpensImages | None = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, answer: Any) -> Any:
+        return gather(answer) if isinstance(answer, Mapping) else answer
+
+    @classmethod
+    def from_api(cls, answer: Any, *, operation: str = "RetrieveElement") -> Self:
+        """The element that an operation answered with.
+
+        Raises:
+            ApiContentError: The answer describes no element.
+        """
+        try:
+            return cls.model_validate(answer)
+        except ValidationError as error:
+            raise ApiContentError(operation, _first_problem(answer, error)) from None
+
+    @classmethod
+    def from_cache(cls, row: Mapping[str, Any], image: Mapping[str, Any] | None = None) -> Self:
+        """The element of a row of the cache's table `elements`, with its row of `images`, by column names.
+
+        Raises:
+            CacheError: The row describes no element.
+        """
+        try:
+            return cls.model_validate(from_cache_row(row, image))
+        except ValidationError as error:
+            raise CacheError("cache", _first_problem(row, error)) from None
+        except ValueError as error:
+            raise CacheError("cache", f"{_named(row)}: {error}") from None
+
+    @property
+    def polygon(self) -> Polygon:
+        """The polygon on the image, points in pixels.
+
+        Raises:
+            ImageError: The element has no zone.
+        """
+        return self._zone.polygon
+
+    @property
+    def bounding_box(self) -> BoundingBox:
+        """The box around the polygon, in pixels.
+
+        Raises:
+            ImageError: The element has no polygon.
+        """
+        if not self.polygon:
+            raise ImageError(f"element {printable(self.id)} has no polygon")
+        return bounding_box(self.polygon)
+
+    @property
+    def orientation(self) -> Orientation:
+        return Orientation(self.rotation_angle, self.mirrored)
+
+    def pixel_box(self, *, use_full_image: bool = False) -> PixelBox | None:
+        """The part of the image that `open_image` shows, in pixels; None for the whole of an image of unknown size.
+
+        Raises:
+            ImageError: The element has no zone, no image, or a polygon that encloses nothing of the image.
+        """
+        image = self._zone.image
+        if image is None:
+            raise ImageError(f"element {printable(self.id)} has no image")
+        width, height = image.width or None, image.height or None
+        if self.polygon and not use_full_image:
+            try:
+                return pixel_box(self.polygon, width, height)
+            except ValueError as error:
+                raise ImageError(f"element {printable(self.id)}: {error}") from None
+        return PixelBox(0, 0, width, height) if width and height else None
+
+    def trim_polygon(self, polygon: Iterable[Any]) -> Polygon:
+        """The polygon with every point moved inside the element's image.
+
+        Raises:
+            ImageError: The size of the image is unknown.
+            ValueError: Fewer than three points, coordinates that are no integers, or all of it outside the image.
+        """
+        box = self._known_box(use_full_image=True)
+        return trim_polygon(tuple(polygon), box.width, box.height)
+
+    def revert_orientation(
+        self, polygon: Iterable[Any], *, reverse: bool = False, use_full_image: bool = False
+    ) -> Polygon:
+        """A polygon found on what `open_image` gave, unscaled, in the coordinates of the image, as Arkindex wants it.
+
+        Args:
+            polygon: At least three points, in pixels.
+            reverse: The other way: from the image to the view of `open_image`.
+            use_full_image: Whether the image was opened with `use_full_image`.
+
+        Returns:
+            A closed ring of integers: the first point is also the last.
+
+        Raises:
+            ImageError: The element has no image, or one of unknown size.
+            ValueError: What is given is no polygon.
+        """
+        turn = apply_orientation if reverse else revert_orientation
+        return turn(polygon, self._known_box(use_full_image=use_full_image), self.orientation)
+
+    def open_image(  # noqa: PLR0913 -- the names that users of Arkindex know
+        self,
+        *,
+        max_width: int | None = None,
+        max_height: int | None = None,
+        preserve_ratio: bool = True,
+        use_full_image: bool = False,
+        extension: str = "jpg",
+        mode: str | None = "RGB",
+        rotation_angle: float | None = None,
+        mirrored: bool | None = None,
+        max_image_pixels: int | None = None,
+    ) -> PIL.Image.Image:
+        """The element's image with Pillow: the box around its polygon, mirrored and rotated as the element says.
+
+        Polygons found on it go through `revert_orientation` before they are published. The arguments are those of
+        `ImageOptions`.
+
+        Raises:
+            ImageError: There is no image, or it cannot be had.
+            ValueError: An argument makes no sense.
+        """
+        options = ImageOptions(
+            max_width=max_width,
+            max_height=max_height,
+            preserve_ratio=preserve_ratio,
+            use_full_image=use_full_image,
+            extension=extension,
+            mode=mode,
+            rotation_angle=rotation_angle,
+            mirrored=mirrored,
+            max_image_pixels=max_image_pixels,
+        )
+        return (self._opener or _default_opener()).open(self, options)
+
+    def open_image_tempfile(
+        self, extension: str = "jpg", **options: Any
+    ) -> AbstractContextManager[_TemporaryFileWrapper[bytes]]:
+        """The image as a temporary file, named and open for reading, that is gone after the `with` block.
+
+        Args:
+            extension: The format of the file, and the one asked of the image server.
+            options: Those of `open_image`.
+
+        Raises:
+            ImageError: There is no image, or it cannot be had or written.
+        """
+        return saved_image(lambda: self.open_image(extension=extension, **options), extension)
+
+    def bind(self, opener: OpensImages) -> Self:
+        """The same element, whose images are opened by `opener`."""
+        bound = self.model_copy()
+        bound._opener = opener  # noqa: SLF001 -- its own
+        return bound
+
+    @property
+    def _zone(self) -> Zone:
+        if self.zone is None:
+            raise ImageError(f"element {printable(self.id)} has no zone, hence no image")
+        return self.zone
+
+    def _known_box(self, *, use_full_image: bool) -> PixelBox:
+        box = self.pixel_box(use_full_image=use_full_image)
+        if box is None:
+            raise ImageError(f"element {printable(self.id)}: the size of its image is unknown")
+        return box
+
+    def __str__(self) -> str:
+        return printable(" ".join(filter(None, (self.type or "element", self.name, f"({self.id})"))))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Element):
+            return NotImplemented
+        return self.__dict__ == other.__dict__ and self.__pydantic_extra__ == other.__pydantic_extra__
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        return super().__getstate__() | {"__pydantic_private__": {"_opener": None}}
+
+
+def _default_opener() -> OpensImages:
+    try:
+        from arkworker.runtime.images import default_opener  # noqa: PLC0415 -- brings requests and Pillow
+    except ImportError as error:
+        if error.name and error.name.partition(".")[0] == "PIL":
+            raise ImageError("opening images needs Pillow: pip install 'arkworker[image]'") from None
+        raise
+    return default_opener()
+
+
+def _named(answer: Any) -> str:
+    identifier = answer.get("id") if isinstance(answer, Mapping) else None
+    return f"element {printable(str(identifier), 60)}" if identifier else "element without id"
+
+
+def _first_problem(answer: Any, error: ValidationError) -> str:
+    """One line: the first field that is wrong, and how many more are."""
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    place = printable(".".join(str(part) for part in problems[0]["loc"]) or "the answer", 80)
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{_named(answer)}: {place}: {problems[0]['msg'].removeprefix('Value error, ')}{more}"

@@ -1,0 +1,5 @@
+"""The logger of everything about images."""
+
+import logging
+
+logger = logging.getLogger("arkworker.images")
