@@ -1,3 +1,75 @@
-"""Typed settings and a thin lifecycle runner for Arkindex workers."""
+"""Typed settings and a thin lifecycle runner for Arkindex workers.
+
+Names are resolved when they are first used, so that importing one costs no more than that one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from arkworker.configuration import UserConfiguration as UserConfiguration
+    from arkworker.errors import (
+        ApiError as ApiError,
+        ApiResponseError as ApiResponseError,
+        ArchiveError as ArchiveError,
+        ArkworkerError as ArkworkerError,
+        CacheError as CacheError,
+        ConfigurationError as ConfigurationError,
+        ExitCode as ExitCode,
+        ExtrasDirNotFoundError as ExtrasDirNotFoundError,
+        ReadOnlyError as ReadOnlyError,
+        SecretError as SecretError,
+    )
+    from arkworker.runtime.context import WorkerContext as WorkerContext
+    from arkworker.runtime.worker import Worker as Worker
+    from arkworker.secret import Secret as Secret
+else:
+    _HOMES = {
+        "ApiError": "errors",
+        "ApiResponseError": "errors",
+        "ArchiveError": "errors",
+        "ArkworkerError": "errors",
+        "CacheError": "errors",
+        "ConfigurationError": "errors",
+        "ExitCode": "errors",
+        "ExtrasDirNotFoundError": "errors",
+        "ReadOnlyError": "errors",
+        "Secret": "secret",
+        "SecretError": "errors",
+        "UserConfiguration": "configuration",
+        "Worker": "runtime.worker",
+        "WorkerContext": "runtime.context",
+    }
+
+    def __getattr__(name):
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *_HOMES})
+
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ApiError",
+    "ApiResponseError",
+    "ArchiveError",
+    "ArkworkerError",
+    "CacheError",
+    "ConfigurationError",
+    "ExitCode",
+    "ExtrasDirNotFoundError",
+    "ReadOnlyError",
+    "Secret",
+    "SecretError",
+    "UserConfiguration",
+    "Worker",
+    "WorkerContext",
+]

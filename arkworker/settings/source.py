@@ -173,9 +173,8 @@ class ConfigurationSource(Source):
         message = f"unknown option; {nearest}" if nearest else "unknown option"
         path = ("config", printable(name))
         if self.typed_by_person:
-            # Without the excerpt: an unknown option may hold a secret.
-            place = Place(given.place.location)
-            self.ledger.report(path, message, given.origin, place)
+            # At the key, and without the excerpt: an unknown option may hold a secret.
+            self.ledger.report(path, message, given.origin)
         else:
             self.ledger.warn(path, message, given.origin)
 

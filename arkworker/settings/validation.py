@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
@@ -134,17 +134,13 @@ class _Model:
             return
         option = self.parts.get(path[: len(path) - len(rest)])
         is_secret = isinstance(option, Option) and option.is_secret
-        place = _place(claim, rest, show=not is_secret and line["type"] not in ("extra_forbidden", "unknown_option"))
         origin = claim.origin if claim else self._origin_without_claim(line)
+        place = _place(
+            claim, rest, origin, show=not is_secret and line["type"] not in ("extra_forbidden", "unknown_option")
+        )
         message = self._message(line, is_secret=is_secret)
         shown = tuple(printable(part) for part in path)
-        self.ledger.report(
-            shown,
-            message,
-            replace(origin, location=place.location or origin.location),
-            place,
-            self._hint(line, path, claim),
-        )
+        self.ledger.report(shown, message, origin, place, self._hint(line, path, claim))
 
     def _message(self, line: Any, *, is_secret: bool) -> str:
         if isinstance(line.get("ctx", {}).get("error"), SecretNotLoadedError):
@@ -189,9 +185,9 @@ def _markers(resolution: Resolution) -> dict[int, str]:
     return {id(request.reference): request.marker for request in resolution.secrets}
 
 
-def _place(claim: Claim | None, rest: Path, *, show: bool) -> Place:
+def _place(claim: Claim | None, rest: Path, origin: Origin, *, show: bool) -> Place:
     if claim is None:
-        return Place("")
+        return Place(origin.location)
     place = claim.place(rest)
     return place if show else Place(place.location)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from arkworker.settings.excerpts import hidden_lines
 from arkworker.settings.provenance import Origin, Path, Place
 from arkworker.settings.reading import FILE, UnreadableError, read
 from arkworker.settings.source import ConfigurationSource, Given
@@ -28,6 +29,7 @@ class YamlFileSource(ConfigurationSource):
         super().__init__(bench)
         self.file = file
         self.lines = file.text.splitlines()
+        self.hidden: frozenset[int] = frozenset(range(1, len(self.lines) + 1))
 
     def offer_all(self) -> None:
         try:
@@ -43,6 +45,7 @@ class YamlFileSource(ConfigurationSource):
             self._report_node((), "should be a mapping of options", root)
 
     def _offer_root(self, root: Mapping) -> None:
+        self.hidden = hidden_lines(root, self.lines, self._is_shown)
         modern = next((entry for entry in root.entries if entry.key.text == "configuration"), None)
         if modern is not None and not isinstance(modern.value, Sequence):
             message = "should be a list of items with key, value and secret"
@@ -107,12 +110,16 @@ class YamlFileSource(ConfigurationSource):
     def _place(self, node: Node) -> Place:
         line = self.lines[node.line - 1] if 0 < node.line <= len(self.lines) else ""
         location = self._location(node.line, node.column)
-        if node.column > LONGEST_EXCERPT:
+        if node.column > LONGEST_EXCERPT or node.line in self.hidden:
             return Place(location)
         return Place(location, line[:LONGEST_EXCERPT], node.line, node.column)
 
     def _location(self, line: int, column: int) -> str:
         return f"{self.file.name}:{line}:{column}"
+
+    def _is_shown(self, name: str) -> bool:
+        option = self.worker.options.get(name)
+        return name in self.worker.groups or (option is not None and not option.is_secret)
 
     def _report_node(self, path: Path, message: str, node: Node, hint: str = "") -> None:
         # Without the excerpt: what it shows belongs to no known option.

@@ -1,0 +1,88 @@
+"""What `explain` says of a context: every data field and where it came from, secrets masked."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from arkworker.options import Group, Option, walk
+from arkworker.secret import Secret
+from arkworker.settings.reading import Reference
+
+if TYPE_CHECKING:
+    from arkworker.runtime.context import WorkerContext
+    from arkworker.settings.catalogue import WorkerOptions
+    from arkworker.settings.origins import Provenance
+
+STARS = "**********"
+
+
+def explain(context: WorkerContext[Any], worker: WorkerOptions) -> dict[str, Any]:
+    """The interface of `explain --json`: `target`, `mode`, `context`, `origins`."""
+    return {
+        "target": worker.target,
+        "mode": "developer" if context.is_read_only else "worker run",
+        "context": context_data(context),
+        "origins": {name: _origin(name, context.origins[name], worker) for name in sorted(context.origins)},
+    }
+
+
+def context_data(context: WorkerContext[Any]) -> dict[str, Any]:
+    """Every data field, as JSON can hold it; what is absent is null, secrets are stars."""
+    fields = {item.name: getattr(context, item.name) for item in dataclasses.fields(context) if item.name != "origins"}
+    fields["corpus_id"] = fields.pop("_corpus_id")
+    connection = dataclasses.asdict(fields.pop("connection"))
+    fields["api"] = connection | {"token": STARS if connection["token"] else None}
+    return {name: _plain(value) for name, value in fields.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (Secret, Reference)):
+        return STARS
+    if isinstance(value, BaseModel):
+        fields = {field.alias or name: getattr(value, name) for name, field in type(value).model_fields.items()}
+        return {key: _plain(item) for key, item in (fields | (value.model_extra or {})).items()}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else to_jsonable_python(value, fallback=str)
+
+
+def _origin(name: str, provenance: Provenance, worker: WorkerOptions) -> dict[str, Any]:
+    is_secret = name == "api.token" or name == "api.task_token" or _is_secret(name, worker)
+    shadowed = [
+        {
+            "source": item.origin.source,
+            "location": item.origin.location,
+            "value": STARS if is_secret else _plain(item.value),
+        }
+        for item in provenance.shadowed
+    ]
+    return {"source": provenance.source, "location": provenance.location, "shadowed": shadowed}
+
+
+def _is_secret(name: str, worker: WorkerOptions) -> bool:
+    root, _, path = name.partition(".")
+    if root == "secrets":
+        return True
+    if root == "config":
+        option = worker.options.get(path)
+        return option is not None and option.is_secret
+    parts: list[Option | Group] = list(walk(worker.arguments)) if root == "arguments" and worker.arguments else []
+    return any(isinstance(part, Option) and part.name == path and part.is_secret for part in parts)
+
+
+def leaves(data: Any, name: str = "") -> dict[str, Any]:
+    """The leaves of the context's data by their dotted names, for a table."""
+    if isinstance(data, dict) and data:
+        return {
+            leaf: value
+            for key, item in data.items()
+            for leaf, value in leaves(item, f"{name}.{key}" if name else key).items()
+        }
+    return {name: data}

@@ -1,0 +1,131 @@
+"""The origin of every leaf of a context, under the names that `explain` and errors use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import PydanticUndefined
+
+from arkworker.frozen import FrozenDict
+from arkworker.options import Group, walk
+from arkworker.settings.payload import CONFIGURATION, WORKER_RUN
+from arkworker.settings.provenance import Claim, Origin, Path, Shadowed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
+
+    from arkworker.settings.resolution import Resolution
+    from arkworker.settings.validation import Values
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a value came from, and what it replaced, strongest first."""
+
+    source: str
+    location: str
+    shadowed: tuple[Shadowed, ...] = ()
+
+
+#: Which setting fills a field of the context, where the worker run does not.
+_FROM_SETTINGS = {
+    "worker_run_id": "worker_run_id",
+    "task_id": "task_id",
+    "task_chunk": "task_chunk",
+    "task_data_dir": "data_dir",
+    "corpus_id": "corpus_id",
+    "model_version_id": "model_version_id",
+    "model_details": "model_id",
+    "cache_path": "database",
+    "model_dir": "model_dir",
+    "extras_dir": "extras_dir",
+    "secrets_dir": "xdg_config_home",
+}
+
+#: Which part of the worker run fills a field of the context.
+_FROM_RUN = {
+    "corpus_id": "process.corpus",
+    "process": "process",
+    "worker_details": "worker_version.worker",
+    "model_version_id": "model_version.id",
+    "model_details": "model_version.model",
+    "model_configuration": "model_version.configuration",
+}
+
+
+def context_origins(resolution: Resolution, values: Values) -> FrozenDict:
+    """The provenance of every data field of a context, leaf by leaf for `config` and `arguments`."""
+    worker = resolution.worker
+    found = dict(_model_origins(resolution, "config", worker.configuration, values.config))
+    found |= _model_origins(resolution, "arguments", worker.arguments, values.arguments)
+    for name, setting in _FROM_SETTINGS.items():
+        found[name] = _of_claim(resolution.ledger.claims.get((setting,)), f"Settings.{setting}")
+    for path, claim in resolution.ledger.claims.items():
+        if path[0] == "api":
+            found[".".join(path)] = _of_claim(claim, "")
+    found |= _derived(resolution)
+    if resolution.payload:
+        for name, part in _FROM_RUN.items():
+            found[name] = Provenance("worker run", f"{WORKER_RUN} {part}")
+    return FrozenDict(found)
+
+
+def _derived(resolution: Resolution) -> dict[str, Provenance]:
+    """Fields that follow from others."""
+    claims = resolution.ledger.claims
+    work_dir = claims.get(("data_dir",)) or claims.get(("xdg_data_home",))
+    mode = claims.get(("dev",)) or claims.get(("worker_run_id",))
+    names = claims.get(("secrets",))
+    return {
+        "work_dir": _of_claim(work_dir, "Settings.data_dir"),
+        "is_read_only": _of_claim(mode, "developer mode"),
+        "use_cache": Provenance("default", "uses_cache of the worker"),
+        "secrets": _of_claim(names, CONFIGURATION if resolution.payload else ""),
+        "process": Provenance("default", "developer mode"),
+        "worker_details": Provenance("default", "developer mode"),
+        "model_configuration": Provenance("default", "developer mode"),
+    }
+
+
+def _of_claim(claim: Claim | None, default: str) -> Provenance:
+    if claim is None:
+        return Provenance("default", default)
+    return Provenance(claim.origin.source, claim.origin.location, tuple(claim.shadowed))
+
+
+def _model_origins(
+    resolution: Resolution, root: str, model: type[BaseModel] | None, value: Any
+) -> Iterator[tuple[str, Provenance]]:
+    if model is None:
+        for path in resolution.ledger.won_inside((root,)):
+            yield ".".join(path), _of_claim(resolution.ledger.claims[path], "")
+        return
+    absent: list[Path] = []
+    for part in walk(model):
+        path = (root, *part.keys)
+        if any(path[: len(other)] == other for other in absent):
+            continue
+        claim, _ = resolution.ledger.claim_for(path)
+        if isinstance(part, Group):
+            if _value_at(model, value, part.keys) is None:
+                absent.append(path)
+                yield ".".join(path), _of_claim(claim, model.__name__)
+            continue
+        provenance = _of_claim(claim, f"{model.__name__}.{'.'.join(part.fields)}")
+        if claim is not None and part.default is not PydanticUndefined:
+            default = Shadowed(Origin("default", f"{model.__name__}.{'.'.join(part.fields)}"), part.default)
+            provenance = Provenance(provenance.source, provenance.location, (*provenance.shadowed, default))
+        yield ".".join(path), provenance
+
+
+def _value_at(model: type[BaseModel], value: Any, keys: Path) -> Any:
+    for key in keys:
+        fields = {field.alias or name: name for name, field in type(value).model_fields.items()}
+        value = getattr(value, fields[key])
+        if value is None:
+            return None
+    del model
+    return value

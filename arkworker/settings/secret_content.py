@@ -1,0 +1,70 @@
+"""The content of a secret, once loaded, as the type that its option wants; no message holds any of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
+
+from arkworker.frozen import freeze
+from arkworker.options import alternatives, parts_of
+from arkworker.secret import Secret
+from arkworker.settings.messages import message_of
+from arkworker.settings.reading import FILE, PAYLOAD, UnreadableError, read, read_text
+from arkworker.settings.yaml_document import parse_yaml
+from arkworker.settings.yaml_nodes import YamlError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def read_secret(content: Any, annotation: Any) -> Secret[Any]:
+    """Validate a loaded content as its type.
+
+    Args:
+        content: Text, or data that was parsed by the suffix of the secret's name.
+        annotation: The `T` of `Secret[T]`; text that is JSON or YAML is parsed where it asks for more than text.
+
+    Raises:
+        UnreadableError: The content is no `T`; the message names fields of `T` at most.
+    """
+    if annotation in (Any, object):
+        return Secret(freeze(content))
+    try:
+        document = json.dumps(_plain(content, annotation))
+        return Secret(TypeAdapter(annotation).validate_json(document, strict=True))
+    except ValidationError as error:
+        lines = error.errors(include_url=False, include_input=False, include_context=False)
+        message = "; ".join(dict.fromkeys(_say(line, annotation) for line in lines[:3]))
+    except (UnreadableError, YamlError, RecursionError, PydanticUserError, TypeError, ValueError):
+        message = "not readable as its type"
+    raise UnreadableError(f"the content of this secret is refused: {message}")
+
+
+def _plain(content: Any, annotation: Any) -> Any:
+    if not isinstance(content, str):
+        return read(content, annotation, PAYLOAD)
+    if str in alternatives(annotation):
+        return content
+    if any(_is_structure(member) for member in alternatives(annotation)):
+        return read(parse_yaml(content), annotation, FILE)
+    return read_text(content.strip(), annotation)
+
+
+def _is_structure(member: Any) -> bool:
+    origin = getattr(member, "__origin__", member)
+    return isinstance(origin, type) and (issubclass(origin, BaseModel) or origin in (dict, list, tuple, set, frozenset))
+
+
+def _say(line: Mapping[str, Any], annotation: Any) -> str:
+    known = {
+        field.alias or name
+        for part in parts_of(annotation)
+        if isinstance(part, type) and issubclass(part, BaseModel)
+        for name, field in part.model_fields.items()
+    }
+    # A key that the type does not know may be part of the secret itself.
+    shown = [str(part) if isinstance(part, int) or part in known else "…" for part in line["loc"]]
+    message = message_of(line, is_secret=True)
+    return f"{'.'.join(shown)}: {message}" if shown else message
