@@ -1,0 +1,8 @@
+"""Archives of Arkindex, `.tar.zst`: extracted with no trust in what they say, created the same each time."""
+
+from __future__ import annotations
+
+from .creation import create
+from .extraction import extract, extract_parent_archives
+
+__all__ = ["create", "extract", "extract_parent_archives"]
