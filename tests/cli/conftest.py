@@ -1,0 +1,115 @@
+"""Command lines, in this process and in their own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from arkindex_stub import Stub, serve
+
+from arkworker.cli import invoke
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command line left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """Standard output as JSON."""
+        return json.loads(self.out)
+
+    @property
+    def problems(self) -> dict[str, Any]:
+        """The problems of `--json` by their path."""
+        return {problem["path"]: problem for problem in self.data["problems"]}
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[Stub]:
+    with serve() as stub:
+        yield stub
+
+
+@pytest.fixture
+def arkindex(_server: Stub) -> Stub:
+    """An Arkindex that answers nothing yet."""
+    _server.answers.clear()
+    _server.requests.clear()
+    return _server
+
+
+@pytest.fixture
+def write_worker(tmp_path: Path) -> Callable[[str], str]:
+    """Writes a module with a worker `W`; answers its TARGET."""
+
+    def write(source: str, name: str = "W") -> str:
+        path = tmp_path / f"worker_{abs(hash((source, str(tmp_path))))}.py"
+        path.write_text(source, encoding="utf-8")
+        return f"{path}:{name}"
+
+    return write
+
+
+@pytest.fixture
+def command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Callable[..., Result]]:
+    """Runs a command line in this process, with the given environment added."""
+    path, modules = list(sys.path), set(sys.modules)
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+
+    def run(*argv: str, **environment: str) -> Result:
+        monkeypatch.setenv("PONOS_DATA", str(tmp_path / "ponos"))
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        capsys.readouterr()
+        code = invoke(list(argv))
+        captured = capsys.readouterr()
+        for name in environment:
+            monkeypatch.delenv(name)
+        return Result(int(code), captured.out, captured.err)
+
+    yield run
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name.startswith("worker_"):
+            del sys.modules[name]
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Callable[..., Result]:
+    """Runs a command line in a process of its own, with no environment but the given one."""
+
+    def run(*argv: str, **environment: str) -> Result:
+        clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PONOS_DATA": str(tmp_path / "ponos")}
+        done = subprocess.run(
+            [sys.executable, "-m", "arkworker", *argv],
+            env=clean | environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    return run
