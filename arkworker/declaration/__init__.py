@@ -1,0 +1,1 @@
+"""The declaration files of Arkindex, `arkindex/*.yml`: one file describes one worker."""
