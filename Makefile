@@ -26,7 +26,7 @@ help: ## this list
 
 all: format test ## format, then the whole check
 
-demo: $(INSTALLED) ## find the text lines of two pages from the 16th century, and draw them
+demo: $(INSTALLED) ## find the text lines of two old prints, and draw them
 	@mkdir -p $(DEMO_OUTPUT)/current
 	@PONOS_DATA=$(DEMO_OUTPUT) $(RUN) -m arkworker run examples/page_lines/worker.py:PageLines \
 		-c examples/page_lines/worker.yml
