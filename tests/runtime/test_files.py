@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from arkworker.errors import ApiContentError, ConfigurationError, ExtrasDirNotFoundError
+from arkworker.runtime.archives import create, extract_parent_archives
 from arkworker.runtime.files import find_extras_directory, find_parents_file_paths
 
 TASK = "0a0a0a0a-0000-4000-8000-000000000001"
@@ -172,3 +173,16 @@ def test_a_chunk_that_leads_elsewhere_is_refused(tmp_path: Path, chunk: str) -> 
     """The variable is named, its value is not repeated."""
     with pytest.raises(ConfigurationError, match="ARKINDEX_TASK_CHUNK"):
         _find_parents(tmp_path, "db.sqlite", FIRST, chunk=chunk)
+
+
+def test_the_archives_of_parents_become_one_directory(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where two parents have the same path, the later one wins, and a warning names both."""
+    for parent, files in ((FIRST, {"a": "1", "same": "1"}), (SECOND, {"b": "2", "same": "2"})):
+        content = _make(tmp_path / parent / "content")
+        for name, text in files.items():
+            (content / name).write_text(text)
+        create(content, tmp_path / parent / "model.tar.zst")
+    archives = _find_parents(tmp_path, "model.tar.zst", FIRST, SECOND)
+    extract_parent_archives(archives, tmp_path / "out")
+    assert {path.name: path.read_text() for path in (tmp_path / "out").iterdir()} == {"a": "1", "b": "2", "same": "2"}
+    assert caplog.messages == [f"same of {archives[1]} replaces the one of {archives[0]}"]

@@ -232,3 +232,12 @@ def test_an_empty_ring_has_no_keys(empty_key_ring: KeyRing) -> None:
 def test_shows_no_environment() -> None:
     """The environment, which holds secrets, is not in the repr."""
     assert "canary" not in repr(Gpg({"TOKEN": "canary"}))
+
+
+def test_says_how_gpg_failed(tmp_path: Path) -> None:
+    """Where the reason is unknown the exit status is named, and nothing that gpg wrote."""
+    gpg = _fake_gpg(tmp_path, "echo canary >&2; exit 2")
+    with pytest.raises(GpgError, match=r"^gpg could not encrypt \(exit status 2\)$"):
+        gpg.encrypt(CONTENT, "A1")
+    with pytest.raises(GpgError, match=r"^gpg could not list its keys \(exit status 2\)$"):
+        gpg.secret_keys()

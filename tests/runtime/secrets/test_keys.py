@@ -86,7 +86,7 @@ def test_recording_keeps_a_link(path: Path, tmp_path: Path) -> None:
     assert recorded_key(elsewhere) == "A1"
 
 
-@pytest.mark.parametrize("text", ["- canary\n", "gpg_key: [canary\n", "canary"])
+@pytest.mark.parametrize("text", ["- canary\n", "gpg_key: [canary\n", "canary", "canary: 99999999999999999999\n"])
 def test_recording_destroys_nothing(path: Path, text: str) -> None:
     """A file that is something else is left alone, and not shown."""
     path.write_text(text)
@@ -101,3 +101,22 @@ def test_a_pipe_is_no_settings_file(path: Path) -> None:
     os.mkfifo(path)
     with pytest.raises(GpgError, match="cannot be read"):
         recorded_key(path)
+
+
+def test_the_recorded_key_goes_before_the_ring(path: Path) -> None:
+    """Once a key was chosen, gpg is not asked what there is."""
+    path.write_text("gpg_key: A1\n")
+    assert choose_key(Gpg({}), path) == "A1"
+
+
+def test_recording_on_a_full_disk_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is as it was."""
+    path.write_text("hosts: {}\n")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(GpgError, match=r"cli\.yaml cannot be written: No space left on device"):
+        record_key(path, "A1")
+    assert path.read_text() == "hosts: {}\n"

@@ -210,3 +210,17 @@ def test_a_directory_that_cannot_be_read_is_an_error(
 
     monkeypatch.setattr(Path, "stat", denied)
     assert _reason(store, "canary") == f"the local secrets directory {directory} cannot be read: Permission denied"
+
+
+def test_a_directory_that_cannot_be_listed_is_an_error(
+    store: SecretStore, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An incomplete list is none."""
+    directory.mkdir(parents=True)
+
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(SecretError, match="cannot be read: Permission denied"):
+        store.list()
