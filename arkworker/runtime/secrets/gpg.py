@@ -93,7 +93,7 @@ class Gpg:
             GpgError: No gpg, no such key, or another failure.
         """
         if key.startswith("-") or not key.isprintable():
-            raise GpgError("the id of the GPG key is none")
+            raise GpgError("this is not the id of a GPG key: it begins with a dash or holds a control character")
         # One's own key needs no web of trust: after a move to another machine it often has none.
         outcome = self._run("--trust-model", "always", "--armor", "--encrypt", "--recipient", key, content=content)
         if outcome.statuses & {"INV_RECP", "NO_RECP"}:

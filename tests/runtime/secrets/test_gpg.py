@@ -220,7 +220,7 @@ def test_says_that_it_has_no_such_key(key_ring: KeyRing, key: str) -> None:
 @pytest.mark.parametrize("key", ["--output=/tmp/x", "a\nb"])
 def test_a_key_is_no_option(key_ring: KeyRing, key: str) -> None:
     """An id that gpg would take for an option does not reach it."""
-    with pytest.raises(GpgError, match="is none"):
+    with pytest.raises(GpgError, match="not the id of a GPG key"):
         Gpg(key_ring.environ).encrypt(CONTENT, key)
 
 
