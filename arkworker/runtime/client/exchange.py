@@ -92,12 +92,12 @@ class Exchange:
 
     def _judge(self, operation: Operation, answer: Answer) -> Attempt:
         if answer.status < 400:
-            return judge(operation, answer.status, answer.read(LARGEST), self._excerpts)
-        try:
-            body = answer.read(transfers.ERROR_LIMIT)
-        except TransportError:
-            body = b""  # the status has said what matters
-        return refuse(operation.id, answer.status, answer.headers, body, self._excerpts)
+            attempt = judge(operation, answer.status, answer.read(LARGEST), self._excerpts)
+        else:
+            attempt = refuse(operation.id, answer.status, answer.headers, _read_error(answer), self._excerpts)
+        if attempt.fault not in (None, Fault.REFUSED):
+            self._transport.reconnect()  # the next attempt may reach another server behind the same name
+        return attempt
 
     def _moved(self, operation: Operation, url: str, answer: Answer) -> str:
         """Where a redirect leads: the token follows within its own origin, and nothing that writes does.
@@ -115,6 +115,13 @@ class Exchange:
 
     def _lose(self, operation: str, error: TransportError) -> Attempt:
         return lose(operation, f"{self._endpoint.origin}: {error.reason}", error.fault)
+
+
+def _read_error(answer: Answer) -> bytes:
+    try:
+        return answer.read(transfers.ERROR_LIMIT)
+    except TransportError:
+        return b""  # the status has said what matters
 
 
 def _read_file(path: Path) -> bytes:

@@ -73,9 +73,9 @@ def repeat(first: Attempt, attempt: Callable[[], Attempt], retries: Retries, tas
 
 
 def _announce(task: Task, last: Attempt, number: int, wait: float) -> None:
-    reason = (
-        "" if last.error is None else last.error.message if last.error.status is None else f"status {last.error.status}"
-    )
+    error = last.error
+    is_status = error is not None and error.status is not None and error.status >= 400
+    reason = f"status {error.status}" if error is not None and is_status else error.message if error is not None else ""
     applied = "; it may have been applied" if task.writes and is_possibly_applied(last) else ""
     logger.warning(
         "%s: %s, attempt %d of %d%s; trying again in %g s", task.name, reason, number, ATTEMPTS, applied, wait

@@ -100,6 +100,10 @@ class Transport:
         """End the requests under way in every thread; the client's flag refuses later ones."""
         self._process.sockets.shut()
 
+    def reconnect(self) -> None:
+        """Let this thread's next request open a new connection."""
+        self._channel().session.close()
+
     def close(self) -> None:
         """Close the connections; a later request opens new ones."""
         process, self._process = self._process, _Process(self._ended)
@@ -192,13 +196,12 @@ class Answer:
         Raises:
             TransportError: As `chunks`, or it is longer than `limit` bytes.
         """
-        parts, size = [], 0
+        body = bytearray()
         for chunk in self.chunks():
-            parts.append(chunk)
-            size += len(chunk)
-            if size > limit:
+            body += chunk
+            if len(body) > limit:
                 raise TransportError(f"the answer is larger than {limit >> 20} MiB", Fault.GARBLED)
-        return b"".join(parts)
+        return bytes(body)
 
 
 class _Channel:
