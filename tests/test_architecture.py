@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "arkworker"
@@ -20,12 +20,18 @@ PACKAGE = ROOT / "arkworker"
 # Lowest first: a module imports modules of its own rank and below. What is not named has the rank of its parent, and at
 # the top of the package that of the declarations: what an author of workers declares, meets and returns.
 DECLARATIONS = 1
+SERVICES = 3
 RANKS = {
     "arkworker.errors": 0,
     "arkworker.settings": 2,
-    "arkworker.runtime": 3,  # the services
+    "arkworker.declaration": SERVICES,  # the rules of Arkindex on files that declare workers
+    "arkworker.runtime": SERVICES,
     "arkworker.runtime.context": 4,
     "arkworker.runtime.worker": 5,
+    "arkworker.runtime.function_worker": 5,
+    "arkworker.runtime.target": 6,
+    "arkworker.runtime.explanation": 6,
+    "arkworker.runtime.preparation": 6,
     "arkworker.runtime.loop": 6,
     "arkworker.runtime.lifecycle": 6,
     "arkworker.cli": 7,
@@ -36,11 +42,16 @@ RANKS = {
 
 HEAVY = {"requests", "urllib3", "sqlalchemy", "gnupg", "zstandard", "tenacity", "rich"}
 
-# Worker.main starts the command line, so that a worker's image can have a console command of its own. An element is data;
-# one that no runner has bound finds the opener of its image when it is asked for it.
-EXCEPTIONS = {("arkworker.runtime.worker", "arkworker.cli"), ("arkworker.element.model", "arkworker.runtime.images")}
+# Late imports that go up, and why.
+UPWARD = {
+    ("arkworker.runtime.worker", "arkworker.cli"),  # Worker.main is the console command of a worker's image
+    ("arkworker.element.model", "arkworker.runtime"),  # an element opens its image, which may have to be downloaded
+}
+# A second signal ends the process at once, whatever it is doing.
+ENDING = {("arkworker.runtime.stopping", "os._exit")}
 
 
+@cache
 def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
@@ -55,9 +66,15 @@ def syntax_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def parametrize_modules(*below: str) -> pytest.MarkDecorator:
-    paths = [path for path in modules() if name_of(path).startswith(below or ("arkworker",))]
-    return pytest.mark.parametrize("path", paths, ids=name_of)
+def below(*packages: str) -> list[Path]:
+    """The modules of some packages, the packages themselves included."""
+    prefixes = tuple(f"{package}." for package in packages)
+    return [path for path in modules() if f"{name_of(path)}.".startswith(prefixes)]
+
+
+def found_in(paths: Iterable[Path], find: Callable[[Path], Iterable[object]]) -> dict[str, set[object]]:
+    """What a search finds, by module; modules with nothing are left out."""
+    return {name_of(path): found for path in paths if (found := set(find(path)))}
 
 
 def is_for_types_only(node: ast.AST) -> bool:
@@ -86,6 +103,7 @@ def names_in(nodes: Iterable[ast.AST], path: Path) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
+@cache
 def imported_names(path: Path) -> set[str]:
     """Absolute names of what a module imports when it runs, late imports included."""
     return set(names_in(walk_what_runs(syntax_of(path)), path))
@@ -96,6 +114,10 @@ def rank(name: str) -> int:
     while name not in RANKS and name.count(".") > 1:
         name = name.rpartition(".")[0]
     return RANKS.get(name, DECLARATIONS)
+
+
+def layer(name: str) -> str:
+    return ".".join(name.split(".")[:2])
 
 
 def tops(names: Iterable[str]) -> set[str]:
@@ -113,15 +135,30 @@ def module_of(imported: str) -> str:
     return imported if is_module(imported) else imported.rpartition(".")[0]
 
 
-@parametrize_modules()
-def test_imports_follow_the_arrows(path: Path) -> None:
-    """A module imports its own layer and the layers below it, nothing above."""
-    name = name_of(path)
-    internal = {module_of(imported) for imported in imported_names(path) if imported.split(".")[0] == "arkworker"}
-    # `import arkworker` alone gives the version.
-    upward = {other for other in internal - {"arkworker"} if rank(other) > rank(name)}
+def above(names: Iterable[str], path: Path) -> set[str]:
+    """The modules of higher rank among some imported names; `from arkworker import __version__` is none."""
+    internal = {module_of(name) for name in names if tops([name]) == {"arkworker"}} - {"arkworker"}
+    return {other for other in internal if rank(other) > rank(name_of(path))}
 
-    assert {other for other in upward if (name, other) not in EXCEPTIONS} == set()
+
+def test_imports_follow_the_arrows() -> None:
+    """A module imports its own layer and the layers below it, nothing above."""
+
+    def find(path: Path) -> set[str]:
+        return {other for other in above(imported_names(path), path) if (name_of(path), layer(other)) not in UPWARD}
+
+    assert found_in(modules(), find) == {}
+
+
+def test_services_take_plain_values() -> None:
+    """A service does not know the worker's context, not even in its types."""
+    services = [path for path in below("arkworker.runtime") if rank(name_of(path)) == SERVICES]
+
+    assert found_in(services, lambda path: {"WorkerContext"} & names_used(path)) == {}
+
+
+def names_used(path: Path) -> set[str]:
+    return {node.id for node in ast.walk(syntax_of(path)) if isinstance(node, ast.Name)}
 
 
 def imported_at_once(path: Path) -> set[str]:
@@ -132,76 +169,55 @@ def imported_at_once(path: Path) -> set[str]:
     return set(names_in(nodes, path))
 
 
-@parametrize_modules("arkworker.settings")
-def test_settings_has_no_effects(path: Path) -> None:
+def test_settings_has_no_effects() -> None:
     """What resolves settings imports nothing that reaches a network, a database or an archive."""
-    forbidden = HEAVY | {"socket", "http", "sqlite3", "subprocess", "signal", "threading"}
+    effects = HEAVY | {"socket", "http", "sqlite3", "subprocess", "signal", "threading"}
 
-    assert tops(imported_names(path)) & forbidden == set()
+    assert found_in(below("arkworker.settings"), lambda path: tops(imported_names(path)) & effects) == {}
 
 
-@parametrize_modules("arkworker.settings")
-def test_settings_takes_the_environment_as_an_argument(path: Path) -> None:
+def test_settings_takes_the_environment_as_an_argument() -> None:
     """What resolves settings reads neither the environment nor the command line of the process."""
-    reads = [
-        f"{node.value.id}.{node.attr}, line {node.lineno}"
-        for node in ast.walk(syntax_of(path))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-        if (node.value.id, node.attr)
-        in {("os", "environ"), ("os", "environb"), ("os", "getenv"), ("os", "putenv"), ("sys", "argv")}
-    ]
-    imports = {"os.environ", "os.getenv", "sys.argv"} & imported_names(path)
+    forbidden = {"os.environ", "os.environb", "os.getenv", "os.putenv", "sys.argv"}
 
-    assert (reads, imports) == ([], set())
+    def find(path: Path) -> set[str]:
+        attributes = {ast.unparse(node) for node in ast.walk(syntax_of(path)) if isinstance(node, ast.Attribute)}
+        return forbidden & (attributes | imported_names(path))
+
+    assert found_in(below("arkworker.settings"), find) == {}
 
 
-@pytest.mark.parametrize("path", [path for path in modules() if path.parent == PACKAGE], ids=name_of)
-def test_the_public_door_is_light(path: Path) -> None:
+def test_the_public_door_is_light() -> None:
     """No module at the top of the package imports anything heavy before it is needed."""
-    assert tops(imported_at_once(path)) & HEAVY == set()
+    door = [path for path in modules() if path.parent == PACKAGE]
+
+    assert found_in(door, lambda path: tops(imported_at_once(path)) & HEAVY) == {}
 
 
-@parametrize_modules()
-def test_the_command_line_is_imported_late(path: Path) -> None:
-    """Only `python -m arkworker` imports the command line at once; the worker's own command does when it is called."""
-    if name_of(path).startswith(("arkworker.cli", "arkworker.__main__")):
-        pytest.skip("this is the command line")
-
-    assert {name for name in imported_at_once(path) if name.startswith("arkworker.cli")} == set()
+def below_the_command_line() -> list[Path]:
+    command_line = {*below("arkworker.cli"), PACKAGE / "__main__.py"}
+    return [path for path in modules() if path not in command_line]
 
 
-def called(node: ast.Call) -> str:
-    return ast.unparse(node.func)
+def test_imports_that_go_up_are_late() -> None:
+    """Only `python -m arkworker` imports the command line at once; the two exceptions import when they are called."""
+
+    assert found_in(modules(), lambda path: above(imported_at_once(path), path)) == {}
 
 
-@parametrize_modules()
-def test_only_the_command_line_prints_or_exits(path: Path) -> None:
+def test_only_the_command_line_prints_or_exits() -> None:
     """Below the command line, results are returned and failures raised."""
-    name = name_of(path)
-    if name.startswith(("arkworker.cli", "arkworker.__main__")):
-        pytest.skip("this is the command line")
     ends = {"print", "exit", "quit", "sys.exit", "os._exit", "os.abort", "sys.stdout.write", "sys.stderr.write"}
-    calls = [
-        f"{called(node)}, line {node.lineno}"
-        for node in ast.walk(syntax_of(path))
-        if isinstance(node, ast.Call) and called(node) in ends
-    ]
-    raised = [
-        node.lineno
-        for node in ast.walk(syntax_of(path))
-        if isinstance(node, ast.Raise) and node.exc is not None and "SystemExit" in ast.unparse(node.exc)
-    ]
 
-    assert (calls, raised) == ([], [])
+    def find(path: Path) -> Iterator[str]:
+        for node in ast.walk(syntax_of(path)):
+            if isinstance(node, ast.Call) and (call := ast.unparse(node.func)) in ends:
+                if (name_of(path), call) not in ENDING:
+                    yield f"{call}, line {node.lineno}"
+            elif isinstance(node, ast.Raise) and node.exc is not None and "SystemExit" in ast.unparse(node.exc):
+                yield f"SystemExit, line {node.lineno}"
 
-
-@parametrize_modules("arkworker.runtime")
-def test_services_take_plain_values(path: Path) -> None:
-    """A service does not know the worker's context, not even in its types."""
-    if rank(name_of(path)) != RANKS["arkworker.runtime"]:
-        pytest.skip("this is no service")
-
-    assert "WorkerContext" not in {node.id for node in ast.walk(syntax_of(path)) if isinstance(node, ast.Name)}
+    assert found_in(below_the_command_line(), find) == {}
 
 
 def committed_files() -> list[Path]:
