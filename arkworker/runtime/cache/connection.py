@@ -1,0 +1,63 @@
+"""Connections of `sqlite3` itself to files that somebody else wrote, with every precaution that SQLite offers."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING
+
+from arkworker.runtime.cache.files import uri
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from arkworker.runtime.cache.limits import Limits
+
+_BUSY_SECONDS = 30.0
+_STEPS_BETWEEN_LOOKS = 50_000
+# From "Defense against the dark arts" of SQLite's own documentation; checks and generated values are never computed.
+PRECAUTIONS = (
+    "PRAGMA trusted_schema=OFF",
+    "PRAGMA cell_size_check=ON",
+    "PRAGMA mmap_size=0",
+    "PRAGMA ignore_check_constraints=ON",
+)
+
+
+@contextlib.contextmanager
+def reading(path: Path, limits: Limits, *, is_shared: bool = False) -> Iterator[sqlite3.Connection]:
+    """Open a file to read it. One that is not shared is read without locks, and nothing is written beside it."""
+    connection = _connect(uri(path, "mode=ro" if is_shared else "mode=ro&immutable=1"), limits)
+    try:
+        for statement in (*PRECAUTIONS, "PRAGMA query_only=ON"):
+            connection.execute(statement)
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def building(path: Path, limits: Limits) -> Iterator[sqlite3.Connection]:
+    """Open the private file of a merge: without a journal, as a failure throws it away."""
+    connection = _connect(uri(path, "mode=rwc"), limits)
+    try:
+        connection.execute("PRAGMA trusted_schema=OFF")
+        connection.execute("PRAGMA cell_size_check=ON")
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+        connection.execute("PRAGMA journal_mode=OFF")
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA cache_size=-16384")
+        yield connection
+    finally:
+        connection.close()
+
+
+def _connect(address: str, limits: Limits) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        address, timeout=_BUSY_SECONDS, uri=True, isolation_level=None, check_same_thread=False
+    )
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.max_value_bytes)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, min(limits.max_value_bytes, 2**20))
+    connection.set_progress_handler(limits.deadline.stops, _STEPS_BETWEEN_LOOKS)
+    return connection

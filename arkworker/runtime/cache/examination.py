@@ -1,0 +1,108 @@
+"""The checks of a merge, side by side in threads: SQLite does its work outside Python's lock."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from arkworker.runtime.cache.assembly import Source, check_references
+from arkworker.runtime.cache.connection import reading
+from arkworker.runtime.cache.files import admit_own
+from arkworker.runtime.cache.inspection import THOROUGH_BYTES, check_integrity, check_schema, check_whole, read_objects
+from arkworker.runtime.cache.limits import MAX_BYTES, MAX_SECONDS, MAX_VALUE_BYTES, Deadline, Limits
+from arkworker.runtime.cache.refusal import refusal, refusing
+from arkworker.runtime.cache.rows import check_entities, check_rows
+from arkworker.runtime.cache.schema import MERGED_VERSIONS, SCHEMA_VERSION, columns_of, is_exactly_ours
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from pathlib import Path
+
+    from arkworker.runtime.cache.files import ParentFile
+
+
+class Examiner:
+    """Checks parents and results; each check has a connection of its own."""
+
+    def __init__(self, pool: ThreadPoolExecutor, limits: Limits) -> None:
+        self._pool = pool
+        self._limits = limits
+
+    def read_schema(self, file: ParentFile, versions: Collection[int] = MERGED_VERSIONS) -> Source:
+        """Raises: CacheError: The file is no cache of one of the versions."""
+        with self._reading(file) as connection:
+            version = check_schema(connection, file.path, versions)
+            objects = read_objects(connection)
+            is_inert = not any(kind in ("trigger", "view") for kind, *_ in objects)
+            return Source(file, version, file.is_ordinary and is_exactly_ours(objects), is_inert)
+
+    def start(self, source: Source) -> Callable[[], None]:
+        """Start to check all the tables of a parent; what is returned waits for the end.
+
+        Raises:
+            CacheError: From what is returned: the parent is damaged, or has values that no model can read.
+        """
+        tasks = [self._pool.submit(self._check_table, source, table) for table in columns_of(source.version)]
+        return lambda: _wait(tasks)
+
+    def check_result(self, built: Path, output: str, sources: Sequence[Source]) -> None:
+        """Raises: CacheError: A reference of the result leads nowhere, or it was not written as it should."""
+        structure = self._pool.submit(self._check_structure, built, output)
+        with refusing(output, self._limits.deadline), reading(built, self._limits) as connection:
+            check_references(connection, sources, output, self._limits)
+        structure.result()
+
+    def _check_table(self, source: Source, table: str) -> None:
+        file, columns = source.file, columns_of(source.version)[table]
+        with self._reading(file) as connection:
+            check_integrity(connection, file.path, table, thorough=source.is_exact or file.size < THOROUGH_BYTES)
+            if any(column.name == "entity_id" for column in columns):
+                check_entities(connection, file.path)
+            check_rows(connection, file.path, table, columns)
+
+    @contextlib.contextmanager
+    def _reading(self, file: ParentFile) -> Iterator[sqlite3.Connection]:
+        with (
+            refusing(file.path, self._limits.deadline),
+            reading(file.readable, self._limits, is_shared=file.is_shared) as connection,
+        ):
+            yield connection
+
+    def _check_structure(self, built: Path, output: str) -> None:
+        with refusing(output, self._limits.deadline), reading(built, self._limits) as connection:
+            check_whole(connection, output)
+
+
+def check_own(path: str, real: Path) -> None:
+    """Check the cache of the task itself, as far as a parent is checked; user code will write to it.
+
+    Raises:
+        CacheError: It cannot be used.
+    """
+    file = admit_own(path, real)
+    with examining(Limits(MAX_BYTES, MAX_VALUE_BYTES, Deadline(MAX_SECONDS))) as examiner:
+        source = examiner.read_schema(file, (SCHEMA_VERSION,))
+        if not source.is_inert:
+            raise refusal(path, "has triggers or views, which would run when it is used")
+        examiner.start(source)()
+
+
+@contextlib.contextmanager
+def examining(limits: Limits) -> Iterator[Examiner]:
+    """Threads for the checks; when the block fails, those under way are given up."""
+    pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="arkworker-cache")
+    try:
+        yield Examiner(pool, limits)
+    except BaseException:
+        limits.deadline.give_up()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _wait(tasks: list[Future[None]]) -> None:
+    for task in tasks:
+        task.result()
