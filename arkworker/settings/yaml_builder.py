@@ -127,7 +127,9 @@ class Builder:
         tag = self._core_tag(event.tag)
         if tag is not None and tag not in _SCALAR_TAGS:
             raise self._error(f"!!{tag} does not fit a single value", "remove the tag")
-        scalar = Scalar(text, tag is None and not event.style, self.line, self.column, tag)
+        # `implicit` is false for a lone `!`, and true for a quoted text after one.
+        plain = tag is None and not event.style and event.implicit[0]
+        scalar = Scalar(text, plain, self.line, self.column, tag)
         if tag is not None:
             resolve_scalar(scalar)
         if event.anchor is not None:

@@ -153,6 +153,11 @@ def test_aliases_have_one_anchor_before_them(text: str) -> None:
     assert failure(text).hint
 
 
+def test_an_exclamation_mark_alone_changes_little() -> None:
+    """After the tag of no kind, nothing is empty text, and all else is what it is without."""
+    assert read("[!, ! 5, ! '5']") == ["", 5, "5"]
+
+
 def test_aliases_stand_for_the_same_value() -> None:
     """An alias may stand for a value and for a key; a key's place is where the alias is."""
     assert read("a: &x b\n*x : *x") == {"a": "b", "b": "b"}
