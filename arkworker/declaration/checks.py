@@ -46,9 +46,11 @@ class Checks:
         for name in vocabulary.required:
             if name not in entries:
                 self.report.error(join(path, name), node, "required", f"add {name}")
+        # Nobody misspells a thousand keys, and looking for near ones takes time.
+        near = did_you_mean if len(entries) < 1000 else _no_suggestion
         for name, entry in entries.items():
             if name not in vocabulary.known:
-                hint = vocabulary.hints.get(name) or did_you_mean(name, vocabulary.known) or "remove it"
+                hint = vocabulary.hints.get(name) or near(name, vocabulary.known) or "remove it"
                 self.report.hidden(join(path, printable(name, 60)), entry.key, "unknown key", hint)
 
     def value(self, path: str, node: Node) -> Any:
@@ -116,6 +118,10 @@ class Checks:
             hint = hints.get(text) or did_you_mean(text, allowed) or f"write {allowed[0]}, for example"
             self.report.error(path, node, f"should be one of {', '.join(allowed)}", hint)
         return None
+
+
+def _no_suggestion(_name: str, _known: tuple[str, ...]) -> str:
+    return ""
 
 
 def described(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from arkworker.text import printable
 
@@ -41,11 +41,11 @@ class TextFile:
 
     Attributes:
         name: The path as the person wrote it, fit for a message.
-        text: The content, without a byte order mark.
+        text: The content, without a byte order mark; may hold secrets, and is kept out of the representation.
     """
 
     name: str
-    text: str
+    text: str = field(repr=False)
 
 
 def read_text_file(path: str, *, max_bytes: int = MAX_BYTES) -> TextFile:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ class Scalar:
     """A single value, as text.
 
     Attributes:
-        text: The content, without quotes and escapes.
+        text: The content, without quotes and escapes; may be a secret, and is kept out of the representation.
         plain: Neither quoted nor tagged: the text may stand for a number, a boolean or null.
         line: Where it is written, from 1.
         column: Where it is written, from 1.
         tag: `str`, `int`, `float`, `bool` or `null` where the document says so.
     """
 
-    text: str
+    text: str = field(repr=False)
     plain: bool
     line: int
     column: int

@@ -88,6 +88,13 @@ def test_a_file_is_read_up_to_the_limit(tmp_path: Path) -> None:
         read_text_file(str(path), max_bytes=10)
 
 
+def test_the_representation_holds_no_content(tmp_path: Path) -> None:
+    """A file may hold secrets, and a representation ends in a log."""
+    path = tmp_path / "worker.yml"
+    path.write_text("password: hunter2")
+    assert "hunter2" not in repr(read_text_file(str(path)))
+
+
 def test_a_name_cannot_command_a_terminal(tmp_path: Path) -> None:
     """Control characters in a path are escaped in its name."""
     path = tmp_path / "a\x1b[31m\nb"

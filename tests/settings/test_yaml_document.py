@@ -254,6 +254,11 @@ def test_messages_hold_no_value(text: str) -> None:
     assert (error.__cause__, error.__context__) == (None, None)
 
 
+def test_representations_hold_no_value() -> None:
+    """A value may be a secret."""
+    assert "hunter2" not in repr(parse_yaml("password: [hunter2]"))
+
+
 @pytest.fixture(params=["CSafeLoader", "SafeLoader"])
 def _either_parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """libyaml, and PyYAML's own parser where libyaml is missing."""
