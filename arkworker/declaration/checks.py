@@ -45,7 +45,7 @@ class Checks:
         """Every required key is there, and none that is not known."""
         for name in vocabulary.required:
             if name not in entries:
-                self.report.error(join(path, name), node, "required", f"add {name}")
+                self.report.hidden(join(path, name), node, "required", f"add {name}")
         # Nobody misspells a thousand keys, and looking for near ones takes time.
         near = did_you_mean if len(entries) < 1000 else _no_suggestion
         for name, entry in entries.items():

@@ -40,7 +40,7 @@ class Report:
         self.warnings.append(self._problem(path, node, message, hint))
 
     def hidden(self, path: str, node: Node | YamlError, message: str, hint: str) -> None:
-        """An error at a line that may hold anything, and is not shown."""
+        """An error whose line is not shown: it may hold anything, or what is wrong is not on it."""
         location = f"{self._name}:{node.line}:{node.column}"
         self.problems.append(Problem(path, SOURCE, location, message, hint, "", node.line, node.column))
 

@@ -123,5 +123,6 @@ def _may_hold_secrets(node: Node) -> bool:
         return False
     entries = {entry.key.text: entry.value for entry in node.entries}
     default, of = entries.get("default"), entries.get("type")
-    suspect = isinstance(default, Scalar) and not (isinstance(of, Scalar) and of.text in vocabulary.VALUE_TYPES)
-    return suspect or any(_may_hold_secrets(value) for value in entries.values())
+    is_null = default is None or (isinstance(default, Scalar) and default.text in ("", "~", "null"))
+    takes_default = isinstance(of, Scalar) and of.text in vocabulary.VALUE_TYPES
+    return not (is_null or takes_default) or any(_may_hold_secrets(value) for value in entries.values())

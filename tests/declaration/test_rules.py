@@ -155,6 +155,7 @@ def test_a_problem_shows_its_line() -> None:
         FIELD + "type: secret, default: hunter2}",
         FIELD + "type: secrt, default: hunter2}",
         FIELD + "default: hunter2, many: 1}",
+        FIELD + "type: secret, default: [hunter2], many: 1}",
         HEAD + "pasword: hunter2",
         HEAD + "docker: !hunter2 x",
         HEAD + "docker: *hunter2",
