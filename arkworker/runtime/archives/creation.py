@@ -14,7 +14,6 @@ from .refusal import Refusal, blaming
 from .staging import remove_leftovers, staging_directory
 from .writing import tar
 
-
 DEFAULT_LEVEL = 3
 MAX_THREADS = 8  # each of them takes some megabytes
 # Jobs of 2 MiB that see all of the window before them: as small as with one thread, in half of the default's memory.
@@ -43,9 +42,9 @@ def create(
         ArchiveError: The directory is absent, has something that could not be extracted, or changes meanwhile; the
             archive cannot be written.
     """
-    target = Path(os.path.realpath(archive))
+    source, target = Path(os.path.realpath(directory)), Path(os.path.realpath(archive))
     with blaming(target, "cannot be created"):
-        if not os.path.isdir(directory):
+        if not source.is_dir():
             raise Refusal(f"cannot be created: {printable(str(directory))} is no directory")
         if target.exists() and not target.is_file():
             raise Refusal("cannot be created: something that is no file has that name")
@@ -54,7 +53,7 @@ def create(
             unfinished = staging / "archive"
             with unfinished.open("xb") as file:
                 left_out = frozenset({os.fsencode(target), os.fsencode(staging)})
-                _write(os.fsencode(os.path.realpath(directory)), left_out, file, _parameters(level, threads))
+                _write(os.fsencode(source), left_out, file, _parameters(level, threads))
             unfinished.rename(target)
 
 
@@ -62,8 +61,7 @@ def _write(
     directory: bytes, left_out: frozenset[bytes], file: BinaryIO, parameters: zstandard.ZstdCompressionParameters
 ) -> None:
     compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
-    for piece in tar(directory, left_out):
-        file.write(compressor.compress(piece))
+    file.writelines(compressor.compress(piece) for piece in tar(directory, left_out))
     file.write(compressor.flush())
 
 

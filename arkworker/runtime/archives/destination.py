@@ -90,7 +90,7 @@ def _replace_empty(tree: Path, target: Path) -> bool:
     before, ours = target.stat(), tree.stat()
     attributes = os.listxattr(target) if hasattr(os, "listxattr") else []  # access lists, for one
     same_owner = (before.st_uid, before.st_gid) == (ours.st_uid, ours.st_gid)
-    is_working_directory = os.path.samestat(before, os.stat("."))
+    is_working_directory = os.path.samestat(before, Path().stat())
     if attributes or not same_owner or is_working_directory or any(target.iterdir()):
         return False
     tree.chmod(stat.S_IMODE(before.st_mode))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .headers import DIRECTORY, FILE, HARD_LINK, KINDS, LONG_LINK, LONG_NAME, PAX, SYMLINK
+from .headers import DIRECTORY, FILE, HARD_LINK, KINDS, LONG_NAME, PAX, SYMLINK
 from .refusal import Refusal
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class Extensions:
     def __init__(self) -> None:
         self._seen: set[bytes] = set()
         self._values: dict[str, bytes] = {}
+        self._is_split = False
 
     def __bool__(self) -> bool:
         return bool(self._seen)
@@ -33,7 +34,9 @@ class Extensions:
             raise Refusal("has two extended headers of one kind before one member")
         self._seen.add(kind)
         if kind == PAX:
-            values = {key: value for key, value in _records(payload) if key in _MEANT_HERE}
+            records = dict(_records(payload))
+            values = {key: records[key] for key in _MEANT_HERE if key in records}
+            self._is_split |= any(key.startswith(_REFUSED) for key in records)
         else:
             values = {"path" if kind == LONG_NAME else "linkpath": _long_text(payload)}
         if values.keys() & self._values.keys():
@@ -46,6 +49,8 @@ class Extensions:
         member.target = self._values.get("linkpath", member.target)
         if "size" in self._values:
             member.size = _size(self._values["size"], member.name)
+        if self._is_split:
+            raise Refusal("is a sparse or split file, which is not extracted", member.name)
         _check(member)
         return member
 
@@ -53,7 +58,7 @@ class Extensions:
 def check_global(payload: bytes) -> None:
     """A pax header for all that follows may hold remarks, but must not rename or resize every member."""
     for key, _ in _records(payload):
-        if key in _MEANT_HERE:
+        if key in _MEANT_HERE or key.startswith(_REFUSED):
             raise Refusal(f"has a global header that sets the {key} of every member")
 
 
@@ -80,13 +85,11 @@ def _size(digits: bytes, name: bytes) -> int:
 
 
 def _records(payload: bytes) -> Iterator[tuple[str, bytes]]:
-    """The records `LENGTH KEY=VALUE\\n` of a pax header, those that matter here only once."""
+    """The records of a pax header, `LENGTH KEY=VALUE` and a line feed each; those that matter here only once."""
     seen: set[str] = set()
     position = 0
     while position < len(payload):
         key, value, position = _record(payload, position)
-        if key.startswith(_REFUSED):
-            raise Refusal("is a sparse or split file, which is not extracted")
         if key in _MEANT_HERE:
             if key in seen or not value or b"\0" in value:
                 raise Refusal(f"has an extended header whose {key} is empty, doubled or holds a NUL")

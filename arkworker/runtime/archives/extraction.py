@@ -48,9 +48,7 @@ def extract(
     Raises:
         ArchiveError: The archive is absent, damaged, hostile or too large, or the destination cannot be written to.
     """
-    extract_parent_archives(
-        [archive], destination, max_bytes=max_bytes, max_members=max_members, max_memory=max_memory
-    )
+    extract_parent_archives([archive], destination, max_bytes=max_bytes, max_members=max_members, max_memory=max_memory)
 
 
 def extract_parent_archives(
@@ -108,4 +106,4 @@ def _open(archive: Path) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
         raise Refusal("is no regular file")
-    return open(file, "rb", buffering=2**18)
+    return os.fdopen(file, "rb", buffering=2**18)

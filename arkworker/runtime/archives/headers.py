@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from dataclasses import dataclass
 
@@ -93,14 +94,8 @@ def _number(field: bytes, where: str) -> int:
     """Octal digits, or the binary form of large and negative numbers; an empty field is 0."""
     if field[0] in {0x80, 0xFF}:
         return int.from_bytes(field[1:], "big") - (256 ** (len(field) - 1) if field[0] == 0xFF else 0)
-    digits = field.rstrip(b" \0").lstrip(b" ")
-    try:
-        return int(digits, 8) if digits.isdigit() else _no_number(digits, where)
-    except ValueError:
-        raise Refusal(f"is damaged: a number in the header {where} cannot be read") from None
-
-
-def _no_number(digits: bytes, where: str) -> int:
-    if digits:
-        raise Refusal(f"is damaged: a number in the header {where} cannot be read")
-    return 0
+    digits = field.strip(b" \0")
+    if digits.isdigit() or not digits:  # no sign, no underscore
+        with contextlib.suppress(ValueError):
+            return int(digits or b"0", 8)
+    raise Refusal(f"is damaged or no tar: the header {where} has a number that cannot be read")

@@ -57,7 +57,8 @@ class Stream:
     def rest(self) -> Iterator[memoryview]:
         """All that is left, as it comes."""
         yield self._content[self._position :]
-        yield from map(memoryview, self._contents)
+        for content in self._contents:
+            yield memoryview(content)
 
     def _advance(self) -> None:
         content = next(self._contents, b"")

@@ -31,35 +31,34 @@ class Move:
         replaces: Whether it takes the place of a file.
     """
 
-    path: bytes
+    path: str
     replaces: bool
 
 
-def plan(upper: bytes, lower: bytes, path: bytes = b"") -> Iterator[Move]:
+def plan(upper: Path, lower: Path, path: str = "") -> Iterator[Move]:
     """What to move from the upper directory to the lower, sorted. Directories of one name become one.
 
     Raises:
         Refusal: A name is a directory in one and something else in the other.
         OSError: A directory cannot be read.
     """
-    with os.scandir(os.path.join(upper, path)) as entries:
+    with os.scandir(upper / path) as entries:
         names = sorted(entry.name for entry in entries)
     for name in names:
-        yield from _plan_one(upper, lower, os.path.join(path, name))
+        yield from _plan_one(upper, lower, f"{path}/{name}" if path else name)
 
 
-def _plan_one(upper: bytes, lower: bytes, path: bytes) -> Iterator[Move]:
+def _plan_one(upper: Path, lower: Path, path: str) -> Iterator[Move]:
     try:
-        below = os.lstat(os.path.join(lower, path)).st_mode
+        below = (lower / path).lstat().st_mode
     except FileNotFoundError:
         yield Move(path, replaces=False)
         return
-    above = os.lstat(os.path.join(upper, path)).st_mode
+    above = (upper / path).lstat().st_mode
     if stat.S_ISDIR(above) and stat.S_ISDIR(below):
         yield from plan(upper, lower, path)
     elif stat.S_ISDIR(above) or not (stat.S_ISREG(below) or stat.S_ISLNK(below)):
-        kinds = [_kind(above), _kind(below)]
-        raise Refusal(f"is {kinds[0]}, and {kinds[1]} has that name already", path)
+        raise Refusal(f"is {_kind(above)}, and {_kind(below)} has that name already", os.fsencode(path))
     else:
         yield Move(path, replaces=True)
 
@@ -79,14 +78,14 @@ def merge(staging: Path, target: Path) -> None:
         Refusal: Something in the target is in the way.
         OSError: It cannot be done; the target is as before.
     """
-    tree, lower = os.fsencode(staging / TREE), os.fsencode(target)
+    tree = staging / TREE
     (staging / BACKUP).mkdir()
-    _write_journal(staging, target, plan(tree, lower))
+    _write_journal(staging, target, plan(tree, target))
     try:
         for number, move in enumerate(_read_journal(staging)):
             if move.replaces:
-                _keep(os.path.join(lower, move.path), staging / BACKUP / str(number))
-            os.rename(os.path.join(tree, move.path), os.path.join(lower, move.path))
+                _keep(target / move.path, staging / BACKUP / str(number))
+            (tree / move.path).rename(target / move.path)
     except BaseException:
         undo(staging, target)
         raise
@@ -102,22 +101,22 @@ def undo(staging: Path, target: Path) -> None:
     """Put the target back as it was before a merge; again and again, if need be. Merges to elsewhere are left alone."""
     if not is_under_way(staging) or _destination(staging) != _relative(staging, target):
         return
-    tree, lower = os.fsencode(staging / TREE), os.fsencode(target)
+    tree = staging / TREE
     for number, move in enumerate(_read_journal(staging)):
-        above, below = os.path.join(tree, move.path), os.path.join(lower, move.path)
+        above, below = tree / move.path, target / move.path
         kept = staging / BACKUP / str(number)
         if os.path.lexists(kept) and not (os.path.lexists(above) and os.path.lexists(below)):
-            os.rename(kept, below)
+            kept.rename(below)
         elif not move.replaces and not os.path.lexists(above) and os.path.lexists(below):
-            os.rename(below, above)
+            below.rename(above)
     (staging / JOURNAL).unlink()
 
 
-def _keep(path: bytes, backup: Path) -> None:
+def _keep(path: Path, backup: Path) -> None:
     try:
         os.link(path, backup, follow_symlinks=False)
     except OSError:  # no hard links on this file system
-        os.rename(path, backup)
+        path.rename(backup)
 
 
 def _write_journal(staging: Path, target: Path, moves: Iterator[Move]) -> None:
@@ -126,7 +125,7 @@ def _write_journal(staging: Path, target: Path, moves: Iterator[Move]) -> None:
     with unfinished.open("w", encoding="ascii") as file:
         file.write(json.dumps(_relative(staging, target)) + "\n")
         for move in moves:
-            file.write(json.dumps([os.fsdecode(move.path), move.replaces]) + "\n")
+            file.write(json.dumps([move.path, move.replaces]) + "\n")
     unfinished.rename(staging / JOURNAL)
 
 
@@ -144,5 +143,4 @@ def _read_journal(staging: Path) -> Iterator[Move]:
     with (staging / JOURNAL).open(encoding="ascii") as file:
         file.readline()
         for line in file:
-            path, replaces = json.loads(line)
-            yield Move(os.fsencode(path), replaces)
+            yield Move(*json.loads(line))

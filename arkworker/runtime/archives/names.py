@@ -28,6 +28,11 @@ def clean(name: bytes) -> bytes:
     return b"/".join(components)
 
 
+def is_root(name: bytes) -> bool:
+    """Whether a directory's name is `.`, `./` or the like: the directory that all members are in."""
+    return bool(name) and not clean(name)
+
+
 def _check_component(component: bytes, name: bytes) -> None:
     if component == b"..":
         raise Refusal("has a .. in its name", name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ class Overlay:
 
     def __init__(self, tree: Path) -> None:
         self._tree = tree
-        self._owners: dict[bytes, Path] = {}
+        self._owners: dict[str, Path] = {}
 
     def add(self, layer: Path, archive: Path) -> None:
         """Move what an archive holds over all before, and warn of each file that replaces an earlier archive's.
@@ -42,30 +41,29 @@ class Overlay:
         """
         if not self._owners:
             layer.rename(self._tree)
-            self._owners[b""] = archive
+            self._owners[""] = archive
             return
-        upper, lower = os.fsencode(layer), os.fsencode(self._tree)
         replaced = 0
-        for move in list(plan(upper, lower)):
+        for move in list(plan(layer, self._tree)):
             if move.replaces:
                 replaced += 1
                 if replaced <= _NAMED:
                     _warn(move.path, archive, self._owner(move.path))
-            os.rename(os.path.join(upper, move.path), os.path.join(lower, move.path))
+            (layer / move.path).rename(self._tree / move.path)
             self._owners[move.path] = archive
         shutil.rmtree(layer)
         if replaced > _NAMED:
             logger.warning("%s replaces %d more files of earlier archives", _shown(archive), replaced - _NAMED)
 
-    def _owner(self, path: bytes) -> Path:
+    def _owner(self, path: str) -> Path:
         """The archive that a file came from: the one that brought it, or the nearest directory above it."""
         while path not in self._owners:
-            path = os.path.dirname(path)
+            path = path.rpartition("/")[0]
         return self._owners[path]
 
 
-def _warn(path: bytes, later: Path, earlier: Path) -> None:
-    name = printable(os.fsdecode(path))
+def _warn(path: str, later: Path, earlier: Path) -> None:
+    name = printable(path)
     logger.warning("%s of %s replaces the one of %s", name, _shown(later), _shown(earlier))
 
 

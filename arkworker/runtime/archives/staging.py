@@ -78,7 +78,7 @@ def _lock(directory: int) -> bool | None:
 
 def _is_at(directory: int, path: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(directory), os.stat(path, follow_symlinks=False))
+        return os.path.samestat(os.fstat(directory), path.lstat())
     except FileNotFoundError:
         return False
 

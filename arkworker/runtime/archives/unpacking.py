@@ -6,7 +6,6 @@ it, so there is none that could be followed, and a name without `..` cannot lead
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from .headers import DIRECTORY, FILE, HARD_LINK
 from .members import read_members
-from .names import MAX_PATH, clean, follow
+from .names import MAX_PATH, clean, follow, is_root
 from .refusal import Refusal
 
 if TYPE_CHECKING:
@@ -60,6 +59,8 @@ class _Unpacker:
     def add(self, member: Member, stream: Stream) -> None:
         """Write one member, or remember it when it is a symbolic link; what goes wrong is said with its name."""
         try:
+            if member.kind == DIRECTORY and is_root(member.name):
+                return  # as `tar -C directory .` has it
             path = self._clean(member.name)
             if member.kind == FILE:
                 self._write_file(path, member, stream)
@@ -93,6 +94,8 @@ class _Unpacker:
 
     def _clean(self, name: bytes) -> bytes:
         path = clean(name)
+        if not path:
+            raise Refusal("has no name")
         if len(path) > self._longest_path:
             raise Refusal("has a path that is too long for this destination")
         return path
@@ -129,12 +132,10 @@ class _Unpacker:
             os.mkdir(path, 0o755, dir_fd=self._root)
         except FileExistsError:
             return False
-        os.chmod(path, 0o755, dir_fd=self._root)
+        os.chmod(path, 0o755, dir_fd=self._root)  # noqa: S103 -- what all may read; whatever the umask
         return True
 
     def _make_directory(self, path: bytes) -> None:
-        if not path:
-            return  # the root, as `tar -C directory .` has it
         self._make_parents(path)
         if not self._make_missing(path) and not stat.S_ISDIR(self._status(path).st_mode):
             raise Refusal("is a file and a directory in one archive")
@@ -164,7 +165,8 @@ class _Unpacker:
         status = self._status(target)
         self._budget.spend_bytes(status.st_size)
         source = os.open(target, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=self._root)
-        with open(source, "rb") as read, open(self._create(path, stat.S_IMODE(status.st_mode)), "wb") as written:
+        copy = self._create(path, stat.S_IMODE(status.st_mode))
+        with os.fdopen(source, "rb") as read, os.fdopen(copy, "wb") as written:
             shutil.copyfileobj(read, written)
 
     def _remember(self, path: bytes, target: bytes) -> None:

@@ -55,19 +55,19 @@ def tar(directory: bytes, left_out: frozenset[bytes] = frozenset()) -> Iterator[
 
 class _Walk:
     def __init__(self, directory: bytes, left_out: frozenset[bytes]) -> None:
-        self._directory = directory
+        self._directory = directory.rstrip(b"/") + b"/"
         self._left_out = left_out
         self._linked: dict[tuple[int, int], bytes] = {}
         self._buffer = memoryview(bytearray(PIECE))
 
     def parts(self, path: bytes) -> Iterator[bytes | memoryview]:
-        """Headers and contents of all below one directory; a piece is overwritten by the next one."""
-        with os.scandir(os.path.join(self._directory, path)) as entries:
+        """Headers and contents of all below a directory (with its slash); a piece is overwritten by the next one."""
+        with os.scandir(self._directory + path) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
         for entry in found:
             if entry.path in self._left_out:
                 continue
-            name = os.path.join(path, entry.name)
+            name = path + entry.name
             try:
                 clean(name)
                 yield from self._parts_of(name, entry)
@@ -81,7 +81,7 @@ class _Walk:
             yield header(name, SYMLINK, target=self._inside(name, entry.path))
         elif entry.is_dir():
             yield header(name + b"/", DIRECTORY, mode=0o755)
-            yield from self.parts(name)
+            yield from self.parts(name + b"/")
         elif entry.is_file():
             yield from self._file(name, entry.path)
         else:
@@ -90,12 +90,11 @@ class _Walk:
     def _inside(self, name: bytes, path: bytes) -> bytes:
         """Where a symbolic link leads, from its own directory, over other links to the file itself."""
         target = os.path.realpath(path)
-        top = os.path.join(self._directory, b"")
-        if not target.startswith(top) or not stat.S_ISREG(os.stat(target).st_mode):
+        if not target.startswith(self._directory) or not stat.S_ISREG(os.lstat(target).st_mode):
             raise Refusal("is a symbolic link, and leads to no regular file of the directory")
         if target in self._left_out:
             raise Refusal("is a symbolic link to the archive itself")
-        relative = os.path.relpath(target, os.path.dirname(path))
+        relative = os.path.relpath(target, path.rpartition(b"/")[0])
         follow(name, relative)
         return relative
 
