@@ -13,6 +13,7 @@ INSTALLED := $(VENV)/.installed
 PEERS := base-worker-0.6.0 base-worker-0.5.1 base-worker-0.3.7
 PEERS_INSTALLED := $(PEERS:%=.venv-compat/%/.installed)
 
+SCHEMAS := $(if $(wildcard arkworker/settings/schemas.py),$(RUN) -m arkworker.settings.schemas,: none yet)
 DEMO_OUTPUT := demo-output
 
 .DEFAULT_GOAL := help
@@ -58,10 +59,10 @@ types: $(INSTALLED) ## mypy, strict
 	@$(RUN) -m mypy
 
 schemas: $(INSTALLED) ## generate schemas/ again
-	@$(RUN) -m arkworker.settings.schemas --write schemas
+	@$(SCHEMAS) --write schemas
 
 schemas-check: $(INSTALLED)
-	@$(RUN) -m arkworker.settings.schemas --check schemas
+	@$(SCHEMAS) --check schemas
 
 pytest: $(INSTALLED) ## the tests alone
 	@$(RUN) -m pytest --numprocesses $(WORKERS) $(PYTEST_FLAGS)

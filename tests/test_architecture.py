@@ -201,7 +201,6 @@ def below_the_command_line() -> list[Path]:
 
 def test_imports_that_go_up_are_late() -> None:
     """Only `python -m arkworker` imports the command line at once; the two exceptions import when they are called."""
-
     assert found_in(modules(), lambda path: above(imported_at_once(path), path)) == {}
 
 
