@@ -9,7 +9,7 @@ from pydantic import PrivateAttr, ValidationError, model_validator
 
 from arkworker.element.options import ImageOptions, OpensImages
 from arkworker.element.orientation import Orientation, apply_orientation, revert_orientation
-from arkworker.element.records import Corpus, Record, Zone
+from arkworker.element.records import Corpus, Image, Record, Zone
 from arkworker.element.shapes import from_cache_row, gather
 from arkworker.element.temporary import saved_image
 from arkworker.errors import ApiContentError, CacheError, ImageError
@@ -100,6 +100,17 @@ class Element(Record):
         return bounding_box(self.polygon)
 
     @property
+    def image(self) -> Image:
+        """The image that the zone is on.
+
+        Raises:
+            ImageError: The element has no zone, or one without an image.
+        """
+        if self._zone.image is None:
+            raise ImageError(f"element {printable(self.id)} has no image")
+        return self._zone.image
+
+    @property
     def orientation(self) -> Orientation:
         return Orientation(self.rotation_angle, self.mirrored)
 
@@ -109,10 +120,7 @@ class Element(Record):
         Raises:
             ImageError: The element has no zone, no image, or a polygon that encloses nothing of the image.
         """
-        image = self._zone.image
-        if image is None:
-            raise ImageError(f"element {printable(self.id)} has no image")
-        width, height = image.width or None, image.height or None
+        width, height = self.image.width or None, self.image.height or None
         if self.polygon and not use_full_image:
             try:
                 return pixel_box(self.polygon, width, height)

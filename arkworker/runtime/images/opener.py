@@ -68,10 +68,7 @@ class ImageOpener:
         Raises:
             ImageError: It cannot be had from any place.
         """
-        image = element.zone.image if element.zone else None
-        box = element.pixel_box(use_full_image=options.use_full_image)
-        if image is None:  # unreachable: pixel_box has raised
-            raise ImageError(f"element {printable(element.id)} has no image")
+        image, box = element.image, element.pixel_box(use_full_image=options.use_full_image)
         limit = self.max_image_pixels if options.max_image_pixels is None else options.max_image_pixels
         try:
             search = Search(element, image, box, options, limit, self.downloader.get, self.refresh, self.local_files)

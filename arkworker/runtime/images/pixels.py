@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from arkworker.errors import ImageError
+from arkworker.text import printable
+
 if TYPE_CHECKING:
     from arkworker.element import ImageOptions, Orientation
 
@@ -31,9 +34,13 @@ def iiif_size(width: int, height: int, options: ImageOptions) -> str | None:
 
 
 def finish(image: Image.Image, options: ImageOptions, orientation: Orientation) -> Image.Image:
-    """Converted, shrunk, mirrored and rotated, in this order."""
+    """Converted, shrunk, mirrored and rotated, in this order.
+
+    Raises:
+        ImageError: The mode is none of Pillow's, or none that the image can be converted to.
+    """
     if options.mode is not None and image.mode != options.mode:
-        image = image.convert(options.mode)
+        image = _converted(image, options.mode)
     size = target_size(*image.size, options)
     if size != image.size:
         image = image.resize(size, Image.Resampling.LANCZOS)
@@ -42,3 +49,10 @@ def finish(image: Image.Image, options: ImageOptions, orientation: Orientation) 
     if orientation.rotation_angle:
         image = image.rotate(-orientation.rotation_angle, expand=True)
     return image
+
+
+def _converted(image: Image.Image, mode: str) -> Image.Image:
+    try:
+        return image.convert(mode)
+    except (ValueError, KeyError):
+        raise ImageError(f"it cannot be converted to the mode {printable(mode, 40)}") from None
