@@ -1,0 +1,40 @@
+"""From a worker's declaration and saved values to the flat list that a worker run is configured with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def is_legacy(declaration: Mapping[str, Any]) -> bool:
+    """Whether a declaration is of the generation before Arkindex 1.12, `.arkindex.yml`."""
+    return "user_configuration" in declaration or isinstance(declaration.get("configuration"), dict)
+
+
+def fields(declaration: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The options of a modern declaration: dotted keys, groups opened."""
+    for field in declaration.get("configuration") or ():
+        if field.get("type") == "group":
+            yield from ((f"{field['key']}.{child['key']}", child) for child in field.get("children") or ())
+        else:
+            yield field["key"], field
+
+
+def unknown_keys(declaration: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
+    """The saved values that no option of a modern declaration has the key of."""
+    known = {key for key, _ in fields(declaration)}
+    return [key for key in values if key not in known]
+
+
+def configuration(
+    declaration: Mapping[str, Any], model: Mapping[str, Any], saved: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Every option with its default, under what the model version says, under what users saved."""
+    items = []
+    for key, field in fields(declaration):
+        value = field.get("default")
+        value = saved.get(key, model.get(key, value))
+        items.append({"key": key, "value": value, "secret": field.get("type") == "secret"})
+    return items

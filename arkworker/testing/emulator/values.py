@@ -1,0 +1,63 @@
+"""The kinds of value that request bodies are made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+
+class Body(BaseModel):
+    """A JSON body; keys that the operation does not know are ignored, as Django REST framework does."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+def _storable(text: str) -> str:
+    """Text that PostgreSQL takes."""
+    if "\0" in text:
+        raise ValueError("Null characters are not allowed.")
+    # A lone surrogate is legal in JSON and in no encoding; UnicodeEncodeError is a ValueError.
+    text.encode()
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("This field may not be blank.")
+    return text
+
+
+def _no_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("A valid number is required.")  # noqa: TRY004 - pydantic turns a ValueError into a problem
+    return value
+
+
+def _ring(points: list[list[int | float]]) -> list[list[int | float]]:
+    """A closed polygon: three different points at least, the first one again at the end."""
+    if any(coordinate < 0 for point in points for coordinate in point):
+        raise ValueError("Coordinates must not be negative.")
+    if len({tuple(point) for point in points}) < 3:
+        raise ValueError("A polygon needs at least three different points.")
+    return points if points[0] == points[-1] else [*points, points[0]]
+
+
+Text = Annotated[str, AfterValidator(_storable), AfterValidator(_not_blank)]
+Name = Annotated[Text, Field(max_length=250)]
+Slug = Annotated[str, Field(pattern=r"^[-a-zA-Z0-9_]+$", max_length=50)]
+Id = Annotated[UUID, PlainSerializer(str)]
+Number = Annotated[int | float, BeforeValidator(_no_boolean)]
+Confidence = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=1)]
+Point = Annotated[list[Number], Field(min_length=2, max_length=2)]
+Ring = Annotated[list[Point], Field(min_length=3), AfterValidator(_ring)]
+Orientation = Literal["horizontal-lr", "horizontal-rl", "vertical-rl", "vertical-lr"]
+# Of a query: a worker run, or `False` for what people made.
+RunOrManual = UUID | Literal["False", "false"]
+
+
+class Signature(Body):
+    """A body that creates results: signed by a worker run, or by nobody."""
+
+    worker_run_id: Id | None = None
