@@ -135,6 +135,7 @@ def _size(image: Image.Image, size: str) -> tuple[int, int]:
 def _handler(server: ImageServer) -> Callable[..., BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # the body follows the head at once
 
         def do_GET(self) -> None:
             answer = server.answer(self.path, dict(self.headers))

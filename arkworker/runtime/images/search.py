@@ -115,14 +115,16 @@ class Search:
         return image.s3_url if image and image.s3_url != expired else None
 
     def _server(self) -> PIL.Image.Image:
-        *smaller, full = self._sizes()
-        for size in smaller:
+        *sizes, last = self._sizes()
+        for size in sizes:
             try:
-                return self._checked(self._request(size), size)
+                image = self._request(size)
             except ImageError as error:
                 if error.status is None or not (400 <= error.status < 500 or error.status == 501):
                     raise
-        return self._checked(self._request(full), full)
+            else:
+                return self._checked(image, size)
+        return self._checked(self._request(last), last)
 
     def _sizes(self) -> list[str]:
         """How the size may be asked for; the next one where a server refuses the one before."""

@@ -200,6 +200,17 @@ def test_a_server_that_shrinks_unasked_is_asked_for_tiles(server: Any, page: Ima
     assert bound(answer(server, image={"server": {"version": version}})).open_image().tobytes() == page.tobytes()
 
 
+@pytest.mark.usefixtures("page")
+def test_an_image_of_another_scale_is_an_error(server: Any) -> None:
+    """Where there are no tiles either: polygons found on it would be wrong, and nobody would see it."""
+    server.max_size = 100
+    server.say("/iiif/page/info.json", {"status": 404})
+
+    with pytest.raises(ImageError, match=r"answers 404 for .*/info\.json"):
+        bound(answer(server)).open_image()
+    assert server.asked == ["/iiif/page/full/full/0/default.jpg", "/iiif/page/info.json"]
+
+
 def test_a_server_that_gives_more_than_asked_is_an_error(server: Any, page: Image.Image) -> None:
     """It ignored the region."""
     body = io.BytesIO()
