@@ -55,14 +55,15 @@ def pax(**values: str | bytes) -> Entry:
 
 
 END = bytes(1024)
+Part = Entry | bytes
 
 
 class Maker:
     """Makes archives in a directory of the test."""
 
+    END = END
     Entry = Entry
     pax = staticmethod(pax)
-    END = END
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -75,10 +76,10 @@ class Maker:
         path.write_bytes(data)
         return path
 
-    def tar(self, *parts: Entry | bytes) -> bytes:
+    def tar(self, *parts: Part) -> bytes:
         return b"".join(map(bytes, parts))
 
-    def __call__(self, *parts: Entry | bytes, end: bytes = END) -> Path:
+    def __call__(self, *parts: Part, end: bytes = END) -> Path:
         """A whole archive of these entries."""
         return self.compressed(self.zstd(self.tar(*parts) + end))
 

@@ -13,13 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-
 def small_archive(directory: Path) -> bytes:
     """One of ours, with some of everything."""
     source = directory / "source"
     (source / "directory" / "empty").mkdir(parents=True)
     (source / "directory" / "text.txt").write_text("a few words")
-    (source / "random.bin").write_bytes(random.Random(1).randbytes(90))
+    (source / "random.bin").write_bytes(random.Random(1).randbytes(20))
     (source / "link").symlink_to("directory/text.txt")
     create(source, directory / "small.tar.zst")
     return (directory / "small.tar.zst").read_bytes()

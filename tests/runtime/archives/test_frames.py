@@ -29,7 +29,7 @@ def run_length_frame(blocks: int, window: int = 0x38) -> bytes:
 
 def refusal(archive: Path, place: Path, **limits: int) -> str:
     with pytest.raises(ArchiveError) as caught:
-        extract(archive, place / "destination", **limits)  # type: ignore[arg-type]
+        extract(archive, place / "destination", **limits)
     assert list(place.iterdir()) == []
     return caught.value.reason
 
@@ -54,8 +54,9 @@ def test_takes_a_frame_for_each_kilobyte(make: Any, place: Path) -> None:
 def test_loses_nothing_at_the_end_of_a_frame_without_checksum(size: int, make: Any) -> None:
     """Nothing stays in the decoder, whatever the size and however the frame tells it."""
     content = (b"abcdefg" * (size // 7 + 1))[:size]
-    for flags in ({"write_content_size": True}, {"write_content_size": False}):
-        path = make.compressed(zstandard.ZstdCompressor(write_checksum=False, **flags).compress(content))
+    for with_size in (True, False):
+        compressor = zstandard.ZstdCompressor(write_checksum=False, write_content_size=with_size)
+        path = make.compressed(compressor.compress(content))
         with path.open("rb") as file:
             assert b"".join(decompress(file, 2**27)) == content
 
@@ -127,7 +128,7 @@ def test_gives_a_bomb_in_small_pieces(make: Any) -> None:
     path = make.compressed(run_length_frame(4000))  # 500 MiB from 16 kB
     with path.open("rb") as file:
         sizes = [len(content) for content in decompress(file, 2**27)]
-    assert (sum(sizes), max(sizes) <= PIECE) == (4000 * 128 * 1024 + 0, True)
+    assert (sum(sizes), max(sizes) <= PIECE) == (4000 * 128 * 1024, True)
 
 
 def test_a_bomb_takes_neither_memory_nor_disk(make: Any, place: Path) -> None:
@@ -145,4 +146,5 @@ def test_a_bomb_takes_neither_memory_nor_disk(make: Any, place: Path) -> None:
     command = [sys.executable, "-c", script, str(archive), str(place / "destination")]
     reason, memory = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     kibibyte = 1 if sys.platform == "linux" else 1024
-    assert (reason, int(memory) // kibibyte < 256 * 1024) == ("unpacks to more than the limit of 1,073,741,824 bytes", True)
+    assert reason == "unpacks to more than the limit of 1,073,741,824 bytes"
+    assert int(memory) // kibibyte < 256 * 1024
