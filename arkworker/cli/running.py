@@ -7,8 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from arkworker.errors import ExitCode
 from arkworker.cli.flags import verb_parser
+from arkworker.errors import ExitCode
 from arkworker.runtime import lifecycle, logs
 from arkworker.runtime.preparation import Preparation
 from arkworker.runtime.worker import options_of

@@ -242,7 +242,7 @@ class Element(Record):
 
 def _default_opener() -> OpensImages:
     try:
-        from arkworker.runtime.images import default_opener  # noqa: PLC0415 -- brings requests and Pillow
+        from arkworker.runtime.images import default_opener  # brings requests and Pillow
     except ImportError as error:
         if error.name and error.name.partition(".")[0] == "PIL":
             raise ImageError("opening images needs Pillow: pip install 'arkworker[image]'") from None

@@ -33,7 +33,7 @@ def saved_image(open_image: Callable[[], PIL.Image.Image], extension: str) -> It
 
 
 def _save(image: PIL.Image.Image, file: _TemporaryFileWrapper[bytes], extension: str) -> None:
-    from PIL import Image  # noqa: PLC0415 -- an extra
+    from PIL import Image  # an extra
 
     name = Image.registered_extensions().get(f".{extension.lower()}", "")
     if name not in Image.SAVE:

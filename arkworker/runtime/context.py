@@ -18,8 +18,8 @@ from arkworker.runtime.client import Client, Connection
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from arkworker.settings.payload import Process
     from arkworker.settings.origins import Provenance
+    from arkworker.settings.payload import Process
 
 C = TypeVar("C", default="Mapping[str, Any]")
 

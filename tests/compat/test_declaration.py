@@ -8,8 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
-from hypothesis import strategies as some
+from hypothesis import HealthCheck, event, given, settings, strategies as some
 
 from arkworker.declaration.rules import validate
 from arkworker.declaration.vocabulary import FIELD_TYPES

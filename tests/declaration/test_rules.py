@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as some
+from hypothesis import given, strategies as some
 
 from arkworker.declaration.rules import examine, validate
 from arkworker.settings.text_file import TextFile

@@ -4,8 +4,7 @@ import json
 
 import pytest
 import yaml
-from hypothesis import assume, given
-from hypothesis import strategies as some
+from hypothesis import assume, given, strategies as some
 
 from arkworker.settings.yaml_document import Entry, Mapping, Scalar, Sequence, YamlError, parse_yaml, to_python
 

@@ -123,7 +123,7 @@ class Retries:
         last = count()
         if is_repeated(last, task):
             # The first attempt nearly always succeeds: only a failure pays for importing tenacity.
-            from arkworker.runtime.client.retrying import repeat  # noqa: PLC0415 - see above
+            from arkworker.runtime.client.retrying import repeat  # see above
 
             last = repeat(last, count, self, task)
         if last.error is not None:

@@ -186,7 +186,7 @@ class Client:
             self._exchange.close()
 
     def _download(self, remote: RemoteFile, destination: Path) -> Path:
-        from arkworker.runtime.client.transfers import replacing  # noqa: PLC0415 - it imports requests
+        from arkworker.runtime.client.transfers import replacing  # it imports requests
 
         exchange = self._get_exchange()
         with replacing(destination) as file:
@@ -224,7 +224,7 @@ class Client:
 
     def _get_exchange(self) -> Exchange:
         if self._exchange is None:
-            from arkworker.runtime.client.exchange import Exchange  # noqa: PLC0415 - only a request pays for requests
+            from arkworker.runtime.client.exchange import Exchange  # only a request pays for requests
 
             new = Exchange(self._connection, self._endpoint, self._retries.clock, self._ended, self._excerpts)
             with self._lock:

@@ -10,8 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from PIL import Image as Pillow
-from PIL import ImageDraw, ImageOps
+from PIL import Image as Pillow, ImageDraw, ImageOps
 
 from arkworker.testing.emulator.failures import ApiFailureError, missing
 

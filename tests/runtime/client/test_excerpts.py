@@ -6,8 +6,7 @@ import logging
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from arkworker.runtime.client.excerpts import LONGEST, Excerpts, QueryFilter, escape, mask_query
 
