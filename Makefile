@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.installed
 PEERS := base-worker-0.6.0 base-worker-0.5.1 base-worker-0.3.7
 PEERS_INSTALLED := $(PEERS:%=.venv-compat/%/.installed)
 
-SCHEMAS := $(if $(wildcard arkworker/settings/schemas.py),$(RUN) -m arkworker.settings.schemas,: none yet)
+SCHEMAS := $(RUN) -m arkworker.cli.schema_files
 DEMO_OUTPUT := demo-output
 
 .DEFAULT_GOAL := help

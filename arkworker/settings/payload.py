@@ -38,7 +38,8 @@ def _empty_where_null(value: Any) -> Any:
 
 Identifier = Annotated[StrictStr, Field(min_length=1, max_length=255)]
 JsonObject = Annotated[dict[str, Any], Field(strict=True)]
-OptionalObject = Annotated[JsonObject, BeforeValidator(_empty_where_null)]
+#: The server's null is an empty object.
+OptionalObject = Annotated[JsonObject, BeforeValidator(_empty_where_null, json_schema_input_type=dict[str, Any] | None)]
 
 
 class _Part(BaseModel):
@@ -100,10 +101,16 @@ class _LegacyDeclaration(_Part):
     """`worker_version.configuration` of instances before 1.12."""
 
     configuration: OptionalObject = Field(default_factory=dict)
-    user_configuration: Annotated[dict[str, _LegacyField], BeforeValidator(_empty_where_null)] = Field(
-        default_factory=dict
-    )
-    secrets: Annotated[tuple[Identifier, ...], BeforeValidator(lambda value: () if value is None else value)] = ()
+    user_configuration: Annotated[
+        dict[str, _LegacyField],
+        BeforeValidator(_empty_where_null, json_schema_input_type=dict[str, _LegacyField] | None),
+    ] = Field(default_factory=dict)
+    secrets: Annotated[
+        tuple[Identifier, ...],
+        BeforeValidator(
+            lambda value: () if value is None else value, json_schema_input_type=tuple[Identifier, ...] | None
+        ),
+    ] = ()
 
 
 class _SavedConfiguration(_Part):
@@ -116,10 +123,15 @@ class LegacyRun(_Part):
     """The configuration layers of a worker run, for instances that do not merge them themselves."""
 
     class _Version(_Part):
-        configuration: Annotated[_LegacyDeclaration, BeforeValidator(_empty_where_null)] = _LegacyDeclaration()
+        configuration: Annotated[
+            _LegacyDeclaration,
+            BeforeValidator(_empty_where_null, json_schema_input_type=_LegacyDeclaration | None),
+        ] = _LegacyDeclaration()
 
     worker_version: _Version
-    configuration: Annotated[_SavedConfiguration, BeforeValidator(_empty_where_null)] = _SavedConfiguration()
+    configuration: Annotated[
+        _SavedConfiguration, BeforeValidator(_empty_where_null, json_schema_input_type=_SavedConfiguration | None)
+    ] = _SavedConfiguration()
 
 
 class ModernItem(_Part):
@@ -132,7 +144,7 @@ class ModernItem(_Part):
     secret: StrictBool
 
 
-class _ModernConfiguration(_Part):
+class ModernConfiguration(_Part):
     configuration: Annotated[tuple[ModernItem, ...], Field(strict=False)]
 
 
@@ -168,7 +180,7 @@ def parse_payload(worker_run: Any, configuration: Any) -> Payload:
         legacy = _validate(LegacyRun, worker_run, WORKER_RUN, problems) if run else None
         items = None
     else:
-        modern = _validate(_ModernConfiguration, configuration, CONFIGURATION, problems)
+        modern = _validate(ModernConfiguration, configuration, CONFIGURATION, problems)
         legacy, items = None, modern.configuration if modern else None
     if problems or run is None:
         raise ConfigurationError(problems)

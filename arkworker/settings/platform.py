@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 if TYPE_CHECKING:
@@ -90,9 +90,17 @@ def _parents(value: Any) -> Any:
         raise ValueError("should be a JSON object: parent task id to task slug") from None
 
 
-Identifier = Annotated[str, AfterValidator(_identifier)]
+Identifier = Annotated[
+    str,
+    AfterValidator(_identifier),
+    WithJsonSchema({"type": "string", "pattern": r"^(?!\.)[-_.A-Za-z0-9]*[-_A-Za-z0-9]$", "maxLength": 255}),
+]
 FilePath = Annotated[str, AfterValidator(_path)]
-HttpUrl = Annotated[str, AfterValidator(_url)]
+HttpUrl = Annotated[
+    str,
+    AfterValidator(_url),
+    WithJsonSchema({"type": "string", "format": "uri", "pattern": r"^[hH][tT][tT][pP][sS]?://[^\s@]+$"}),
+]
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Header = Annotated[str, Field(pattern=r"^[\x20-\x7e]+$")]
 
