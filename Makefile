@@ -30,7 +30,7 @@ all: format test ## format, then the whole check
 demo: $(INSTALLED) ## find the text lines of two old prints, and draw them
 	@mkdir -p $(DEMO_OUTPUT)/current
 	@PONOS_DATA=$(DEMO_OUTPUT) $(RUN) -m arkworker run examples/page_lines/worker.py:PageLines \
-		-c examples/page_lines/worker.yml
+		--dev -c examples/page_lines/worker.yml
 	@echo; echo "The pictures:"; ls -1 $(DEMO_OUTPUT)/current/*.png | sed 's/^/  /'
 
 test: format-check lint types schemas-check pytest ## the whole check: format, lint, types, schemas, tests

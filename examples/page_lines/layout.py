@@ -61,11 +61,11 @@ def find_layout(image: Image.Image, *, contrast: float, smallest: int, columns: 
     """
     components = find_components(find_ink(image, contrast))
     letters = _look_like_letters(components, smallest)
-    if not letters.any():
-        return PageLayout(*image.size, slope=0.0, columns=0, lines=(), pictures=())
-    letter = float(np.median(components.height[letters]))
+    letter = float(np.median(components.height[letters])) if letters.any() else float(smallest)
     pictures = find_pictures(components, letter)
     letters &= ~_stand_in(components, pictures)
+    if not letters.any():
+        return PageLayout(*image.size, slope=0.0, columns=0, lines=(), pictures=tuple(pictures))
     slope = find_slope(components, letters, letter)
     text = shear(np.where(components.mask(letters), components.labels, -1), slope)
     lines = _find_lines(text, letter, columns)

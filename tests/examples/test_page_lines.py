@@ -54,6 +54,27 @@ def test_an_empty_page_has_no_lines() -> None:
     assert (layout.lines, layout.pictures, layout.columns) == ((), (), 0)
 
 
+def test_a_picture_alone_has_no_lines() -> None:
+    """A page without text is no failure."""
+    page = blank()
+    ImageDraw.Draw(page).ellipse((200, 100, 600, 500), outline="black", width=40)
+
+    assert look_at(page).lines == ()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 400), (400, 3)])
+def test_the_smallest_pages_do_no_harm(size: tuple[int, int]) -> None:
+    """An image of hardly any pixels is a page with nothing on it."""
+    assert look_at(blank(*size)).lines == ()
+
+
+def test_noise_is_no_failure() -> None:
+    """Ink everywhere gives something or nothing, in reasonable time."""
+    noise = np.random.default_rng(1).integers(0, 255, (300, 400, 3), np.uint8)
+
+    assert look_at(Image.fromarray(noise)).width == 400
+
+
 def test_each_line_is_found_where_it_is() -> None:
     """Ten lines in, ten outlines out, around their letters."""
     page = blank()
