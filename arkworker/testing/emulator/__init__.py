@@ -10,8 +10,10 @@ it needs the extra `testing`.
 
 from __future__ import annotations
 
+from arkworker.testing.emulator.agent import run_worker
 from arkworker.testing.emulator.emulator import Emulator
 from arkworker.testing.emulator.faults import Fault, Faults
 from arkworker.testing.emulator.ledger import Call, Ledger, StateChange
+from arkworker.testing.emulator.serving import serve
 
-__all__ = ["Call", "Emulator", "Fault", "Faults", "Ledger", "StateChange"]
+__all__ = ["Call", "Emulator", "Fault", "Faults", "Ledger", "StateChange", "run_worker", "serve"]

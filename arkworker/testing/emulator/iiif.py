@@ -106,6 +106,16 @@ def measure(file: str | Path) -> tuple[int, int]:
         return (picture.height, picture.width) if turned else (picture.width, picture.height)
 
 
+def store(image: Image, path: Path) -> None:
+    """Have the image as a file at `path`: a drawn one becomes a JPEG, any other is there, or is linked."""
+    if path.exists():
+        return
+    if image.file:
+        path.symlink_to(image.file)
+    else:
+        draw(image.width, image.height).save(path, "JPEG")
+
+
 def _open(image: Image) -> Pillow.Image:
     if not image.file:
         return draw(image.width, image.height)

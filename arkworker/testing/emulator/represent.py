@@ -24,7 +24,7 @@ def image(row: Image, site: Site) -> dict[str, Any]:
         "width": row.width,
         "height": row.height,
         "url": iiif.url(row, site),
-        "s3_url": f"{site.storage_url}{site.storage.sign('GET', f'images/{row.id}')}" if site.direct_images else None,
+        "s3_url": _direct_url(row, site) if site.direct_images and row.external_url is None else None,
         "status": row.status,
         "server": {
             "display_name": "Emulated image server",
@@ -34,6 +34,12 @@ def image(row: Image, site: Site) -> dict[str, Any]:
             "version": site.iiif_version,
         },
     }
+
+
+def _direct_url(row: Image, site: Site) -> str:
+    key = f"images/{row.id}"
+    iiif.store(row, site.storage.path(key))
+    return site.storage_url + site.storage.sign("GET", key)
 
 
 def zone(row: Element, site: Site) -> dict[str, Any] | None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from arkworker.testing.emulator.failures import invalid, missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from arkworker.testing.emulator.authentication import Caller
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
     from arkworker.testing.emulator.tables import Row
 
 RowType = TypeVar("RowType", bound="Row")
+
+
+@cache
+def _by_id(table: type[RowType]) -> Select[Any]:
+    # Nearly every operation begins with it: built once a table.
+    return select(table).where(table.id == bindparam("id"))
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,8 @@ class ApiRequest:
         return row
 
     def find(self, table: type[RowType], identifier: Any) -> RowType | None:
-        return self.session.scalar(select(table).where(table.id == str(identifier)))
+        row: RowType | None = self.session.scalar(_by_id(table), {"id": str(identifier)})
+        return row
 
 
 @dataclass(frozen=True)

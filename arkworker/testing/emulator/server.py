@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+# What uvicorn does now and then, such as the Date header, it does this often; seconds.
+TICK = 0.1
+
 
 class Protocol(H11Protocol):
     """uvicorn's own, which also shows each connection's transport to the application: faults are made there."""
@@ -33,6 +36,40 @@ class Protocol(H11Protocol):
             await app(scope, receive, send)
 
         self.app = with_transport
+
+
+class Server(uvicorn.Server):
+    """uvicorn's own, which stops at once: connections are cut, and requests under way abandoned, as in a power cut."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Stop; called from another thread, through the loop."""
+        self.should_exit = True
+        self._woken.set()
+
+    async def main_loop(self) -> None:
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), TICK)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listener in sockets or ():
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        for task in list(self.server_state.tasks):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+        # A turn of the loop, for the transports to close their sockets.
+        await asyncio.sleep(0)
 
 
 class ServerThread:
@@ -50,8 +87,11 @@ class ServerThread:
             timeout_keep_alive=75,
         )
         self._sockets = list(sockets)
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, name="arkworker emulator", daemon=True)
+        self._server = Server(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(
+            target=asyncio.run, args=(self._serve(),), name="arkworker emulator", daemon=True
+        )
 
     def start(self) -> None:
         self._thread.start()
@@ -59,24 +99,14 @@ class ServerThread:
             time.sleep(0.002)
 
     def stop(self) -> None:
-        """Close every connection and the sockets; requests under way are abandoned, as in a power cut."""
-        self._server.force_exit = True
-        self._server.should_exit = True
+        """Close every connection and the sockets."""
+        if self._loop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._server.wake)
         self._thread.join()
 
-    def _run(self) -> None:
-        asyncio.run(self._serve())
-
     async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
         await self._server.serve(sockets=self._sockets)
-        for connection in list(self._server.server_state.connections):
-            connection.transport.abort()
-        for task in list(self._server.server_state.tasks):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
-        # A turn of the loop, for the transports to close their sockets.
-        await asyncio.sleep(0)
 
 
 def bind(host: str, port: int) -> socket.socket:

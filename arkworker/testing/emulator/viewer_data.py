@@ -32,7 +32,7 @@ MOST_CHILDREN = 2000
 def summary(session: Session, desk: Desk) -> dict[str, Any]:
     """The instance at a glance."""
     corpora = session.scalars(select(Corpus).order_by(Corpus.position))
-    counts = dict(session.execute(select(Element.corpus_id, func.count()).group_by(Element.corpus_id)).tuples().all())
+    counts = dict(session.execute(select(Element.corpus_id, func.count()).group_by(Element.corpus_id)).all())
     runs = session.scalars(select(WorkerRun).order_by(WorkerRun.position.desc()))
     return {
         "edition": desk.site.edition,
@@ -54,7 +54,7 @@ def children(session: Session, parent: str | None, offset: int, run: str | None)
     total = session.scalar(select(func.count()).select_from(statement.order_by(None).subquery()))
     rows = session.scalars(statement.offset(offset).limit(PAGE_SIZE)).all()
     ids = [row.id for row in rows]
-    below = dict(session.execute(_count(ElementLink.parent_id, ids)).tuples().all())
+    below = dict(session.execute(_count(ElementLink.parent_id, ids)).all())
     states = _states(session, ids, run)
     items = [{**_item(row), "children": below.get(row.id, 0), "state": states.get(row.id)} for row in rows]
     return {"total": total, "offset": offset, "elements": items}
@@ -70,7 +70,7 @@ def element(session: Session, identifier: str, desk: Desk) -> dict[str, Any] | N
         statement.where(ElementLink.parent_id == row.id).order_by(ElementLink.position).limit(MOST_CHILDREN)
     ).all()
     ids = [child.id for child in below]
-    counts = dict(session.execute(_count(ElementLink.parent_id, ids)).tuples().all())
+    counts = dict(session.execute(_count(ElementLink.parent_id, ids)).all())
     texts = _texts(session, [row.id, *ids])
     image = row.image
     return {
@@ -107,7 +107,7 @@ def _run(session: Session, row: WorkerRun, desk: Desk) -> dict[str, Any]:
         "id": row.id,
         "summary": row.summary,
         "mode": row.process.mode,
-        "states": dict(states.tuples().all()),
+        "states": dict(states.all()),
         "tasks": [{"id": t.id, "slug": t.slug, "state": t.state, "log_size": size(f"logs/{t.id}")} for t in tasks],
     }
 
@@ -120,7 +120,7 @@ def _states(session: Session, ids: list[str], run: str | None) -> dict[str, str]
     rows = select(Activity.element_id, Activity.state).where(Activity.element_id.in_(ids))
     if run is not None:
         rows = rows.where(Activity.worker_run_id == run)
-    return dict(session.execute(rows.order_by(Activity.position)).tuples().all())
+    return dict(session.execute(rows.order_by(Activity.position)).all())
 
 
 def _texts(session: Session, ids: list[str]) -> dict[str, list[dict[str, Any]]]:

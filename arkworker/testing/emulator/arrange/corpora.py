@@ -91,6 +91,7 @@ class CorpusArrangement(Arrangement):
         count: int,
         type: str = "page",  # noqa: A002 - as everywhere in Arkindex
         *,
+        name: str = "",
         corpus: str | None = None,
         image: Pixels | None = None,
     ) -> list[str]:
@@ -101,7 +102,7 @@ class CorpusArrangement(Arrangement):
             source = _find_image(session, image, None)
             common = {"image_id": source and source.id, "polygon": source and whole(source)}
             rows = [
-                Element(id=new_id(), corpus_id=owner, type_id=kind, name=f"{type} {number}", **common)
+                Element(id=new_id(), corpus_id=owner, type_id=kind, name=f"{name or type} {number}", **common)
                 for number in range(1, count + 1)
             ]
             session.add_all(rows)

@@ -163,7 +163,7 @@ class RunArrangement(Arrangement):
         """How far each element of the queue has come, in the order of the queue."""
         with self.database.transaction() as session:
             rows = select(Activity.element_id, Activity.state).filter_by(worker_run_id=worker_run)
-            return dict(session.execute(rows.order_by(Activity.position)).tuples().all())
+            return dict(session.execute(rows.order_by(Activity.position)).all())
 
     def environment(self, worker_run: str, *, chunk: int = 1, data_dir: Path | None = None) -> dict[str, str]:
         """The variables that the platform gives to a task of this run.
