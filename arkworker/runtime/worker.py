@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 #: Flags that belong to the verbs.
-VERB_FLAGS = frozenset({"-h", "--help", "--json", "--all", "--offline", "--strict", "--summary", "--prefetch"})
+VERB_FLAGS = frozenset({"-h", "--help", "--json", "--all", "--offline"})
 
 
 class Worker(Generic[C]):
@@ -32,6 +32,8 @@ class Worker(Generic[C]):
 
     #: Whether `run` gets a session of the cache; without it, SQLAlchemy is not even imported.
     uses_cache: ClassVar[bool] = False
+    #: Whether the flags that choose elements are its own; `ElementsWorker` and `DatasetWorker` say so.
+    processes_elements: ClassVar[bool] = False
     #: A frozen pydantic model of extra flags: the field `batch_name` is `--batch-name` and `context.arguments.batch_name`.
     arguments: ClassVar[type[BaseModel] | None] = None
     #: The model of the configuration, taken from `Worker[…]`; None for a free mapping.
@@ -79,7 +81,7 @@ def configuration_of(argument: Any, owner: str) -> type[UserConfiguration] | Non
 
 def options_of(worker: Worker[Any] | type[Worker[Any]], target: str) -> WorkerOptions:
     """What the settings need to know of a worker."""
-    return WorkerOptions(target, worker.configuration, worker.arguments)
+    return WorkerOptions(target, worker.configuration, worker.arguments, worker.processes_elements)
 
 
 def check_arguments(model: Any, owner: str) -> None:

@@ -218,6 +218,24 @@ class Settings(BaseSettings):
         (), description="Dataset sets to process, each as the dataset's id, a colon and the set's name."
     )
 
+    prefetch: Annotated[int, Field(ge=0, le=64), Flag(("--prefetch",), "N", elements=True)] = Field(
+        2,
+        description="How many elements to claim and retrieve ahead of the one being processed; "
+        "0 does strictly one after the other.",
+    )
+    grace: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False), Flag(("--grace",), "SECONDS", elements=True)] = (
+        Field(8.0, description="Seconds that the element being processed has to finish once a signal stops the run.")
+    )
+    element_timeout: Annotated[
+        float | None, Field(gt=0, allow_inf_nan=False), Flag(("--element-timeout",), "SECONDS", elements=True)
+    ] = Field(None, description="Seconds that one element may take; then it ends in error. No limit by default.")
+    strict: Annotated[Switch, Flag(("--strict",), elements=True)] = Field(
+        False, description="Exit with 1 when any element failed, not only when all of them did."
+    )
+    summary: Annotated[FilePath | None, Flag(("--summary",), "FILE", elements=True)] = Field(
+        None, description="File to write the summary of the run to, as JSON."
+    )
+
     bootstrap: Annotated[Switch, Variable("TASK_BOOTSTRAP"), Flag(("--bootstrap",))] = Field(
         False, description="Download the parents' artifacts and the model before starting, where no agent does."
     )
