@@ -86,38 +86,37 @@ def count_rows(connection: sqlite3.Connection, table: str) -> int:
     return int(count)
 
 
-def check_references(connection: sqlite3.Connection, sources: Sequence[Source], output: str, limits: Limits) -> None:
-    """Check that every foreign key leads to a row.
+def check_references(
+    connection: sqlite3.Connection, table: str, sources: Sequence[Source], output: str, limits: Limits
+) -> None:
+    """Check that every foreign key of a table of the result leads to a row.
 
     Raises:
         CacheError: Naming the table, the id and the parent of the first one that does not.
     """
-    violation = connection.execute("PRAGMA foreign_key_check").fetchone()
+    violation = connection.execute(f'PRAGMA foreign_key_check("{table}")').fetchone()
     if violation is None:
         return
-    table, row, target, number = violation
+    _, row, referred, number = violation
     key = _KEYS.get(table, ("id",))[0]
-    column = next(f[3] for f in connection.execute(f'PRAGMA foreign_key_list("{table}")') if f[0] == number)
+    column = next(found[3] for found in connection.execute(f'PRAGMA foreign_key_list("{table}")') if found[0] == number)
     statement = f'SELECT "{key}", "{column}" FROM "{table}" WHERE rowid = ?'  # noqa: S608 - names of our own schema
     identity, missing = connection.execute(statement, (row,)).fetchone()
-    path = _last_with(sources, table, key, identity, limits) or output
-    raise refusal(path, f"table {table}, id {identity}: its {column} {missing} is not in {target}")
+    parents = (source for source in reversed(sources) if _has(source, table, key, identity, limits))
+    path = next((source.file.path for source in parents), output)
+    raise refusal(path, f"table {table}, id {identity}: its {column} {missing} is not in {referred}")
 
 
-def _last_with(sources: Sequence[Source], table: str, key: str, identity: object, limits: Limits) -> str | None:
-    """The path of the last parent that has the row."""
+def _has(source: Source, table: str, key: str, identity: object, limits: Limits) -> bool:
     statement = f'SELECT 1 FROM "{table}" WHERE "{key}" = ? LIMIT 1'  # noqa: S608 - names of our own schema
-    for source in reversed(sources):
-        with reading(source.file.readable, limits) as connection:
-            if connection.execute(statement, (identity,)).fetchone():
-                return source.file.path
-    return None
+    with reading(source.file.readable, limits) as connection:
+        return connection.execute(statement, (identity,)).fetchone() is not None
 
 
 @contextlib.contextmanager
 def _attached(connection: sqlite3.Connection, source: Source) -> Iterator[None]:
     connection.execute("ATTACH ? AS source", (uri(source.file.readable, "mode=ro&immutable=1"),))
-    connection.execute("PRAGMA source.cache_size=-2048")
+    connection.execute("PRAGMA source.cache_size=-500")
     yield
     connection.execute("DETACH source")
 

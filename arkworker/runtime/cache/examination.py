@@ -14,7 +14,7 @@ from arkworker.runtime.cache.inspection import THOROUGH_BYTES, check_integrity, 
 from arkworker.runtime.cache.limits import MAX_BYTES, MAX_SECONDS, MAX_VALUE_BYTES, Deadline, Limits
 from arkworker.runtime.cache.refusal import refusal, refusing
 from arkworker.runtime.cache.rows import check_entities, check_rows
-from arkworker.runtime.cache.schema import MERGED_VERSIONS, SCHEMA_VERSION, columns_of, is_exactly_ours
+from arkworker.runtime.cache.schema import MERGED_VERSIONS, SCHEMA_VERSION, TABLES, columns_of, is_exactly_ours
 
 if TYPE_CHECKING:
     import sqlite3
@@ -50,10 +50,11 @@ class Examiner:
 
     def check_result(self, built: Path, output: str, sources: Sequence[Source]) -> None:
         """Raises: CacheError: A reference of the result leads nowhere, or it was not written as it should."""
-        structure = self._pool.submit(self._check_structure, built, output)
-        with refusing(output, self._limits.deadline), reading(built, self._limits) as connection:
-            check_references(connection, sources, output, self._limits)
-        structure.result()
+        tasks = [self._pool.submit(self._check_references, built, output, table, sources) for table in TABLES]
+        # What is wrong with the pages of a new file came with those that were copied.
+        blamed = sources[0].file.path if sources and sources[0].is_exact else output
+        tasks.append(self._pool.submit(self._check_structure, built, blamed))
+        _wait(tasks)
 
     def _check_table(self, source: Source, table: str) -> None:
         file, columns = source.file, columns_of(source.version)[table]
@@ -71,9 +72,13 @@ class Examiner:
         ):
             yield connection
 
-    def _check_structure(self, built: Path, output: str) -> None:
+    def _check_references(self, built: Path, output: str, table: str, sources: Sequence[Source]) -> None:
         with refusing(output, self._limits.deadline), reading(built, self._limits) as connection:
-            check_whole(connection, output)
+            check_references(connection, table, sources, output, self._limits)
+
+    def _check_structure(self, built: Path, blamed: str) -> None:
+        with refusing(blamed, self._limits.deadline), reading(built, self._limits) as connection:
+            check_whole(connection, blamed)
 
 
 def check_own(path: str, real: Path) -> None:

@@ -46,6 +46,9 @@ def refusing(
             raise refusal(path, f"not done within the limit of {deadline.seconds:g} s") from error
         guilty = output if output is not None and _is_about_writing(error) else path
         raise refusal(guilty, str(error)) from error
+    except UnicodeDecodeError as error:
+        # From a message of SQLite itself, which quotes the file.
+        raise refusal(path, "is damaged: its names are not text in UTF-8") from error
     except OSError as error:
         raise refusal(path, error.strerror or str(error)) from error
     except MemoryError as error:
