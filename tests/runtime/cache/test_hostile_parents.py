@@ -274,7 +274,7 @@ def test_a_write_ahead_log_is_included(
     assert len(read_cache(output)["elements"]) == 2
 
 
-def test_a_log_that_was_taken_over_is_nothing(write_cache: Any, rows: Any, tmp_path: Path, output: Path) -> None:
+def test_a_log_that_was_taken_over_is_nothing(write_cache: Any, rows: Any, output: Path) -> None:
     """A parent in write-ahead mode that was closed in good order is read without its log."""
     parent = write_cache("1.sqlite", rows.element(1), extra="PRAGMA journal_mode=WAL;")
     output.parent.mkdir()
@@ -302,10 +302,8 @@ def test_a_cut_log_is_refused(write_cache: Any, rows: Any, tmp_path: Path, outpu
     assert "write-ahead log" in refused(parent, output)
 
 
-def test_a_log_of_another_database_is_refused_or_ignored(
-    write_cache: Any, rows: Any, tmp_path: Path, output: Path
-) -> None:
-    """A log that is no log at all."""
+def test_what_is_no_log_is_refused(write_cache: Any, rows: Any, output: Path) -> None:
+    """A file of that name with anything else in it."""
     parent = write_cache("1.sqlite", rows.element(1))
     parent.with_name("1.sqlite-wal").write_bytes(b"not a log" * 999)
     assert refused(parent, output)

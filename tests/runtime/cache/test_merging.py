@@ -74,7 +74,7 @@ def test_no_parents_make_an_empty_cache(tmp_path: Path, read_cache: Any) -> None
     open_cache(tmp_path / "out.sqlite").dispose()
 
 
-def test_what_the_output_held_is_replaced(write_cache: Any, rows: Any, read_cache: Any, tmp_path: Path) -> None:
+def test_what_the_output_held_is_replaced(write_cache: Any, rows: Any, read_cache: Any) -> None:
     """A task that starts again reaches the same result."""
     parent = write_cache("1.sqlite", rows.element(1))
     output = write_cache("out.sqlite", rows.element(2))
@@ -149,7 +149,7 @@ def test_versions_mix(write_cache: Any, rows: Any, tmp_path: Path) -> None:
 
 def test_columns_are_matched_by_name(write_cache: Any, rows: Any, read_cache: Any, tmp_path: Path) -> None:
     """A parent with its columns in another order, and a constraint of its own, is merged by name."""
-    reordered = write_cache("0.sqlite").read_bytes() and (
+    reordered = (
         'CREATE TABLE "transcriptions" ("orientation" VARCHAR(50) NOT NULL, "text" TEXT NOT NULL, '
         '"worker_run_id" TEXT, "confidence" REAL, "id" TEXT NOT NULL PRIMARY KEY, "worker_version_id" TEXT, '
         '"element_id" TEXT NOT NULL);'
