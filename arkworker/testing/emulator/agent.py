@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,9 @@ def run_worker(  # noqa: PLR0913 - keywords, each with a default
         LookupError: There is no such worker run.
     """
     task = emulator.tasks(worker_run)[chunk - 1]
-    data = emulator.directory / "data" / f"agent-{task.id}"
+    (emulator.directory / "data").mkdir(parents=True, exist_ok=True)
+    data = Path(tempfile.mkdtemp(prefix=f"{task.slug}-", dir=emulator.directory / "data"))
+    emulator.finish_task(task.id, "running")
     work = _prepare(emulator, task, data)
     variables = emulator.environment(worker_run, chunk=chunk, data_dir=data)
     given = os.environ if environ is None else environ
@@ -69,7 +72,7 @@ def run_worker(  # noqa: PLR0913 - keywords, each with a default
 def _prepare(emulator: Emulator, task: Task, data: Path) -> Path:
     """Lay out the task's data directory: its own, `current`, and one for each parent; its own is returned."""
     work = data / task.id
-    work.mkdir(parents=True)
+    work.mkdir()
     (data / "current").symlink_to(task.id)
     with emulator.database.transaction() as session:
         rows = session.scalars(select(Artifact).where(Artifact.task_id.in_(task.parents))).all()

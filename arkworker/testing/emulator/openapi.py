@@ -74,11 +74,12 @@ def _inline(schema: dict[str, Any]) -> dict[str, Any]:
             return part
         if "$ref" in part:
             return walk(definitions[part["$ref"].rsplit("/", 1)[-1]])
-        kinds = [kind for kind in part.get("anyOf", ()) if kind != {"type": "null"}]
-        if "anyOf" in part and len(kinds) == 1:
-            return {**walk(kinds[0]), "nullable": True}
-        if part == {"type": "null"}:
+        if part.get("type") == "null":
             return {"nullable": True}
+        kinds = [kind for kind in part.get("anyOf", ()) if kind != {"type": "null"}]
+        if len(kinds) < len(part.get("anyOf", ())):
+            rest = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+            return {**walk(rest), "nullable": True}
         return {key: walk(value) for key, value in part.items() if key not in _LEFT_OUT}
 
     # A property may have the name of a keyword that is left out, such as `description`.

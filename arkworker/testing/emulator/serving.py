@@ -72,10 +72,10 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
     try:
         run = _existing_run(emulator) or Layout(emulator, described, project).arrange()
         _start(emulator, host, port)
-        announce(f"Emulated Arkindex on {emulator.url} (Ctrl-C stops it)")
-        announce(f"API token: {emulator.token}")
-        _announce_environment(emulator, run, announce)
         with _until_stopped() as stopped:
+            announce(f"Emulated Arkindex on {emulator.url} (Ctrl-C stops it)")
+            announce(f"API token: {emulator.token}")
+            _announce_environment(emulator, run, announce)
             workers = _Workers(emulator, run, command, announce) if command else None
             if workers is not None:
                 workers.start(at_end=stopped.set if once else lambda: None)
@@ -93,7 +93,9 @@ class _Workers:
         self._run = run
         self._command = command
         self._announce = announce
+        self._lock = threading.Lock()
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._stopping = False
         self._threads = [
             threading.Thread(target=self._run_one, args=(chunk,), name=f"worker {chunk}")
             for chunk in range(1, len(emulator.tasks(run)) + 1)
@@ -108,8 +110,10 @@ class _Workers:
 
     def stop(self) -> int:
         """Ask those that still run to end, and wait for them; 1 when one of all failed."""
-        for process in list(self._processes):
-            process.terminate()
+        with self._lock:
+            self._stopping = True
+            for process in self._processes:
+                process.terminate()
         for thread in self._threads:
             thread.join()
         return int(self._failed)
@@ -121,13 +125,22 @@ class _Workers:
 
     def _run_one(self, chunk: int) -> None:
         try:
-            code = run_worker(self._emulator, self._run, self._command, chunk=chunk, started=self._processes.append)
+            code = run_worker(self._emulator, self._run, self._command, chunk=chunk, started=self._register)
         except OSError as error:
-            self._failed = True
-            self._announce(f"cannot run {printable(self._command[0])}: {error.strerror}")
+            self._end(f"cannot run {printable(self._command[0])}: {error.strerror}", failed=True)
             return
-        self._failed = self._failed or code != 0
-        self._announce(f"worker {chunk} ended with exit code {code}")
+        self._end(f"worker {chunk} ended with exit code {code}", failed=code != 0)
+
+    def _register(self, process: subprocess.Popen[bytes]) -> None:
+        with self._lock:
+            self._processes.append(process)
+            if self._stopping:
+                process.terminate()
+
+    def _end(self, message: str, *, failed: bool) -> None:
+        with self._lock:
+            self._failed = self._failed or failed
+            self._announce(message)
 
 
 def _existing_run(emulator: Emulator) -> str | None:

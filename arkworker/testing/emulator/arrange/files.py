@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import delete
+
 from arkworker.testing.emulator.arrange.base import Arrangement, corpus_id, find
 from arkworker.testing.emulator.resources import artifacts, exports, models
 from arkworker.testing.emulator.tables import (
@@ -31,9 +33,10 @@ class FileArrangement(Arrangement):
     def add_artifact(
         self, task: str, path: str, content: bytes | Path, *, content_type: str = "application/octet-stream"
     ) -> str:
-        """A file that a task left behind; its id."""
+        """A file that a task left behind, in the place of an earlier one with this path; its id."""
         with self.database.transaction() as session:
             find(session, Task, task)
+            session.execute(delete(Artifact).filter_by(task_id=task, path=path))
             row = Artifact(id=new_id(), task_id=task, path=path, size=_size(content), content_type=content_type)
             session.add(row)
             self._store(artifacts.key(row), content)

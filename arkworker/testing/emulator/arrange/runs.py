@@ -150,7 +150,7 @@ class RunArrangement(Arrangement):
             return list(session.scalars(select(Task).filter_by(worker_run_id=worker_run).order_by(Task.position)))
 
     def finish_task(self, task: str, state: str = "completed") -> None:
-        """End a task: from then on it can claim nothing."""
+        """End a task: from then on it can claim nothing, unless its state is `running` again."""
         with self.database.transaction() as session:
             find(session, Task, task).state = state
 

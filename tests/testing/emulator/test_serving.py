@@ -1,0 +1,113 @@
+"""`serve`, in a process of its own, as the command line calls it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SERVE = """
+import json, sys
+from pathlib import Path
+from arkworker.errors import ArkworkerError
+from arkworker.testing.emulator import serve
+options = json.loads(sys.argv[2])
+options |= {name: Path(options[name]) for name in ("database", "directory") if name in options}
+try:
+    sys.exit(serve(Path(sys.argv[1]), announce=lambda line: print(line, flush=True), **options))
+except ArkworkerError as error:
+    sys.exit(f"{error.exit_code:d} {error}")
+"""
+PROJECT = "elements: [{size: [10, 10], count: 2}]\nchunks: 2"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    path = tmp_path / "project.yml"
+    path.write_text(PROJECT)
+    return path
+
+
+def start(project: Path, options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-W", "error", "-c", SERVE, str(project), options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_stopped(project: Path, number: signal.Signals) -> None:
+    """It says where it is and what a worker needs, answers, and ends with 0 and without a word."""
+    process = start(project, '{"port": 0}')
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(5)]
+    url = re.findall(r"http://127\.0\.0\.1:\d+", lines[0])[0]
+    status = requests.get(url, timeout=30).status_code
+    process.send_signal(number)
+
+    assert (status, finish(process)) == (200, (0, "", ""))
+    assert [line.count("export ARKINDEX_API_URL=") for line in lines[3:]] == [1, 1]
+
+
+def test_it_runs_a_worker_once_for_each_chunk(project: Path) -> None:
+    """Its exit code says whether one of them failed."""
+    options = f'{{"port": 0, "once": true, "command": ["{sys.executable}", "-c", "raise SystemExit(3)"]}}'
+    ended, out, err = finish(start(project, options))
+
+    assert (ended, err) == (1, "")
+    assert sorted(out.splitlines()[-2:]) == [f"worker {chunk} ended with exit code 3" for chunk in (1, 2)]
+
+
+def test_a_command_that_is_not_there(project: Path) -> None:
+    """It is said, and is a failure."""
+    ended, out, err = finish(start(project, '{"port": 0, "once": true, "command": ["/nowhere"]}'))
+
+    assert (ended, err) == (1, "")
+    assert "cannot run /nowhere: No such file or directory" in out
+
+
+def test_workers_are_ended_with_it(project: Path) -> None:
+    """A worker that would run for ever does not outlive the emulator."""
+    options = f'{{"port": 0, "command": ["{sys.executable}", "-c", "import time; print(1); time.sleep(600)"]}}'
+    process = start(project, options)
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(5)]
+    process.send_signal(signal.SIGTERM)
+    ended, out, err = finish(process)
+
+    assert (len(lines), ended, err) == (5, 1, "")
+    assert sorted(out.splitlines()) == [f"worker {chunk} ended with exit code -15" for chunk in (1, 2)]
+
+
+def test_a_taken_port_is_one_line(project: Path) -> None:
+    """It names the port and the remedy."""
+    first = start(project, '{"port": 0}')
+    assert first.stdout is not None
+    port = re.findall(r":(\d+)", first.stdout.readline())[0]
+    answer = finish(start(project, f'{{"port": {port}}}'))
+    first.terminate()
+    finish(first)
+
+    message = f"2 cannot listen on 127.0.0.1, port {port}: Address already in use; choose another one with --port\n"
+    assert answer == (1, "", message)
+
+
+def test_a_database_is_served_again_as_it_was(project: Path, tmp_path: Path) -> None:
+    """The second time, the project is not laid out once more."""
+    files = f'"database": "{tmp_path / "a.sqlite"}", "directory": "{tmp_path / "files"}"'
+    ends = [finish(start(project, f'{{"port": 0, "once": true, {files}, "command": ["true"]}}')) for _ in "ab"]
+
+    runs = [re.findall(r"ARKINDEX_WORKER_RUN_ID=(\S+)", out)[0] for _, out, _ in ends]
+    assert runs[0] == runs[1]
+    assert [(code, err) for code, _, err in ends] == [(0, "")] * 2
