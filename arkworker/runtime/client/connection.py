@@ -86,10 +86,20 @@ def check(connection: Connection) -> Endpoint:
     ):
         if value and not _VISIBLE.fullmatch(value):
             raise _refusal(path, name, "holds a blank, a line break or a character that is not ASCII")
-    if connection.ca_bundle and not Path(connection.ca_bundle).exists():
-        raise _refusal("api.ca_bundle", "CA bundle", "does not exist")
+    if connection.ca_bundle:
+        check_bundle(connection.ca_bundle, "CA bundle")
     authorization = f"{connection.scheme} {connection.token}" if connection.token else None
     return Endpoint(origin, origin + (parts.path or "/"), authorization)
+
+
+def check_bundle(path: str, location: str) -> None:
+    """Refuse a bundle of certificates that is not there.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    if not Path(path).exists():
+        raise _refusal("api.ca_bundle", location, "does not exist")
 
 
 def warn(connection: Connection) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from arkworker.runtime.client.operations import Answer, Pages
 
 _METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
-_PATH = re.compile(r"/[A-Za-z0-9._~\-/{}]*")
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~{}-]+)+/?")
 
 
 def read_operations(document: Any) -> dict[str, Operation]:

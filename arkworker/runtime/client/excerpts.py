@@ -7,7 +7,7 @@ import re
 from urllib.parse import quote, urlsplit
 
 LONGEST = 200  # characters of a body in a message
-_QUERY = re.compile(r"(https?://[^\s?\"'<>\\]*)\?[^\s\"'<>\\]*", re.IGNORECASE)
+_QUERY = re.compile(r"\?[^\s?=\"'<>\\]+=[^\s\"'<>\\]*")  # of an address, whole or relative; not of a sentence
 _READ = 65536  # enough to hide a token before the text is cut, not so much that a huge body costs
 
 
@@ -39,7 +39,7 @@ class Excerpts:
         text = content if isinstance(content, str) else content[:_READ].decode("utf-8", "backslashreplace")
         for secret in self._secrets:
             text = text.replace(secret, "**********")
-        return escape(_QUERY.sub(r"\1?…", text).strip())
+        return escape(_QUERY.sub("?…", text).strip())
 
 
 class QueryFilter(logging.Filter):

@@ -107,7 +107,7 @@ class Exchange:
         """
         target = transfers.redirect_target(url, answer.headers.get("Location", ""))
         if operation.writes or origin_of(target) != self._origin:
-            shown = mask_query(target)
+            shown = self._excerpts.of(target)
             raise TransportError(
                 f"redirected to {shown}, where the token is not sent: correct ARKINDEX_API_URL", Fault.REFUSED
             )

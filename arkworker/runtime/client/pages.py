@@ -25,7 +25,7 @@ class Paginator(Iterator[Any]):
         self._request = request
         self._items: Iterator[Any] = iter(())
         self._next: Mapping[str, Any] | None = self._start()
-        self._seen: set[str] = set()
+        self._seen = {""}
         self._count: int | None = None
         self._is_started = False
 
@@ -61,16 +61,19 @@ class Paginator(Iterator[Any]):
             self._is_started = True
         if following and not items:
             raise self._error("is an empty page that is not the last")
-        self._items = iter(items)
         self._next = self._following(following) if following else None
+        self._items = iter(items)
 
     def _following(self, address: str) -> dict[str, Any]:
         """The parameter that leads to the next page; the rest of its address is not trusted."""
         if self._operation.pages == "page":
             number = (self._next or {}).get("page", self._parameters.get("page", 1))
             return {"page": int(number) + 1}
-        cursor = parse_qs(urlsplit(address).query).get("cursor", [""])[0]
-        if not cursor or cursor in self._seen:
+        try:
+            cursor = parse_qs(urlsplit(address).query).get("cursor", [""])[0]
+        except ValueError:
+            cursor = ""
+        if not cursor.isprintable() or cursor in self._seen:
             raise self._error("leads to a page that was read already, or to none")
         self._seen.add(cursor)
         return {"cursor": cursor}

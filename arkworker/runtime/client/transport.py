@@ -16,6 +16,7 @@ from requests.structures import CaseInsensitiveDict
 
 from arkworker import __version__
 from arkworker.runtime.client.attempts import Fault
+from arkworker.runtime.client.connection import check_bundle
 from arkworker.runtime.client.excerpts import QueryFilter
 from arkworker.runtime.client.failures import TransportError, explain
 from arkworker.runtime.client.wire import Adapter, Sockets, Wire
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from arkworker.runtime.clock import Clock
 
 CHUNK = 65536  # bytes read at a time
+ENDED = "ended, because the run is being stopped"
 USER_AGENT = f"arkworker/{__version__}"
 _ACCEPTED = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive"}
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
@@ -91,10 +93,17 @@ class Transport:
     def explain(self, error: Exception, wire: Wire) -> TransportError:
         """An error of the libraries below, in our words."""
         if self._ended.is_set():
-            return TransportError(
-                "ended, because the run is being stopped", Fault.LOST if wire.sent else Fault.NOT_SENT
-            )
+            return TransportError(ENDED, Fault.LOST if wire.sent else Fault.NOT_SENT)
         return explain(error, wire, self._connection)
+
+    def check_end(self, raw: urllib3.HTTPResponse) -> None:
+        """Doubt the end of a body of unknown length, if `end` may have been what ended it.
+
+        Raises:
+            TransportError: It may.
+        """
+        if self._ended.is_set() and raw.length_remaining is None and not raw.chunked:
+            raise TransportError(ENDED, Fault.LOST)
 
     def end(self) -> None:
         """End the requests under way in every thread; the client's flag refuses later ones."""
@@ -185,6 +194,7 @@ class Answer:
                 failure = self._transport.explain(error, self._wire)
                 break
             if not chunk:
+                self._transport.check_end(self._raw)
                 self._whole = True
                 return
             yield chunk
@@ -214,8 +224,7 @@ class _Channel:
         for scheme in ("https://", "http://"):
             self.session.mount(scheme, Adapter(self.wire, sockets))
         self.proxies = requests.utils.get_environ_proxies(origin)
-        bundle = connection.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        self.verify: bool | str = (bundle or True) if connection.verify else False
+        self.verify: bool | str = _bundle(connection) if connection.verify else False
 
 
 class _Process:
@@ -226,6 +235,16 @@ class _Process:
         self.local = threading.local()
         self.sockets = Sockets(ended)
         self.sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+
+
+def _bundle(connection: Connection) -> bool | str:
+    if connection.ca_bundle:
+        return connection.ca_bundle
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if path := os.environ.get(name):
+            check_bundle(path, name)
+            return path
+    return True
 
 
 def _length(body: bytes | IO[bytes] | None) -> int:

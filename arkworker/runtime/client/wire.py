@@ -107,6 +107,13 @@ class Adapter(requests.adapters.HTTPAdapter):
         self._wire.sent = False
         return pool
 
+    def close(self) -> None:
+        """Close the connections: urllib3 itself would leave that to the garbage collector."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - this container has no iterator
+                manager.pools[key].close()
+        super().close()
+
 
 class _PlainConnection(HTTPConnection):
     debuglevel = 0  # set on the base class, it prints headers, and the token with them

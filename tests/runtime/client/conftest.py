@@ -52,9 +52,10 @@ class FaultyServer:
         self._context = context
         self._released = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._sockets: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+        self.connections: list[socket.socket] = []
+        self.serving: list[threading.Thread] = []
+        self._acceptor = threading.Thread(target=self._accept)
+        self._acceptor.start()
         scheme = "https" if context else "http"
         self.origin = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
 
@@ -67,10 +68,10 @@ class FaultyServer:
         self._released.set()
         with socket.socket() as waker:  # closing a listener does not wake who accepts
             waker.connect_ex(self._listener.getsockname())
-        for sock in self._sockets:
+        for sock in self.connections:
             with suppress():
                 sock.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
+        for thread in [self._acceptor, *self.serving]:
             thread.join(10)
         self._listener.close()
 
@@ -148,9 +149,9 @@ class FaultyServer:
     def _accept(self) -> None:
         while not self._released.is_set():
             sock, _ = self._listener.accept()
-            self._sockets.append(sock)
+            self.connections.append(sock)
             thread = threading.Thread(target=self._serve, args=(sock,))
-            self._threads.append(thread)
+            self.serving.append(thread)
             thread.start()
 
     def _serve(self, sock: socket.socket) -> None:
@@ -249,7 +250,7 @@ def make_client(clock: ManualClock) -> Iterator[Callable[..., Client]]:
     clients = []
 
     def make(origin: str, *, connection: dict[str, Any] | None = None, **options: Any) -> Client:
-        values = {"token": TOKEN, "connect_timeout": 5.0, "read_timeout": 5.0} | (connection or {})
+        values: dict[str, Any] = {"token": TOKEN, "connect_timeout": 5.0, "read_timeout": 5.0} | (connection or {})
         client = Client(Connection(url=f"{origin}/api/v1/", **values), **{"clock": clock} | options)
         clients.append(client)
         return client

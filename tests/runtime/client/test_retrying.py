@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CONTRACT = [3.0, 4.0, 8.0, 16.0]
 READ = ("RetrieveElement", {"id": "1"})
 PUT = ("UpdateWorkerActivity", {"id": "1", "body": {"state": "started"}})
-CLAIM = ("StartWorkerActivity", {})
+CLAIM: tuple[str, dict[str, Any]] = ("StartWorkerActivity", {})
 POST = ("CreateElement", {"body": {"name": "x"}})
 PATCH = ("PartialUpdateElement", {"id": "1", "body": {"name": "x"}})
 ALL = pytest.mark.parametrize(("operation", "arguments"), [READ, PUT, CLAIM, POST, PATCH], ids=lambda v: str(v)[:20])
