@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CHUNK = 65536  # bytes read at a time
 ENDED = "ended, because the run is being stopped"
 USER_AGENT = f"arkworker/{__version__}"
-_ACCEPTED = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive"}
+_ACCEPTED = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"}
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -124,17 +124,13 @@ class Transport:
         if self._ended.is_set():
             channel.wire.sent = False
             raise OSError("the client has been ended")
-        # The adapter, not Session.send: redirects, cookies and credentials are the client's own decisions.
-        response = channel.session.get_adapter(request.url or "").send(
+        return (channel.session if trusted else channel.stranger).send(
             request,
             stream=True,
             timeout=(self._connection.connect_timeout, self._connection.read_timeout),
             verify=channel.verify,
             proxies=channel.proxies if trusted else requests.utils.get_environ_proxies(request.url or ""),
         )
-        if trusted and response.cookies:
-            channel.session.cookies.update(response.cookies)
-        return response
 
     def _prepare(self, session: requests.Session, method: str, url: str, *, trusted: bool) -> requests.PreparedRequest:
         # By hand: what requests would check and encode again is sound already, and that costs a third of a call.
@@ -214,16 +210,30 @@ class Answer:
         return bytes(body)
 
 
+class _Session(requests.Session):
+    """A session that leaves redirects, credentials and the environment to the client."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        super().__init__()
+        self.trust_env = False
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, adapter)
+
+    def get_redirect_target(self, _response: requests.Response) -> None:
+        """Nothing that requests should follow."""
+
+
 class _Channel:
-    """One thread's session, with the proxies and certificates that the environment names, read once."""
+    """One thread's session, with the proxies and certificates that the environment names, read once.
+
+    The stranger is the session for everything but the instance, so that no cookie passes between the two.
+    """
 
     def __init__(self, connection: Connection, origin: str, clock: Clock, sockets: Sockets) -> None:
         self.wire = Wire(clock, connection.read_timeout)
-        self.session = requests.Session()
-        self.session.trust_env = False
-        for scheme in ("https://", "http://"):
-            self.session.mount(scheme, Adapter(self.wire, sockets))
         self.proxies = requests.utils.get_environ_proxies(origin)
+        adapter = Adapter(self.wire, sockets, self.proxies)
+        self.session, self.stranger = _Session(adapter), _Session(adapter)
         self.verify: bool | str = _bundle(connection) if connection.verify else False
 
 

@@ -40,7 +40,6 @@ def test_a_request_is_complete(server: FaultyServer, client: Client) -> None:
         "user-agent": f"arkworker/{__version__}",
         "accept": "application/json",
         "accept-encoding": "gzip, deflate",
-        "connection": "keep-alive",
         "authorization": "Token canary-5f1c9e",
         "referer": f"{server.origin}/api/v1/",
         "content-type": "application/json",
