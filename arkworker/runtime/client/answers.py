@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ApiUnavailableError
+from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ApiUnavailableError, ExitCode
 from arkworker.runtime.client import content
 from arkworker.runtime.client.attempts import Attempt, Fault
 
@@ -48,7 +48,10 @@ def refuse(operation: str, status: int, headers: Mapping[str, str], body: bytes,
 def lose(operation: str, reason: str, fault: Fault, *, status: int | None = None) -> Attempt:
     """The attempt that brought no whole answer."""
     kind: type[ApiError] = ApiContentError if fault is Fault.GARBLED or status is not None else ApiUnavailableError
-    return Attempt(error=kind(operation, reason, status=status), fault=fault)
+    error = kind(operation, reason, status=status)
+    if fault is Fault.REFUSED:
+        error.exit_code = ExitCode.CONFIGURATION  # it will be the same the next time: an address must be corrected
+    return Attempt(error=error, fault=fault)
 
 
 def _garbled(operation: str, status: int, reason: str, fault: Fault) -> Attempt:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ReadOnlyError, UsageError
@@ -169,6 +171,16 @@ class Client:
         task = Task(label, writes=True, repeatable=True)
         answer: Mapping[str, str] = self._retries.perform(lambda: exchange.upload(label, url, source, sent), task).value
         return answer
+
+    def twin(self, clock: Clock | None = None) -> Client:
+        """A client of the same instance, in the same mode and with the same budget, that is ended by itself.
+
+        Claims can so be ended while reports go on. It has connections of its own, and warns of nothing again.
+        """
+        other = copy.copy(self)
+        other._ended, other._lock, other._exchange = threading.Event(), threading.Lock(), None  # noqa: SLF001 - its own
+        other._retries = replace(self._retries, clock=clock or self._retries.clock, ended=other._ended)  # noqa: SLF001
+        return other
 
     def end(self) -> None:
         """End the requests and waits under way in every thread, at once, and refuse later ones; from any thread.

@@ -84,7 +84,7 @@ class Exchange:
         """Attempt to write a remote file into a local one."""
         if remote.is_operation:
             remote = replace(remote, url=self._endpoint.origin + remote.url)
-        return transfers.download(self._transport, remote, file)
+        return transfers.download(self._transport, remote, file, self._excerpts)
 
     def upload(self, label: str, url: str, source: Path, headers: Mapping[str, str]) -> Attempt:
         """Attempt to PUT a file; the value is the headers of the answer."""
@@ -94,7 +94,7 @@ class Exchange:
         if answer.status < 400:
             attempt = judge(operation, answer.status, answer.read(LARGEST), self._excerpts)
         else:
-            attempt = refuse(operation.id, answer.status, answer.headers, _read_error(answer), self._excerpts)
+            attempt = refuse(operation.id, answer.status, answer.headers, answer.read_error(), self._excerpts)
         if attempt.fault not in (None, Fault.REFUSED):
             self._transport.reconnect()  # the next attempt may reach another server behind the same name
         return attempt
@@ -115,13 +115,6 @@ class Exchange:
 
     def _lose(self, operation: str, error: TransportError) -> Attempt:
         return lose(operation, f"{self._endpoint.origin}: {error.reason}", error.fault)
-
-
-def _read_error(answer: Answer) -> bytes:
-    try:
-        return answer.read(transfers.ERROR_LIMIT)
-    except TransportError:
-        return b""  # the status has said what matters
 
 
 def _read_file(path: Path) -> bytes:

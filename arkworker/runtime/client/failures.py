@@ -34,6 +34,8 @@ def explain(error: Exception, wire: Wire, connection: Connection) -> TransportEr
         return TransportError("the answer is too long", Fault.GARBLED)
     if any(isinstance(cause, urllib3_errors.DecodeError) for cause in causes):
         return TransportError("the answer cannot be decompressed", Fault.GARBLED)
+    if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidProxyURL):
+        return TransportError("the proxy that the environment names cannot be used", Fault.REFUSED)
     if isinstance(error, ValueError):
         return TransportError("the address or a header cannot be sent", Fault.REFUSED)
     unsent = wire.sent is False or isinstance(error, requests.ConnectTimeout)

@@ -18,7 +18,7 @@ from tenacity import (
 )
 from tenacity.stop import stop_base
 
-from arkworker.errors import StoppedError
+from arkworker.errors import ApiResponseError, StoppedError
 from arkworker.runtime.client.attempts import Attempt, is_possibly_applied, is_repeated
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ def repeat(first: Attempt, attempt: Callable[[], Attempt], retries: Retries, tas
 
 
 def _announce(task: Task, last: Attempt, number: int, wait: float) -> None:
-    error = last.error
-    is_status = error is not None and error.status is not None and error.status >= 400
-    reason = f"status {error.status}" if error is not None and is_status else error.message if error is not None else ""
+    reason = last.error.message if last.error is not None else ""
+    if isinstance(last.error, ApiResponseError):
+        reason = f"status {last.error.status}"
     applied = "; it may have been applied" if task.writes and is_possibly_applied(last) else ""
     logger.warning(
         "%s: %s, attempt %d of %d%s; trying again in %g s", task.name, reason, number, ATTEMPTS, applied, wait

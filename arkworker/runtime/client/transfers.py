@@ -10,7 +10,7 @@ import secrets
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urljoin
 
-from requests.utils import requote_uri
+import requests
 
 from arkworker.errors import ArkworkerError
 from arkworker.runtime.client.answers import lose, refuse
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from arkworker.runtime.client.transport import Answer, Transport
 
 REDIRECTS = 5
-ERROR_LIMIT = 65536  # bytes of an error's body that are read
+_WIRE = 1 << 20  # bytes of an answer to an upload
 MOVED = frozenset({301, 302, 303, 307, 308})
 
 
@@ -54,19 +54,39 @@ def redirect_target(url: str, location: str) -> str:
     Raises:
         TransportError: It is no web address.
     """
+    with contextlib.suppress(UnicodeError):
+        location = location.encode("latin-1").decode("utf-8")  # http.client reads the former, servers mean the latter
     try:
-        target = requote_uri(urljoin(url, location))
-    except (ValueError, UnicodeError):
+        target = urljoin(url, location)
+    except ValueError:
         target = ""
     if origin_of(target) is None:
         raise TransportError("redirected to something that is no web address", Fault.REFUSED)
-    return target.partition("#")[0]
+    return encode(target)
 
 
-def download(transport: Transport, remote: RemoteFile, file: IO[bytes]) -> Attempt:
+def encode(url: str) -> str:
+    """An address as it can be sent: blanks, accents and international names encoded.
+
+    Raises:
+        TransportError: It cannot be sent.
+    """
+    request = requests.PreparedRequest()
+    try:
+        request.prepare_url(url, None)
+    except ValueError:
+        failure = TransportError("this address cannot be sent", Fault.REFUSED)
+    else:
+        return request.url or url
+    raise failure
+
+
+def download(transport: Transport, remote: RemoteFile, file: IO[bytes], excerpts: Excerpts) -> Attempt:
     """Attempt to write a remote file into a local one, from its beginning."""
     try:
-        with follow(transport, remote.url, trusted=remote.is_operation) as answer:
+        with follow(transport, encode(remote.url), trusted=remote.is_operation) as answer:
+            if answer.status >= 400 and answer.trusted:
+                return refuse(remote.label, answer.status, answer.headers, answer.read_error(), excerpts)
             if answer.status != 200:
                 return _refusal(remote.label, answer)
             written, digest = _copy(answer.chunks(), file, remote.size)
@@ -83,11 +103,10 @@ def upload(transport: Transport, label: str, url: str, source: Path, headers: Ma
     """Attempt to PUT a file; the value is the headers of the answer."""
     with _disk(source), source.open("rb") as file:
         try:
-            with transport.send("PUT", url, trusted=False, headers=headers, body=file, limit=ERROR_LIMIT) as answer:
+            with transport.send("PUT", encode(url), trusted=False, headers=headers, body=file, limit=_WIRE) as answer:
                 if not 200 <= answer.status < 300:
                     return _refusal(label, answer)
-                with contextlib.suppress(TransportError):  # the status has said it all
-                    answer.read(ERROR_LIMIT)
+                answer.read_error()  # so that the connection can be used again
                 return Attempt(answer.headers)
         except TransportError as error:
             return lose(label, error.reason, error.fault)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from arkworker.runtime.clock import Clock
 
 CHUNK = 65536  # bytes read at a time
+ERROR_LIMIT = 65536  # bytes of the body of an error
 ENDED = "ended, because the run is being stopped"
 USER_AGENT = f"arkworker/{__version__}"
 _ACCEPTED = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"}
@@ -85,7 +86,7 @@ class Transport:
             request.headers.setdefault("Content-Length", str(_length(body)))
         channel.wire.begin(limit)
         try:
-            return Answer(self._exchange(channel, request, trusted=trusted), channel.wire, self)
+            return Answer(self._exchange(channel, request, trusted=trusted), channel.wire, self, trusted=trusted)
         except _FAILURES as error:
             failure = self.explain(error, channel.wire)
         raise failure  # outside the handler: the errors of requests hold the request, and so the token
@@ -159,7 +160,8 @@ class Transport:
 class Answer:
     """Status and headers, and a body to be read while the context lasts."""
 
-    def __init__(self, response: requests.Response, wire: Wire, transport: Transport) -> None:
+    def __init__(self, response: requests.Response, wire: Wire, transport: Transport, *, trusted: bool) -> None:
+        self.trusted = trusted
         self.status = response.status_code
         self.headers = response.headers
         self.reason = response.reason
@@ -208,6 +210,13 @@ class Answer:
             if len(body) > limit:
                 raise TransportError(f"the answer is larger than {limit >> 20} MiB", Fault.GARBLED)
         return bytes(body)
+
+    def read_error(self) -> bytes:
+        """The body of an error, or nothing: its status has said what matters."""
+        try:
+            return self.read(ERROR_LIMIT)
+        except TransportError:
+            return b""
 
 
 class _Session(requests.Session):

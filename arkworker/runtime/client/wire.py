@@ -87,7 +87,8 @@ class Sockets:
         with self._lock:
             sockets = list(self._open)
         for sock in sockets:
-            with contextlib.suppress(OSError):  # closed a moment ago, by its own thread or the other side
+            # Closed a moment ago, by its own thread or the other side; or TLS within TLS, which is no socket.
+            with contextlib.suppress(OSError, TypeError):
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)  # below TLS, whose objects belong to one thread
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tests.runtime.client.conftest import FaultyServer, ManualClock
 
 BODY = os.urandom(200_000)
+REDIRECT = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: %s\r\n\r\n"
 CREDENTIALS = {"authorization", "cookie", "x-csrftoken", "referer"}
 
 
@@ -427,3 +428,40 @@ def test_files_come_from_web_addresses_only(url: str, client: Client, target: Pa
         client.download_url(url, target)
     with pytest.raises(UsageError, match="web address"):
         client.upload_url(url, target, content_type="text/plain")
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/a b/é.jpg?x=ü", "/a%20b/%C3%A9.jpg?x=%C3%BC"),
+        ("/a%20b%2Fc?sig=a%2Bb%3D", "/a%20b%2Fc?sig=a%2Bb%3D"),
+        ("/x#y", "/x"),
+    ],
+)
+def test_an_address_is_encoded_once(path: str, sent: str, server: FaultyServer, client: Client, target: Path) -> None:
+    """Those of images come as people typed them, those of storages are encoded already; redirects too."""
+    client.download_url(server.origin + path, target)
+    server.plays(server.raw(REDIRECT % path.encode(), keep=True), server.json({}))
+    client.download("DownloadExport", target, id="1")
+
+    assert [server.received[0].target, server.received[2].target] == [sent, sent]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a..b/", "http://\u00ad/", "http://" + "a" * 64 + "/", "http://*/", "http://a b/"]
+)
+def test_an_address_that_cannot_be_sent_is_final(url: str, client: Client, target: Path, clock: ManualClock) -> None:
+    """One line, no retry."""
+    with pytest.raises(ApiError) as caught:
+        client.download_url(url, target)
+
+    assert (clock.waits, caught.value.exit_code, str(caught.value).isprintable()) == ([], 78, True)
+    assert_untouched(target)
+
+
+def test_an_instance_that_refuses_a_download_says_why(server: FaultyServer, client: Client, target: Path) -> None:
+    """Its own messages are fit to be shown, other than those of a storage."""
+    server.plays(server.json({"detail": "No such artifact."}, 404))
+
+    with pytest.raises(ApiResponseError, match=r"DownloadArtifact \(status 404\): No such artifact\."):
+        client.download("DownloadArtifact", target, id="1", path="x")

@@ -17,6 +17,7 @@ import pytest
 
 from arkworker import __version__
 from arkworker.errors import ApiError, ApiResponseError, ApiUnavailableError, ConfigurationError
+from arkworker.runtime.client import RetryBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -442,6 +443,25 @@ def test_an_ended_client_sends_nothing(server: FaultyServer, client: Client, clo
         client.request("StartWorkerActivity")
 
     assert (caught.value.uncertain, clock.waits, server.received) == (0, [], [])
+
+
+def test_a_twin_is_ended_by_itself(
+    server: FaultyServer, make_client: Callable[..., Client], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it claims ends; what the other reports goes on, from the same budget."""
+    client = make_client(server.origin, budget=RetryBudget(3), connection={"verify": False})
+    twin = client.twin()
+    server.plays(server.reply(500), server.reply(500), server.json({}), server.reply(500), server.reply(500))
+
+    twin.request("RetrieveElement", id="1")
+    twin.end()
+    with pytest.raises(ApiUnavailableError, match="the run is being stopped"):
+        twin.request("RetrieveElement", id="1")
+    with pytest.raises(ApiResponseError):
+        client.request("RetrieveElement", id="1")
+
+    assert (len(server.received), caplog.text.count("certificates are not checked")) == (5, 1)
+    twin.close()
 
 
 def test_requests_is_imported_by_the_first_request_only() -> None:
