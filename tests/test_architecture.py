@@ -32,6 +32,8 @@ RANKS = {
     "arkworker.runtime.target": 6,
     "arkworker.runtime.explanation": 6,
     "arkworker.runtime.preparation": 6,
+    "arkworker.runtime.handover": 5,
+    "arkworker.runtime.elements_worker": 6,
     "arkworker.runtime.loop": 6,
     "arkworker.runtime.lifecycle": 6,
     "arkworker.cli": 7,
@@ -47,8 +49,8 @@ UPWARD = {
     ("arkworker.runtime.worker", "arkworker.cli"),  # Worker.main is the console command of a worker's image
     ("arkworker.element.model", "arkworker.runtime"),  # an element opens its image, which may have to be downloaded
 }
-# A second signal ends the process at once, whatever it is doing.
-ENDING = {("arkworker.runtime.stopping", "os._exit")}
+# A second signal ends the process at once, whatever it is doing; so does user code that does not come back in time.
+ENDING = {("arkworker.runtime.stopping", "os._exit"), ("arkworker.runtime.loop.guard", "os._exit")}
 
 
 @cache

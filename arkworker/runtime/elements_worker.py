@@ -1,0 +1,50 @@
+"""Workers over elements, which most are, and over the sets of datasets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from arkworker.runtime.context import C, WorkerContext
+from arkworker.runtime.worker import Worker
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from arkworker.element import Element
+    from arkworker.runtime.handover import Handover
+
+
+class ElementsWorker(Worker[C]):
+    """Base of a worker that goes from element to element, whose configuration is `C`.
+
+    A person names the elements with `--element`, `--elements-list` or `--set`; otherwise the process says which, and
+    in developer mode the cache's initial elements are taken.
+    """
+
+    processes_elements: ClassVar[bool] = True
+
+    def process_element(self, element: Element, context: WorkerContext[C], cache: Session) -> Any:
+        """Work on one element.
+
+        Whatever this raises ends the element in error, and the run goes on; `SystemExit` and `KeyboardInterrupt` end
+        the run, too. The cache is committed after success, rolled back after failure.
+
+        Args:
+            element: The element; its image is opened with `element.open_image()`.
+            context: The run.
+            cache: A session of the cache, for this element alone.
+
+        Returns:
+            What was found, as one value, several, or a generator of them; None for nothing.
+        """
+        raise NotImplementedError(f"{type(self).__qualname__} has no process_element(element, context, cache)")
+
+    def _perform(self, handover: Handover) -> None:
+        from arkworker.runtime.loop import process_elements
+
+        context = handover.context
+
+        def call(element: Element, cache: Any) -> Any:
+            return self.process_element(element, context, cache)
+
+        process_elements(call, handover)

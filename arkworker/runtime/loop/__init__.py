@@ -1,0 +1,7 @@
+"""The element loop: claims and retrieves ahead, reports behind, and counts; user code stays in the main thread."""
+
+from __future__ import annotations
+
+from arkworker.runtime.loop.running import process_elements
+
+__all__ = ["process_elements"]

@@ -1,0 +1,169 @@
+"""Which elements a run works on: what a person named, else what the mode of the process says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NoReturn
+from uuid import UUID
+
+from arkworker.errors import ArkworkerError, ConfigurationError, Problem
+from arkworker.runtime.loop import sets
+from arkworker.runtime.loop.sources import Listing, Queue
+from arkworker.settings.text_file import TextFileError, read_text_file
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from arkworker.runtime.client import Client
+    from arkworker.runtime.loop.sources import Source
+    from arkworker.runtime.loop.tally import Tally
+    from arkworker.settings.payload import Process
+    from arkworker.settings.platform import Settings
+
+MODES = frozenset({"files", "workers", "template", "s3", "local", "dataset", "export"})
+PAGE_SIZE = 500
+LARGEST_LIST = 256 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What decides which elements a run works on.
+
+    Attributes:
+        settings: The flags and variables.
+        process: The process of the worker run; None in developer mode.
+        origins: Where a setting came from, by its name: source and location.
+        initial_ids: The elements that the cache marks as initial; asked for in developer mode only.
+    """
+
+    settings: Settings
+    process: Process | None
+    origins: Mapping[str, tuple[str, str]]
+    initial_ids: Callable[[], Sequence[str]]
+
+    def source(self, client: Client, tally: Tally) -> Source:
+        """Where the elements come from.
+
+        Raises:
+            ConfigurationError: The list or an id makes no sense, or there is nothing to work on.
+            ArkworkerError: The list is empty.
+            ApiError: The sets cannot be listed.
+        """
+        self.check()
+        settings = self.settings
+        if self._list is not None:
+            return self._of_ids(self._read_list(self._list), "elements_list")
+        if settings.element:
+            return self._of_ids(settings.element, "element")
+        if settings.set or self._mode == "dataset":
+            return self._of_sets(client)
+        if self._mode == "export":
+            return Listing(_process_elements(client, self.process.id if self.process else ""))
+        if self.process is None:
+            return self._of_cache()
+        if getattr(self.process, "skip_elements_json", True) is False and not settings.no_elements_list:
+            self._refuse(
+                "elements_list",
+                "this instance gives its workers a list of elements, and there is none",
+                "set TASK_ELEMENTS, or pass --no-elements-list to take elements from the queue",
+            )
+        return Queue(client, tally)
+
+    def check(self) -> None:
+        """Refuse what cannot be, before anything starts.
+
+        Raises:
+            ConfigurationError: An unknown mode, a list beside ids, a set that is none.
+        """
+        if self.process is not None and self._mode not in MODES:
+            self._refuse("process.mode", f"{printable(self._mode, 60)} is no mode of a process that is known here")
+        if self._list is not None and self.settings.element:
+            self._refuse(
+                "element", "elements are given by a list already", "drop --element, or pass --no-elements-list"
+            )
+        self._parse_sets()
+
+    @property
+    def _mode(self) -> str:
+        return self.process.mode if self.process is not None else ""
+
+    @property
+    def _list(self) -> str | None:
+        return None if self.settings.no_elements_list else self.settings.elements_list
+
+    def _read_list(self, path: str) -> list[str]:
+        try:
+            data = json.loads(read_text_file(path, max_bytes=LARGEST_LIST).text)
+        except TextFileError as error:
+            self._refuse("elements_list", error.reason, error.hint)
+        except (ValueError, RecursionError):
+            self._refuse("elements_list", "should be a JSON list of objects, each with an id")
+        if not isinstance(data, list):
+            self._refuse("elements_list", "should be a JSON list of objects, each with an id")
+        return [self._id_of(item, position) for position, item in enumerate(data, 1)]
+
+    def _id_of(self, item: Any, position: int) -> str:
+        element_id = item.get("id") if isinstance(item, dict) else None
+        if not isinstance(element_id, str):
+            self._refuse("elements_list", f"item {position} of the list is no object with an id")
+        return element_id
+
+    def _of_ids(self, ids: Sequence[str], name: str) -> Source:
+        if not ids:
+            raise ArkworkerError(f"the list of elements is empty ({self._origin(name)[1]})")
+        checked = [self._canonical(element_id, name) for element_id in ids]
+        return Listing(((element_id, None) for element_id in checked), len(set(checked)))
+
+    def _canonical(self, element_id: str, name: str) -> str:
+        try:
+            return str(UUID(element_id))
+        except ValueError:
+            self._refuse(name, f"{printable(element_id, 60)!r} is no id of an element", "ids are UUIDs")
+
+    def _parse_sets(self) -> list[tuple[str, str]]:
+        parsed = []
+        for text in self.settings.set:
+            try:
+                parsed.append(sets.parse_set(text))
+            except ValueError:
+                self._refuse("set", f"{printable(text, 60)!r} is no set of a dataset", "write DATASET-ID:NAME")
+        return parsed
+
+    def sets(self, client: Client) -> list[sets.DatasetSet]:
+        """The sets to work on.
+
+        Raises:
+            ApiError: They cannot be listed.
+        """
+        if self.settings.set:
+            return sets.list_named_sets(client, self._parse_sets())
+        return sets.list_process_sets(client, self.process.id) if self.process is not None else []
+
+    def _of_sets(self, client: Client) -> Source:
+        chosen = self.sets(client)
+        return Listing(chain.from_iterable(sets.list_set_elements(client, one) for one in chosen))
+
+    def _of_cache(self) -> Source:
+        ids = self.initial_ids()
+        if not ids:
+            self._refuse(
+                "element", "there are no elements to work on", "pass --element, --elements-list, --set, or a cache"
+            )
+        return Listing(((element_id, None) for element_id in ids), len(ids))
+
+    def _origin(self, name: str) -> tuple[str, str]:
+        return self.origins.get(name, ("command line", "--" + name.replace("_", "-")))
+
+    def _refuse(self, name: str, message: str, hint: str = "") -> NoReturn:
+        source, location = self._origin(name) if not name.startswith("process.") else ("worker run", name)
+        raise ConfigurationError([Problem(name, source, location, message, hint)])
+
+
+def _process_elements(client: Client, process_id: str) -> Iterator[tuple[str, Any]]:
+    """Ids alone: what the process lists is less than an element."""
+    operation = "ListProcessElements"
+    for item in client.paginate(operation, id=process_id, page_size=PAGE_SIZE):
+        yield sets.identified(operation, item)[0], None

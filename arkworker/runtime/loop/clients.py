@@ -1,0 +1,67 @@
+"""The two clients of a run: one for what lies ahead, which ends with the first signal, and one for the reports."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import TYPE_CHECKING, Any
+
+from arkworker.runtime.client import Client
+from arkworker.runtime.client.attempts import RetryBudget
+from arkworker.runtime.loop.clocks import IntakeClock, ReportClock
+
+if TYPE_CHECKING:
+    from arkworker.runtime.client import Connection
+    from arkworker.runtime.client.attempts import Outcome
+
+#: A claim or retrieval under way at the first signal may still come within this time; then it is cut off.
+CUT = 0.4  # seconds
+
+
+class OutageBudget(RetryBudget):
+    """How many repeats may follow one another without a single success: an outage ends in minutes, noise does not."""
+
+    def __init__(self, limit: int = 200) -> None:
+        self._full = limit
+        super().__init__(limit)
+
+    def refill(self) -> None:
+        self._taken = itertools.count(1)
+
+
+class LoopClient(Client):
+    """A client whose successes refill the budget of repeats."""
+
+    def __init__(self, connection: Connection, clock: Any, budget: OutageBudget, *, read_only: bool) -> None:
+        super().__init__(connection, read_only=read_only, clock=clock, budget=budget)
+        self._outage_budget = budget
+
+    def request_with_outcome(self, *args: Any, **kwargs: Any) -> Outcome:
+        outcome = super().request_with_outcome(*args, **kwargs)
+        self._outage_budget.refill()
+        return outcome
+
+
+class Clients:
+    """Both of them, over one connection and one budget."""
+
+    def __init__(self, connection: Connection, *, read_only: bool) -> None:
+        budget = OutageBudget()
+        self.intake_clock, self.report_clock = IntakeClock(), ReportClock()
+        self.intake = LoopClient(connection, self.intake_clock, budget, read_only=read_only)
+        self.reports = LoopClient(connection, self.report_clock, budget, read_only=read_only)
+        self._timer: threading.Timer | None = None
+
+    def stop(self, number: int) -> None:
+        """Let nothing wait that lies ahead, cut off what does not come shortly, and hurry the reports."""
+        self.intake_clock.stop(number)
+        self.report_clock.hurry()
+        self._timer = threading.Timer(CUT, self.intake.end)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self.intake.close()
+        self.reports.close()

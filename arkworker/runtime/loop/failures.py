@@ -1,0 +1,97 @@
+"""What went wrong with elements: each distinct error with its traceback once, all of them grouped in the end."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+    from types import TracebackType
+
+logger = logging.getLogger(__name__)
+
+MOST_GROUPS = 100  # kept; what goes beyond is counted together
+MOST_SHOWN = 10
+MOST_NAMED = 10  # elements of a group
+
+
+@dataclass(slots=True)
+class Group:
+    """Errors of one kind, raised at one place."""
+
+    text: str
+    count: int = 0
+    elements: list[str] = field(default_factory=list)
+
+    def add(self, element_id: str) -> None:
+        self.count += 1
+        if len(self.elements) < MOST_NAMED:
+            self.elements.append(printable(element_id, 60))
+
+    def __str__(self) -> str:
+        more = self.count - len(self.elements)
+        return f"{self.count} times {self.text}: {', '.join(self.elements)}" + (f" and {more} more" if more else "")
+
+
+class Failures:
+    """Logs failures as they come, and groups them for the end. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._groups: dict[Hashable, Group] = {}
+
+    def add(self, element_id: str, error: BaseException, *, traced: bool) -> None:
+        """An element failed.
+
+        Args:
+            element_id: Its id.
+            error: Why.
+            traced: Whether the author of the worker wants to see where: not for what Arkindex answered.
+        """
+        text = f"{type(error).__name__}: {printable(str(error), 300)}".rstrip(": ")
+        with self._lock:
+            is_new = self._note(element_id, _kind_of(error, traced=traced), text)
+        shown = (type(error), error, _of_user_code(error)) if traced and is_new else None
+        logger.error("element %s failed: %s", printable(element_id, 60), text, exc_info=shown)
+
+    def add_reason(self, element_id: str, reason: str) -> None:
+        """An element failed for a reason that is no error."""
+        with self._lock:
+            self._note(element_id, reason, reason)
+        logger.warning("element %s ends in error: %s", printable(element_id, 60), reason)
+
+    def report(self) -> None:
+        """Log all failures, grouped, the most frequent first."""
+        groups = sorted(self._groups.values(), key=lambda group: -group.count)
+        for group in groups[:MOST_SHOWN]:
+            logger.error("failed: %s", group)
+        if len(groups) > MOST_SHOWN:
+            rest = sum(group.count for group in groups[MOST_SHOWN:])
+            logger.error("failed: %d more, in %d other ways", rest, len(groups) - MOST_SHOWN)
+
+    def _note(self, element_id: str, kind: Hashable, text: str) -> bool:
+        is_new = kind not in self._groups
+        if is_new and len(self._groups) >= MOST_GROUPS:
+            kind, text, is_new = None, "other errors", False
+        self._groups.setdefault(kind, Group(text)).add(element_id)
+        return is_new
+
+
+def _kind_of(error: BaseException, *, traced: bool) -> Hashable:
+    """Equal for the same type of error raised at the same place; without a place, for the same text."""
+    frames = traceback.extract_tb(error.__traceback__, limit=-1) if traced else None
+    return (type(error), frames[0].filename, frames[0].lineno) if frames else (type(error), str(error)[:300])
+
+
+def _of_user_code(error: BaseException) -> TracebackType | None:
+    """The traceback without the frames of ours that lead to user code."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("arkworker.runtime"):
+        trace = trace.tb_next
+    return trace or error.__traceback__

@@ -1,0 +1,129 @@
+"""The loop itself: one element after the other through user code, in the main thread."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from arkworker.errors import ArkworkerError, ExitCode
+from arkworker.runtime.loop.jobs import Ending, State
+from arkworker.runtime.loop.publishing import collect
+from arkworker.runtime.stopping import Interruption
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from arkworker.element import Element
+    from arkworker.runtime.loop.failures import Failures
+    from arkworker.runtime.loop.guard import Guard
+    from arkworker.runtime.loop.intake import Intake
+    from arkworker.runtime.loop.jobs import Job
+    from arkworker.runtime.loop.progress import Progress
+    from arkworker.runtime.loop.reports import Reports
+    from arkworker.runtime.loop.tally import Tally
+
+logger = logging.getLogger(__name__)
+
+INTERRUPTED = "interrupted"
+
+
+class ElementLoop:
+    """Takes elements from the intake, hands them to user code, and leaves the rest to the reports.
+
+    Args:
+        call: User code, with an element and a session of the cache.
+        sessions: Makes such sessions; committed when user code has succeeded.
+        late: Retrieves an element in this thread, where the intake did not; from the cache.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts that it connects
+        self,
+        call: Callable[[Element, Any], Any],
+        sessions: Callable[[], Any],
+        late: Callable[[str], Element],
+        *,
+        intake: Intake,
+        reports: Reports,
+        guard: Guard,
+        tally: Tally,
+        failures: Failures,
+        progress: Progress,
+    ) -> None:
+        self.ended_by: int | None = None  # the exit code of user code that ended the run
+        self._call = call
+        self._sessions = sessions
+        self._late = late
+        self._intake = intake
+        self._reports = reports
+        self._guard = guard
+        self._tally = tally
+        self._failures = failures
+        self._progress = progress
+        self._current: Job | None = None
+
+    def run(self) -> None:
+        """Until there are no more elements, or the run is to end."""
+        while self.ended_by is None and (job := self._intake.next()) is not None:
+            self._current = job
+            self._take(job)
+            self._current = None
+            self._progress.advance()
+
+    def dismiss(self, jobs: list[Job]) -> None:
+        """End elements that user code never got, because the run ends."""
+        for job in jobs:
+            if job.is_taken or job.failure is not None:
+                self._take(job)
+            elif job.is_held:
+                self._fail(job, INTERRUPTED)
+
+    def abandon(self) -> None:
+        """End the element that user code does not come back with; from another thread."""
+        job = self._current
+        if job is not None:
+            self._fail(job, INTERRUPTED if self._guard.has_stopped else "time limit passed")
+
+    def _take(self, job: Job) -> None:
+        if job.is_taken:
+            logger.info("element %s is skipped: another process has it", printable(job.id, 60))
+            self._tally.count("skipped")
+        elif job.failure is not None:
+            self._failures.add(job.id, job.failure, traced=False)
+            self._end(job, State.ERROR)
+        else:
+            self._process(job)
+
+    def _process(self, job: Job) -> None:
+        try:
+            element = job.element or self._late(job.id)
+        except ArkworkerError as error:
+            self._failures.add(job.id, error, traced=False)
+            self._end(job, State.ERROR)
+            return
+        logger.debug("Processing %s", element)
+        try:
+            with self._sessions() as cache:
+                results = self._guard.call(lambda: collect(self._call(element, cache)))
+        except Interruption:
+            self._fail(job, INTERRUPTED if self._guard.has_stopped else "time limit passed")
+        except BaseException as error:  # noqa: BLE001 - of user code: whatever it is, it is this element's failure
+            self._failures.add(job.id, error, traced=True)
+            self._end(job, State.ERROR)
+            self._consider(error)
+        else:
+            self._reports.submit(Ending(job.id, State.PROCESSED, element, results, is_held=True))
+
+    def _consider(self, error: BaseException) -> None:
+        """`sys.exit` and Ctrl-C end the run, too; never as a success."""
+        if isinstance(error, KeyboardInterrupt):
+            self.ended_by = 128 + 2
+        elif isinstance(error, SystemExit):
+            self.ended_by = ExitCode.FAILED
+
+    def _fail(self, job: Job, reason: str) -> None:
+        self._failures.add_reason(job.id, reason)
+        self._end(job, State.ERROR)
+
+    def _end(self, job: Job, state: State) -> None:
+        self._reports.submit(Ending(job.id, state, is_held=job.is_held))

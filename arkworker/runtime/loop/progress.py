@@ -1,0 +1,76 @@
+"""How far the run is: a bar on a terminal, elsewhere a line now and then."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from arkworker.runtime.clock import Clock
+    from arkworker.runtime.loop.tally import Tally
+
+logger = logging.getLogger(__name__)
+
+INTERVAL = 15.0  # seconds between two lines
+
+
+class Progress:
+    """Told after each element.
+
+    Args:
+        tally: What to show.
+        total: How many elements there are; None for a queue.
+        clock: Says when a line is due.
+    """
+
+    def __init__(self, tally: Tally, total: int | None, clock: Clock) -> None:
+        self._tally = tally
+        self._total = total
+        self._clock = clock
+        self._start = self._last = clock.now()
+        self._bar: Any = None
+        self._handlers: list[tuple[logging.StreamHandler[Any], Any]] = []
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._show_bar()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            for handler, stream in self._handlers:
+                handler.setStream(stream)
+
+    def advance(self) -> None:
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=self._tally.elements, failed=self._tally["failed"])
+            return
+        now = self._clock.now()
+        if now - self._last >= INTERVAL:
+            self._last = now
+            logger.info("%s", self._line(now))
+
+    def _line(self, now: float) -> str:
+        done = self._tally.elements
+        total = "" if self._total is None else f" of {self._total}"
+        return f"{done}{total} elements, {self._tally['failed']} failed, {done / (now - self._start):.2g} a second"
+
+    def _show_bar(self) -> None:
+        from rich import progress
+        from rich.console import Console
+
+        columns = (
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TextColumn("{task.fields[failed]} failed"),
+            progress.TimeElapsedColumn(),
+        )
+        self._bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
+        self._bar.add_task("", total=self._total, failed=0)
+        self._bar.start()
+        # The bar puts a stand-in there, which writes above it.
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler) and (stream := handler.setStream(sys.stderr)):
+                self._handlers.append((handler, stream))

@@ -1,0 +1,169 @@
+"""Report behind: publish what was found and report the state of an element while user code works on the next one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from arkworker.errors import ApiError
+from arkworker.runtime.loop.activities import is_refusal
+from arkworker.runtime.loop.jobs import Ending, State
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from arkworker.runtime.loop.activities import Activities
+    from arkworker.runtime.loop.publishing import Publisher
+    from arkworker.runtime.loop.tally import Tally
+
+logger = logging.getLogger(__name__)
+
+MOST_THREADS = 4
+ROUNDS = 3  # of attempts at the reports that are still open before the process ends
+
+
+class Reports:
+    """Ends elements in threads of its own, each element in one go: its results first, then its state.
+
+    A report that fails is kept, tried again after the next one that succeeds, and once more before the process ends.
+
+    Args:
+        activities: Where states are reported; None when they are not.
+        publisher: Where results go.
+        tally: Counts what became of each element.
+        on_failure: Told of an element whose results could not be published.
+        behind: How many endings may wait; more make the main thread wait.
+    """
+
+    def __init__(
+        self,
+        activities: Activities | None,
+        publisher: Publisher,
+        tally: Tally,
+        on_failure: Callable[[str, Exception], None],
+        behind: int,
+    ) -> None:
+        self._activities = activities
+        self._publisher = publisher
+        self._tally = tally
+        self._on_failure = on_failure
+        self._limit = max(1, behind)
+        self._changed = threading.Condition()
+        self._waiting: deque[Ending] = deque()
+        self._kept: deque[Ending] = deque()
+        self._busy = 0
+        self._threads: list[threading.Thread] = []
+        self._is_closed = False
+
+    def submit(self, ending: Ending) -> None:
+        """Leave the end of an element to a thread of ours; waits while too many are waiting."""
+        if self._activities is None and not ending.results:
+            self._tally.settle(ending.state)
+            return
+        with self._changed:
+            while len(self._waiting) >= self._limit:
+                self._changed.wait()
+            self._waiting.append(ending)
+            if len(self._threads) < min(self._limit, MOST_THREADS) and len(self._waiting) > self._idle:
+                self._start_thread()
+            self._changed.notify_all()
+
+    @property
+    def _idle(self) -> int:
+        return len(self._threads) - self._busy
+
+    def flush(self) -> None:
+        """Wait until all that was submitted has been tried."""
+        with self._changed:
+            while self._waiting or self._busy:
+                self._changed.wait()
+
+    def close(self) -> None:
+        """Try all that is left, and count what cannot be reported as uncertain."""
+        self.flush()
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+        for _ in range(ROUNDS):
+            self._try_kept(len(self._kept))
+        for ending in self._kept:
+            self._lose(ending, "its state could not be reported")
+        self._kept.clear()
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"reports-{len(self._threads) + 1}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _work(self) -> None:
+        while (ending := self._take()) is not None:
+            try:
+                self._finish(ending)
+            except Exception:  # a defect of ours must not stop the reports of other elements
+                logger.exception("element %s: its end could not be reported", printable(ending.id, 60))
+                self._tally.count("uncertain")
+            finally:
+                with self._changed:
+                    self._busy -= 1
+                    self._changed.notify_all()
+
+    def _take(self) -> Ending | None:
+        with self._changed:
+            while not self._waiting and not self._is_closed:
+                self._changed.wait()
+            if not self._waiting:
+                return None
+            self._busy += 1
+            ending = self._waiting.popleft()
+            self._changed.notify_all()
+            return ending
+
+    def _finish(self, ending: Ending) -> None:
+        if ending.results and ending.element is not None:
+            try:
+                self._publisher.publish(ending.element, ending.results)
+            except Exception as error:  # noqa: BLE001 - whatever it raises concerns this element
+                ending.state = State.ERROR
+                self._on_failure(ending.id, error)
+        ending.element, ending.results = None, ()
+        if self._report(ending):
+            self._try_kept(1)
+        else:
+            self._kept.append(ending)
+
+    def _report(self, ending: Ending) -> bool:
+        """Report a state; False when it should be tried again."""
+        if self._activities is not None:
+            try:
+                self._activities.end(ending.id, ending.state, uncertain=ending.uncertain)
+            except ApiError as error:
+                ending.uncertain += error.uncertain
+                if not is_refusal(error):
+                    logger.warning("element %s: %s; trying again later", printable(ending.id, 60), error)
+                    return False
+                self._lose(ending, str(error))
+                return True
+        self._tally.settle(ending.state)
+        return True
+
+    def _try_kept(self, number: int) -> None:
+        for _ in range(number):
+            try:
+                ending = self._kept.popleft()
+            except IndexError:  # another thread was faster
+                return
+            if not self._report(ending):
+                self._kept.append(ending)
+                return
+
+    def _lose(self, ending: Ending, reason: str) -> None:
+        if ending.is_held:
+            logger.error("element %s stays started on Arkindex: %s", printable(ending.id, 60), reason)
+            self._tally.count("uncertain")
+        else:
+            self._tally.settle(State.ERROR)

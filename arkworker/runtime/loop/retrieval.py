@@ -1,0 +1,77 @@
+"""Make an element ready for user code: report its start where it was not claimed, and retrieve it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from arkworker.element import Element
+from arkworker.errors import ApiError, ArkworkerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from arkworker.element import OpensImages
+    from arkworker.runtime.client import Client
+    from arkworker.runtime.loop.activities import Activities
+    from arkworker.runtime.loop.jobs import Job
+
+RETRIEVE = "RetrieveElement"
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Works in the threads of the intake.
+
+    Attributes:
+        client: What elements are retrieved with.
+        activities: Where the start of an element is reported, unless it was claimed; None where it is not.
+        opener: Opens the images of elements.
+        is_stopped: Whether the run is being stopped.
+        is_late: Whether user code's own thread looks for the element in the cache first.
+    """
+
+    client: Client
+    activities: Activities | None
+    opener: OpensImages
+    is_stopped: Callable[[], bool]
+    is_late: bool = False
+
+    def prepare(self, job: Job) -> None:
+        """Bring a job to where user code can have it, or note on it why not."""
+        if not job.is_held and self.is_stopped():
+            job.is_dropped = True
+            return
+        try:
+            if not job.is_held and self.activities is not None and not self._start(job, self.activities):
+                return
+            if not self.is_stopped() and not self.is_late:
+                job.element = self.retrieve(job.id, job.answer)
+        except ApiError as error:
+            if not self.is_stopped():
+                job.failure = error
+        except ArkworkerError as error:
+            job.failure = error
+
+    def retrieve(self, element_id: str, answer: Any = None) -> Element:
+        """The element, from an answer that is there already or from Arkindex.
+
+        Raises:
+            ApiError: It cannot be had.
+        """
+        if answer is None:
+            answer = self.client.request(RETRIEVE, id=element_id)
+        return Element.from_api(answer).bind(self.opener)
+
+    def _start(self, job: Job, activities: Activities) -> bool:
+        """Report the start; False when there is nothing more to do here."""
+        try:
+            job.is_held = activities.start(job.id)
+        except ApiError as error:
+            job.is_held = bool(error.uncertain)
+            if self.is_stopped() and not job.is_held:
+                job.is_dropped = True
+                return False
+            raise
+        job.is_taken = not job.is_held
+        return job.is_held

@@ -1,0 +1,183 @@
+"""A run over elements: put together, carried out, taken apart, summed up."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from arkworker.errors import ArkworkerError
+from arkworker.runtime.clock import SystemClock
+from arkworker.runtime.loop import cached, outcome
+from arkworker.runtime.loop.activities import Activities
+from arkworker.runtime.loop.choosing import Choice
+from arkworker.runtime.loop.clients import Clients
+from arkworker.runtime.loop.failures import Failures
+from arkworker.runtime.loop.guard import Guard
+from arkworker.runtime.loop.intake import Intake
+from arkworker.runtime.loop.loop import ElementLoop
+from arkworker.runtime.loop.openers import LateOpener
+from arkworker.runtime.loop.progress import Progress
+from arkworker.runtime.loop.publishing import CountingPublisher
+from arkworker.runtime.loop.reports import Reports
+from arkworker.runtime.loop.retrieval import Retrieval
+from arkworker.runtime.loop.tally import Summary, Tally, exit_code_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from arkworker.element import Element
+    from arkworker.runtime.context import WorkerContext
+    from arkworker.runtime.handover import Handover
+    from arkworker.runtime.loop.publishing import Publisher
+
+logger = logging.getLogger(__name__)
+
+#: Modes in which Arkindex keeps no activities.
+WITHOUT_ACTIVITIES = frozenset({"dataset", "export"})
+
+
+def process_elements(call: Callable[[Element, Any], Any], run: Handover, publisher: Publisher | None = None) -> None:
+    """Put every element through user code.
+
+    Args:
+        call: User code, with an element and a session of the cache.
+        run: What the lifecycle hands over.
+        publisher: Where results go; None counts them.
+
+    Raises:
+        ElementsError: It did not end well; the exit code says how.
+        ConfigurationError: The elements cannot be chosen, or the summary cannot be written.
+        ApiError: The sets that elements are in cannot be listed.
+    """
+    outcome.check_path(run.settings.summary)
+    clients = Clients(run.context.connection, read_only=run.context.is_read_only)
+    try:
+        _ElementRun(call, run, clients, publisher or CountingPublisher()).perform()
+    finally:
+        clients.close()
+
+
+class _ElementRun:
+    """The parts of one run, and who tells whom."""
+
+    def __init__(
+        self, call: Callable[[Element, Any], Any], run: Handover, clients: Clients, publisher: Publisher
+    ) -> None:
+        context, settings = run.context, run.settings
+        self._run = run
+        self._clients = clients
+        self._clock = SystemClock()
+        self._start = self._clock.now()
+        self._tally = Tally()
+        self._failures = Failures()
+        self._is_ending = False
+        choice = Choice(settings, context.process, run.origins, self._initial_ids)
+        source = self._source = choice.source(clients.intake, self._tally)
+        activities = self._activities(clients.reports)
+        opener = LateOpener(partial(_refresh, context), local_files=context.is_developer_mode)
+        self._retrieval = Retrieval(
+            clients.intake,
+            self._activities(clients.intake),
+            opener,
+            lambda: self._is_ending,
+            is_late=context.is_developer_mode and context.use_cache,
+        )
+        self._intake = Intake(source, self._retrieval.prepare, settings.prefetch)
+        clients.intake_clock.on_wait = self._intake.note_wait
+        self._reports = Reports(
+            activities,
+            publisher,
+            self._tally,
+            lambda element_id, error: self._failures.add(element_id, error, traced=False),
+            settings.prefetch,
+        )
+        self._guard = Guard(
+            run.stopping,
+            grace=settings.grace,
+            limit=settings.element_timeout,
+            on_stop=self._stop,
+            on_abandon=self._abandon,
+        )
+        self._loop = ElementLoop(
+            call,
+            run.sessions,
+            self._retrieve_late,
+            intake=self._intake,
+            reports=self._reports,
+            guard=self._guard,
+            tally=self._tally,
+            failures=self._failures,
+            progress=Progress(self._tally, source.count, self._clock),
+        )
+
+    def perform(self) -> None:
+        """Work, stop, end what is left, and say how it went.
+
+        Raises:
+            ElementsError: It did not end well.
+        """
+        with self._guard:
+            self._intake.start()
+            try:
+                self._loop.run()
+            finally:
+                self._end()
+        outcome.conclude(self._summary(self._ended_by()), self._failures, self._run.settings.summary)
+
+    def _end(self) -> None:
+        """Nothing new, and everything that is ours is ended."""
+        if self._loop.ended_by is not None:
+            self._stop(self._loop.ended_by)
+        self._loop.dismiss(self._intake.close())
+        self._reports.close()
+
+    def _stop(self, number: int) -> None:
+        """The first signal, in another thread; or user code that ends the run."""
+        self._is_ending = True
+        self._intake.stop()
+        self._clients.stop(number)
+
+    def _abandon(self, exit_code: int) -> None:
+        """User code does not come back: end its element and all others from here; the process ends after it."""
+        self._stop(exit_code)
+        self._loop.abandon()
+        self._loop.dismiss(self._intake.close())
+        self._reports.close()
+        outcome.record(self._summary(exit_code), self._failures, self._run.settings.summary)
+
+    def _ended_by(self) -> int | None:
+        """The exit code of what ended the run early: a signal, then Arkindex, then user code."""
+        if self._guard.exit_code is not None:
+            return self._guard.exit_code
+        if self._intake.error is not None:
+            error = self._intake.error
+            return int(error.exit_code) if isinstance(error, ArkworkerError) else 1
+        return self._loop.ended_by
+
+    def _summary(self, ended_by: int | None) -> Summary:
+        code = exit_code_of(self._tally, ended_by=ended_by, strict=self._run.settings.strict)
+        return Summary.of(self._tally, self._clock.now() - self._start, code)
+
+    def _activities(self, client: Any) -> Activities | None:
+        context = self._run.context
+        process, settings = context.process, self._run.settings
+        if process is None or context.worker_run_id is None or settings.no_worker_activity:
+            return None
+        if not self._source.is_queue and (process.activity_state != "ready" or process.mode in WITHOUT_ACTIVITIES):
+            return None
+        return Activities(client, context.worker_run_id, process.id)
+
+    def _initial_ids(self) -> list[str]:
+        return cached.initial_ids(self._run.sessions) if self._run.context.use_cache else []
+
+    def _retrieve_late(self, element_id: str) -> Element:
+        found = cached.find_element(self._run.sessions, element_id) if self._run.context.use_cache else None
+        if found is not None:
+            return found.bind(self._retrieval.opener)
+        return self._retrieval.retrieve(element_id)
+
+
+def _refresh(context: WorkerContext[Any], element_id: str) -> Mapping[str, Any]:
+    answer: Mapping[str, Any] = context.api.request("RetrieveElement", id=element_id)
+    return answer
