@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from arkworker.runtime.handover import Handover
+
 #: Flags that belong to the verbs.
 VERB_FLAGS = frozenset({"-h", "--help", "--json", "--all", "--offline"})
 
@@ -56,6 +58,15 @@ class Worker(Generic[C]):
 
     def teardown(self, context: WorkerContext[C]) -> None:
         """Release what `setup` took. Runs once, however the run ended; what it raises is logged and changes nothing."""
+
+    def _perform(self, handover: Handover) -> None:
+        """Run, in the way of this kind of worker; called by the lifecycle between `setup` and `teardown`.
+
+        Raises:
+            ArkworkerError: What ended it; its class decides the exit code.
+        """
+        with handover.sessions() as cache, handover.stopping.interruptible():
+            self.run(handover.context, cache)
 
     @classmethod
     def main(cls, argv: Sequence[str] | None = None) -> NoReturn:
