@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class Fault(enum.Enum):
-    """How an attempt failed; the value says what a repeat may do (see `Attempt`)."""
+    """How an attempt failed, and what the server may have done."""
 
     NOT_SENT = "nothing reached the server: refused, no route, unknown name, TLS"
     BUSY = "429, or 503 with Retry-After: the server did nothing"
@@ -123,7 +123,7 @@ class Retries:
         last = count()
         if is_repeated(last, task):
             # The first attempt nearly always succeeds: only a failure pays for importing tenacity.
-            from arkworker.runtime.client.retrying import repeat  # see above
+            from arkworker.runtime.client.retrying import repeat
 
             last = repeat(last, count, self, task)
         if last.error is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import re
 from dataclasses import dataclass, field
@@ -133,6 +132,8 @@ def _refusal(path: str, location: str, message: str) -> ConfigurationError:
 def _is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
+    import ipaddress  # only plain HTTP pays for it
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

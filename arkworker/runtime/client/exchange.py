@@ -91,10 +91,13 @@ class Exchange:
         return transfers.upload(self._transport, label, url, source, headers)
 
     def _judge(self, operation: Operation, answer: Answer) -> Attempt:
-        if answer.status < 400:
-            attempt = judge(operation, answer.status, answer.read(LARGEST), self._excerpts)
-        else:
+        if answer.status >= 400:
             attempt = refuse(operation.id, answer.status, answer.headers, answer.read_error(), self._excerpts)
+        else:
+            try:
+                attempt = judge(operation, answer.status, answer.read(LARGEST), self._excerpts)
+            except TransportError as error:
+                attempt = self._lose(operation.id, error, status=answer.status)
         if attempt.fault not in (None, Fault.REFUSED):
             self._transport.reconnect()  # the next attempt may reach another server behind the same name
         return attempt
@@ -113,8 +116,9 @@ class Exchange:
             )
         return target
 
-    def _lose(self, operation: str, error: TransportError) -> Attempt:
-        return lose(operation, f"{self._endpoint.origin}: {error.reason}", error.fault)
+    def _lose(self, operation: str, error: TransportError, *, status: int | None = None) -> Attempt:
+        reason = f"{self._endpoint.origin}: {error.reason}"
+        return lose(operation, reason, error.fault, status=status if error.fault is Fault.GARBLED else None)
 
 
 def _read_file(path: Path) -> bytes:

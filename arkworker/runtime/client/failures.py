@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import ssl
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ def explain(error: Exception, wire: Wire, connection: Connection) -> TransportEr
         return TransportError("the answer is too long", Fault.GARBLED)
     if any(isinstance(cause, urllib3_errors.DecodeError) for cause in causes):
         return TransportError("the answer cannot be decompressed", Fault.GARBLED)
+    if any(isinstance(cause, http.client.IncompleteRead) for cause in causes):
+        return TransportError("the answer was cut", Fault.GARBLED)
     if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidProxyURL):
         return TransportError("the proxy that the environment names cannot be used", Fault.REFUSED)
     if isinstance(error, ValueError):
@@ -42,7 +45,7 @@ def explain(error: Exception, wire: Wire, connection: Connection) -> TransportEr
     return TransportError(_reason(causes, connection), Fault.NOT_SENT if unsent else Fault.LOST)
 
 
-def _reason(causes: list[BaseException], connection: Connection) -> str:  # noqa: PLR0911 - one line a cause
+def _reason(causes: list[BaseException], connection: Connection) -> str:
     for cause in causes:
         match cause:
             case urllib3_errors.NameResolutionError():
@@ -53,8 +56,6 @@ def _reason(causes: list[BaseException], connection: Connection) -> str:  # noqa
                 return f"no answer within {connection.read_timeout:g} s, or it stalled"
             case ssl.SSLCertVerificationError():
                 return f"the certificate is not trusted: {escape(cause.verify_message)}"
-            case urllib3_errors.IncompleteRead():
-                return "the answer was cut"
             case OSError(strerror=str(text)) if cause.errno:
                 return escape(text).lower()
     return f"the connection broke ({type(causes[-1]).__name__})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -108,5 +107,7 @@ def _path_names(path: str) -> tuple[str, ...]:
 
 def nearest(name: str, known: tuple[str, ...]) -> str:
     """The end of a message about an unknown name: the one that was probably meant."""
+    import difflib  # only a mistake pays for it
+
     matches = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {matches[0]}?" if matches else ""

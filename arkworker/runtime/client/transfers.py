@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import secrets
+import stat
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -101,6 +103,9 @@ def download(transport: Transport, remote: RemoteFile, file: IO[bytes], excerpts
 
 def upload(transport: Transport, label: str, url: str, source: Path, headers: Mapping[str, str]) -> Attempt:
     """Attempt to PUT a file; the value is the headers of the answer."""
+    with _disk(source):
+        if not stat.S_ISREG(source.stat().st_mode):  # opening a pipe would wait for its writer
+            raise OSError(errno.EINVAL, "not a regular file")
     with _disk(source), source.open("rb") as file:
         try:
             with transport.send("PUT", encode(url), trusted=False, headers=headers, body=file, limit=_WIRE) as answer:

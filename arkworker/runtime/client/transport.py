@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
-import weakref
 from typing import IO, TYPE_CHECKING, Any, Self
 
 import requests
@@ -16,15 +14,16 @@ from requests.structures import CaseInsensitiveDict
 
 from arkworker import __version__
 from arkworker.runtime.client.attempts import Fault
-from arkworker.runtime.client.connection import check_bundle
 from arkworker.runtime.client.excerpts import QueryFilter
 from arkworker.runtime.client.failures import TransportError, explain
-from arkworker.runtime.client.wire import Adapter, Sockets, Wire
+from arkworker.runtime.client.sessions import Channel, Process
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator, Mapping
 
     from arkworker.runtime.client.connection import Connection, Endpoint
+    from arkworker.runtime.client.wire import Wire
     from arkworker.runtime.clock import Clock
 
 CHUNK = 65536  # bytes read at a time
@@ -46,7 +45,7 @@ class Transport:
         self._connection = connection
         self._clock = clock
         self._ended = ended
-        self._process = _Process(ended)
+        self._process = Process(ended)
         self._origin = endpoint.origin
         self._csrf_cookie = connection.csrf_cookie or "arkindex.csrf"
         self._trusted = _ACCEPTED | {"Accept": "application/json", "Referer": endpoint.referer}
@@ -116,12 +115,12 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections; a later request opens new ones."""
-        process, self._process = self._process, _Process(self._ended)
+        process, self._process = self._process, Process(self._ended)
         if process.pid == os.getpid():
             for session in list(process.sessions):
                 session.close()
 
-    def _exchange(self, channel: _Channel, request: requests.PreparedRequest, *, trusted: bool) -> requests.Response:
+    def _exchange(self, channel: Channel, request: requests.PreparedRequest, *, trusted: bool) -> requests.Response:
         if self._ended.is_set():
             channel.wire.sent = False
             raise OSError("the client has been ended")
@@ -146,13 +145,13 @@ class Transport:
                 request.headers["X-CSRFToken"] = token
         return request
 
-    def _channel(self) -> _Channel:
+    def _channel(self) -> Channel:
         if self._process.pid != os.getpid():
-            self._process = _Process(self._ended)  # a forked child shares no socket with its parent
+            self._process = Process(self._ended)  # a forked child shares no socket with its parent
         process = self._process
-        channel: _Channel | None = getattr(process.local, "channel", None)
+        channel: Channel | None = getattr(process.local, "channel", None)
         if channel is None:
-            channel = process.local.channel = _Channel(self._connection, self._origin, self._clock, process.sockets)
+            channel = process.local.channel = Channel(self._connection, self._origin, self._clock, process.sockets)
             process.sessions.add(channel.session)
         return channel
 
@@ -217,53 +216,6 @@ class Answer:
             return self.read(ERROR_LIMIT)
         except TransportError:
             return b""
-
-
-class _Session(requests.Session):
-    """A session that leaves redirects, credentials and the environment to the client."""
-
-    def __init__(self, adapter: Adapter) -> None:
-        super().__init__()
-        self.trust_env = False
-        for scheme in ("https://", "http://"):
-            self.mount(scheme, adapter)
-
-    def get_redirect_target(self, _response: requests.Response) -> None:
-        """Nothing that requests should follow."""
-
-
-class _Channel:
-    """One thread's session, with the proxies and certificates that the environment names, read once.
-
-    The stranger is the session for everything but the instance, so that no cookie passes between the two.
-    """
-
-    def __init__(self, connection: Connection, origin: str, clock: Clock, sockets: Sockets) -> None:
-        self.wire = Wire(clock, connection.read_timeout)
-        self.proxies = requests.utils.get_environ_proxies(origin)
-        adapter = Adapter(self.wire, sockets, self.proxies)
-        self.session, self.stranger = _Session(adapter), _Session(adapter)
-        self.verify: bool | str = _bundle(connection) if connection.verify else False
-
-
-class _Process:
-    """What must not cross a fork."""
-
-    def __init__(self, ended: threading.Event) -> None:
-        self.pid = os.getpid()
-        self.local = threading.local()
-        self.sockets = Sockets(ended)
-        self.sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
-
-
-def _bundle(connection: Connection) -> bool | str:
-    if connection.ca_bundle:
-        return connection.ca_bundle
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if path := os.environ.get(name):
-            check_bundle(path, name)
-            return path
-    return True
 
 
 def _length(body: bytes | IO[bytes] | None) -> int:

@@ -413,6 +413,17 @@ def test_nothing_is_uploaded_in_read_only_mode(
     assert server.received == []
 
 
+def test_only_regular_files_are_uploaded(server: FaultyServer, client: Client, tmp_path: Path) -> None:
+    """A pipe would be waited for."""
+    os.mkfifo(tmp_path / "pipe")
+
+    for name in ("pipe", "."):
+        with pytest.raises(ArkworkerError, match="not a regular file"):
+            client.upload_url(server.origin, tmp_path / name, content_type="text/plain")
+
+    assert server.received == []
+
+
 def test_a_file_that_cannot_be_read_is_one_line(server: FaultyServer, client: Client, tmp_path: Path) -> None:
     """Before anything is sent."""
     with pytest.raises(ArkworkerError, match="No such file"):
