@@ -64,6 +64,7 @@ class Line:
 
     async def deliver(self, answer: Answer, call: Call, fault: Fault | None = None) -> None:
         """Send an answer as the fault lets it through; `call` learns whether all of it left."""
+        call.seconds = time.time() - call.time
         if fault is None:
             await self._write(answer, answer.length, call)
         elif fault.effect in ("close", "reset"):

@@ -68,10 +68,13 @@ class Emulator(CorpusArrangement, RunArrangement, FileArrangement):
             port: Of the API and the page; 0 takes a free one.
             storage_port: Of files and images; 0 takes a free one.
             ledger_limit: Keep only that many of the latest requests.
+
+        Raises:
+            sqlite3.DatabaseError: The database file cannot be opened, or is none.
         """
+        self.database = Database(database)
         self._temporary = None if directory is not None else tempfile.TemporaryDirectory(prefix="arkworker-emulator-")
         self.directory = directory if directory is not None else Path(str(self._temporary and self._temporary.name))
-        self.database = Database(database)
         self.ledger = Ledger(ledger_limit)
         self.faults = Faults()
         storage = Storage(self.directory / "storage")

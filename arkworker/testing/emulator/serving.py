@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
+import sqlite3
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -57,18 +58,21 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
 
     Raises:
         ConfigurationError: The project is wrong.
-        UsageError: A port is taken, or is not ours to take.
+        UsageError: A port is taken, or is not ours to take; the database file cannot be used.
     """
     described = read_project(project)
-    emulator = Emulator(
-        edition=described.edition,
-        database=database,
-        directory=directory,
-        host=host,
-        port=port,
-        storage_port=storage_port,
-        ledger_limit=LEDGER_LIMIT,
-    )
+    try:
+        emulator = Emulator(
+            edition=described.edition,
+            database=database,
+            directory=directory,
+            host=host,
+            port=port,
+            storage_port=storage_port,
+            ledger_limit=LEDGER_LIMIT,
+        )
+    except sqlite3.DatabaseError as error:
+        raise UsageError(f"cannot use {printable(str(database))} as the database: {error}") from None
     try:
         run = _existing_run(emulator) or Layout(emulator, described, project).arrange()
         _start(emulator, host, port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -46,15 +47,14 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_stopped(project: Path, number: signal.Signals) -> None:
+def test_it_serves_until_it_is_stopped(project: Path) -> None:
     """It says where it is and what a worker needs, answers, and ends with 0 and without a word."""
     process = start(project, '{"port": 0}')
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(5)]
     url = re.findall(r"http://127\.0\.0\.1:\d+", lines[0])[0]
     status = requests.get(url, timeout=30).status_code
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
 
     assert (status, finish(process)) == (200, (0, "", ""))
     assert [line.count("export ARKINDEX_API_URL=") for line in lines[3:]] == [1, 1]
@@ -92,15 +92,20 @@ def test_workers_are_ended_with_it(project: Path) -> None:
 
 def test_a_taken_port_is_one_line(project: Path) -> None:
     """It names the port and the remedy."""
-    first = start(project, '{"port": 0}')
-    assert first.stdout is not None
-    port = re.findall(r":(\d+)", first.stdout.readline())[0]
-    answer = finish(start(project, f'{{"port": {port}}}'))
-    first.terminate()
-    finish(first)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = finish(start(project, f'{{"port": {port}}}'))
 
     message = f"2 cannot listen on 127.0.0.1, port {port}: Address already in use; choose another one with --port\n"
     assert answer == (1, "", message)
+
+
+def test_a_file_that_is_no_database(project: Path) -> None:
+    """It is one line, and the file stays as it was."""
+    answer = finish(start(project, f'{{"port": 0, "database": "{project}"}}'))
+
+    assert answer == (1, "", f"2 cannot use {project} as the database: file is not a database\n")
+    assert project.read_text() == PROJECT
 
 
 def test_a_database_is_served_again_as_it_was(project: Path, tmp_path: Path) -> None:
