@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -359,3 +360,44 @@ def test_content_errors_are_repeated_for_reads(server: FaultyServer, client: Cli
         client.request("RetrieveElement", id="1")
 
     assert clock.waits == CONTRACT
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_claim_is_lost_unreported(seed: int, server: FaultyServer, make_client: Callable[..., Client]) -> None:
+    """By the server's own ledger: handed out = received by the caller + reported uncertain at most."""
+    chance = random.Random(seed)
+    queue = list(range(150))
+    handed_out: list[int] = []
+
+    def claim(sock: socket.socket) -> bool:
+        """Half of the faults come before the work, half after it; three in ten claims meet one."""
+        fault = chance.choice([None] * 14 + ["busy", "refused", "broken", "lost", "cut", "garbled"])
+        if fault == "busy":
+            return server.reply(429)(sock)
+        if fault == "refused":
+            return server.reply(500)(sock)
+        if fault == "broken":
+            return server.cut(b"")(sock)
+        if not queue:
+            return server.reply(404)(sock)
+        handed_out.append(queue.pop(0))
+        answers = {"lost": server.cut(b""), "cut": server.cut(), "garbled": server.reply(200, b"<html>")}
+        return (answers[fault] if fault else server.json({"id": str(handed_out[-1])}))(sock)
+
+    client = make_client(server.origin, budget=RetryBudget(10_000))
+    server.plays(claim)
+    received, uncertain = [], 0
+    while True:
+        try:
+            outcome = client.request_with_outcome("StartWorkerActivity")
+        except ApiError as error:
+            uncertain += error.uncertain
+            if error.status == 404:
+                break
+            continue
+        received.append(int(outcome.value["id"]))
+        uncertain += outcome.uncertain
+
+    lost = set(handed_out) - set(received)
+    assert (len(handed_out), len(set(received))) == (150, len(received))
+    assert 0 < len(lost) <= uncertain
