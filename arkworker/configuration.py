@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-import pydantic
-from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from arkworker.errors import DeclarationError
 from arkworker.frozen import freeze
-from arkworker.options import enumerate_options, group_of, is_secret_type, key_of, parts_of
+from arkworker.mistakes import mistakes_in
+from arkworker.options import key_of
 from arkworker.text import did_you_mean, printable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pydantic.fields import FieldInfo
-
-    from arkworker.options import Option
-
-#: Keys that mean something else in a configuration file.
-RESERVED_KEYS = frozenset({"secrets", "extras_dir", "configuration"})
 
 
 class UserConfiguration(BaseModel):
@@ -50,7 +40,7 @@ class UserConfiguration(BaseModel):
     @classmethod
     def __pydantic_on_complete__(cls) -> None:
         super().__pydantic_on_complete__()
-        mistakes = list(_mistakes(cls)) if cls.model_fields or cls.__private_attributes__ else []
+        mistakes = list(mistakes_in(cls))
         if mistakes:
             raise DeclarationError(f"{cls.__qualname__}: " + "; ".join(mistakes))
 
@@ -76,70 +66,3 @@ class UserConfiguration(BaseModel):
 def _unknown(key: str, known: list[str]) -> str:
     nearest = did_you_mean(key, known)
     return f"unknown option {printable(key, 60)}" + (f"; {nearest}" if nearest else "")
-
-
-def _mistakes(model: type[UserConfiguration]) -> Iterator[str]:
-    """What the author of a configuration must correct."""
-    if not model.model_config.get("frozen"):
-        yield "a configuration must stay frozen"
-    if model.__private_attributes__:
-        yield f"private attributes can be changed: {', '.join(model.__private_attributes__)}"
-    for name, field in model.model_fields.items():
-        yield from (f"{name}: {mistake}" for mistake in _field_mistakes(name, field))
-    if _holds_itself(model):
-        yield "a group cannot hold itself"
-        return
-    yield from _collisions(enumerate_options(model))
-    yield from _default_mistakes(model)
-
-
-def _field_mistakes(name: str, field: FieldInfo) -> Iterator[str]:
-    if isinstance(field.validation_alias, (AliasChoices, AliasPath)) or field.validation_alias != field.alias:
-        yield "an option has one name in all places: use alias"
-    if key_of(name, field) in RESERVED_KEYS:
-        yield f"{key_of(name, field)} means something else in a configuration file: choose another name, or an alias"
-    if field.default_factory_takes_validated_data:
-        yield "a default made of other options cannot be shown beforehand: make it a property"
-    for part in parts_of(field.annotation):
-        secret_types = (pydantic.SecretStr, pydantic.SecretBytes)
-        if part in secret_types or (_is_pydantic_secret(part) and not is_secret_type(part)):
-            yield "use arkworker.Secret, which is loaded from its reference and never shown"
-        if isinstance(part, type) and issubclass(part, BaseModel) and not part.model_config.get("frozen"):
-            yield f"{part.__name__} can be changed: derive it from UserConfiguration"
-
-
-def _is_pydantic_secret(part: Any) -> bool:
-    origin = getattr(part, "__origin__", part)
-    return isinstance(origin, type) and issubclass(origin, pydantic.Secret)
-
-
-def _holds_itself(model: type[BaseModel], outer: tuple[type[BaseModel], ...] = ()) -> bool:
-    if model in outer:
-        return True
-    groups = (group_of(field.annotation) for field in model.model_fields.values())
-    return any(_holds_itself(group, (*outer, model)) for group in groups if group)
-
-
-def _collisions(options: tuple[Option, ...]) -> Iterator[str]:
-    names: dict[str, Option] = {}
-    variables: dict[str, Option] = {}
-    for option in options:
-        if option.name in names:
-            yield f"two options are called {option.name}"
-        names[option.name] = option
-        other = variables.setdefault(option.variable, option)
-        if other is not option:
-            yield f"{other.name} and {option.name} would both be read from {option.variable}: rename one"
-
-
-def _default_mistakes(model: type[UserConfiguration]) -> Iterator[str]:
-    """Defaults that their own type refuses; validators of the author may need values that are not there yet."""
-    try:
-        model.__pydantic_validator__.validate_python({}, strict=True)
-    except ValidationError as error:
-        for line in error.errors(include_url=False, include_input=False, include_context=False):
-            if line["type"] != "missing" and line["loc"]:
-                where = ".".join(map(str, line["loc"]))
-                yield f"{where}: the default is refused: {line['msg']}"
-    except Exception:  # noqa: BLE001 - an author's validator; it will raise again, and be seen, when it has values
-        return

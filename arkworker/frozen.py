@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from pydantic import BaseModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,15 +54,28 @@ class FrozenDict(dict[Any, Any]):
 
 
 def freeze(value: Any) -> Any:
-    """The same value, frozen to the bottom: lists, dicts, sets and what is in tuples."""
+    """The same value, frozen to the bottom: lists, dicts, sets, and what is in tuples, models and dataclasses."""
     if isinstance(value, (FrozenList, FrozenDict)):
         return value
     if isinstance(value, dict):
         return FrozenDict({key: freeze(item) for key, item in value.items()})
     if isinstance(value, list):
         return FrozenList(freeze(item) for item in value)
-    if type(value) is tuple:
-        return tuple(freeze(item) for item in value)
-    if isinstance(value, set):
-        return frozenset(value)
+    if isinstance(value, tuple):
+        items = [freeze(item) for item in value]
+        return type(value)._make(items) if hasattr(value, "_make") else tuple(items)
+    if isinstance(value, (set, frozenset)):
+        return frozenset(map(freeze, value))
+    _freeze_fields(value)
     return value
+
+
+def _freeze_fields(value: Any) -> None:
+    """What a frozen model or dataclass holds: it keeps others from replacing it, not from changing it."""
+    if isinstance(value, BaseModel):
+        for name, item in value.__dict__.items():
+            value.__dict__[name] = freeze(item)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            if hasattr(value, field.name):
+                object.__setattr__(value, field.name, freeze(getattr(value, field.name)))

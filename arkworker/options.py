@@ -7,7 +7,7 @@ import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from arkworker.secret import Secret
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 ENVIRONMENT_PREFIX = "ARKINDEX_CONFIG"
+#: Keys that mean something else in a configuration file.
+RESERVED_KEYS = frozenset({"secrets", "extras_dir", "configuration"})
+#: The option that Arkindex reserves: a true one turns on DEBUG, whether the worker declares it or not.
+DEBUG = "debug"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def walk(
     for name, field in model.model_fields.items():
         own_keys = (*keys, key_of(name, field))
         own_fields = (*fields, name)
-        default = getattr(instance, name) if instance is not None else _default_of(field)
+        default = getattr(instance, name) if instance is not None else default_of(field)
         group = group_of(field.annotation)
         if group is None:
             annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
@@ -100,7 +104,8 @@ def walk(
             yield from walk(group, own_keys, own_fields, default if isinstance(default, group) else None)
 
 
-def _default_of(field: FieldInfo) -> Any:
+def default_of(field: FieldInfo) -> Any:
+    """The default in code; `PydanticUndefined` where there is none."""
     if field.default_factory_takes_validated_data:  # refused in a configuration, as it cannot be shown
         return None
     return field.get_default(call_default_factory=True)
@@ -147,7 +152,7 @@ def group_of(annotation: Any) -> type[BaseModel] | None:
     """The model of a group: an annotation that is one model, perhaps optional."""
     members = alternatives(annotation)
     if len(members) == 1 and isinstance(members[0], type) and issubclass(members[0], BaseModel):
-        return members[0]
+        return None if issubclass(members[0], RootModel) else members[0]
     return None
 
 

@@ -10,15 +10,21 @@ if TYPE_CHECKING:
 
 
 def printable(text: str, limit: int = 200) -> str:
-    """The text on one line, with what a terminal would obey written as an escape, at most `limit` characters."""
-    shown = text[:limit]
-    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
-    return escaped if len(text) <= limit else f"{escaped}…"
+    """The text on one line, with what a terminal would obey written as an escape; `limit` characters, and then `…`."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit])
+    return shown if len(text) <= limit and len(shown) <= limit else f"{shown[:limit]}…"
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`did you mean threshold?`, or nothing when no known name is near."""
+def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "", cutoff: float = 0.6) -> str:
+    """`did you mean threshold?`, or nothing when no known name is near.
+
+    Args:
+        name: What was typed.
+        known: What may be meant.
+        prefix: What to show before the nearest name.
+        cutoff: How near is near, from 0 to 1 for the same.
+    """
     by_lower = {candidate.lower(): candidate for candidate in known}
     # Names typed by people; a very long one is not a misspelling and would only cost time.
-    matches = get_close_matches(name.lower()[:100], by_lower, n=1, cutoff=0.6)
-    return f"did you mean {printable(by_lower[matches[0]])}?" if matches else ""
+    matches = get_close_matches(name.lower()[:100], by_lower, n=1, cutoff=cutoff)
+    return f"did you mean {prefix}{printable(by_lower[matches[0]])}?" if matches else ""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from arkworker.mistakes import require_complete
 from arkworker.options import Group, Option, walk
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-    from pydantic.fields import FieldInfo
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,19 @@ class WorkerOptions:
         configuration: The model of `config`; None for a free mapping.
         arguments: The model of its extra flags, if it has any.
         processes_elements: Whether the flags that choose elements are its own.
+
+    Raises:
+        DeclarationError: A model names a type that is nowhere to be found.
     """
 
     target: str
     configuration: type[BaseModel] | None = None
     arguments: type[BaseModel] | None = None
     processes_elements: bool = False
+
+    def __post_init__(self) -> None:
+        for model in filter(None, (self.configuration, self.arguments)):
+            require_complete(model)
 
     @property
     def is_free(self) -> bool:
@@ -44,10 +51,9 @@ class WorkerOptions:
         return {part.name: part for part in parts if isinstance(part, Group)}
 
     @cached_property
-    def extra_flags(self) -> dict[str, FieldInfo]:
-        """The flags of `arguments` (`--batch-name`), with what pydantic knows of each."""
-        fields = self.arguments.model_fields if self.arguments else {}
-        return {flag_name(name): field for name, field in fields.items()}
+    def by_variable(self) -> dict[str, Option]:
+        """The options by the environment variable of each."""
+        return {option.variable: option for option in self.options.values()}
 
     @property
     def names(self) -> list[str]:

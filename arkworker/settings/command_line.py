@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic_core import PydanticUndefined
 
 from arkworker.errors import UsageError
-from arkworker.options import alternatives
+from arkworker.options import alternatives, key_of
 from arkworker.settings.catalogue import flag_name
+from arkworker.settings.inner_types import is_list
 from arkworker.settings.platform import flag_of, variable_of
 from arkworker.settings.provenance import Origin, Path
-from arkworker.settings.reading import UnreadableError, read_text
-from arkworker.settings.source import MOST_SUGGESTIONS, PLATFORM_FIELDS, Source
+from arkworker.settings.source import PLATFORM_FIELDS, Source
+from arkworker.settings.unreadable import UnreadableError
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from arkworker.settings.source import Bench
 
 CONFIG_PREFIX = "--config."
+_QUOTED_VALUE = re.compile(r"ignored explicit argument .*", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -59,7 +62,8 @@ class Parser(argparse.ArgumentParser):
         self._add_configuration(argv)
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
+        # argparse quotes what was typed, which may be a secret.
+        raise UsageError(printable(_QUOTED_VALUE.sub("takes no value", message), 300))
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parse, and say the nearest flag for one that is unknown.
@@ -68,16 +72,19 @@ class Parser(argparse.ArgumentParser):
             UsageError: The command line cannot be parsed.
         """
         namespace, rest = self.parse_known_args(list(argv))
-        for token in rest:
-            raise UsageError(self._unknown(token))
+        if rest:
+            raise UsageError(self._unknown(rest[0], list(argv)))
         return namespace
 
-    def _unknown(self, token: str) -> str:
-        if not token.startswith("-") or token == "-":
-            return f"unexpected argument {printable(token, 60)}"
-        spelling = token.split("=")[0]
-        flag = next((flag for flag in map(flag_of, PLATFORM_FIELDS.values()) if flag and spelling in flag.names), None)
-        if flag is not None:
+    def _unknown(self, typed: str, argv: list[str]) -> str:
+        spelling = typed.partition("=")[0]
+        if not typed.startswith("-") or not typed.strip("-"):
+            # Not what was typed: it may be a part of a value, as of a secret with blanks.
+            before = [other for other in argv[: argv.index(typed)] if other.startswith("--")] if typed in argv else []
+            where = f" after {printable(before[-1].partition('=')[0], 60)}" if before else ""
+            return f"unexpected argument{where}: put a value that holds blanks in quotes"
+        flags = (flag_of(field) for field in PLATFORM_FIELDS.values())
+        if any(flag.elements and spelling in flag.names for flag in flags if flag):
             return f"{spelling} is for workers that process elements"
         nearest = did_you_mean(spelling, self._option_string_actions)
         return f"unknown flag {printable(spelling, 60)}" + (f"; {nearest}" if nearest else "")
@@ -117,7 +124,7 @@ class Parser(argparse.ArgumentParser):
                 metavar=_metavar(option.field),
                 help=_help(option.field, option.variable),
             )
-        typed = dict.fromkeys(token.split("=")[0] for token in argv if token.startswith(CONFIG_PREFIX))
+        typed = dict.fromkeys(token.partition("=")[0] for token in argv if token.startswith(CONFIG_PREFIX))
         for flag in typed:
             if flag not in self._option_string_actions:
                 # Known to the parser, so that its value goes with it; what it means is said with all other problems.
@@ -156,7 +163,7 @@ class CommandLineSource(Source):
         for name, known in (self.worker.arguments.model_fields if self.worker.arguments else {}).items():
             typed = self.typed.get(f"arguments.{name}")
             if typed is not None:
-                self._offer_value(("arguments", name), known.annotation, typed)
+                self._offer_value(("arguments", key_of(name, known)), known.annotation, typed)
         for dest, typed in self.typed.items():
             if dest.startswith("config."):
                 self._offer_option(dest.removeprefix("config."), typed)
@@ -172,27 +179,20 @@ class CommandLineSource(Source):
         self.offer_platform(path, value, typed.spelling)
 
     def _offer_option(self, name: str, typed: Typed) -> None:
+        option = self.worker.options.get(name)
         if self.worker.is_free and name:
             self._offer_value(("config", name), Any, typed)
-        elif name in self.worker.options:
-            option = self.worker.options[name]
+        elif option is not None:
             self._offer_value(("config", *option.keys), option.annotation, typed)
+        elif name in self.worker.groups:
+            message = "this is a group: give its options, each with its own flag"
+            self.ledger.report(("config", name), message, Origin(self.name, typed.spelling))
         else:
-            nearest = did_you_mean(name, self.worker.names) if len(self.typed) <= MOST_SUGGESTIONS else ""
-            message = f"unknown option; {nearest}" if nearest else "unknown option"
-            if name in self.worker.groups:
-                message = "this is a group: give its options, each with its own flag"
-            path = ("config", printable(name))
-            self.ledger.report(path, message, Origin(self.name, printable(typed.spelling)))
+            self.report_unknown(name, Origin(self.name, printable(typed.spelling, 60)))
 
     def _offer_value(self, path: Path, annotation: Any, typed: Typed) -> None:
-        origin = Origin(self.name, printable(typed.spelling))
-        try:
-            value = read_text(_text_of(typed, annotation), annotation)
-        except UnreadableError as error:
-            self.ledger.refuse(path, error, origin)
-        else:
-            self.ledger.offer(path, value, origin)
+        origin = Origin(self.name, printable(typed.spelling, 60))
+        self.offer_text(path, annotation, origin, lambda: _text_of(typed, annotation))
 
 
 def _text_of(typed: Typed, annotation: Any) -> str:
@@ -200,8 +200,5 @@ def _text_of(typed: Typed, annotation: Any) -> str:
     if not typed.texts:
         if bool in alternatives(annotation):
             return "true"
-        raise UnreadableError("a value is missing", f"write {typed.spelling}=…")
-    takes_list = any(
-        getattr(kind, "__origin__", kind) in (list, tuple, set, frozenset) for kind in alternatives(annotation)
-    )
-    return ",".join(typed.texts) if takes_list else typed.texts[-1]
+        raise UnreadableError("a value is missing", f"write {printable(typed.spelling, 60)}=…")
+    return ",".join(typed.texts) if any(map(is_list, alternatives(annotation))) else typed.texts[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from arkworker.settings.yaml_nodes import Entry, Mapping
@@ -10,6 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from arkworker.settings.yaml_nodes import Node
+
+
+LONGEST_EXCERPT = 160  # characters of a line; what follows adds nothing on a screen
+_COMMENT = re.compile(r"(?:^|\s)#")
+
+
+def shown_part(line: str, column: int) -> str:
+    """What may be shown of a line that is not hidden: up to a comment, which may say anything; nothing after it."""
+    comment = _COMMENT.search(line)
+    shown = line[: comment.start() if comment else None][:LONGEST_EXCERPT]
+    return shown if column <= len(shown) else ""
 
 
 def hidden_lines(root: Mapping, lines: list[str], is_shown: Callable[[str], bool]) -> frozenset[int]:

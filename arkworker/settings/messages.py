@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic_core.core_schema import ErrorType
 
 from arkworker.text import printable
 
@@ -18,27 +21,36 @@ _WITHOUT_INPUT = {
     "datetime_parsing": "Input should be a valid datetime, such as 2026-01-31T12:30:00",
     "datetime_from_date_parsing": "Input should be a valid datetime, such as 2026-01-31T12:30:00",
     "time_parsing": "Input should be a valid time, such as 12:30:00",
-    "time_delta_parsing": "Input should be a valid duration, such as 90 or PT1M30S",
+    "time_delta_parsing": "Input should be a valid duration, such as PT1M30S or 00:01:30",
     "union_tag_invalid": "Input has an unknown tag",
     "json_invalid": "Input should be valid JSON",
     "missing": "a value is needed",
     "extra_forbidden": "unknown option",
     "unknown_option": "unknown option",
+    "secret_replaced": "a validator of the worker replaces this secret by a text",
     "none_required": "Input should be null",
+    "model_type": "Input should be a mapping",
+    "model_attributes_type": "Input should be a mapping",
+    "dataclass_type": "Input should be a mapping",
+    "dict_type": "Input should be a mapping",
 }
 
-_AUTHOR = ("value_error", "assertion_error")
+_AUTHOR = frozenset({"value_error", "assertion_error"})
 
 
-def message_of(line: Mapping[str, Any], *, is_secret: bool = False) -> str:
-    """The message of one error of a `ValidationError`, on one line.
+def is_of_author(line: Mapping[str, Any]) -> bool:
+    """Whether a validator of the worker's author speaks, or a library's, which may say anything."""
+    return line["type"] in _AUTHOR or line["type"] not in _known_types()
 
-    A validator of the worker's author may say what it likes, except about a secret.
-    """
-    kind = line["type"]
-    if kind in _WITHOUT_INPUT:
-        return _WITHOUT_INPUT[kind]
-    if kind in _AUTHOR or "error" in line.get("ctx", {}):
-        text = str(line["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        return "refused by a validator of the worker" if is_secret else printable(text, 300)
-    return printable(str(line["msg"]), 300)
+
+@cache
+def _known_types() -> frozenset[str]:
+    return frozenset(_WITHOUT_INPUT).union(get_args(ErrorType))
+
+
+def message_of(line: Mapping[str, Any]) -> str:
+    """The message of one error of a `ValidationError`, on one line."""
+    if line["type"] in _WITHOUT_INPUT:
+        return _WITHOUT_INPUT[line["type"]]
+    text = str(line["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return printable(text, 300)

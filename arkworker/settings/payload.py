@@ -23,6 +23,7 @@ from pydantic import (
 from arkworker.errors import ConfigurationError, Problem
 from arkworker.frozen import freeze
 from arkworker.settings.messages import message_of
+from arkworker.text import printable
 
 WORKER_RUN = "RetrieveWorkerRun"
 CONFIGURATION = "RetrieveWorkerRunConfiguration"
@@ -194,8 +195,10 @@ def _validate(model: type[P], data: Any, operation: str, problems: list[Problem]
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        for line in error.errors(include_url=False, include_input=False):
-            problems.append(_problem(operation, ".".join(map(str, line["loc"])), message_of(line)))
+        lines = error.errors(include_url=False, include_input=False)
+    for line in lines:
+        field = printable(".".join(map(str, line["loc"])))
+        problems.append(_problem(operation, field, message_of(line)))
     return None
 
 

@@ -1,12 +1,13 @@
 """Everything that the platform and the person who starts a worker can set, besides its own configuration.
 
-Each field names its variables and flags; its description is the documentation and the JSON Schema. Variables are those of
-Arkindex, its client and its agents (published packages base-worker 0.1 to 0.6, client 0.2 to 1.3).
+Each field names its variables and flags; its description is the documentation and the JSON Schema. Variables are those
+of Arkindex, its client and its agents (published packages base-worker 0.1 to 0.6, client 0.2 to 1.3).
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
     from pydantic_settings import PydanticBaseSettingsSource
+
+_IDENTIFIER = re.compile(r"(?!\.)[-_.A-Za-z0-9]*[-_A-Za-z0-9]")
 
 #: What a switch in the environment may say for "off"; any other text turns it on.
 OFF = frozenset({"0", "false", "no", "off", ""})
@@ -53,7 +56,7 @@ def _switch(value: Any) -> Any:
 
 def _identifier(value: str) -> str:
     # It becomes part of a path and of a URL; all else about it is the server's business.
-    if not value.isascii() or not all(c.isalnum() or c in "-_." for c in value) or value.strip(".") != value:
+    if not _IDENTIFIER.fullmatch(value):
         raise ValueError("should be an id: letters, digits and dashes")
     if len(value) > 255:
         raise ValueError("should be an id, which is shorter")
@@ -93,7 +96,7 @@ def _parents(value: Any) -> Any:
 Identifier = Annotated[
     str,
     AfterValidator(_identifier),
-    WithJsonSchema({"type": "string", "pattern": r"^(?!\.)[-_.A-Za-z0-9]*[-_A-Za-z0-9]$", "maxLength": 255}),
+    WithJsonSchema({"type": "string", "pattern": f"^{_IDENTIFIER.pattern}$", "maxLength": 255}),
 ]
 FilePath = Annotated[str, AfterValidator(_path)]
 HttpUrl = Annotated[
@@ -268,7 +271,7 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is that of pydantic-settings
         init_settings: PydanticBaseSettingsSource,
         *_args: PydanticBaseSettingsSource,
         **_kwargs: PydanticBaseSettingsSource,

@@ -10,7 +10,7 @@ from arkworker.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.settings.reading import UnreadableError
+    from arkworker.settings.unreadable import UnreadableError
 
 Path = tuple[str, ...]
 

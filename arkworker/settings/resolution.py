@@ -5,11 +5,13 @@ Resolving happens twice: without the payload, to learn how to reach Arkindex, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from arkworker.options import DEBUG
+from arkworker.secret import MARKER
 from arkworker.settings.command_line import CommandLineSource
 from arkworker.settings.env_file import EnvFileSource
 from arkworker.settings.environment import EnvironmentSource
@@ -86,6 +88,12 @@ class Resolution:
     @property
     def is_developer_mode(self) -> bool:
         return self.settings.dev or self.settings.worker_run_id is None
+
+    @property
+    def wants_debug(self) -> bool:
+        """Whether a flag, a variable, or the key `debug` of a worker that does not declare it asks for DEBUG."""
+        claim = self.ledger.claims.get((DEBUG,))
+        return self.settings.verbose or bool(claim and claim.value)
 
     @property
     def secret_names(self) -> tuple[str, ...]:
@@ -179,8 +187,7 @@ def _secret_requests(ledger: Ledger) -> Iterator[SecretRequest]:
     number = 0
     for path, claim in ledger.claims.items():
         for reference in references_in(claim.value):
-            # Starts with a character that no reference holds, so that no value can pass for another one's marker.
-            yield SecretRequest(f"\0secret {number}", path, reference, claim.origin)
+            yield SecretRequest(f"{MARKER}{number}", path, reference, claim.origin)
             number += 1
 
 

@@ -10,8 +10,11 @@ from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
 from arkworker.frozen import freeze
 from arkworker.options import alternatives, parts_of
 from arkworker.secret import Secret
-from arkworker.settings.messages import message_of
-from arkworker.settings.reading import FILE, PAYLOAD, UnreadableError, read, read_text
+from arkworker.settings.dialects import FILE, PAYLOAD
+from arkworker.settings.messages import is_of_author, message_of
+from arkworker.settings.reading import read, read_text
+from arkworker.settings.redaction import REFUSED
+from arkworker.settings.unreadable import UnreadableError
 from arkworker.settings.yaml_document import parse_yaml
 from arkworker.settings.yaml_nodes import YamlError
 
@@ -35,7 +38,7 @@ def read_secret(content: Any, annotation: Any) -> Secret[Any]:
         document = json.dumps(_plain(content, annotation))
         return Secret(TypeAdapter(annotation).validate_json(document, strict=True))
     except ValidationError as error:
-        lines = error.errors(include_url=False, include_input=False, include_context=False)
+        lines = error.errors(include_url=False, include_input=False)
         message = "; ".join(dict.fromkeys(_say(line, annotation) for line in lines[:3]))
     except (UnreadableError, YamlError, RecursionError, PydanticUserError, TypeError, ValueError):
         message = "not readable as its type"
@@ -66,5 +69,5 @@ def _say(line: Mapping[str, Any], annotation: Any) -> str:
     }
     # A key that the type does not know may be part of the secret itself.
     shown = [str(part) if isinstance(part, int) or part in known else "…" for part in line["loc"]]
-    message = message_of(line, is_secret=True)
+    message = REFUSED if is_of_author(line) else message_of(line)
     return f"{'.'.join(shown)}: {message}" if shown else message

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from arkworker.settings.configuration_source import ConfigurationSource, Given
+from arkworker.settings.dialects import PAYLOAD
 from arkworker.settings.payload import CONFIGURATION, WORKER_RUN
 from arkworker.settings.provenance import Origin
-from arkworker.settings.reading import PAYLOAD
-from arkworker.settings.source import ConfigurationSource, Given
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class LayerSource(ConfigurationSource):
         return [self._given(key, value, given.origin.location) for key, value in given.value.items()]
 
     def _given(self, key: str, value: Any, location: str) -> Given:
-        return Given(key, value, Origin(self.name, f"{location} {printable(key)}"))
+        return Given(key, value, Origin(self.name, f"{location} {printable(key, 60)}"))
 
 
 class ModernSource(LayerSource):

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from arkworker.settings.excerpts import hidden_lines
+from arkworker.options import RESERVED_KEYS
+from arkworker.settings.configuration_source import ConfigurationSource, Given
+from arkworker.settings.dialects import FILE
+from arkworker.settings.excerpts import hidden_lines, shown_part
 from arkworker.settings.provenance import Origin, Path, Place
-from arkworker.settings.reading import FILE, UnreadableError, read
-from arkworker.settings.source import ConfigurationSource, Given
+from arkworker.settings.reading import read
 from arkworker.settings.yaml_document import parse_yaml
-from arkworker.settings.yaml_nodes import Mapping, Node, Scalar, Sequence, YamlError
+from arkworker.settings.yaml_nodes import Mapping, Node, Scalar, Sequence, YamlError, is_null
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from arkworker.settings.source import Bench
     from arkworker.settings.text_file import TextFile
-
-LONGEST_EXCERPT = 160  # characters of a line; what follows adds nothing on a screen
+    from arkworker.settings.unreadable import UnreadableError
 
 
 class YamlFileSource(ConfigurationSource):
@@ -51,14 +53,15 @@ class YamlFileSource(ConfigurationSource):
             message = "should be a list of items with key, value and secret"
             self._report_node(("configuration",), message, modern.value)
             return
-        reserved = [entry for entry in root.entries if entry.key.text in ("secrets", "extras_dir", "configuration")]
+        reserved = [entry for entry in root.entries if entry.key.text in RESERVED_KEYS]
         flat = [entry for entry in root.entries if entry not in reserved]
         self._offer_reserved({entry.key.text: entry.value for entry in reserved})
         if modern is not None:
             self._offer_modern(modern.value)
             if flat:
                 hint = "use one form: all options in the list, or all of them flat"
-                self._report_node(("config", flat[0].key.text), "beside a configuration list", flat[0].key, hint)
+                path = ("config", printable(flat[0].key.text, 60))
+                self._report_node(path, "beside a configuration list", flat[0].key, hint)
         else:
             self.offer_entries(self._given(entry.key, entry.value) for entry in flat)
 
@@ -68,21 +71,21 @@ class YamlFileSource(ConfigurationSource):
         return [self._given(entry.key, entry.value) for entry in given.value.entries]
 
     def _offer_reserved(self, reserved: dict[str, Node]) -> None:
-        if "extras_dir" in reserved:
-            node = reserved["extras_dir"]
-            text = node.text if isinstance(node, Scalar) and node.tag in (None, "str") else ""
+        given = {name: node for name, node in reserved.items() if not is_null(node)}
+        if "extras_dir" in given:
+            node = given["extras_dir"]
+            text = _text(node)
             if text:
                 self.offer_platform(("extras_dir",), text, self._location(node.line, node.column))
             else:
                 self._report_node(("extras_dir",), "should be the path of a directory", node)
-        if "secrets" in reserved:
-            self._offer_secret_names(reserved["secrets"])
+        if "secrets" in given:
+            self._offer_secret_names(given["secrets"])
 
     def _offer_secret_names(self, node: Node) -> None:
-        names = node.items if isinstance(node, Sequence) else (None,)
-        if all(isinstance(name, Scalar) and name.text and name.tag in (None, "str") for name in names):
-            value = [name.text for name in names if isinstance(name, Scalar)]
-            self.ledger.offer(("secrets",), value, Origin(self.name, self._location(node.line, node.column)))
+        names = [_text(name) for name in node.items] if isinstance(node, Sequence) else [""]
+        if all(names):
+            self.ledger.offer(("secrets",), names, Origin(self.name, self._location(node.line, node.column)))
         else:
             self._report_node(("secrets",), "should be a list of names of secrets", node)
 
@@ -95,24 +98,29 @@ class YamlFileSource(ConfigurationSource):
         fields = {entry.key.text: entry.value for entry in item.entries} if isinstance(item, Mapping) else {}
         key, secret = fields.get("key"), fields.get("secret")
         flag = _boolean(secret)
-        if set(fields) != {"key", "value", "secret"} or not isinstance(key, Scalar) or not key.text or flag is None:
+        if set(fields) == {"key", "value", "secret"} and isinstance(key, Scalar) and _text(key) and flag is not None:
+            self.offer_item(self._given(key, fields["value"]), is_secret=flag)
+        else:
             message = "should be an item with key, value and secret (true or false), and nothing more"
             self._report_node(("configuration", str(index)), message, item)
-        else:
-            self.offer_item(self._given(key, fields["value"]), is_secret=flag)
 
     def _given(self, key: Scalar, value: Node) -> Given:
         return Given(key.text, value, Origin(self.name, self._location(key.line, key.column)), self._locator(value))
 
     def _locator(self, node: Node) -> Callable[[Path], Place]:
-        return lambda rest: self._place(_descend(node, rest))
+        def place_of(rest: Path) -> Place:
+            found = _descend(node, rest)
+            return self._place(found.line, found.column)
 
-    def _place(self, node: Node) -> Place:
-        line = self.lines[node.line - 1] if 0 < node.line <= len(self.lines) else ""
-        location = self._location(node.line, node.column)
-        if node.column > LONGEST_EXCERPT or node.line in self.hidden:
-            return Place(location)
-        return Place(location, line[:LONGEST_EXCERPT], node.line, node.column)
+        return place_of
+
+    def place_of_error(self, given: Given, error: UnreadableError) -> Place:
+        return self._place(error.line, error.column) if error.line else given.place
+
+    def _place(self, line: int, column: int) -> Place:
+        excerpt = "" if line in self.hidden else shown_part(self.lines[line - 1], column)
+        location = self._location(line, column)
+        return Place(location, excerpt, line, column) if excerpt else Place(location)
 
     def _location(self, line: int, column: int) -> str:
         return f"{self.file.name}:{line}:{column}"
@@ -128,11 +136,13 @@ class YamlFileSource(ConfigurationSource):
 
 
 def _boolean(node: Node | None) -> bool | None:
-    try:
-        value = read(node, bool, FILE)
-    except UnreadableError:
-        return None
+    value = read(node, bool, FILE) if isinstance(node, Scalar) and node.tag in (None, "bool") else None
     return value if isinstance(value, bool) else None
+
+
+def _text(node: Node) -> str:
+    """The text of a single value; nothing where it is none."""
+    return node.text if isinstance(node, Scalar) and node.tag in (None, "str") and not is_null(node) else ""
 
 
 def _descend(node: Node, rest: Path) -> Node:

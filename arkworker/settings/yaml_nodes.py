@@ -76,6 +76,11 @@ class Mapping:
 Node: TypeAlias = Scalar | Sequence | Mapping
 
 
+def is_null(node: Node) -> bool:
+    """Whether a node stands for null: an empty value, `~`, `null`."""
+    return isinstance(node, Scalar) and (node.tag == "null" or (node.plain and node.text.lower() in ("", "~", "null")))
+
+
 def gather(errors: Many[YamlError]) -> YamlError:
     """One error, the first, that carries all of them."""
     first = min(errors, key=lambda error: (error.line, error.column))

@@ -1,0 +1,74 @@
+"""What a validator of the worker's author says, without the values that it was given."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_jsonable_python
+
+from arkworker.secret import Secret, UnloadedSecret
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+REFUSED = "refused by a validator of the worker"
+
+_LONGEST = 300  # characters of a message
+_SHORTEST_VALUE = 6  # characters; a shorter text may be a word of the message
+_SHORTEST_PART = 5  # characters of a secret in a row; fewer tell nothing
+_NO_LETTER = re.compile(r"[\W_]+")
+
+
+class Redaction:
+    """Knows the values that no message may hold.
+
+    Args:
+        values: What options were given, secrets apart.
+        secrets: The loaded secrets.
+        public: Texts that stand in the code of the worker, and may be said: names and choices.
+    """
+
+    def __init__(self, values: Any, secrets: Iterable[Secret[Any]], public: Iterable[str]) -> None:
+        hidden = {text for text in _texts(values) if len(text) >= _SHORTEST_VALUE}.difference(public)
+        forms = {form for text in hidden for form in (text, repr(text)[1:-1], printable(text, len(text)))}
+        # Longest first: one value may be a part of another.
+        self._values = sorted(forms, key=len, reverse=True)
+        self._secrets = [_letters(text) for secret in secrets for text in _texts(_content_of(secret))]
+
+    def __call__(self, message: str) -> str:
+        """The message, with `…` for each value; nothing of it when it holds a part of a secret."""
+        for value in self._values:
+            message = message.replace(value, "…")
+        shown = printable(message, _LONGEST)
+        letters = _letters(shown)
+        return REFUSED if any(_share(letters, secret) for secret in self._secrets) else shown
+
+
+def _letters(text: str) -> str:
+    """The text as far as it survives quoting, escaping and changes of case."""
+    return _NO_LETTER.sub("", text).casefold()
+
+
+def _share(message: str, secret: str) -> bool:
+    length = min(_SHORTEST_PART, len(secret))
+    starts = range(len(message) - length + 1)
+    return length > 0 and any(message[start : start + length] in secret for start in starts)
+
+
+def _content_of(secret: Secret[Any]) -> Any:
+    if isinstance(secret, UnloadedSecret):
+        return None
+    return to_jsonable_python(secret.get_secret_value(), fallback=str)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, str) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+        yield str(value)
