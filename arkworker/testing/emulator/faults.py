@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from arkworker.testing.emulator.ledger import Call
 
@@ -58,13 +58,15 @@ class Fault:
         *,
         acted: bool = False,
         retry_after: str | None = None,
-        content_type: str = "text/plain",
+        headers: Mapping[str, str] | None = None,
     ) -> Fault:
-        """Another answer than the right one: a gateway's 502, a 429, a page of HTML with status 200."""
-        headers = {"content-type": content_type} if body else {}
+        """Another answer than the right one: a gateway's 502, a 429, a page of HTML with status 200, a redirection."""
+        given = {name.lower(): value for name, value in (headers or {}).items()}
+        if body:
+            given.setdefault("content-type", "text/plain")
         if retry_after is not None:
-            headers["retry-after"] = retry_after
-        return cls("answer", acted, status=status, body=body, headers=tuple(headers.items()))
+            given["retry-after"] = retry_after
+        return cls("answer", acted, status=status, body=body, headers=tuple(given.items()))
 
     @classmethod
     def close(cls, *, acted: bool = False) -> Fault:
@@ -95,7 +97,7 @@ class Fault:
     def expired_token(cls) -> Fault:
         """401, as if the token had expired for this call."""
         body = b'{"type":"client_error","errors":[{"attr":null,"code":"token_expired","detail":"Token has expired."}]}'
-        return cls.answer(401, body, content_type="application/json")
+        return cls.answer(401, body, headers={"content-type": "application/json"})
 
 
 @dataclass

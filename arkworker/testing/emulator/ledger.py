@@ -79,6 +79,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._calls: deque[Call] = deque(maxlen=limit)
         self._changes: list[StateChange] = []
+        self._by_element: dict[str, list[StateChange]] = {}
         self._number = 0
 
     def open(self, **values: Any) -> Call:
@@ -91,7 +92,9 @@ class Ledger:
 
     def record(self, changes: Iterable[StateChange]) -> None:
         with self._lock:
-            self._changes.extend(changes)
+            for change in changes:
+                self._changes.append(change)
+                self._by_element.setdefault(change.element_id, []).append(change)
 
     @property
     def count(self) -> int:
@@ -104,13 +107,19 @@ class Ledger:
             return [c for c in self._calls if c.number > after and operation in (None, c.operation)]
 
     def changes(self, worker_run_id: str | None = None) -> list[StateChange]:
+        """Every change of every activity, of one run or of all, in order."""
         with self._lock:
             return [change for change in self._changes if worker_run_id in (None, change.worker_run_id)]
 
+    def changes_of(self, element_id: str, worker_run_id: str | None = None) -> list[StateChange]:
+        """What happened to one element, in one run or in all, in order."""
+        with self._lock:
+            changes = self._by_element.get(element_id, [])
+            return [change for change in changes if worker_run_id in (None, change.worker_run_id)]
+
     def history(self, element_id: str, worker_run_id: str | None = None) -> list[str]:
         """The states that the activity of one element went through, such as `["queued", "started", "processed"]`."""
-        changes = self.changes(worker_run_id)
-        return [change.state for change in changes if change.element_id == element_id]
+        return [change.state for change in self.changes_of(element_id, worker_run_id)]
 
     def clear(self) -> None:
         """Forget the calls; numbers go on, and the history of activities stays."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, select
@@ -156,9 +155,5 @@ def _parent(session: Session, identifier: str) -> Element | None:
 
 
 def _history(identifier: str, desk: Desk) -> list[dict[str, Any]]:
-    changes = [change for change in desk.ledger.changes() if change.element_id == identifier]
-    repeated = Counter(change.worker_run_id for change in changes)
-    return [
-        {"time": c.time, "state": c.state, "run": c.worker_run_id, "call": c.call, "of": repeated[c.worker_run_id]}
-        for c in changes
-    ]
+    changes = desk.ledger.changes_of(identifier)
+    return [{"time": c.time, "state": c.state, "run": c.worker_run_id, "call": c.call} for c in changes]

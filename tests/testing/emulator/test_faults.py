@@ -53,6 +53,16 @@ def test_a_fault_comes_before_or_after_the_server_acted(world: World, fault: Fau
     assert claim(world) == "200"
 
 
+def test_an_answer_can_be_any(world: World) -> None:
+    """A redirection to another host, or a body that is not what its headers say."""
+    elsewhere = {"Location": "http://127.0.0.2/", "Content-Encoding": "gzip"}
+    world.emulator.faults.add("RetrieveCorpus", Fault.answer(302, headers=elsewhere))
+
+    answer = world.client.send("GET", f"/corpus/{world.corpus}/", allow_redirects=False)
+
+    assert (answer.status_code, answer.headers["location"]) == (302, elsewhere["Location"])
+
+
 def test_a_malformed_answer_is_complete_and_no_json(world: World) -> None:
     """Its length is right, its content ends in the middle."""
     world.emulator.faults.add("StartWorkerActivity", Fault.malformed())
