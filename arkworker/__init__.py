@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from arkworker.configuration import UserConfiguration as UserConfiguration
+    from arkworker.declaration.metadata import Declaration as Declaration
     from arkworker.errors import (
         ApiError as ApiError,
         ApiResponseError as ApiResponseError,
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
         ReadOnlyError as ReadOnlyError,
         SecretError as SecretError,
     )
+    from arkworker.form import (
+        CorpusExport as CorpusExport,
+        ElementType as ElementType,
+        Model as Model,
+        NotDeclared as NotDeclared,
+        NotEditable as NotEditable,
+        Required as Required,
+        S3Bucket as S3Bucket,
+        Text as Text,
+        WorkerVersion as WorkerVersion,
+    )
     from arkworker.runtime.context import WorkerContext as WorkerContext
     from arkworker.runtime.worker import Worker as Worker
     from arkworker.secret import Secret as Secret
@@ -32,14 +44,24 @@ else:
         "ArkworkerError": "errors",
         "CacheError": "errors",
         "ConfigurationError": "errors",
+        "CorpusExport": "form",
+        "Declaration": "declaration.metadata",
+        "ElementType": "form",
         "ExitCode": "errors",
         "ExtrasDirNotFoundError": "errors",
+        "Model": "form",
+        "NotDeclared": "form",
+        "NotEditable": "form",
         "ReadOnlyError": "errors",
+        "Required": "form",
+        "S3Bucket": "form",
         "Secret": "secret",
         "SecretError": "errors",
+        "Text": "form",
         "UserConfiguration": "configuration",
         "Worker": "runtime.worker",
         "WorkerContext": "runtime.context",
+        "WorkerVersion": "form",
     }
 
     def __getattr__(name):
@@ -64,12 +86,22 @@ __all__ = [
     "ArkworkerError",
     "CacheError",
     "ConfigurationError",
+    "CorpusExport",
+    "Declaration",
+    "ElementType",
     "ExitCode",
     "ExtrasDirNotFoundError",
+    "Model",
+    "NotDeclared",
+    "NotEditable",
     "ReadOnlyError",
+    "Required",
+    "S3Bucket",
     "Secret",
     "SecretError",
+    "Text",
     "UserConfiguration",
     "Worker",
     "WorkerContext",
+    "WorkerVersion",
 ]

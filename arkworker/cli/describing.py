@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from arkworker.cli.differences import difference
 from arkworker.cli.flags import schema_parser
 from arkworker.errors import ExitCode, UsageError
 from arkworker.runtime.worker import options_of
@@ -18,17 +18,25 @@ if TYPE_CHECKING:
 
     from arkworker.runtime.worker import Worker
 
+#: What a file holds, by the end of its name.
+_STYLES = {".yml": "arkindex", ".yaml": "arkindex", ".md": "markdown"}
+
 
 def schema(worker: Worker[Any], target: str, argv: Sequence[str]) -> int:
     flags = schema_parser(target).parse_args(list(argv))
     options = options_of(worker, target)
     description = (worker.__doc__ or "").strip()
-    if flags.format == "markdown":
+    style = flags.format or _STYLES.get(Path(flags.check or flags.output or "").suffix, "json-schema")
+    if style == "arkindex":
+        from arkworker.cli.declaring import declaration_of
+
+        text = declaration_of(worker)
+    elif style == "markdown":
         text = as_markdown(options, description)
     else:
         text = to_text(as_json_schema(options, description))
     if flags.check is not None:
-        return _compare(text, flags.check)
+        return _compare(text, flags.check, style)
     if flags.output is not None:
         _write(text, Path(flags.output))
     else:
@@ -47,17 +55,18 @@ def _write(text: str, path: Path) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _compare(text: str, name: str) -> int:
+def _compare(text: str, name: str, style: str) -> int:
     from arkworker.settings.text_file import TextFileError, read_text_file
 
     try:
-        current = read_text_file(name).text
+        file = read_text_file(name)
     except TextFileError as error:
         raise UsageError(f"--check {name}: {error.reason}") from None
-    if current == text:
-        return ExitCode.OK
-    lines = difflib.unified_diff(
-        current.splitlines(keepends=True), text.splitlines(keepends=True), name, f"{name} (from the worker)"
-    )
+    if style == "arkindex":
+        from arkworker.cli.declaring import disagreement
+
+        lines = disagreement(text, file)
+    else:
+        lines = list(difference(file.text, text, name))
     sys.stdout.writelines(lines)
-    return ExitCode.FAILED
+    return ExitCode.FAILED if lines else ExitCode.OK

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from arkworker.settings.yaml_nodes import Node
 
 #: Fields of one kind like to share their keys through `<<: *common`; what that expands to stays bounded.
-_LIMITS = Limits(aliases=500)
+LIMITS = Limits(aliases=500)
 _START = f"write {', '.join(vocabulary.WORKER.required)}, one a line"
 
 
@@ -35,7 +35,7 @@ def validate(file: TextFile) -> list[Problem]:
 def examine(file: TextFile) -> Report:
     """All problems, and warnings about what Arkindex accepts but hardly as it was meant."""
     report = Report(file)
-    root, errors = read_yaml(file.text, _LIMITS, json_pairs=False)
+    root, errors = read_yaml(file.text, LIMITS, json_pairs=False)
     for error in errors:
         report.unreadable(error)
     if root is not None:

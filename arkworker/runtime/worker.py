@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, get_args, get_origin
 from pydantic import BaseModel
 
 from arkworker.configuration import UserConfiguration
+from arkworker.declaration.metadata import Declaration
 from arkworker.errors import DeclarationError
 from arkworker.runtime.context import C, WorkerContext
 from arkworker.settings.catalogue import WorkerOptions, flag_name
@@ -40,6 +41,8 @@ class Worker(Generic[C]):
     arguments: ClassVar[type[BaseModel] | None] = None
     #: The model of the configuration, taken from `Worker[…]`; None for a free mapping.
     configuration: ClassVar[type[UserConfiguration] | None] = None
+    #: What Arkindex knows of the worker besides its options.
+    declaration: ClassVar[Declaration] = Declaration()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
+from arkworker.constraints import constraints_of
 from arkworker.options import Group, Option, alternatives, is_secret_type, walk
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _option(option: Option) -> Iterator[str]:
         yield text
         yield ""
     yield f"- type: {type_name(option.annotation)}" + (", or null" if option.accepts_null else "")
-    for constraint in _constraints(option):
+    for constraint in constraints_of(option.field.metadata):
         yield f"- {constraint}"
     if option.default is PydanticUndefined:
         yield "- required"
@@ -59,24 +60,6 @@ def _option(option: Option) -> Iterator[str]:
 
 def _sentence(title: str | None) -> str:
     return f"{title.rstrip('.')}." if title else ""
-
-
-_COMPARISONS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than", "multiple_of": "multiple of"}
-
-
-def _constraints(option: Option) -> Iterator[str]:
-    for constraint in option.field.metadata:
-        for attribute, words in _COMPARISONS.items():
-            value = getattr(constraint, attribute, None)
-            if value is not None:
-                yield f"{words} {value}"
-        for attribute, words in (("min_length", "length at least"), ("max_length", "length at most")):
-            value = getattr(constraint, attribute, None)
-            if value is not None:
-                yield f"{words} {value}"
-        pattern = getattr(constraint, "pattern", None)
-        if pattern is not None:
-            yield f"matches `{getattr(pattern, 'pattern', pattern)}`"
 
 
 def type_name(annotation: Any) -> str:

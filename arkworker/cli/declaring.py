@@ -1,0 +1,39 @@
+"""`schema --format arkindex`: the declaration file from the worker, and whether a file still agrees with it."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from arkworker.cli.differences import difference
+from arkworker.declaration.commands import console_command
+from arkworker.declaration.export import export
+from arkworker.declaration.reading import read_declaration
+from arkworker.declaration.writing import to_yaml
+
+if TYPE_CHECKING:
+    from arkworker.runtime.worker import Worker
+    from arkworker.settings.text_file import TextFile
+
+
+def declaration_of(worker: Worker[Any]) -> str:
+    """The declaration file of a worker."""
+    function = getattr(worker, "function", None)
+    content = export(
+        worker.configuration,
+        getattr(function, "declaration", worker.declaration),
+        name=type(worker).__name__ if function is None else function.__name__,
+        description=inspect.cleandoc(worker.__doc__ or ""),
+        command=console_command(type(worker)) if function is None else None,
+    )
+    return to_yaml(content)
+
+
+def disagreement(text: str, file: TextFile) -> list[str]:
+    """The lines of a difference in substance; comments, order of keys and style of a file are its own.
+
+    Raises:
+        ConfigurationError: The file is no valid declaration.
+    """
+    current = to_yaml(read_declaration(file))
+    return list(difference(current, text, file.name))
