@@ -61,7 +61,9 @@ def test_a_page_is_no_success_even_where_nothing_is_promised(server: FaultyServe
 
 
 @pytest.mark.parametrize(
-    "body", [float("nan"), {"a": float("inf")}, {"a": object()}, {1, 2}, b"bytes", {("a",): 1}], ids=str
+    "body",
+    [float("nan"), {"a": float("inf")}, {"a": object()}, {1, 2}, b"bytes", {("a",): 1}],
+    ids=["nan", "infinity", "object", "set", "bytes", "tuple as key"],
 )
 def test_a_body_that_is_no_json_is_refused(body: Any, server: FaultyServer, client: Client) -> None:
     """Before anything is sent, and without its text."""
