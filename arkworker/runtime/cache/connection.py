@@ -16,24 +16,25 @@ if TYPE_CHECKING:
 
 _BUSY_SECONDS = 30.0
 # Whatever the header of the file asks for; more takes memory and was hardly faster.
-_READING_KILOBYTES = 500
-_BUILDING_KILOBYTES = 2000
+_CACHE_KILOBYTES = 1000
+_LARGER_CACHE_KILOBYTES = 4000
 _STEPS_BETWEEN_LOOKS = 50_000
-# From "Defense against the dark arts" of SQLite's own documentation; checks and generated values are never computed.
-PRECAUTIONS = (
-    "PRAGMA trusted_schema=OFF",
-    "PRAGMA cell_size_check=ON",
-    "PRAGMA mmap_size=0",
-    "PRAGMA ignore_check_constraints=ON",
-)
+# From "Defense against the dark arts" of SQLite's own documentation.
+_PRECAUTIONS = ("PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON", "PRAGMA mmap_size=0")
+# The constraints of a file are functions that somebody else chose: they are never computed.
+_READ_ONLY = ("PRAGMA query_only=ON", "PRAGMA ignore_check_constraints=ON")
+_UNSAFE = ("PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF")
 
 
 @contextlib.contextmanager
-def reading(path: Path, limits: Limits, *, is_shared: bool = False) -> Iterator[sqlite3.Connection]:
+def reading(
+    path: Path, limits: Limits, *, is_shared: bool = False, is_result: bool = False
+) -> Iterator[sqlite3.Connection]:
     """Open a file to read it. One that is not shared is read without locks, and nothing is written beside it."""
+    cache = _LARGER_CACHE_KILOBYTES if is_result else _CACHE_KILOBYTES
     connection = _connect(uri(path, "mode=ro" if is_shared else "mode=ro&immutable=1"), limits)
     try:
-        for statement in (*PRECAUTIONS, "PRAGMA query_only=ON", f"PRAGMA cache_size=-{_READING_KILOBYTES}"):
+        for statement in (*_PRECAUTIONS, *_READ_ONLY, f"PRAGMA cache_size=-{cache}"):
             connection.execute(statement)
         yield connection
     finally:
@@ -45,12 +46,8 @@ def building(path: Path, limits: Limits) -> Iterator[sqlite3.Connection]:
     """Open the private file of a merge: without a journal, as a failure throws it away."""
     connection = _connect(uri(path, "mode=rwc"), limits)
     try:
-        connection.execute("PRAGMA trusted_schema=OFF")
-        connection.execute("PRAGMA cell_size_check=ON")
-        connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-        connection.execute("PRAGMA journal_mode=OFF")
-        connection.execute("PRAGMA synchronous=OFF")
-        connection.execute(f"PRAGMA cache_size=-{_BUILDING_KILOBYTES}")
+        for statement in (*_PRECAUTIONS, *_UNSAFE, f"PRAGMA cache_size=-{_LARGER_CACHE_KILOBYTES}"):
+            connection.execute(statement)
         yield connection
     finally:
         connection.close()

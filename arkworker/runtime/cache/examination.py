@@ -73,11 +73,11 @@ class Examiner:
             yield connection
 
     def _check_references(self, built: Path, output: str, table: str, sources: Sequence[Source]) -> None:
-        with refusing(output, self._limits.deadline), reading(built, self._limits) as connection:
+        with refusing(output, self._limits.deadline), reading(built, self._limits, is_result=True) as connection:
             check_references(connection, table, sources, output, self._limits)
 
     def _check_structure(self, built: Path, blamed: str) -> None:
-        with refusing(blamed, self._limits.deadline), reading(built, self._limits) as connection:
+        with refusing(blamed, self._limits.deadline), reading(built, self._limits, is_result=True) as connection:
             check_whole(connection, blamed)
 
 

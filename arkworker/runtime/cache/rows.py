@@ -80,7 +80,7 @@ def _look_at(connection: sqlite3.Connection, table: str, columns: Sequence[Colum
     own = [column for column in columns if not column.reference]
     joined = [column for column in own if column.kind in _JOINED]
     wrong = " OR ".join(_wrong(column) for column in columns)
-    values = "".join(f""", count("{c.name}"), CAST(group_concat("{c.name}", x'0a') AS BLOB)""" for c in joined)
+    values = "".join(f""", count("{c.name}"), group_concat("{c.name}", x'0a')""" for c in joined)
     failures, *found = connection.execute(
         f'SELECT count(*) FILTER (WHERE {wrong}){values} FROM "{table}" '  # noqa: S608 - names of our own schema
         "WHERE rowid BETWEEN ? AND ?",
