@@ -73,8 +73,11 @@ class Emulator(CorpusArrangement, RunArrangement, FileArrangement):
             sqlite3.DatabaseError: The database file cannot be opened, or is none.
         """
         self.database = Database(database)
-        self._temporary = None if directory is not None else tempfile.TemporaryDirectory(prefix="arkworker-emulator-")
-        self.directory = directory if directory is not None else Path(str(self._temporary and self._temporary.name))
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        if directory is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="arkworker-emulator-")
+            directory = Path(self._temporary.name)
+        self.directory = directory
         self.ledger = Ledger(ledger_limit)
         self.faults = Faults()
         storage = Storage(self.directory / "storage")

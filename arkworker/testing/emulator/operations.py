@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pydantic import BaseModel
 
@@ -60,7 +60,7 @@ class Operations:
     def __init__(self) -> None:
         self._all: list[Operation] = []
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Operation]:
         return iter(self._all)
 
     def __call__(self, operation_id: str, route: str, **options: Any) -> Callable[..., Any]:

@@ -33,7 +33,9 @@ class Protocol(H11Protocol):
 
         async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
             scope.setdefault("extensions", {})[TRANSPORT] = transport
-            await app(scope, receive, send)
+            # Cancelled is what is under way when the emulator stops: no error, and uvicorn would log it as one.
+            with contextlib.suppress(asyncio.CancelledError):
+                await app(scope, receive, send)
 
         self.app = with_transport
 
@@ -64,12 +66,11 @@ class Server(uvicorn.Server):
             listener.close()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
+        # A turn of the loop: the transports close their sockets, and requests learn that nobody waits any more.
+        await asyncio.sleep(0)
         for task in list(self.server_state.tasks):
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
-        # A turn of the loop, for the transports to close their sockets.
-        await asyncio.sleep(0)
+        await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
 
 
 class ServerThread:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -79,8 +81,9 @@ class Viewer:
         storage = self._desk.site.storage
         if request.method == "PUT":
             # `worker 2>&1 | curl -T - …`: the log grows while the request lasts.
-            async for piece in request.stream():
-                storage.append(key, piece)
+            with contextlib.suppress(ClientDisconnect):
+                async for piece in request.stream():
+                    storage.append(key, piece)
             return Response(status_code=204)
         piece = storage.read_from(key, _offset(request), LOG_PIECE)
         return Response(piece, media_type="text/plain; charset=utf-8")

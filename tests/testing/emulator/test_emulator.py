@@ -16,6 +16,8 @@ import requests
 from arkworker.testing.emulator import Emulator, Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.testing.emulator.conftest import World
 
 
@@ -47,25 +49,38 @@ def test_an_outage_refuses_connections_and_forgets_nothing(world: World) -> None
     assert world.client.get(f"/corpus/{world.corpus}/elements/")["count"] == 2
 
 
-def test_stopping_cuts_what_is_under_way(world: World) -> None:
-    """A request that waits for its answer is abandoned, and stopping does not wait for it."""
+def test_stopping_cuts_what_is_under_way(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """A request that waits for its answer, and a log that is being sent, are abandoned without a word."""
     world.emulator.faults.add("*", Fault.delay(60))
+    task = world.emulator.tasks(world.run)[0].id
     errors: list[Exception] = []
 
-    def ask() -> None:
+    def ask(method: str, url: str, data: Iterator[bytes] | None = None) -> None:
         try:
-            world.client.send("GET", f"/corpus/{world.corpus}/")
+            requests.request(method, f"{world.emulator.url}{url}", data=data, timeout=30)
         except requests.RequestException as error:
             errors.append(error)
 
-    thread = threading.Thread(target=ask)
-    thread.start()
-    while not world.emulator.ledger.count:
+    threads = [
+        threading.Thread(target=ask, args=("GET", f"/api/v1/corpus/{world.corpus}/")),
+        threading.Thread(target=ask, args=("PUT", f"/viewer/tasks/{task}/log", endless())),
+    ]
+    for thread in threads:
+        thread.start()
+    while not (world.emulator.ledger.count and world.emulator.site.storage.size(f"logs/{task}")):
         time.sleep(0.005)
     world.emulator.stop()
-    thread.join(20)
+    for thread in threads:
+        thread.join(20)
 
-    assert [type(error) for error in errors] == [requests.ConnectionError]
+    assert [type(error) for error in errors] == [requests.ConnectionError] * 2
+    assert caplog.messages == []
+
+
+def endless() -> Iterator[bytes]:
+    while True:
+        yield b"a line\n"
+        time.sleep(0.01)
 
 
 def test_a_database_is_kept_in_its_file(tmp_path: Path) -> None:
