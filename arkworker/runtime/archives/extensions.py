@@ -45,10 +45,11 @@ class Extensions:
 
     def apply(self, member: Member) -> Member:
         """The member with what its extended headers say of it, checked as a whole."""
-        member.name = self._values.get("path", member.name)
-        member.target = self._values.get("linkpath", member.target)
-        if "size" in self._values:
-            member.size = _size(self._values["size"], member.name)
+        if self._seen:
+            member.name = self._values.get("path", member.name)
+            member.target = self._values.get("linkpath", member.target)
+            if "size" in self._values:
+                member.size = _size(self._values["size"], member.name)
         if self._is_split:
             raise Refusal("is a sparse or split file, which is not extracted", member.name)
         _check(member)

@@ -7,6 +7,7 @@ goes into the decoder at once is chosen so that little comes out of it.
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 MAGIC = 0xFD2FB528
 SKIPPABLE = 0x184D2A50  # to …5F
 LARGEST_BLOCK = 128 * 2**10
-PIECE = 2**20  # the most that one call of the decoder may give, in bytes
+PIECE = 2**19  # the most that one call of the decoder may give, in bytes: what fits the caches is faster
 RAW, RUN, COMPRESSED, RESERVED = range(4)
 
 
@@ -36,9 +37,10 @@ def decompress(file: BinaryIO, max_window: int) -> Generator[bytes, None, None]:
     """
     contents = _decode(file, max_window)
     with ThreadPoolExecutor(1, thread_name_prefix="arkworker-archive") as thread:
-        coming = thread.submit(next, contents, b"")
-        while content := coming.result():
-            coming = thread.submit(next, contents, b"")
+        # Two of them: the thread then goes on to the next piece while it still has Python's lock, and the two overlap.
+        coming = deque(thread.submit(next, contents, b"") for _ in range(2))
+        while content := coming.popleft().result():
+            coming.append(thread.submit(next, contents, b""))
             yield content
 
 

@@ -49,10 +49,16 @@ class Stream:
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes in one."""
-        if self._position + count <= len(self._content):
-            self._position += count
-            return bytes(self._content[self._position - count : self._position])
-        return b"".join(self.pieces(count))
+        content = self.at_once(count)
+        return b"".join(self.pieces(count)) if content is None else bytes(content)
+
+    def at_once(self, count: int) -> memoryview | None:
+        """The next `count` bytes, not copied, when they have all come already; else None, and nothing is taken."""
+        end = self._position + count
+        if end > len(self._content):
+            return None
+        self._position = end
+        return self._content[end - count : end]
 
     def rest(self) -> Iterator[memoryview]:
         """All that is left, as it comes."""
@@ -82,10 +88,12 @@ def read_members(stream: Stream, budget: Budget) -> Iterator[Member]:
             continue
         budget.spend_member()
         member = extensions.apply(header)
-        extensions = Extensions()
+        if extensions:
+            extensions = Extensions()
         size = member.size
         yield member
-        stream.take(-size % BLOCK)
+        if size % BLOCK:
+            stream.take(-size % BLOCK)
     if extensions:
         raise Refusal("is cut short: its tar ends after an extended header")
     _finish(stream)

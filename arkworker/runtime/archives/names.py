@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from .refusal import Refusal
 
 MAX_COMPONENT = 255
 MAX_LEVELS = 64
 MAX_PATH = 4095  # PATH_MAX without its NUL: what nobody could open by its path is not extracted
 STAGING_PREFIX = b".arkworker-staging-"  # no member may pose as a leftover of ours, which a later run would remove
+
+# Nothing to clean and nothing to refuse: no component is empty, starts with a dot, or is too long.
+_PLAIN = re.compile(rb"(?:[^/\0.][^/\0]{0,254}/){0,63}[^/\0.][^/\0]{0,254}")
 
 
 def clean(name: bytes) -> bytes:
@@ -16,6 +21,8 @@ def clean(name: bytes) -> bytes:
     Raises:
         Refusal: It is absolute, holds a NUL or a `..` component, or is too long or too deep.
     """
+    if _PLAIN.fullmatch(name):
+        return name
     if name.startswith(b"/"):
         raise Refusal("has an absolute name", name)
     if b"\0" in name:

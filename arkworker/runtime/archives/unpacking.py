@@ -55,6 +55,8 @@ class _Unpacker:
         self._longest_path = min(longest_path, MAX_PATH)
         self._budget = budget
         self._symlinks: dict[bytes, bytes] = {}
+        # The directory was made with 0777: what the umask, or an access list, took from that shows what it takes.
+        self._modes_are_kept = os.fstat(root).st_mode & 0o755 == 0o755
 
     def add(self, member: Member, stream: Stream) -> None:
         """Write one member, or remember it when it is a symbolic link; what goes wrong is said with its name."""
@@ -104,7 +106,8 @@ class _Unpacker:
         self._budget.spend_bytes(member.size)
         file = self._create(path, 0o755 if member.executable else 0o644)
         try:
-            for piece in stream.pieces(member.size):
+            content = stream.at_once(member.size)
+            for piece in stream.pieces(member.size) if content is None else (content,):
                 _write(file, piece)
             if 0 < member.modified < _LATEST_TIME:
                 os.utime(file, (member.modified, member.modified))
@@ -117,7 +120,8 @@ class _Unpacker:
         except FileNotFoundError:
             self._make_parents(path)
             file = os.open(path, _NEW_FILE, mode, dir_fd=self._root)
-        os.fchmod(file, mode)  # whatever the umask
+        if not self._modes_are_kept:
+            os.fchmod(file, mode)
         return file
 
     def _make_parents(self, path: bytes) -> None:
@@ -132,7 +136,8 @@ class _Unpacker:
             os.mkdir(path, 0o755, dir_fd=self._root)
         except FileExistsError:
             return False
-        os.chmod(path, 0o755, dir_fd=self._root)  # noqa: S103 -- what all may read; whatever the umask
+        if not self._modes_are_kept:
+            os.chmod(path, 0o755, dir_fd=self._root)  # noqa: S103 -- readable to all, as the files
         return True
 
     def _make_directory(self, path: bytes) -> None:

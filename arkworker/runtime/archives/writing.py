@@ -10,7 +10,7 @@ import stat
 import struct
 from typing import TYPE_CHECKING
 
-from .headers import BLOCK, DIRECTORY, FILE, HARD_LINK, LONG_LINK, LONG_NAME, SYMLINK
+from .headers import BLOCK, DIRECTORY, FILE, HARD_LINK, LONG_LINK, LONG_NAME, SYMLINK, checksum
 from .names import clean, follow
 from .refusal import Refusal
 
@@ -141,5 +141,5 @@ def _block(name: bytes, kind: bytes, size: int, mode: int, target: bytes) -> byt
     octal = b"%011o\0" % size if size < _OCTAL_LIMIT else b"\x80" + size.to_bytes(11, "big")
     fields = (name, b"%07o\0" % mode, b"0000000\0", b"0000000\0", octal, b"00000000000\0")
     rest = (kind, target, b"ustar  \0")
-    checksum = sum(_FIELDS.pack(*fields, b" " * 8, *rest))
-    return _FIELDS.pack(*fields, b"%06o\0 " % checksum, *rest)
+    block = _FIELDS.pack(*fields, b" " * 8, *rest)
+    return block[:148] + b"%06o\0 " % checksum(block) + block[156:]
