@@ -1,4 +1,4 @@
-"""The command line: `python -m arkworker VERB TARGET [flags]`. Each verb imports what it needs when it is called."""
+"""The command line: `python -m arkworker VERB …`. Each verb imports what it needs when it is called."""
 
 from __future__ import annotations
 
@@ -11,24 +11,36 @@ from arkworker.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from arkworker.runtime.stopping import Stopping
     from arkworker.runtime.worker import Worker
 
-VERBS = ("run", "check", "explain", "schema")
+#: Verbs that are about one worker: TARGET directly follows them.
+OF_A_WORKER = {
+    "run": "run the worker",
+    "check": "do everything up to the worker's code, and run none of it",
+    "explain": "show every value of the context, and where it comes from",
+    "schema": "write the JSON Schema, the declaration or the documentation of its configuration",
+}
+#: The others, each with the module that does it, by a function `perform(argv, stopping)`.
+OTHERS = {
+    "validate": ("check declaration files by the rules of Arkindex", "arkworker.cli.validating"),
+    "secrets": ("store and list local, encrypted secrets", "arkworker.cli.secrets"),
+}
 
 HELP = """\
 usage: arkworker VERB TARGET [flags]
 
 Run typed workers for Arkindex. TARGET is module:name or path/to/file.py:name.
 
-verbs:
-  run      run the worker
-  check    do everything up to the worker's code, and run none of it
-  explain  show every value of the context, and where it comes from
-  schema   write the JSON Schema, or the documentation, of the worker's configuration
+verbs about a worker:
+{of_a_worker}
+
+other verbs:
+{others}
 
 flags:
-  -h, --help   show this help, or that of a verb: arkworker run TARGET --help
-  --version    show the version
+  -h, --help  show this help, or that of a verb: arkworker run TARGET --help
+  --version   show the version
 
 examples:
   arkworker run worker.py:PageLines -c worker.yml --config.threshold 0.7
@@ -51,50 +63,85 @@ def run_worker(worker: type[Worker[Any]], argv: Sequence[str]) -> NoReturn:
     from arkworker.runtime.target import as_worker
 
     target = f"{worker.__module__}:{worker.__qualname__}"
-    sys.exit(guarded(lambda: _with_worker("run", as_worker(worker, target), target, argv), argv, target))
+    sys.exit(guarded(lambda stopping: _run_made(as_worker(worker, target), target, argv, stopping), argv, target))
+
+
+def _run_made(worker: Worker[Any], target: str, argv: Sequence[str], stopping: Stopping) -> int:
+    from pathlib import Path
+
+    from arkworker.cli.flags import Command
+    from arkworker.cli.running import perform
+
+    return perform(Command("run", target, argv, Path(sys.argv[0]).name), worker, stopping)
 
 
 def invoke(argv: Sequence[str]) -> int:
     """Run one command line; answers the exit code."""
     if not argv or argv[0] in ("-h", "--help"):
-        sys.stdout.write(HELP)
-        return ExitCode.OK
+        return _show(HELP.format(of_a_worker=_listed(OF_A_WORKER), others=_listed(OTHERS)))
     if argv[0] == "--version":
-        sys.stdout.write(f"arkworker {__version__}\n")
-        return ExitCode.OK
+        return _show(f"arkworker {__version__}\n")
     from arkworker.cli.failures import guarded
 
-    return guarded(lambda: _verb(argv[0], argv[1:]), argv, argv[1] if len(argv) > 1 else "")
+    target = argv[1] if len(argv) > 1 and argv[0] not in OTHERS else ""
+    return guarded(lambda stopping: _verb(argv[0], argv[1:], stopping), argv, target)
 
 
-def _verb(verb: str, rest: Sequence[str]) -> int:
-    if verb not in VERBS:
+def _show(text: str) -> int:
+    from arkworker.cli import terminal
+
+    terminal.prepare()
+    try:
+        terminal.write(text)
+    except terminal.OutputError as error:
+        sys.stderr.write(f"arkworker: {error}\n")
+        return ExitCode.FAILED
+    except BrokenPipeError:
+        return terminal.finish(ExitCode.FAILED)
+    return ExitCode.OK
+
+
+def _listed(verbs: dict[str, Any]) -> str:
+    summaries = {verb: summary if isinstance(summary, str) else summary[0] for verb, summary in verbs.items()}
+    return "\n".join(f"  {verb:<10}  {summary}" for verb, summary in summaries.items())
+
+
+def _verb(verb: str, rest: Sequence[str], stopping: Stopping) -> int:
+    if verb in OTHERS:
+        from importlib import import_module
+
+        return int(import_module(OTHERS[verb][1]).perform(rest, stopping))
+    if verb not in OF_A_WORKER:
         from arkworker.text import did_you_mean, printable
 
-        nearest = did_you_mean(verb, VERBS)
+        nearest = did_you_mean(verb, [*OF_A_WORKER, *OTHERS])
         raise UsageError(f"unknown verb {printable(verb, 60)}" + (f"; {nearest}" if nearest else ""))
     if not rest or rest[0].startswith("-"):
         return _without_target(verb, rest)
-    from arkworker.runtime.target import load_target
-
-    return _with_worker(verb, load_target(rest[0]), rest[0], rest[1:])
+    return _with_target(verb, rest[0], rest[1:], stopping)
 
 
 def _without_target(verb: str, rest: Sequence[str]) -> int:
     if rest and rest[0] in ("-h", "--help"):
-        from arkworker.cli.flags import verb_parser
+        from arkworker.cli.flags import Command, run_parser, schema_parser
         from arkworker.settings.catalogue import WorkerOptions
 
-        sys.stdout.write(verb_parser(verb, WorkerOptions("TARGET"), ()).format_help())
-        return ExitCode.OK
+        command = Command(verb, "TARGET", ())
+        parser = schema_parser("TARGET") if verb == "schema" else run_parser(command, WorkerOptions("TARGET"))
+        return _show(parser.format_help())
     raise UsageError(f"TARGET is missing: arkworker {verb} module:name, or path/to/file.py:name, then the flags")
 
 
-def _with_worker(verb: str, worker: Worker[Any], target: str, argv: Sequence[str]) -> int:
+def _with_target(verb: str, target: str, argv: Sequence[str], stopping: Stopping) -> int:
+    from arkworker.runtime.target import load_target
+
+    with stopping.interruptible():
+        worker = load_target(target)
     if verb == "schema":
         from arkworker.cli.describing import schema
 
         return schema(worker, target, argv)
+    from arkworker.cli.flags import Command
     from arkworker.cli.running import perform
 
-    return perform(verb, worker, target, argv)
+    return perform(Command(verb, target, argv), worker, stopping)

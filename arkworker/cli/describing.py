@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import sys
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from arkworker.cli import terminal
 from arkworker.cli.differences import difference
 from arkworker.cli.flags import schema_parser
-from arkworker.errors import ExitCode, UsageError
+from arkworker.errors import ArkworkerError, ExitCode, UsageError
 from arkworker.runtime.worker import options_of
 from arkworker.settings.documentation import as_markdown
 from arkworker.settings.schema import as_json_schema, to_text
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 #: What a file holds, by the end of its name.
 _STYLES = {".yml": "arkindex", ".yaml": "arkindex", ".md": "markdown"}
+
+
+class StaleFileError(ArkworkerError):
+    """There is no file to compare with."""
 
 
 def schema(worker: Worker[Any], target: str, argv: Sequence[str]) -> int:
@@ -40,19 +46,22 @@ def schema(worker: Worker[Any], target: str, argv: Sequence[str]) -> int:
     if flags.output is not None:
         _write(text, Path(flags.output))
     else:
-        sys.stdout.write(text)
+        terminal.write(text)
     return ExitCode.OK
 
 
 def _write(text: str, path: Path) -> None:
     # Beside it and renamed, so that nobody ever reads half a file.
+    if not path.name:
+        raise UsageError("--output wants the name of a file")
     temporary = path.with_name(f".{path.name}.new")
     try:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise UsageError(f"{printable(str(path))} cannot be written: {error.strerror}") from None
 
 
 def _compare(text: str, name: str, style: str) -> int:
@@ -61,12 +70,13 @@ def _compare(text: str, name: str, style: str) -> int:
     try:
         file = read_text_file(name)
     except TextFileError as error:
-        raise UsageError(f"--check {name}: {error.reason}") from None
+        # As a file with other content: it is not what the worker says.
+        raise StaleFileError(f"{printable(name)}: {error.reason}; write it with --output") from None
     if style == "arkindex":
         from arkworker.cli.declaring import disagreement
 
         lines = disagreement(text, file)
     else:
         lines = list(difference(file.text, text, name))
-    sys.stdout.writelines(lines)
+    terminal.write("".join(lines))
     return ExitCode.FAILED if lines else ExitCode.OK

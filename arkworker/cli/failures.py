@@ -2,54 +2,84 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import traceback
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, Problem, StoppedError
+from arkworker.cli import terminal
+from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, ExitCode, Problem, SecretError, StoppedError
+from arkworker.runtime.stopping import Interruption, Stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_STYLES = {"path": "\033[1m", "place": "\033[36m", "message": "", "hint": "\033[32m", "caret": "\033[31;1m"}
+_VERBOSE = frozenset({"-v", "--verbose", "--debug"})
 
 
-def guarded(action: Callable[[], int], argv: Sequence[str], target: str) -> int:
+class InternalError(ArkworkerError):
+    """A mistake in arkworker itself."""
+
+
+def guarded(action: Callable[[Stopping], int], argv: Sequence[str], target: str) -> int:
     """Perform an action; what it raises becomes a message and an exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 is no reason to fail
+    terminal.prepare()
     try:
-        return action()
-    except ArkworkerError as error:
-        _say(error, argv, target)
-        return int(error.exit_code)
-    except KeyboardInterrupt:
-        return 128 + 2
+        with Stopping() as stopping:
+            code = _perform(action, stopping, argv, target)
+    except KeyboardInterrupt:  # before there are handlers, or after
+        code = 128 + 2
     except BrokenPipeError:
-        # Whoever read our output has left; keep the interpreter from complaining when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        code = ExitCode.FAILED
+    return terminal.finish(code)
+
+
+def _perform(action: Callable[[Stopping], int], stopping: Stopping, argv: Sequence[str], target: str) -> int:
+    try:
+        code = action(stopping)
+        stopping.check()
+    except SystemExit as error:  # of argparse, after a help page
+        return error.code if isinstance(error.code, int) else ExitCode.OK
+    except BrokenPipeError:
+        raise
+    except (Exception, Interruption) as error:  # noqa: BLE001 - all that is left is a mistake of ours, to be said
+        failure = _failure_of(error, stopping)
+        _say(failure, argv, target)
+        return int(failure.exit_code)
+    return code
+
+
+def _failure_of(error: BaseException, stopping: Stopping) -> ArkworkerError:
+    if stopping.signal_number is not None:  # goes before all that it caused
+        return error if isinstance(error, StoppedError) else StoppedError(stopping.signal_number)
+    if isinstance(error, ArkworkerError):
+        return error
+    # Without its message, in which there may be anything, and with the place, to be reported.
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    failure = InternalError(f"a mistake in arkworker: {type(error).__name__} at {frame.filename}:{frame.lineno}")
+    failure.__cause__ = error
+    return failure
 
 
 def _say(error: ArkworkerError, argv: Sequence[str], target: str) -> None:
-    if "--json" in argv:
+    if _wants_json(argv):
         from arkworker.settings.report import as_data
 
-        sys.stdout.write(json.dumps(as_data(_problems(error), target), ensure_ascii=False, indent=2) + "\n")
+        terminal.write_json(as_data(_problems(error), target))
     elif isinstance(error, ConfigurationError):
         from arkworker.settings.report import as_segments
 
-        colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-        for text, style in as_segments(error.problems, target):
-            start = _STYLES.get(style, "") if colour else ""
-            sys.stderr.write(f"{start}{text}\033[0m" if start else text)
+        segments = as_segments(error.problems, target)
+        sys.stderr.write("".join(terminal.styled(text, style, sys.stderr) for text, style in segments))
     else:
         sys.stderr.write(f"arkworker: {error}\n")
-    if {"-v", "--verbose", "--debug"} & set(argv):
+    if _VERBOSE & set(argv) or os.environ.get("ARKINDEX_DEBUG"):
         _show_traceback(error)
+
+
+def _wants_json(argv: Sequence[str]) -> bool:
+    return "--json" in argv or "--format=json" in argv or ("--format", "json") in pairwise(argv)
 
 
 def _problems(error: ArkworkerError) -> Sequence[Problem]:
@@ -57,12 +87,20 @@ def _problems(error: ArkworkerError) -> Sequence[Problem]:
         return error.problems
     if isinstance(error, ApiError):
         return [Problem("", "worker run", error.operation, str(error))]
-    source = "signal" if isinstance(error, StoppedError) else "command line"
+    sources: dict[type[ArkworkerError], str] = {StoppedError: "signal", SecretError: "secret"}
+    source = sources.get(type(error), "command line" if error.exit_code == ExitCode.USAGE else "worker")
     return [Problem("", source, "", str(error))]
 
 
 def _show_traceback(error: ArkworkerError) -> None:
+    from arkworker.runtime.lifecycle import WorkerFailedError
     from arkworker.runtime.logs import mask
 
-    shown = error.__cause__ if error.__cause__ is not None else error
-    sys.stderr.write(mask("".join(traceback.format_exception(shown))))
+    if isinstance(error, WorkerFailedError):
+        return  # it is in the log already
+    shown = error.__cause__ or error
+    if isinstance(error, InternalError):
+        lines = [*traceback.format_tb(shown.__traceback__), f"{type(shown).__name__}\n"]
+    else:
+        lines = traceback.format_exception(shown)
+    sys.stderr.write(mask("".join(lines)))

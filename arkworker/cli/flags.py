@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import inspect
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from arkworker.cli import terminal
 from arkworker.errors import UsageError
 from arkworker.settings.command_line import Parser
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,8 +45,6 @@ class PlainParser(argparse.ArgumentParser):
         super().__init__(prog=f"arkworker {verb}", description=description, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        from arkworker.text import printable
-
         raise UsageError(printable(message, 300))
 
     def _print_message(self, message: str, file: object = None) -> None:
@@ -51,22 +52,29 @@ class PlainParser(argparse.ArgumentParser):
         terminal.write(message)
 
 
-def verb_parser(
-    verb: str, worker: WorkerOptions, argv: Sequence[str], *, command: str = "", description: str = ""
-) -> RunParser | PlainParser:
-    """The parser of a verb for one worker.
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command line about a worker.
 
-    Args:
+    Attributes:
         verb: One of `DESCRIPTIONS`.
-        worker: What it can be configured with.
-        argv: The flags that were typed.
-        command: What the person typed before them, where it is not `arkworker VERB TARGET`.
-        description: What the worker says of itself.
+        target: The worker, as the person named it.
+        argv: The flags.
+        program: What was typed before them, where it is not `arkworker VERB TARGET`: a worker's own console command.
     """
-    if verb == "schema":
-        return schema_parser(worker.target)
-    about = "\n\n".join(filter(None, (description.strip(), DESCRIPTIONS[verb])))
-    parser = RunParser(command or f"arkworker {verb} {worker.target}", worker, argv, description=about)
+
+    verb: str
+    target: str
+    argv: Sequence[str]
+    program: str = ""
+
+
+def run_parser(command: Command, worker: WorkerOptions, description: str = "") -> RunParser:
+    """The parser of `run`, `check` and `explain` for one worker; `description` is what the worker says of itself."""
+    verb = command.verb
+    about = "\n\n".join(filter(None, (inspect.cleandoc(description), DESCRIPTIONS[verb])))
+    program = command.program or f"arkworker {verb} {printable(worker.target)}"
+    parser = RunParser(program, worker, command.argv, description=about)
     group = parser.add_argument_group("showing")
     shown = "Show what is explained, or all problems," if verb == "explain" else "Show all problems"
     group.add_argument("--json", action="store_true", help=f"{shown} as JSON on standard output.")
@@ -78,9 +86,11 @@ def verb_parser(
 
 
 def schema_parser(target: str) -> PlainParser:
-    parser = PlainParser(f"schema {target}", DESCRIPTIONS["schema"])
+    parser = PlainParser(f"schema {printable(target)}", DESCRIPTIONS["schema"])
     formats = ("json-schema", "arkindex", "markdown")
-    parser.add_argument("--format", choices=formats, default=formats[0], help="What to write; json-schema by default.")
+    parser.add_argument(
+        "--format", choices=formats, help="What to write; by default as FILE is named (.yml, .md), else json-schema."
+    )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--output", metavar="FILE", help="Write FILE, in place of standard output.")
     where.add_argument("--check", metavar="FILE", help="Exit 1 and show the difference when FILE is not up to date.")

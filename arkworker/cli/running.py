@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
+import resource
 import sys
 from typing import TYPE_CHECKING, Any
 
-from arkworker.cli.flags import verb_parser
+from arkworker.cli import terminal
+from arkworker.cli.flags import run_parser
 from arkworker.errors import ExitCode
 from arkworker.runtime import lifecycle, logs
+from arkworker.runtime.clock import SystemClock
 from arkworker.runtime.preparation import Preparation
 from arkworker.runtime.worker import options_of
 from arkworker.settings.platform import OFF
@@ -18,63 +20,67 @@ from arkworker.settings.resolution import Inputs
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
+    from arkworker.cli.flags import Command
+    from arkworker.runtime.stopping import Stopping
     from arkworker.runtime.worker import Worker
 
 
-def perform(verb: str, worker: Worker[Any], target: str, argv: Sequence[str]) -> int:
+def perform(command: Command, worker: Worker[Any], stopping: Stopping) -> int:
     """Parse the flags of a verb, and do it."""
-    options = options_of(worker, target)
-    flags = verb_parser(verb, options, argv).parse(argv)  # type: ignore[attr-defined]
+    options = options_of(worker, command.target)
+    flags = run_parser(command, options, worker.__doc__ or "").parse(command.argv)
     _configure_logs(flags)
+    _forbid_core_dumps()
     preparation = Preparation(
         options,
         Inputs(flags, os.environ),
         uses_cache=worker.uses_cache,
         offline=getattr(flags, "offline", False),
-        dry=verb == "explain",
+        dry=command.verb == "explain",
+        clock=SystemClock(),
     )
-    if verb == "run":
-        _forbid_core_dumps()
-        return lifecycle.run(worker, preparation)
-    return _check(preparation, flags) if verb == "check" else _explain(preparation, flags)
+    if command.verb == "run":
+        lifecycle.run(worker, preparation, stopping)
+        return ExitCode.OK
+    return _check(preparation, stopping, flags) if command.verb == "check" else _explain(preparation, stopping, flags)
 
 
 def _configure_logs(flags: argparse.Namespace) -> None:
     # Before the settings are resolved, since resolving may have something to say.
     verbose = flags.verbose is not None or os.environ.get("ARKINDEX_DEBUG", "").strip().lower() not in OFF
     is_json = flags.log_format is not None and flags.log_format.texts[-1] == "json"
-    logs.configure(verbose=verbose, style="json" if is_json else "text")
+    logs.configure(verbose=verbose, style="json" if is_json else "text", is_colourful=terminal.is_colourful(sys.stderr))
 
 
 def _forbid_core_dumps() -> None:
-    import resource
-
     # A core file would hold every secret of the process.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
-def _check(preparation: Preparation, flags: argparse.Namespace) -> int:
-    context = preparation.prepare()
-    lifecycle.announce(context, preparation)
+def _check(preparation: Preparation, stopping: Stopping, flags: argparse.Namespace) -> int:
+    context = lifecycle.prepare(preparation, stopping)
     if not preparation.offline:
         with lifecycle.open_cache_of(context, preparation):
             pass
     if flags.json:
-        sys.stdout.write(json.dumps(as_data((), preparation.worker.target)) + "\n")
+        terminal.write_json(as_data((), preparation.worker.target))
     else:
-        sys.stdout.write(f"{preparation.worker.target}: ready to run\n")
+        unknown = preparation.offline and not context.is_read_only
+        limits = ", as far as can be told without the worker run" if unknown else ""
+        terminal.write(f"{preparation.worker.target}: ready to run{limits}\n")
     return ExitCode.OK
 
 
-def _explain(preparation: Preparation, flags: argparse.Namespace) -> int:
+def _explain(preparation: Preparation, stopping: Stopping, flags: argparse.Namespace) -> int:
     from arkworker.cli.tables import explanation_table
     from arkworker.runtime.explanation import explain
 
-    explanation = explain(preparation.prepare(), preparation.worker)
+    with stopping.calling(preparation.end):
+        context = preparation.prepare()
+    explanation = explain(context, preparation.worker, offline=preparation.offline)
     if flags.json:
-        sys.stdout.write(json.dumps(explanation, ensure_ascii=False, indent=2) + "\n")
+        terminal.write_json(explanation)
     else:
-        sys.stdout.write(explanation_table(explanation, show_shadowed=flags.all))
+        terminal.write(explanation_table(explanation, show_shadowed=flags.all))
     return ExitCode.OK

@@ -4,36 +4,57 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from arkworker.cli.terminal import is_colourful
 from arkworker.runtime.explanation import leaves
 from arkworker.text import printable
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
 Row = tuple[str, str, str]
+
+_UNKNOWN = "?"
+_WIDEST = 40  # characters of a column that others stand to the right of
 
 
 def explanation_table(explanation: dict[str, Any], *, show_shadowed: bool) -> str:
     """What `explain` shows a person: each value, its source and location; with what it replaced below it."""
     rows = list(_rows(explanation, show_shadowed=show_shadowed))
-    heading = f"{explanation['target']}, {explanation['mode']} mode\n"
+    heading = f"{explanation['target']}, {_mode(explanation)}\n"
     if sys.stdout.isatty():
         return heading + _rich(rows)
-    widths = [min(max((len(row[column]) for row in rows), default=0), 40) for column in (0, 1)]
+    widths = [min(max((len(row[column]) for row in rows), default=0), _WIDEST) for column in (0, 1)]
     lines = (f"{name:<{widths[0]}}  {value:<{widths[1]}}  {origin}".rstrip() for name, value, origin in rows)
     return heading + "".join(f"{line}\n" for line in lines)
 
 
-def _rows(explanation: dict[str, Any], *, show_shadowed: bool) -> list[Row]:
-    rows = []
+def _mode(explanation: dict[str, Any]) -> str:
+    if explanation["mode"] == "developer":
+        return "developer mode"
+    run = printable(f"worker run {explanation['context']['worker_run_id']}")
+    return f"{run}, offline: {_UNKNOWN} is what Arkindex may say" if explanation.get("unknown") else run
+
+
+def _rows(explanation: dict[str, Any], *, show_shadowed: bool) -> Iterator[Row]:
     for name, value in leaves(explanation["context"]).items():
         origin = _origin_of(name, explanation["origins"])
-        where = " ".join(filter(None, (origin["source"], origin["location"]))) if origin else ""
-        rows.append((name, _shown(value), printable(where)))
+        if _is_inside(name, explanation.get("unknown", ())):
+            shown = f"{_shown(value)} {_UNKNOWN}" if value is not None and name.startswith("config.") else _UNKNOWN
+            yield name, shown, "worker run"
+        else:
+            yield name, _shown(value), _where(origin)
         for item in origin["shadowed"] if origin and show_shadowed and name in explanation["origins"] else ():
-            rows.append(
-                (f"  replaces {'':<2}", _shown(item["value"]), printable(f"{item['source']} {item['location']}"))
-            )
-    return rows
+            yield "  replaces", _shown(item["value"]), _where(item)
+
+
+def _where(origin: dict[str, Any] | None) -> str:
+    if origin is None:
+        return "default"
+    # Names of our own models say nothing to people; those of the worker's author do.
+    location = "" if origin["location"].startswith("Settings.") else origin["location"]
+    return printable(f"{origin['source']} {location}".strip())
 
 
 def _origin_of(name: str, origins: dict[str, Any]) -> dict[str, Any] | None:
@@ -42,6 +63,10 @@ def _origin_of(name: str, origins: dict[str, Any]) -> dict[str, Any] | None:
             return dict(origins[name])
         name = name.rpartition(".")[0]
     return None
+
+
+def _is_inside(name: str, names: Iterable[str]) -> bool:
+    return any(name == other or name.startswith(f"{other}.") for other in names)
 
 
 def _shown(value: Any) -> str:
@@ -61,7 +86,9 @@ def _rich(rows: list[Row]) -> str:
     for title in ("name", "value", "origin"):
         table.add_column(title, overflow="fold")
     for name, value, origin in rows:
-        table.add_row(Text(name, "bold"), Text(value), Text(origin, "cyan"))
+        styles = ("dim", "dim") if name.startswith("  ") else ("bold", "")
+        table.add_row(Text(name, styles[0]), Text(value, styles[1]), Text(origin, "cyan"))
     stream = StringIO()
-    Console(file=stream, force_terminal=True).print(table)
+    colour = is_colourful(sys.stdout)
+    Console(file=stream, force_terminal=colour, no_color=not colour).print(table)
     return stream.getvalue()

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - the schema of the context evaluates its annotations
 from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
@@ -108,7 +108,7 @@ class WorkerContext(Generic[C]):
     @property
     def is_developer_mode(self) -> bool:
         """Whether the worker runs without a worker run of Arkindex, at somebody's desk."""
-        return self.process is None
+        return self.worker_run_id is None
 
     @cached_property
     def api(self) -> Client:

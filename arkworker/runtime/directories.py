@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from arkworker.runtime.secrets.names import expand_home, home_directory
 from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from arkworker.settings.platform import Settings
 
 
-def data_directory(settings: Settings) -> Path:
-    """The root of the tasks' data: `PONOS_DATA`, else `/data`."""
-    return Path(settings.data_dir or "/data")
+def data_directory(settings: Settings, environ: Mapping[str, str]) -> Path:
+    """The root of the tasks' data: `PONOS_DATA`, else `/data`; absolute, whatever directory user code changes to."""
+    return expand_home(settings.data_dir or "/data", environ).absolute()
 
 
 def work_directory(settings: Settings, environ: Mapping[str, str]) -> Path:
     """The directory of this task: `$PONOS_DATA/current`, else `arkindex` in the user's data directory."""
     if settings.data_dir:
-        return Path(settings.data_dir) / "current"
-    return home_of(settings.xdg_data_home, ".local/share", environ) / "arkindex"
-
-
-def home_of(configured: str | None, default: str, environ: Mapping[str, str]) -> Path:
-    """An XDG directory. The specification says that a relative path is no valid value: it is ignored."""
-    if configured and Path(configured).is_absolute():
-        return Path(configured)
-    home = environ.get("HOME") or "~"
-    return Path(os.path.expanduser(home)) / default  # noqa: PTH111 - Path.expanduser raises for a user without a home
+        return data_directory(settings, environ) / "current"
+    configured = expand_home(settings.xdg_data_home or "", environ)
+    # The specification of these directories says that a relative path is no valid value, and ignored.
+    base = configured if configured.is_absolute() else home_directory(environ) / ".local" / "share"
+    return base / "arkindex"
 
 
 def ensure_directory(path: Path) -> str:

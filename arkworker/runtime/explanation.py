@@ -20,15 +20,39 @@ if TYPE_CHECKING:
 
 STARS = "**********"
 
+#: What a worker run brings, besides options.
+_OF_THE_RUN = (
+    "corpus_id",
+    "model_configuration",
+    "model_details",
+    "model_version_id",
+    "process",
+    "secrets",
+    "worker_details",
+)
 
-def explain(context: WorkerContext[Any], worker: WorkerOptions) -> dict[str, Any]:
-    """The interface of `explain --json`: `target`, `mode`, `context`, `origins`."""
+
+def explain(context: WorkerContext[Any], worker: WorkerOptions, *, offline: bool = False) -> dict[str, Any]:
+    """The interface of `explain --json`: `target`, `mode`, `context`, `origins`.
+
+    Where a worker run was not asked, `unknown` names the values that it may bring.
+    """
     return {
         "target": worker.target,
         "mode": "developer" if context.is_read_only else "worker run",
         "context": context_data(context),
         "origins": {name: _origin(name, context.origins[name], worker) for name in sorted(context.origins)},
+        **({"unknown": _unknown(context)} if offline and not context.is_read_only else {}),
     }
+
+
+def _unknown(context: WorkerContext[Any]) -> list[str]:
+    weaker = [name for name, origin in context.origins.items() if _is_weaker_than_run(name, origin)]
+    return sorted([*weaker, *_OF_THE_RUN])
+
+
+def _is_weaker_than_run(name: str, origin: Provenance) -> bool:
+    return name.startswith("config.") and origin.source == "default"
 
 
 def context_data(context: WorkerContext[Any]) -> dict[str, Any]:
@@ -54,7 +78,7 @@ def _plain(value: Any) -> Any:
 
 
 def _origin(name: str, provenance: Provenance, worker: WorkerOptions) -> dict[str, Any]:
-    is_secret = name == "api.token" or name == "api.task_token" or _is_secret(name, worker)
+    is_secret = name in ("api.token", "api.task_token") or _is_secret(name, worker)
     shadowed = [
         {
             "source": item.origin.source,

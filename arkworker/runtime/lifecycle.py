@@ -1,61 +1,104 @@
-"""The life of a worker, from its inputs to its exit code."""
+"""The life of a worker, from its inputs to its end."""
 
 from __future__ import annotations
 
 import logging
+import traceback
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from arkworker.errors import ArkworkerError, ExitCode
+from arkworker.errors import ArkworkerError, CacheError, StoppedError
 from arkworker.runtime import logs
 from arkworker.runtime.context import CacheStandIn
-from arkworker.runtime.stopping import Stopping
+from arkworker.runtime.handover import Handover
+from arkworker.runtime.stopping import Interruption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.preparation import Preparation
+    from arkworker.runtime.stopping import Stopping
     from arkworker.runtime.worker import Worker
 
 logger = logging.getLogger("arkworker")
 
 
-def run(worker: Worker[Any], preparation: Preparation) -> int:
-    """Prepare, hand over, finish; answers the exit code.
+class WorkerFailedError(ArkworkerError):
+    """User code raised; its traceback is in the log."""
+
+
+def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> None:
+    """Prepare, hand over, finish.
+
+    A signal while user code runs interrupts it at once; its cache is rolled back, `teardown` runs, and a second signal
+    ends the process whatever it is doing. Work that was done when the signal came is committed.
 
     Raises:
-        ArkworkerError: What ended the run, where it was not user code; its class decides the exit code.
+        WorkerFailedError: User code raised something of its own.
+        StoppedError: A signal ended the run.
+        ArkworkerError: What else ended it; its class decides the exit code.
     """
-    with Stopping() as stopping:
-        context = preparation.prepare()
-        announce(context, preparation)
+    context = prepare(preparation, stopping)
+    with open_cache_of(context, preparation) as sessions:
         stopping.check()
-        with open_cache_of(context, preparation) as sessions:
-            try:
-                with stopping.user_code():
-                    worker.setup(context)
-                with sessions() as cache, stopping.user_code():
-                    worker.run(context, cache)
-            except ArkworkerError:
-                raise
-            except (Exception, SystemExit):
-                logger.exception("The worker failed")
-                return ExitCode.FAILED
-            finally:
-                tear_down(worker, context)
-    return ExitCode.OK
+        try:
+            _hand_over(worker, _handover(context, preparation, sessions, stopping))
+        finally:
+            _tear_down(worker, context, stopping)
+    stopping.check()
 
 
-def announce(context: WorkerContext[Any], preparation: Preparation) -> None:
+def prepare(preparation: Preparation, stopping: Stopping) -> WorkerContext[Any]:
+    """The context, announced in the log; a signal ends requests and waits.
+
+    Raises:
+        ArkworkerError: As `Preparation.prepare`.
+    """
+    with stopping.calling(preparation.end):
+        stopping.check()
+        context = preparation.prepare()
+    _announce(context, preparation)
+    return context
+
+
+def _handover(context: WorkerContext[Any], preparation: Preparation, sessions: Any, stopping: Stopping) -> Handover:
+    claims = preparation.resolution.ledger.claims
+    origins = {path[0]: (claim.origin.source, claim.origin.location) for path, claim in claims.items() if path}
+    return Handover(context, preparation.resolution.settings, origins, sessions, stopping)
+
+
+def _hand_over(worker: Worker[Any], handover: Handover) -> None:
+    try:
+        with handover.stopping.interruptible():
+            worker.setup(handover.context)
+        worker._perform(handover)  # noqa: SLF001 - hidden from authors, who override run
+    except (ArkworkerError, Interruption):
+        raise
+    except BaseException as error:
+        # SystemExit and KeyboardInterrupt, too: from user code they are failures, never a silent success.
+        logger.error("The worker failed", exc_info=error)  # noqa: TRY400 - the same, for any exception
+        raise WorkerFailedError(f"the worker failed: {summary_of(error)}") from error
+
+
+def summary_of(error: BaseException) -> str:
+    """The kind of an exception, and the last line of code that is not ours: `ValueError at worker.py:12`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
+
+
+def _announce(context: WorkerContext[Any], preparation: Preparation) -> None:
     """What a person reads first in the log of a task."""
+    settings = preparation.resolution.settings
+    if settings.verbose or debug_of(context.config):
+        logs.set_level(verbose=True)
     for warning in preparation.resolution.ledger.warnings:
         place = f" ({warning.location})" if warning.location else ""
         logger.warning("%s%s: %s", warning.path or warning.source, place, warning.message)
-    if debug_of(context.config):
-        logs.set_level(verbose=True)
     if context.is_read_only:
-        missing = "" if preparation.resolution.settings.dev else ": ARKINDEX_WORKER_RUN_ID is not set"
+        missing = "" if settings.dev else ": ARKINDEX_WORKER_RUN_ID is not set"
         logger.warning("Running in developer mode, read-only%s", missing)
     logger.info("Worker will use %s as working directory", context.work_dir)
 
@@ -67,18 +110,24 @@ def debug_of(config: Any) -> bool:
 
 @contextmanager
 def open_cache_of(context: WorkerContext[Any], preparation: Preparation) -> Iterator[Any]:
-    """A factory of sessions of the worker's cache: merged from the parents, opened, or in memory."""
+    """A factory of sessions of the worker's cache: merged from the parents, opened, or in memory.
+
+    Raises:
+        CacheError: It cannot be opened, or a parent's is damaged.
+    """
     if not context.use_cache:
         yield _no_session
         return
-    from functools import partial
-
     from arkworker.runtime import cache
 
-    if preparation.parent_caches and context.cache_path is not None:
-        context.cache_path.parent.mkdir(parents=True, exist_ok=True)
-        cache.merge(preparation.parent_caches, context.cache_path)
-    engine = cache.open_cache(context.cache_path)
+    path, parents = context.cache_path, preparation.parent_caches
+    if path is not None and parents:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CacheError(path, f"its directory cannot be made: {error.strerror}") from None
+        cache.merge(parents, path)
+    engine = cache.open_cache(path, checked=bool(parents))
     try:
         yield partial(cache.session_scope, engine)
     finally:
@@ -90,8 +139,12 @@ def _no_session() -> Iterator[CacheStandIn]:
     yield CacheStandIn()
 
 
-def tear_down(worker: Worker[Any], context: WorkerContext[Any]) -> None:
+def _tear_down(worker: Worker[Any], context: WorkerContext[Any], stopping: Stopping) -> None:
     try:
-        worker.teardown(context)
-    except (Exception, SystemExit):
-        logger.exception("The worker's teardown failed")
+        with stopping.interruptible(although_stopped=True):
+            worker.teardown(context)
+    except (StoppedError, Interruption):
+        logger.warning("The worker's teardown was interrupted")
+    except BaseException as error:
+        # What ended the run, or its success, is not changed by what cleaning up makes of it.
+        logger.error("The worker's teardown failed", exc_info=error)  # noqa: TRY400 - the same, for any exception

@@ -54,11 +54,16 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(fields, ensure_ascii=False)
 
 
-def configure(*, verbose: bool = False, style: Literal["text", "json"] = "text", stream: TextIO | None = None) -> None:
+def configure(
+    *,
+    verbose: bool = False,
+    style: Literal["text", "json"] = "text",
+    is_colourful: bool = False,
+    stream: TextIO | None = None,
+) -> None:
     """Send all logging of this process to a stream, standard error by default."""
-    stream = stream or sys.stderr
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter(colour=stream.isatty()))
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter(colour=is_colourful))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     set_level(verbose=verbose)

@@ -1,4 +1,4 @@
-"""Everything before user code: resolve, ask Arkindex for the worker run, resolve again, load secrets, make the context."""
+"""Everything before user code: resolve, ask for the worker run, resolve again, load secrets, make the context."""
 
 from __future__ import annotations
 
@@ -6,28 +6,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arkworker.errors import ApiError, ApiResponseError, ConfigurationError, SecretError
-from arkworker.frozen import FrozenDict
+from arkworker.errors import ApiError, ConfigurationError, Problem
+from arkworker.frozen import FrozenDict, freeze
 from arkworker.runtime.client import Client, Connection
+from arkworker.runtime.clock import SystemClock
 from arkworker.runtime.context import WorkerContext, frozen_dict
-from arkworker.runtime.directories import data_directory, ensure_directory, home_of, work_directory
+from arkworker.runtime.directories import data_directory, ensure_directory, work_directory
+from arkworker.runtime.payload_retrieval import retrieve_payload
+from arkworker.runtime.secret_loading import SecretLoader
+from arkworker.runtime.secrets.names import secrets_directory
 from arkworker.runtime.tasks import retrieve_parents
-from arkworker.secret import Secret, UnloadedSecret
+from arkworker.secret import UnloadedSecret
 from arkworker.settings.origins import context_origins
-from arkworker.settings.payload import CONFIGURATION, WORKER_RUN, Payload, parse_payload
 from arkworker.settings.provenance import Origin
-from arkworker.settings.reading import UnreadableError
 from arkworker.settings.resolution import Resolution, resolve
-from arkworker.settings.secret_content import read_secret
 from arkworker.settings.validation import Values, validate
 from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic import BaseModel
+
+    from arkworker.secret import Secret
     from arkworker.settings.catalogue import WorkerOptions
     from arkworker.settings.platform import ApiSettings
-    from arkworker.settings.resolution import Inputs, SecretRequest
+    from arkworker.settings.resolution import Inputs
+
+#: Problems of these do not keep Arkindex from being asked: they are shown with what it answers.
+_OF_THE_WORKER = ("config", "arguments", "secrets")
+#: How a validator's need for a secret is reported that could not be loaded.
+_NEEDS_SECRET = "cannot be checked here"  # noqa: S105 no password
 
 
 @dataclass(slots=True)
@@ -37,6 +46,7 @@ class Preparation:
     Attributes:
         offline: Nothing is asked of Arkindex, no secret is loaded, no directory is made.
         dry: Nothing is loaded and nothing is made, but Arkindex is asked for the worker run.
+        clock: What waits between attempts at the API.
     """
 
     worker: WorkerOptions
@@ -44,90 +54,94 @@ class Preparation:
     uses_cache: bool = False
     offline: bool = False
     dry: bool = False
+    clock: SystemClock = field(default_factory=SystemClock)
     resolution: Resolution = field(init=False)
     parent_caches: list[Path] = field(default_factory=list, init=False)
+    _client: Client | None = field(default=None, init=False)
+    _is_ended: bool = field(default=False, init=False)
 
     def prepare(self) -> WorkerContext[Any]:
         """Make the context.
 
         Raises:
             ConfigurationError: With every problem at once.
-            ApiError: Arkindex does not give the worker run.
+            ApiError: Arkindex does not give the worker run, or a secret, and nothing else is wrong.
         """
         self.resolution = resolve(self.worker, self.inputs)
         if not self.resolution.is_developer_mode and not self.offline:
             self._resolve_with_payload()
-        loaded = {} if self.offline or self.dry else self._load_secrets()
         work_dir = work_directory(self.resolution.settings, self.inputs.environ)
-        if not self.offline and not self.dry:
+        if self.offline or self.dry:
+            loaded: Mapping[str, Secret[Any]] = {}
+            values = validate(self.resolution)
+        else:
             self._make(work_dir)
-        return self._context(validate(self.resolution, loaded), loaded, work_dir)
+            loaded, values = self._load_and_validate()
+        context = self._context(values, loaded, work_dir)
+        if self._client is not None:
+            # One client for the whole run: one set of connections, one budget of repeated requests.
+            vars(context)["api"] = self._client
+        return context
+
+    def end(self) -> None:
+        """End requests and waits, from any thread: a run is being stopped."""
+        self._is_ended = True
+        if self._client is not None:
+            self._client.end()
+        self.clock.wake()
 
     def _resolve_with_payload(self) -> None:
         first = self.resolution
         # Without a sound connection there is nobody to ask; what is known by now is reported.
-        if any(not problem.path.startswith("config.") for problem in first.ledger.problems):
+        if any(problem.path.partition(".")[0] not in _OF_THE_WORKER for problem in first.ledger.problems):
             raise ConfigurationError(first.ledger.problems)
         try:
-            payload = fetch_payload(self._client(), first.settings.worker_run_id or "")
+            payload = retrieve_payload(self._get_client(), first, connection_of(first.settings.api))
         except (ApiError, ConfigurationError) as error:
             if not first.ledger.problems:
                 raise
-            for problem in getattr(error, "problems", ()):
-                first.ledger.problems.append(problem)
-            if isinstance(error, ApiError):
-                first.ledger.report((), printable(str(error), 500), Origin("worker run", error.operation))
-        else:
-            self.resolution = resolve(self.worker, self.inputs, payload)
-            return
-        raise ConfigurationError(first.ledger.problems)
+            raise ConfigurationError([*first.ledger.problems, *_problems_of(error)]) from None
+        self.resolution = resolve(self.worker, self.inputs, payload)
 
-    def _client(self) -> Client:
-        settings = self.resolution.settings
-        return Client(connection_of(settings.api), read_only=self.resolution.is_developer_mode)
+    def _get_client(self) -> Client:
+        if self._client is None:
+            connection = connection_of(self.resolution.settings.api)
+            self._client = Client(connection, read_only=self.resolution.is_developer_mode, clock=self.clock)
+            if self._is_ended:
+                self._client.end()
+        return self._client
 
     def _make(self, work_dir: Path) -> None:
         mistake = ensure_directory(work_dir)
         if mistake:
-            claim = self.resolution.ledger.claims.get(("data_dir",)) or self.resolution.ledger.claims.get(
-                ("xdg_data_home",)
-            )
+            claims = self.resolution.ledger.claims
+            claim = claims.get(("data_dir",)) or claims.get(("xdg_data_home",))
             origin = claim.origin if claim else Origin("default", str(work_dir))
             hint = "set PONOS_DATA to a directory that can be written"
             self.resolution.ledger.report(("work_dir",), mistake, origin, hint=hint)
 
-    def _load_secrets(self) -> dict[str, Secret[Any]]:
-        """The secrets that options refer to by marker, and those listed by name; failures go to the ledger."""
-        loaded: dict[str, Secret[Any]] = {}
+    def _load_and_validate(self) -> tuple[Mapping[str, Secret[Any]], Values]:
         if not self.resolution.secrets and not self.resolution.secret_names:
-            return loaded
-        loader = SecretLoader(self.resolution, self.inputs.environ, self._client())
-        for request in self.resolution.secrets:
-            secret = self._load_one(request, loader)
-            if secret is not None:
-                loaded[request.marker] = secret
-        for name in self.resolution.secret_names:
-            try:
-                loaded[name] = Secret(loader.load(name))
-            except (SecretError, ApiError) as error:
-                reason = error.reason if isinstance(error, SecretError) else printable(str(error), 300)
-                self.resolution.ledger.report(("secrets", printable(name, 60)), reason, loader.origin_of_names())
-        return loaded
+            return {}, validate(self.resolution)
+        from arkworker.runtime.secrets import SecretStore
 
-    def _load_one(self, request: SecretRequest, loader: SecretLoader) -> Secret[Any] | None:
+        is_known = connection_of(self.resolution.settings.api) != Connection()
+        store = SecretStore(self._secrets_directory(), environ=self.inputs.environ)
+        loader = SecretLoader(self.resolution, store, self._get_client() if is_known else None, self.inputs.environ)
+        loader.load_all()
         try:
-            return read_secret(loader.content(request), request.reference.annotation)
-        except SecretError as error:
-            message = error.reason
-        except UnreadableError as error:
-            message = error.message
-        except ApiError as error:
-            message = printable(str(error), 300)
-        self.resolution.ledger.report(request.path, message, request.origin)
-        claim, _ = self.resolution.ledger.claim_for(request.path)
-        if claim is not None:
-            claim.refused = True
-        return None
+            values = validate(self.resolution, loader.loaded)
+        except ConfigurationError as error:
+            if loader.unavailable is None:
+                raise
+            # What must be corrected goes before what may be tried again, but for what follows from the latter.
+            problems = [problem for problem in error.problems if not problem.message.startswith(_NEEDS_SECRET)]
+            if problems:
+                problems += _problems_of(loader.unavailable)
+                raise ConfigurationError(problems) from None
+        if loader.unavailable is not None:
+            raise loader.unavailable
+        return loader.loaded, values
 
     def _context(self, values: Values, loaded: Mapping[str, Secret[Any]], work_dir: Path) -> WorkerContext[Any]:
         resolution, settings = self.resolution, self.resolution.settings
@@ -136,13 +150,13 @@ class Preparation:
         developer = resolution.is_developer_mode
         return WorkerContext(
             config=values.config,
-            arguments=values.arguments,
+            arguments=_frozen(values.arguments),
             secrets=self._secrets(loaded),
             is_read_only=developer,
             worker_run_id=None if developer else settings.worker_run_id,
             task_id=settings.task_id,
             task_chunk=settings.task_chunk,
-            task_data_dir=data_directory(settings),
+            task_data_dir=data_directory(settings, self.inputs.environ),
             work_dir=work_dir,
             process=run.process if run else None,
             worker_details=frozen_dict(run.worker_version.worker) if run else FrozenDict(),
@@ -152,9 +166,9 @@ class Preparation:
             use_cache=self.uses_cache,
             cache_path=self._cache_path(),
             connection=connection_of(settings.api),
-            secrets_dir=home_of(settings.xdg_config_home, ".config", self.inputs.environ) / "arkindex" / "secrets",
-            model_dir=Path(settings.model_dir) if settings.model_dir else None,
-            extras_dir=Path(settings.extras_dir) if settings.extras_dir else None,
+            secrets_dir=self._secrets_directory(),
+            model_dir=self._path(settings.model_dir),
+            extras_dir=self._path(settings.extras_dir),
             _corpus_id=run.process.corpus if run else settings.corpus_id,
             origins=context_origins(resolution, values),
         )
@@ -165,57 +179,39 @@ class Preparation:
         by_name = {name: loaded.get(name) for name in self.resolution.secret_names}
         return FrozenDict({name: secret or UnloadedSecret(name) for name, secret in (by_option | by_name).items()})
 
+    def _secrets_directory(self) -> Path:
+        configured = self.resolution.settings.xdg_config_home or ""
+        return secrets_directory({**self.inputs.environ, "XDG_CONFIG_HOME": configured}).absolute()
+
+    def _path(self, text: str | None) -> Path | None:
+        return Path(text).absolute() if text else None
+
     def _cache_path(self) -> Path | None:
         """The database that was named; else, under Ponos, one to merge those of the parents into, if there are any."""
         settings = self.resolution.settings
         if not self.uses_cache or settings.database:
-            return Path(settings.database) if settings.database and self.uses_cache else None
-        if self.offline or self.resolution.is_developer_mode or settings.task_id is None:
+            return self._path(settings.database) if self.uses_cache else None
+        if self.offline or self.dry or self.resolution.is_developer_mode or settings.task_id is None:
             return None
         from arkworker.runtime.cache import find_parent_caches
 
-        root = data_directory(settings)
-        parents = retrieve_parents(self._client(), settings.task_id)
+        root = data_directory(settings, self.inputs.environ)
+        parents = retrieve_parents(self._get_client(), settings.task_id)
         self.parent_caches = find_parent_caches(root, parents, settings.task_chunk)
         return root / settings.task_id / "db.sqlite" if self.parent_caches else None
 
 
-class SecretLoader:
-    """Loads secrets from Arkindex and the local store; which of both editions Arkindex is, it asks once."""
+def _problems_of(error: ApiError | ConfigurationError) -> list[Problem]:
+    if isinstance(error, ConfigurationError):
+        return list(error.problems)
+    return [Problem("", "worker run", error.operation, printable(str(error), 500))]
 
-    def __init__(self, resolution: Resolution, environ: Mapping[str, str], client: Client) -> None:
-        from arkworker.runtime.secrets import SecretStore
 
-        settings = resolution.settings
-        directory = home_of(settings.xdg_config_home, ".config", environ) / "arkindex" / "secrets"
-        self._resolution = resolution
-        self._environ = environ
-        self._store = SecretStore(directory, environ=environ)
-        # At a desk, nobody may have said where Arkindex is: then it is not asked.
-        self._client = client if connection_of(settings.api) != Connection() else None
-        self._is_community: bool | None = None
-
-    def content(self, request: SecretRequest) -> Any:
-        """What an option's reference leads to; on a Community instance, a worker run holds the content itself."""
-        if request.origin.source == "worker run" and self._ask_edition():
-            return request.reference.value
-        return self.load(request.reference.value)
-
-    def load(self, name: str) -> Any:
-        from arkworker.runtime.secrets import load_secret
-
-        return load_secret(name, store=self._store, api=self._client, environ=self._environ)
-
-    def origin_of_names(self) -> Origin:
-        claim = self._resolution.ledger.claims.get(("secrets",))
-        return claim.origin if claim else Origin("worker version", f"{WORKER_RUN} worker_version.configuration.secrets")
-
-    def _ask_edition(self) -> bool:
-        from arkworker.runtime.secrets import is_community
-
-        if self._is_community is None:
-            self._is_community = self._client is not None and is_community(self._client)
-        return self._is_community
+def _frozen(arguments: BaseModel | None) -> BaseModel | None:
+    """A frozen model of pydantic refuses new values, yet its lists and dicts would take them."""
+    for name, value in vars(arguments).items() if arguments is not None else ():
+        vars(arguments)[name] = freeze(value)
+    return arguments
 
 
 def connection_of(api: ApiSettings) -> Connection:
@@ -231,20 +227,3 @@ def connection_of(api: ApiSettings) -> Connection:
         verify=api.verify,
         ca_bundle=api.ca_bundle,
     )
-
-
-def fetch_payload(client: Client, worker_run_id: str) -> Payload:
-    """Ask for the worker run and its modern configuration, which older instances refuse.
-
-    Raises:
-        ApiError: Arkindex does not answer as it should.
-        ConfigurationError: A part that the runner needs is missing or of the wrong type.
-    """
-    worker_run = client.request(WORKER_RUN, id=worker_run_id)
-    try:
-        configuration = client.request(CONFIGURATION, id=worker_run_id)
-    except ApiResponseError as error:
-        if error.status not in (400, 404):
-            raise
-        configuration = None
-    return parse_payload(worker_run, configuration)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_END = b"\0"  # no signal has this number
 
 
 class Interruption(BaseException):
@@ -58,6 +59,7 @@ class Stopping:
     def __exit__(self, *_: object) -> None:
         if self._thread is not None:
             self.release()
+            os.write(self._writer, _END)  # not the end of the pipe: a child may hold it open
             os.close(self._writer)
             self._thread.join()
 
@@ -71,6 +73,7 @@ class Stopping:
         Raises:
             StoppedError: A signal came, before or meanwhile; whatever user code made of the interruption.
         """
+        self._has_interrupted = False
         try:
             self._is_interruptible = True
             if not although_stopped:
@@ -105,7 +108,8 @@ class Stopping:
 
     def release(self) -> None:
         """Put the handlers back."""
-        _active.remove(self)
+        if self in _active:
+            _active.remove(self)
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup_before)
@@ -119,10 +123,10 @@ class Stopping:
             raise Interruption
 
     def _watch(self, reader: int) -> None:
-        # One byte a signal, written before the handler runs; the pipe ends with the watch.
+        # One byte a signal, written before the handler runs.
         count = 0
         with open(reader, "rb", buffering=0) as signals:
-            while content := signals.read(1):
+            while (content := signals.read(1)) != _END:
                 number = content[0]
                 # Where user code has put a handler of its own, the signal is its business.
                 if number in SIGNALS and signal.getsignal(number) == self._handle:
@@ -132,7 +136,7 @@ class Stopping:
     def _act(self, number: int, count: int) -> None:
         if count > 1:
             os._exit(128 + number)
-        for callback in list(self._callbacks):
+        for callback in tuple(self._callbacks):
             callback()
 
 
@@ -141,7 +145,7 @@ _active: list[Stopping] = []
 
 def _release_in_child() -> None:
     # A child of user code, such as a pool's process, is to be stopped by signals as any other.
-    for stopping in list(_active):
+    for stopping in tuple(_active):
         stopping.release()
 
 

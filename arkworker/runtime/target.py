@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import DeclarationError, TargetError
+from arkworker.runtime.declaring import check_is_complete
 from arkworker.runtime.function_worker import FunctionWorker
 from arkworker.runtime.worker import Worker
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+_NO_WORKER = "is no worker: derive it from Worker, or write a function (context, cache)"
 
 
 def load_target(target: str) -> Worker[Any]:
@@ -37,18 +42,17 @@ def as_worker(found: Any, target: str) -> Worker[Any]:
         TargetError: It is none of them.
     """
     try:
-        if isinstance(found, type) and issubclass(found, Worker):
-            return found()
-        if isinstance(found, Worker):
-            return found
-        if callable(found) and not isinstance(found, type) and hasattr(found, "__globals__"):
+        worker = found() if isinstance(found, type) and issubclass(found, Worker) else found
+        if isinstance(worker, Worker):
+            check_is_complete(worker)
+            return worker
+        if callable(found) and not isinstance(found, type):
             return FunctionWorker(found)
     except DeclarationError as error:
         raise TargetError(f"{printable(target)}: {error}") from None
-    except Exception as error:
-        message = f"{printable(target)} cannot be made without arguments: {_shown(error)}"
-        raise TargetError(message) from error
-    raise TargetError(f"{printable(target)} is no worker: derive it from Worker, or write a function (context, cache)")
+    except (Exception, SystemExit) as error:
+        raise TargetError(f"{printable(target)} cannot be made without arguments: {_shown(error)}") from error
+    raise TargetError(f"{printable(target)} {_NO_WORKER}")
 
 
 def _load_module(name: str) -> ModuleType:
@@ -59,7 +63,9 @@ def _load_module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
-            raise TargetError(f"there is no module {printable(name)}") from None
+            is_file = _is_file(Path(f"{name}.py"))
+            hint = f"; a file is named with its suffix: {printable(name)}.py" if is_file else ""
+            raise TargetError(f"there is no module {printable(name)}{hint}") from None
         raise _import_failed(name, error) from error
     except (Exception, SystemExit) as error:
         raise _import_failed(name, error) from error
@@ -67,38 +73,69 @@ def _load_module(name: str) -> ModuleType:
 
 def _load_file(place: str) -> ModuleType:
     path = Path(place)
-    if not path.is_file():
+    if not _is_file(path):
         raise TargetError(f"there is no file {printable(place)}")
-    name = path.stem
-    folder = str(path.resolve().parent)
+    path = path.resolve()
+    folder = str(path.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)  # for the modules beside it, and for child processes
-    loaded = sys.modules.get(name)
-    if loaded is not None and getattr(loaded, "__file__", None) == str(path.resolve()):
-        return loaded
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    name = path.stem
+    if name in sys.modules:
+        if getattr(sys.modules[name], "__file__", None) == str(path):
+            return sys.modules[name]
+        # Another module has its name and keeps it; in a process of its own, classes of this one do not unpickle.
+        name = f"{name}_{hashlib.sha256(str(path).encode(errors='surrogateescape')).hexdigest()[:8]}"
+    return _execute(path, name, place)
+
+
+def _execute(path: Path, name: str, place: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise TargetError(f"{printable(place)} cannot be imported")
     module = importlib.util.module_from_spec(spec)
-    # Under its own name, else its classes do not pickle; a module of the standard library keeps its place.
-    sys.modules.setdefault(name, module)
+    sys.modules[name] = module  # annotations are looked up there, and classes when they are unpickled
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        if sys.modules.get(name) is module:
-            del sys.modules[name]
+    except BaseException as error:
+        del sys.modules[name]
+        if not isinstance(error, (Exception, SystemExit)):
+            raise
         raise _import_failed(place, error) from error
     return module
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # such as a name that is too long
+        return False
+
+
 def _import_failed(place: str, error: BaseException) -> TargetError:
-    return TargetError(f"{printable(place)} cannot be imported: {_shown(error)}")
+    hint = ""
+    if isinstance(error, ImportError) and "no known parent package" in str(error):
+        hint = "; name a module of a package as package.module:name"
+    return TargetError(f"{printable(place)} cannot be imported: {_shown(error)}{hint}")
 
 
 def _shown(error: BaseException) -> str:
-    if isinstance(error, DeclarationError):
-        return printable(str(error), 500)
-    return f"{type(error).__name__}: {printable(str(error))}"
+    """What happened, on one line, and where: the last place in a file that is not a part of importing."""
+    if isinstance(error, SyntaxError):
+        place = f"{error.filename}:{error.lineno}"
+        return f"{type(error).__name__}: {printable(str(error.msg))} ({printable(place)})"
+    text = printable(str(error), 500) if isinstance(error, DeclarationError) else _described(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{frame.filename}:{frame.lineno}" for frame in frames if not _is_machinery(frame.filename)]
+    return f"{text} ({printable(places[-1])})" if places else text
+
+
+def _described(error: BaseException) -> str:
+    # Not str(error): the method is user code, too.
+    return printable("".join(traceback.format_exception_only(error)).strip())
+
+
+def _is_machinery(filename: str) -> bool:
+    return filename.startswith("<frozen importlib") or filename in (__file__, importlib.__file__)
 
 
 def _find(module: ModuleType, name: str, target: str) -> Any:
@@ -107,12 +144,14 @@ def _find(module: ModuleType, name: str, target: str) -> Any:
         try:
             found = getattr(found, part)
         except AttributeError:
-            workers = [key for key, value in vars(module).items() if _is_candidate(value)]
-            hint = did_you_mean(part, workers) or (f"it has {', '.join(sorted(workers)[:5])}" if workers else "")
+            workers = sorted(key for key, value in vars(module).items() if _is_candidate(value))
+            hint = did_you_mean(part, workers) or (f"it has {', '.join(workers[:5])}" if workers else "")
             message = f"{printable(target)}: there is no {printable(part)} in it" + (f"; {hint}" if hint else "")
             raise TargetError(message) from None
+        except Exception as error:
+            raise TargetError(f"{printable(target)} cannot be looked up: {_shown(error)}") from error
     return found
 
 
 def _is_candidate(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, Worker) and value.__module__ != Worker.__module__
+    return isinstance(value, type) and issubclass(value, Worker) and not value.__module__.startswith("arkworker.")

@@ -18,10 +18,12 @@ Segment = tuple[str, str]
 MOST_SHOWN = 10
 
 
-def as_segments(problems: Sequence[Problem], target: str) -> list[Segment]:
+def as_segments(
+    problems: Sequence[Problem], target: str, *, kind: str = "problem", subject: str = "the configuration of "
+) -> list[Segment]:
     """The report: a heading, each problem with its place and remedy, ten at most and how many more."""
-    count = f"{len(problems)} problem" + ("s" if len(problems) != 1 else "")
-    segments: list[Segment] = [("arkworker: ", ""), (f"{count} in the configuration of {printable(target)}\n", "path")]
+    count = f"{len(problems)} {kind}" + ("s" if len(problems) != 1 else "")
+    segments: list[Segment] = [("arkworker: ", ""), (f"{count} in {subject}{printable(target)}\n", "path")]
     width = max((len(problem.path or problem.source) for problem in problems[:MOST_SHOWN]), default=0)
     for problem in problems[:MOST_SHOWN]:
         segments += _problem(problem, width)

@@ -1,0 +1,95 @@
+"""Standard streams, in whatever state they are handed over."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from arkworker.errors import ArkworkerError
+
+if TYPE_CHECKING:
+    from typing import Any, TextIO
+
+_SHOWN = {"path": "\033[1m", "place": "\033[36m", "hint": "\033[32m", "caret": "\033[31;1m"}
+_RESET = "\033[0m"
+
+
+class OutputError(ArkworkerError):
+    """Standard output does not take what is written: the disk is full."""
+
+
+def prepare() -> None:
+    """Make the streams fit to be written to: closed ones lead nowhere, and no character is too much for them."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets that number, which else a database or a socket would get
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115 - open to the end
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def is_colourful(stream: TextIO) -> bool:
+    """Whether colours are wanted there: on a terminal that knows them, unless the person said no."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def styled(text: str, style: str, stream: TextIO) -> str:
+    """The text, in the colour of its style where that is wanted."""
+    start = _SHOWN.get(style, "") if is_colourful(stream) else ""
+    return f"{start}{text}{_RESET}" if start else text
+
+
+def write(text: str) -> None:
+    """Write to standard output, all of it.
+
+    Raises:
+        OutputError: It cannot be written.
+        BrokenPipeError: Nobody reads any more.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_output()
+        raise OutputError(f"standard output cannot be written: {error.strerror}") from None
+
+
+def write_json(data: Any) -> None:
+    """Write an object, and a line break; outside of UTF-8, with escapes."""
+    import json
+
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    write(json.dumps(data, ensure_ascii=not is_utf8, indent=2) + "\n")
+
+
+def finish(code: int) -> int:
+    """Write what is still kept; the exit code, which that may change from success to failure."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()  # whoever read it has seen enough
+    except (OSError, ValueError) as error:
+        _discard_output()
+        sys.stderr.write(f"arkworker: standard output cannot be written: {getattr(error, 'strerror', error)}\n")
+        return code or 1
+    return code
+
+
+def _discard_output() -> None:
+    # Else the interpreter would complain, when it flushes at its end.
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, sys.stdout.fileno())
+    except (OSError, ValueError):
+        sys.stdout = io.StringIO()
+    finally:
+        os.close(null)
