@@ -4,8 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ValidationError
+
+from arkworker.settings.messages import message_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+
+class _Field(BaseModel):
+    key: str
+    type: str
+    children: list[_Field] | None = None
+
+
+class _Modern(BaseModel):
+    slug: str = "worker"
+    configuration: list[_Field] | None = None
+
+
+class _Legacy(BaseModel):
+    slug: str = "worker"
+    configuration: dict[str, Any] | None = None
+    user_configuration: dict[str, dict[str, Any]] | None = None
+    secrets: list[str] | None = None
+
+
+def check(declaration: Mapping[str, Any]) -> None:
+    """Refuse a declaration that cannot be configured from; the rules of Arkindex are `arkworker validate`'s.
+
+    Raises:
+        ValueError: It has another shape; the message names the place.
+    """
+    try:
+        (_Legacy if is_legacy(declaration) else _Modern).model_validate(declaration)
+    except ValidationError as error:
+        line = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(str(part) for part in line["loc"])
+        raise ValueError(f"the declaration's {place}: {message_of(line)}") from None
 
 
 def is_legacy(declaration: Mapping[str, Any]) -> bool:

@@ -101,9 +101,12 @@ def measure(file: str | Path) -> tuple[int, int]:
     Raises:
         OSError: It is no image, or cannot be read.
     """
-    with Pillow.open(file) as picture:
-        turned = picture.getexif().get(_ORIENTATION, 1) >= 5
-        return (picture.height, picture.width) if turned else (picture.width, picture.height)
+    try:
+        with Pillow.open(file) as picture:
+            turned = picture.getexif().get(_ORIENTATION, 1) >= 5
+            return (picture.height, picture.width) if turned else (picture.width, picture.height)
+    except Pillow.DecompressionBombError as error:
+        raise OSError(str(error)) from None
 
 
 def store(image: Image, path: Path) -> None:
@@ -123,7 +126,7 @@ def _open(image: Image) -> Pillow.Image:
         with Pillow.open(Path(image.file)) as picture:
             # As the browser and every IIIF server: upright.
             return ImageOps.exif_transpose(picture).convert("RGB")
-    except OSError:
+    except (OSError, Pillow.DecompressionBombError):
         raise missing("The file of this image cannot be read.") from None
 
 

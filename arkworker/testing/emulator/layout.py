@@ -72,14 +72,15 @@ class Layout:
                 model_version=version,
             )
         except ValueError as error:
-            raise refuse(self.path, f"values: {printable(str(error))}") from None
+            raise refuse(self.path, printable(str(error))) from None
 
     def _declaration(self) -> dict[str, Any] | None:
         worker: Any = self._project.worker
         if isinstance(worker, str):
             worker = to_python(read_mapping(self._base / worker))
         # The legacy file holds several workers.
-        workers = [item for item in (worker or {}).get("workers") or () if isinstance(item, dict)]
+        several = worker.get("workers") if worker else None
+        workers = [item for item in several if isinstance(item, dict)] if isinstance(several, list) else []
         return workers[0] if workers else worker
 
     def _add_type(self, slug: str, name: str = "", *, folder: bool = False) -> None:
@@ -95,7 +96,8 @@ class Layout:
         found = sorted(item for item in folder.iterdir() if not item.name.startswith("."))
         for path in (item for item in found if item.suffix.lower() in IMAGES and item.is_file()):
             self._add(ElementItem(name=path.stem), parent, path)
-        for path in (item for item in found if item.is_dir()):
+        # A link may lead back up, for ever.
+        for path in (item for item in found if item.is_dir() and not item.is_symlink()):
             self._add_type(VOLUME, "Volume", folder=True)
             self._add_folder(path, self._add(ElementItem(name=path.name, type=VOLUME), parent, None))
 

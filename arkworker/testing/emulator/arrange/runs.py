@@ -74,10 +74,11 @@ class RunArrangement(Arrangement):
             answer: Given as it is by RetrieveWorkerRunConfiguration, instead of what follows from the rest.
 
         Raises:
-            ValueError: A value has a key that the modern declaration does not have.
+            ValueError: The declaration is none, or a value has a key that a modern one does not have.
             LookupError: An id leads nowhere.
         """
         declaration = dict(declaration or {"slug": "worker", "display_name": "Worker", "configuration": []})
+        declarations.check(declaration)
         legacy = declarations.is_legacy(declaration)
         if not legacy and (unknown := declarations.unknown_keys(declaration, values or {})):
             raise ValueError(f"the declaration has no option {unknown[0]!r}")
