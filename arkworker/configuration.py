@@ -13,6 +13,9 @@ from arkworker.mistakes import mistakes_in
 from arkworker.options import key_of
 from arkworker.text import did_you_mean, printable
 
+#: The key of the validation context under which the settings say that they validate.
+BY_SETTINGS = "arkworker.settings"
+
 
 class UserConfiguration(BaseModel):
     """Base of a worker's typed configuration, and of the groups nested in it.
@@ -47,8 +50,8 @@ class UserConfiguration(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _name_unknown_options(cls, data: Any, info: ValidationInfo) -> Any:
-        # From Python only: what comes from a file or a payload is reported with its place by the settings.
-        if isinstance(data, dict) and info.mode == "python":
+        # Not for what comes from a file or a payload: the settings report it with its place.
+        if isinstance(data, dict) and not (info.context or {}).get(BY_SETTINGS):
             keys = [key_of(name, field) for name, field in cls.model_fields.items()]
             unknown = [str(key) for key in data if key not in keys and key not in cls.model_fields]
             if unknown:

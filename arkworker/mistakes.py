@@ -28,11 +28,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
 
     from arkworker.options import Option
 
 # Whether these hold depends on the machine and on what the author's code asks for, not on the declaration alone.
 _DECIDED_LATER = ("missing", "value_error", "assertion_error", "path_not_", "path_exists", "path_does_not")
+# The text "model.pt" for a path, a list for a tuple: what validation makes of them is what is meant.
+_WRITTEN_OTHERWISE = frozenset(
+    {
+        "is_instance_of",
+        "list_type",
+        "tuple_type",
+        "set_type",
+        "frozen_set_type",
+        "bytes_type",
+        "date_type",
+        "datetime_type",
+        "time_type",
+        "time_delta_type",
+    }
+)
 # A value of these changes, or is made by no text.
 _CHANGING = (deque, bytearray, collections.abc.MutableSequence, collections.abc.MutableSet)
 _MADE_BY_CODE = (type, collections.abc.Callable, collections.abc.Iterator, collections.abc.Iterable)
@@ -140,19 +156,28 @@ def _collisions(options: tuple[Option, ...]) -> Iterator[str]:
 
 def _default_mistakes(model: type[BaseModel]) -> Iterator[str]:
     """Defaults that their own type refuses, or that nothing can show."""
-    refused: set[str] = set()
-    try:
-        model.__pydantic_validator__.validate_python({}, strict=True)
-    except ValidationError as error:
-        for line in error.errors(include_url=False, include_input=False, include_context=False):
-            if line["loc"] and not line["type"].startswith(_DECIDED_LATER):
-                refused.add(str(line["loc"][0]))
-                yield f"{'.'.join(map(str, line['loc']))}: the default is refused: {line['msg']}"
-    except Exception:  # noqa: BLE001 - an author's validator; it will raise again, and be seen, when it has values
-        return
+    converted = _refusals(model, strict=False)
+    refused = {
+        loc: line["msg"]
+        for loc, line in _refusals(model, strict=True).items()
+        if loc in converted or line["type"] not in _WRITTEN_OTHERWISE
+    }
+    for loc, message in refused.items():
+        yield f"{'.'.join(map(str, loc))}: the default is refused: {message}"
     for name, field in model.model_fields.items():
-        if key_of(name, field) not in refused and not _is_shown(field):
+        if not any(loc[0] == key_of(name, field) for loc in refused) and not _is_shown(field):
             yield f"{name}: the default cannot be written as JSON"
+
+
+def _refusals(model: type[BaseModel], *, strict: bool) -> dict[tuple[int | str, ...], ErrorDetails]:
+    try:
+        model.__pydantic_validator__.validate_python({}, strict=strict)
+    except ValidationError as error:
+        lines = error.errors(include_url=False, include_input=False, include_context=False)
+        return {line["loc"]: line for line in lines if line["loc"] and not line["type"].startswith(_DECIDED_LATER)}
+    except Exception:  # noqa: BLE001 - an author's validator; it will raise again, and be seen, when it has values
+        return {}
+    return {}
 
 
 def _is_shown(field: FieldInfo) -> bool:

@@ -7,7 +7,7 @@ import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel, BeforeValidator, PlainValidator, RootModel, WrapValidator
 
 from arkworker.secret import Secret
 
@@ -21,6 +21,8 @@ ENVIRONMENT_PREFIX = "ARKINDEX_CONFIG"
 RESERVED_KEYS = frozenset({"secrets", "extras_dir", "configuration"})
 #: The option that Arkindex reserves: a true one turns on DEBUG, whether the worker declares it or not.
 DEBUG = "debug"
+#: Marks the type of a field whose value a validator of the author sees first.
+LENIENT = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +99,26 @@ def walk(
         default = getattr(instance, name) if instance is not None else default_of(field)
         group = group_of(field.annotation)
         if group is None:
-            annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-            yield Option(own_keys, own_fields, annotation, field, default)
+            yield Option(own_keys, own_fields, annotation_of(model, name, field), field, default)
         else:
             yield Group(own_keys, field, group)
             yield from walk(group, own_keys, own_fields, default if isinstance(default, group) else None)
+
+
+def annotation_of(model: type[BaseModel], name: str, field: FieldInfo) -> Any:
+    """The type of a field with its constraints; marked where a validator of the author comes before it."""
+    decorators = model.__pydantic_decorators__.field_validators.values()
+    comes_first = any(
+        item.info.mode != "after" and (name in item.info.fields or "*" in item.info.fields) for item in decorators
+    )
+    marks = [*field.metadata, *([LENIENT] if comes_first else [])]
+    return Annotated[field.annotation, *marks] if marks else field.annotation
+
+
+def is_lenient(annotation: Any) -> bool:
+    """Whether a validator of the author sees a value before its type does, and may make something of it."""
+    marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    return any(mark is LENIENT or isinstance(mark, (BeforeValidator, WrapValidator, PlainValidator)) for mark in marks)
 
 
 def default_of(field: FieldInfo) -> Any:

@@ -5,24 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, get_args
 
 import pydantic
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic_core import core_schema
 
 from arkworker.frozen import freeze
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
 
 T = TypeVar("T")
-
-#: The key of the validation context under which the settings hand over secrets, by the marker that stands for each.
-CONTEXT_KEY = "arkworker.secrets"
-
-
-#: What a marker begins with: a character that no reference holds, so that no value can pass for a marker.
-MARKER = "\0secret "
 
 
 class SecretNotLoadedError(ValueError):
@@ -53,18 +44,12 @@ class Secret(pydantic.Secret[T], Generic[T]):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         content = content_type(source)
 
-        def validate(value: Any, validate_content: Any, info: core_schema.ValidationInfo) -> Secret[Any]:
+        def validate(value: Any, validate_content: Any) -> Secret[Any]:
             if isinstance(value, Secret):
                 return value
-            handed_over: Mapping[str, Secret[Any]] | None = (info.context or {}).get(CONTEXT_KEY)
-            if handed_over is None:
-                return Secret(validate_content(value))
-            if isinstance(value, str) and value in handed_over:
-                return handed_over[value]
-            # It would be taken for the content of the secret.
-            raise PydanticCustomError("secret_replaced", "a validator of the worker replaces this secret by a text")
+            return Secret(validate_content(value))
 
-        return core_schema.with_info_wrap_validator_function(
+        return core_schema.no_info_wrap_validator_function(
             validate,
             handler.generate_schema(content),
             serialization=core_schema.plain_serializer_function_ser_schema(

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+#: Nearest names are looked for this many times in one place; a thousand unknown names need no more.
+MOST_SUGGESTIONS = 20
+
+
 def printable(text: str, limit: int = 200) -> str:
     """The text on one line, with what a terminal would obey written as an escape; `limit` characters, and then `…`."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit])

@@ -14,8 +14,7 @@ from arkworker.settings.messages import is_of_author, message_of
 from arkworker.settings.provenance import Claim, Ledger, Origin, Path, Place
 from arkworker.settings.redaction import REFUSED, Redaction
 from arkworker.settings.scalars import choices_of
-from arkworker.settings.source import MOST_SUGGESTIONS
-from arkworker.text import did_you_mean, printable
+from arkworker.text import MOST_SUGGESTIONS, did_you_mean, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -113,7 +112,8 @@ class Complaints:
         part = self.parts.get(path[1 : len(path) - len(rest)])
         is_secret = isinstance(part, Option) and part.is_secret
         kind = complaint.line["type"]
-        origin = claim.origin if claim else Origin("default", "not set anywhere") if kind == "missing" else None
+        default = Origin("default", "not set anywhere" if kind == "missing" else self.model.__name__)
+        origin = claim.origin if claim else default if isinstance(part, Option) else None
         place = claim.place(rest) if claim else None
         if place and (is_secret or kind == "extra_forbidden"):
             place = Place(place.location)
@@ -123,7 +123,7 @@ class Complaints:
 
     @property
     def _origin_in_code(self) -> Origin:
-        return Origin("default", self.model.__name__)
+        return Origin("validator", self.model.__name__)
 
     def _message(self, line: Mapping[str, Any]) -> str:
         if isinstance(line.get("ctx", {}).get("error"), SecretNotLoadedError):

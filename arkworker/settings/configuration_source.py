@@ -88,7 +88,7 @@ class ConfigurationSource(Source):
             self.offer_entry(given)
         elif self._is_first(given.key, given):
             error = UnreadableError("a secret on Arkindex, but not in code", "declare the option as Secret[str]")
-            self.ledger.refuse(("config", *option.keys), error, given.origin, Place(given.place.location))
+            self.ledger.refuse(("config", *option.keys), error, given.origin, lambda _: Place(given.place.location))
 
     def is_absent(self, given: Given, group: Path = ()) -> bool:
         """Whether the platform says null for an option that does not accept it, which means that it says nothing."""
@@ -99,9 +99,9 @@ class ConfigurationSource(Source):
         """What lies in a group's value; None when it is no mapping."""
         raise NotImplementedError
 
-    def place_of_error(self, given: Given, error: UnreadableError) -> Place:
-        """The spot of what cannot be read."""
-        del error
+    def place_of_error(self, given: Given, error: UnreadableError, *, shown: bool) -> Place:
+        """The spot of what cannot be read; `shown` is whether its line may be."""
+        del error, shown
         return given.place
 
     def _offer_group(self, name: str, given: Given) -> None:
@@ -112,16 +112,17 @@ class ConfigurationSource(Source):
             self.offer_entries(entries, group.keys)
         elif not given.is_null:
             error = UnreadableError("this is a group: give its options below it")
-            self.ledger.refuse(path, error, given.origin, given.place)
+            self.ledger.refuse(path, error, given.origin, lambda _: given.place)
         elif group.accepts_null:
             self.ledger.offer(path, None, given.origin, given.place_of)
 
     def _offer_debug(self, given: Given) -> None:
-        value = read(given.value, bool | None, self.dialect) if self.typed_by_person else bool(given.value)
-        if isinstance(value, bool | None):
-            self.ledger.offer((DEBUG,), bool(value), given.origin)
+        try:
+            value = read(given.value, bool | None, self.dialect) if self.typed_by_person else given.value
+        except UnreadableError as error:
+            self.ledger.refuse((DEBUG,), error, given.origin)
         else:
-            self.ledger.report((DEBUG,), "should be true or false", given.origin)
+            self.ledger.offer((DEBUG,), bool(value), given.origin)
 
     def _offer_secret(self, given: Given) -> None:
         """A secret of a free mapping, which only the platform can tell; a stronger source names it, too."""
@@ -144,6 +145,7 @@ class ConfigurationSource(Source):
         try:
             value = read(given.value, annotation, self.dialect)
         except UnreadableError as error:
-            self.ledger.refuse(path, error, given.origin, self.place_of_error(given, error))
+            shown = not error.holds_unknown
+            self.ledger.refuse(path, error, given.origin, lambda one: self.place_of_error(given, one, shown=shown))
         else:
             self.ledger.offer(path, value, given.origin, given.place_of)

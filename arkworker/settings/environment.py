@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from arkworker.options import ENVIRONMENT_PREFIX
 from arkworker.settings.platform import GONE_VARIABLES, variable_of
 from arkworker.settings.provenance import Origin
-from arkworker.settings.source import MOST_SUGGESTIONS, PLATFORM_FIELDS, Bench, Source
-from arkworker.text import did_you_mean, printable
+from arkworker.settings.source import PLATFORM_FIELDS, Bench, Source
+from arkworker.text import MOST_SUGGESTIONS, did_you_mean, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,8 @@ class EnvironmentSource(Source):
             self.offer_text(("config", key), Any, origin, lambda: text)
         else:
             names = [known.removeprefix(_OPTION) for known in self.worker.by_variable]
-            self.report_unknown(variable[len(_OPTION) :].lower(), origin, known=names, prefix=_OPTION)
+            name = variable[len(_OPTION) :]
+            self.report_unknown(name.lower(), origin, known=names or [name.upper()], prefix=_OPTION)
 
     def _warn_of_misspelt(self, variable: str, known: Mapping[str | None, object]) -> None:
         """Other programs may have variables of that prefix: only what is nearly one of ours is told of."""

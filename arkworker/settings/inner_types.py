@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from arkworker.options import key_of
+from arkworker.options import annotation_of, key_of
 
 _LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Set, collections.abc.Collection)
 _DICTS = (dict, collections.abc.Mapping)
@@ -30,6 +30,16 @@ def has_fields(member: Any) -> bool:
     return isinstance(kind, type) and (
         issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind) or typing.is_typeddict(kind)
     )
+
+
+def has_only_fields(members: tuple[Any, ...]) -> bool:
+    """Whether a mapping can only be something with fields, and none of it takes other names."""
+    mappings = [get_origin(member) or member for member in members if is_mapping(member)]
+    return bool(mappings) and all(has_fields(kind) and not _takes_other_names(kind) for kind in mappings)
+
+
+def _takes_other_names(kind: type) -> bool:
+    return issubclass(kind, BaseModel) and kind.model_config.get("extra") == "allow"
 
 
 def item_types(members: tuple[Any, ...], count: int) -> list[Any]:
@@ -59,8 +69,8 @@ def _fields_of(kind: type) -> dict[str, Any]:
     if issubclass(kind, BaseModel):
         # By name, too: what lies in a list is validated with either.
         fields = kind.model_fields.items()
-        return {key: field.annotation for name, field in fields for key in (name, key_of(name, field))}
-    return typing.get_type_hints(kind)
+        return {key: annotation_of(kind, name, field) for name, field in fields for key in (name, key_of(name, field))}
+    return typing.get_type_hints(kind, include_extras=True)
 
 
 def _value_of(member: Any) -> Any:
@@ -69,4 +79,6 @@ def _value_of(member: Any) -> Any:
 
 
 def _any_of(annotations: list[Any]) -> Any:
+    if len(annotations) == 1:
+        return annotations[0]
     return Union[tuple(annotations)] if annotations else Any  # noqa: UP007 - made at run time

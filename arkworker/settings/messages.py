@@ -27,7 +27,6 @@ _WITHOUT_INPUT = {
     "missing": "a value is needed",
     "extra_forbidden": "unknown option",
     "unknown_option": "unknown option",
-    "secret_replaced": "a validator of the worker replaces this secret by a text",
     "none_required": "Input should be null",
     "model_type": "Input should be a mapping",
     "model_attributes_type": "Input should be a mapping",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import Problem
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,11 +108,20 @@ class Ledger:
             self._inside.setdefault(path[:length], []).append(path)
         return True
 
-    def refuse(self, path: Path, error: UnreadableError, origin: Origin, place: Place | None = None) -> None:
+    def refuse(
+        self,
+        path: Path,
+        error: UnreadableError,
+        origin: Origin,
+        place_of: Callable[[UnreadableError], Place] | None = None,
+    ) -> None:
         """An offer that cannot be read: a problem, if it would have won."""
         if self.offer(path, None, origin):
             self.claims[path].refused = True
-            self.report(path, error.message, origin, place or Place(origin.location), error.hint)
+            for one in error.errors:
+                place = place_of(one) if place_of else Place(origin.location)
+                inner = tuple(printable(step, 60) for step in one.steps)
+                self.report((*path, *inner), one.message, origin, place, one.hint)
 
     def report(self, path: Path, message: str, origin: Origin, place: Place | None = None, hint: str = "") -> None:
         self.problems.append(problem(path, message, origin, place, hint))

@@ -1,7 +1,6 @@
 """Values by the type of their option: text from files, variables and flags, and plain data from payloads.
 
-What cannot be read as its type is left as it is, for the strict validation that follows to refuse with its own words.
-The result is what JSON can hold, and `Reference` where a secret will be.
+The result is what JSON can hold, of the kinds that the type declares, and `Reference` where a secret will be.
 """
 
 from __future__ import annotations
@@ -10,19 +9,23 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from arkworker.options import accepts_null, alternatives, bare, is_secret_type
+from arkworker.options import accepts_null, alternatives, bare, is_lenient, is_secret_type
 from arkworker.secret import content_type
 from arkworker.settings.dialects import FILE, PAYLOAD, PAYLOAD_DICT, TEXT, Dialect
-from arkworker.settings.inner_types import is_list, is_mapping, item_types, value_types
-from arkworker.settings.scalars import checked_data, checked_text, choices_of, text_as
-from arkworker.settings.unreadable import UnreadableError
+from arkworker.settings.inner_types import has_only_fields, is_list, is_mapping, item_types, value_types
+from arkworker.settings.kinds import expectation, takes_anything
+from arkworker.settings.scalars import checked, checked_text, choices_of, text_as
+from arkworker.settings.unreadable import UnknownKeyError, UnreadableError
 from arkworker.settings.yaml_nodes import Entry, Mapping, Scalar, Sequence, YamlError
+from arkworker.text import MOST_SUGGESTIONS, did_you_mean
 
 if TYPE_CHECKING:
     from arkworker.settings.yaml_nodes import Node
 
 #: Text that says itself that it is text, where no type does.
 _QUOTED = re.compile(r"\"[^\"\\]*\"|'[^']*'")
+
+Steps = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +98,109 @@ def read(value: Any, annotation: Any, dialect: Dialect) -> Any:
     """A node, or plain data, by the type of its option.
 
     Raises:
-        UnreadableError: A number that is not finite or beyond 64 bits where no type refuses it, text that is not
-            Unicode, a secret given otherwise than by reference, a date that is none.
+        UnreadableError: Something in it is of another kind than its type, a number that is not finite or beyond 64
+            bits, text that is not Unicode, a secret given otherwise than by reference; it carries all that is wrong.
     """
-    members = alternatives(annotation)
-    secret = next(filter(is_secret_type, members), None)
-    if _is_null(value, members, dialect, nullable=accepts_null(annotation)):
+    reader = _Reader(dialect)
+    read_value = reader.read(value, annotation, ())
+    if reader.errors:
+        first = reader.errors[0]
+        first.errors = tuple(reader.errors)
+        raise first
+    return read_value
+
+
+class _Reader:
+    """Reads one value, and goes on after what it cannot read."""
+
+    def __init__(self, dialect: Dialect, errors: list[UnreadableError] | None = None) -> None:
+        self.dialect = dialect
+        self.errors = [] if errors is None else errors
+
+    def read(self, value: Any, annotation: Any, steps: Steps) -> Any:
+        members = alternatives(annotation)
+        try:
+            if _is_null(value, members, self.dialect, nullable=accepts_null(annotation)):
+                return self._null(annotation, members)
+            secret = next(filter(is_secret_type, members), None)
+            if secret is not None:
+                return _reference(value, secret)
+            if isinstance(value, (Sequence, list)):
+                return self._list(value, members, steps, lenient=is_lenient(annotation))
+            if isinstance(value, (Mapping, dict)):
+                return self._mapping(value, members, steps, lenient=is_lenient(annotation))
+            return self._single(value, members, lenient=is_lenient(annotation))
+        except UnreadableError as error:
+            error.steps = steps
+            error.line = error.line or getattr(value, "line", 0)
+            error.column = error.column or getattr(value, "column", 0)
+            self.errors.append(error)
         return None
-    if secret is not None:
-        return _reference(value, secret)
-    if isinstance(value, (Sequence, list)):
+
+    def _null(self, annotation: Any, members: tuple[Any, ...]) -> None:
+        if not accepts_null(annotation) and not is_lenient(annotation) and not any(map(takes_anything, members)):
+            hint = "an empty value is null; put text in quotes" if self.dialect is FILE else ""
+            raise UnreadableError(expectation(members), hint)
+
+    def _list(self, value: Any, members: tuple[Any, ...], steps: Steps, *, lenient: bool) -> list[Any]:
         items = value.items if isinstance(value, Sequence) else value
-        return [read(item, of, dialect) for item, of in zip(items, item_types(members, len(items)), strict=True)]
-    if isinstance(value, (Mapping, dict)):
-        return _read_mapping(value, members, dialect)
-    return _read_single(value, members, dialect)
+        if not lenient and not any(is_list(member) or takes_anything(member) for member in members):
+            raise UnreadableError(expectation(members))
+        types = item_types(members, len(items))
+        return [
+            self.read(item, of, (*steps, str(index))) for index, (item, of) in enumerate(zip(items, types, strict=True))
+        ]
+
+    def _mapping(self, value: Any, members: tuple[Any, ...], steps: Steps, *, lenient: bool) -> dict[str, Any]:
+        if not lenient and not any(is_mapping(member) or takes_anything(member) for member in members):
+            raise UnreadableError(expectation(members))
+        entries = _entries_of(value)
+        named, others = value_types(members)
+        reader = self
+        if self.dialect is PAYLOAD and not named and others is not Any:
+            reader = _Reader(PAYLOAD_DICT, self.errors)
+        if has_only_fields(members) and not lenient:
+            self._refuse_unknown([key for key in entries if key not in named], list(named), value, steps)
+        return {
+            checked_text(key): reader.read(item, named.get(key, others), (*steps, key)) for key, item in entries.items()
+        }
+
+    def _refuse_unknown(self, unknown: list[str], known: list[str], value: Any, steps: Steps) -> None:
+        places = {entry.key.text: entry.key for entry in value.entries} if isinstance(value, Mapping) else {}
+        for number, key in enumerate(unknown):
+            nearest = did_you_mean(key, known) if number < MOST_SUGGESTIONS else ""
+            message = f"unknown option; {nearest}" if nearest else "unknown option"
+            place = (places[key].line, places[key].column) if key in places else (0, 0)
+            self.errors.append(UnknownKeyError(message, "", *place, (*steps, key)))
+
+    def _single(self, value: Any, members: tuple[Any, ...], *, lenient: bool) -> Any:
+        if isinstance(value, str) and self.dialect.strings_are_plain:
+            value = _plain(value)
+        data = self._scalar(value, members) if isinstance(value, Scalar) else value
+        try:
+            return checked(data, members, lenient=lenient)
+        except UnreadableError as error:
+            if self.dialect is FILE and isinstance(data, str):
+                error.hint = error.hint or _hint(members)
+            raise
+
+    def _scalar(self, scalar: Scalar, members: tuple[Any, ...]) -> Any:
+        text = checked_text(scalar.text)
+        if scalar.tag == "str" or (not scalar.plain and scalar.tag is None):
+            return text
+        if scalar.tag is not None or any(member in (Any, object) for member in members):
+            return _resolve(scalar)
+        return text_as(text, members, self.dialect)
+
+
+def _hint(members: tuple[Any, ...]) -> str:
+    if int in members or float in members:
+        return "write a number, without quotes"
+    return "write true or false, without quotes" if bool in members else ""
+
+
+def _entries_of(value: Any) -> dict[str, Any]:
+    return {entry.key.text: entry.value for entry in value.entries} if isinstance(value, Mapping) else value
 
 
 def _is_null(value: Any, members: tuple[Any, ...], dialect: Dialect, *, nullable: bool) -> bool:
@@ -127,37 +218,7 @@ def _reference(value: Any, annotation: Any) -> Reference:
     text = value.text if isinstance(value, Scalar) else value
     if isinstance(text, str) and text:
         return Reference(checked_text(text), content_type(bare(annotation)))
-    hint = "write the name of the secret, file:PATH or env:NAME"
-    place = getattr(value, "line", 0), getattr(value, "column", 0)
-    raise UnreadableError("a secret is given by reference", hint, *place)
-
-
-def _read_mapping(value: Any, members: tuple[Any, ...], dialect: Dialect) -> dict[str, Any]:
-    pairs = {entry.key.text: entry.value for entry in value.entries} if isinstance(value, Mapping) else value
-    named, others = value_types(members)
-    if dialect is PAYLOAD and not named and others is not Any:
-        dialect = PAYLOAD_DICT
-    return {checked_text(key): read(item, named.get(key, others), dialect) for key, item in pairs.items()}
-
-
-def _read_single(value: Any, members: tuple[Any, ...], dialect: Dialect) -> Any:
-    scalar = _plain(value) if isinstance(value, str) and dialect.strings_are_plain else value
-    if not isinstance(scalar, Scalar):
-        return checked_data(value, members)
-    try:
-        return _read_scalar(scalar, members, dialect)
-    except UnreadableError as error:
-        error.line, error.column = error.line or scalar.line, error.column or scalar.column
-        raise
-
-
-def _read_scalar(scalar: Scalar, members: tuple[Any, ...], dialect: Dialect) -> Any:
-    text: str = checked_text(scalar.text)
-    if scalar.tag == "str" or (not scalar.plain and scalar.tag is None):
-        return checked_data(text, members)
-    if scalar.tag is not None or any(member in (Any, object) for member in members):
-        return checked_data(_resolve(scalar), members)
-    return text_as(text, members, dialect)
+    raise UnreadableError("a secret is given by reference", "write the name of the secret, file:PATH or env:NAME")
 
 
 def _resolve(scalar: Scalar) -> Any:

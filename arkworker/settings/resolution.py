@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from arkworker.options import DEBUG
-from arkworker.secret import MARKER
 from arkworker.settings.command_line import CommandLineSource
 from arkworker.settings.env_file import EnvFileSource
 from arkworker.settings.environment import EnvironmentSource
@@ -55,7 +54,7 @@ class SecretRequest:
     """A secret that an option refers to.
 
     Attributes:
-        marker: What stands for it while values are validated.
+        marker: The key of what is loaded for it.
         path: The option.
         reference: What to load, and as which type.
         origin: Where the reference was given.
@@ -187,7 +186,8 @@ def _secret_requests(ledger: Ledger) -> Iterator[SecretRequest]:
     number = 0
     for path, claim in ledger.claims.items():
         for reference in references_in(claim.value):
-            yield SecretRequest(f"{MARKER}{number}", path, reference, claim.origin)
+            # Secrets are also loaded by names, which hold no such character.
+            yield SecretRequest(f"\0secret {number}", path, reference, claim.origin)
             number += 1
 
 

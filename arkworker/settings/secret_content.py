@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
@@ -35,8 +34,7 @@ def read_secret(content: Any, annotation: Any) -> Secret[Any]:
     if annotation in (Any, object):
         return Secret(freeze(content))
     try:
-        document = json.dumps(_plain(content, annotation))
-        return Secret(TypeAdapter(annotation).validate_json(document, strict=True))
+        return Secret(TypeAdapter(annotation).validate_python(_plain(content, annotation)))
     except ValidationError as error:
         lines = error.errors(include_url=False, include_input=False)
         message = "; ".join(dict.fromkeys(_say(line, annotation) for line in lines[:3]))

@@ -14,7 +14,7 @@ from arkworker.settings.platform import Settings, platform_fields
 from arkworker.settings.provenance import Ledger, Origin, Path, Place
 from arkworker.settings.reading import read_text
 from arkworker.settings.unreadable import UnreadableError
-from arkworker.text import did_you_mean, printable
+from arkworker.text import MOST_SUGGESTIONS, did_you_mean, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from arkworker.settings.catalogue import WorkerOptions
 
-#: Nearest names are looked for this many times in one source; a file of a thousand unknown keys needs no more.
-MOST_SUGGESTIONS = 20
 PLATFORM_FIELDS = platform_fields()
 
 

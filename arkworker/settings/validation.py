@@ -1,16 +1,20 @@
-"""The strict validation of everything at once."""
+"""The validation of everything at once.
+
+Reading has seen to it that every value is of a kind that its option declares; here, constraints and the author's
+validators have their say.
+"""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from arkworker.configuration import BY_SETTINGS
 from arkworker.errors import ConfigurationError
 from arkworker.frozen import freeze
-from arkworker.secret import CONTEXT_KEY, MARKER, Secret, UnloadedSecret
+from arkworker.secret import Secret, UnloadedSecret
 from arkworker.settings.complaints import Complaints
 from arkworker.settings.group_defaults import complete
 from arkworker.settings.reading import Reference
@@ -56,19 +60,12 @@ def _values(root: str, model: type[BaseModel] | None, resolution: Resolution, se
     """An instance of the model; None when something is wrong with its values, which is reported."""
     # References are told apart by identity: the same name may be given for two options of different types.
     markers = {id(request.reference): request.marker for request in resolution.secrets}
-    tree = _claimed(root, resolution)
+    tree: dict[str, Any] = _with_secrets(_claimed(root, resolution), markers, secrets)
     if model is None:
-        return freeze(_with_secrets(tree, markers, secrets))
-
-    def keep(default: Secret[Any]) -> str:
-        marker = f"{MARKER}default {len(secrets)}"
-        secrets[marker] = default
-        return marker
-
-    complete(tree, model, keep)
-    text = json.dumps(tree, default=lambda reference: markers[id(reference)])
+        return freeze(tree)
+    complete(tree, model)
     try:
-        return model.model_validate_json(text, strict=True, context={CONTEXT_KEY: secrets})
+        return model.model_validate(tree, context={BY_SETTINGS: True})
     except ValidationError as error:
         lines = error.errors(include_url=False, include_input=False)
         failure = None
@@ -77,7 +74,7 @@ def _values(root: str, model: type[BaseModel] | None, resolution: Resolution, se
     complaints = Complaints(
         root,
         model,
-        json.loads(text),
+        tree,
         secrets.values(),
         resolution.ledger,
         at_desk=resolution.is_developer_mode,

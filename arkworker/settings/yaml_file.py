@@ -9,7 +9,7 @@ from arkworker.settings.configuration_source import ConfigurationSource, Given
 from arkworker.settings.dialects import FILE
 from arkworker.settings.excerpts import hidden_lines, shown_part
 from arkworker.settings.provenance import Origin, Path, Place
-from arkworker.settings.reading import read
+from arkworker.settings.scalars import text_as
 from arkworker.settings.yaml_document import parse_yaml
 from arkworker.settings.yaml_nodes import Mapping, Node, Scalar, Sequence, YamlError, is_null
 from arkworker.text import printable
@@ -114,8 +114,9 @@ class YamlFileSource(ConfigurationSource):
 
         return place_of
 
-    def place_of_error(self, given: Given, error: UnreadableError) -> Place:
-        return self._place(error.line, error.column) if error.line else given.place
+    def place_of_error(self, given: Given, error: UnreadableError, *, shown: bool) -> Place:
+        place = self._place(error.line, error.column) if error.line else given.place
+        return place if shown else Place(place.location)
 
     def _place(self, line: int, column: int) -> Place:
         excerpt = "" if line in self.hidden else shown_part(self.lines[line - 1], column)
@@ -136,7 +137,7 @@ class YamlFileSource(ConfigurationSource):
 
 
 def _boolean(node: Node | None) -> bool | None:
-    value = read(node, bool, FILE) if isinstance(node, Scalar) and node.tag in (None, "bool") else None
+    value = text_as(node.text, (bool,), FILE) if isinstance(node, Scalar) and node.plain else None
     return value if isinstance(value, bool) else None
 
 
