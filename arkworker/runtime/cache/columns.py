@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import functools
-import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.types import UserDefinedType
 
-from arkworker.runtime.cache.points import Points, read_points
+from arkworker.runtime.cache.points import Points, read_points, write_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy.engine import Dialect
-
-_encode = json.JSONEncoder().encode
 
 
 class HexId(UserDefinedType[uuid.UUID]):
@@ -42,8 +39,8 @@ class PointsText(UserDefinedType[Points]):
     def get_col_spec(self, **_options: object) -> str:
         return "text"
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002 - SQLAlchemy's signature
-        return lambda value: None if value is None else _encode(value)
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002
+        return write_points
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002
         return read_points

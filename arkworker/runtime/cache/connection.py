@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _BUSY_SECONDS = 30.0
 # Whatever the header of the file asks for; more takes memory and was hardly faster.
 _CACHE_KILOBYTES = 1000
-_LARGER_CACHE_KILOBYTES = 4000
+_LARGER_CACHE_KILOBYTES = 2000
 _STEPS_BETWEEN_LOOKS = 50_000
 # From "Defense against the dark arts" of SQLite's own documentation.
 _PRECAUTIONS = ("PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON", "PRAGMA mmap_size=0")

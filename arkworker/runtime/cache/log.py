@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import struct
@@ -28,7 +29,11 @@ def copy_with_log(path: str, real: Path, private: Path) -> Path:
         source.execute("PRAGMA mmap_size=0")
         source.execute("PRAGMA trusted_schema=OFF")
         source.backup(target)
-        _check_log(path, copy)
+        try:
+            _check_log(path, copy)
+        except (FileNotFoundError, struct.error):
+            # SQLite deleted the log, or made no index of it.
+            raise refusal(path, "has a write-ahead log that is none, or not its own") from None
     return whole
 
 
@@ -72,8 +77,12 @@ def recover(path: str, real: Path) -> None:
 
 def _check_names_no_other(path: str, journal: Path) -> None:
     # A journal of several databases ends with the name of a file that SQLite deletes. Ours are of one.
-    if journal.exists() and journal.read_bytes()[-8:] == _JOURNAL_MAGIC:
-        raise refusal(path, "has a rollback journal of several databases")
+    if not journal.exists() or journal.stat().st_size < 8:
+        return
+    with journal.open("rb") as file:
+        file.seek(-8, os.SEEK_END)
+        if file.read() == _JOURNAL_MAGIC:
+            raise refusal(path, "has a rollback journal of several databases")
 
 
 def beside(real: Path, suffix: str) -> Path:

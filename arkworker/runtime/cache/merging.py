@@ -50,7 +50,8 @@ def merge(  # noqa: PLR0913 - the limits are named by the caller, one by one
     """Merge parents of versions 3 to 5 into a new cache of version 5 that takes the place of `output`.
 
     Parents are only read. Until the result is complete, checked and on the disk, `output` stays as it is; what it
-    held is not part of the result.
+    held is not part of the result. Of the entities of version 3, only the types have a place in version 5, and one of
+    each type in a transcription; others of the same type count as conflicts.
 
     Args:
         parents: Their paths; a row of a later one replaces a row with the same id of an earlier one.
@@ -61,8 +62,11 @@ def merge(  # noqa: PLR0913 - the limits are named by the caller, one by one
         max_seconds: The time of the whole merge.
 
     Raises:
+        ValueError: `on_conflict` is neither.
         CacheError: A parent cannot be used, or the result cannot be written. Nothing is left behind.
     """
+    if on_conflict not in ("replace", "refuse"):
+        raise ValueError(f"on_conflict is replace or refuse, not {on_conflict!r}")
     target = find_target(output)
     limits = Limits(max_bytes, max_value_bytes, Deadline(max_seconds))
     with refusing(target, limits.deadline), scratch_directory(target) as scratch:

@@ -8,6 +8,20 @@ from typing import Any
 
 Points = list[list[float]]
 _decode = json.JSONDecoder().decode
+_encode = json.JSONEncoder().encode
+
+
+def write_points(points: Any) -> str | None:
+    """The text of a polygon.
+
+    Raises:
+        ValueError: It is no list of points [x, y]; the next task would refuse the whole cache.
+    """
+    if points is None:
+        return None
+    if not _is_polygon(points):
+        raise ValueError("a polygon is a list of points [x, y] with finite coordinates")
+    return _encode(points)
 
 
 def read_points(text: str | None) -> Any:
@@ -25,11 +39,15 @@ def are_points(text: bytes) -> bool:
         points = read_points(text.decode())
     except (ValueError, RecursionError):
         return False
-    return points is None or (isinstance(points, list) and all(_is_point(point) for point in points))
+    return points is None or _is_polygon(points)
+
+
+def _is_polygon(points: object) -> bool:
+    return isinstance(points, list | tuple) and all(_is_point(point) for point in points)
 
 
 def _is_point(point: object) -> bool:
-    return isinstance(point, list) and len(point) == 2 and all(_is_number(number) for number in point)
+    return isinstance(point, list | tuple) and len(point) == 2 and _is_number(point[0]) and _is_number(point[1])
 
 
 def _is_number(number: object) -> bool:

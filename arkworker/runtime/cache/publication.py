@@ -68,7 +68,11 @@ def publish(built: Path, target: Path) -> None:
 def _lock(scratch: Path) -> sqlite3.Connection:
     # SQLite's lock: it ends with its process, however that ends, and works on every system.
     connection = sqlite3.connect(scratch / "lock", timeout=0, isolation_level=None, check_same_thread=False)
-    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

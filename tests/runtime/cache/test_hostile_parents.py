@@ -302,11 +302,17 @@ def test_a_cut_log_is_refused(write_cache: Any, rows: Any, tmp_path: Path, outpu
     assert "write-ahead log" in refused(parent, output)
 
 
-def test_what_is_no_log_is_refused(write_cache: Any, rows: Any, output: Path) -> None:
-    """A file of that name with anything else in it."""
-    parent = write_cache("1.sqlite", rows.element(1))
-    parent.with_name("1.sqlite-wal").write_bytes(b"not a log" * 999)
-    assert refused(parent, output)
+@pytest.mark.parametrize("content", [b"not a log" * 999, b"\0" * 40, b"\x37\x7f\x06\x82" + bytes(28), b"x"])
+@pytest.mark.parametrize("mode", ["DELETE", "WAL"])
+def test_what_is_no_log_is_refused(write_cache: Any, rows: Any, output: Path, mode: str, content: bytes) -> None:
+    """A file of that name with anything else in it; one with no frame at all has nothing to leave out."""
+    parent = write_cache("1.sqlite", rows.element(1), extra=f"PRAGMA journal_mode={mode};")
+    parent.with_name("1.sqlite-wal").write_bytes(content)
+    output.parent.mkdir()
+    if len(content) == 32:
+        assert merge([parent], output).rows["elements"] == 1
+    else:
+        assert "write-ahead log" in refused(parent, output)
 
 
 def test_a_rollback_journal_is_refused(write_cache: Any, rows: Any, output: Path) -> None:

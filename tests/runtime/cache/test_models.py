@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import inspect
+from sqlalchemy.exc import StatementError
 
 from arkworker.runtime.cache import (
     CachedDataset,
@@ -99,3 +100,20 @@ def test_values_have_their_types(engine: Engine) -> None:
         assert (element.parent_id, element.polygon, element.mirrored) == (parent, points, True)
         stored = session.connection().exec_driver_sql("SELECT polygon, mirrored, initial FROM elements").one()
     assert tuple(stored) == ("[[0, 0], [10, 0], [10, 20.5]]", 1, 0)
+
+
+@pytest.mark.parametrize(
+    "polygon", ["[[0, 0]]", [0, 0, 9, 9], [[0, 0, 0]], [[0, float("nan")]], [["0", "0"]], {}, [[True, 1]]]
+)
+def test_a_polygon_that_could_not_be_read_is_not_written(engine: Engine, polygon: Any) -> None:
+    """The next task would refuse the whole cache."""
+    with pytest.raises(StatementError, match="a polygon is a list of points"), session_scope(engine) as session:
+        session.add(CachedElement(id=uuid.uuid4(), type="line", polygon=polygon))
+
+
+def test_points_may_be_tuples(engine: Engine) -> None:
+    """As geometry libraries give them."""
+    with session_scope(engine) as session:
+        session.add(CachedElement(id=uuid.uuid4(), type="line", polygon=((0, 0), (1, 2))))
+    with session_scope(engine) as session:
+        assert session.query(CachedElement).one().polygon == [[0, 0], [1, 2]]
