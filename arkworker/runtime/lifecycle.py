@@ -40,14 +40,28 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
         StoppedError: A signal ended the run.
         ArkworkerError: What else ended it; its class decides the exit code.
     """
-    context = prepare(preparation, stopping)
-    with open_cache_of(context, preparation) as sessions:
+    with _instance_stopped_after(preparation):
+        context = prepare(preparation, stopping)
+        with open_cache_of(context, preparation) as sessions:
+            stopping.check()
+            try:
+                _hand_over(worker, _handover(context, preparation, sessions, stopping))
+            finally:
+                _tear_down(worker, context, stopping)
         stopping.check()
-        try:
-            _hand_over(worker, _handover(context, preparation, sessions, stopping))
-        finally:
-            _tear_down(worker, context, stopping)
-    stopping.check()
+
+
+@contextmanager
+def _instance_stopped_after(preparation: Preparation) -> Iterator[None]:
+    """Stop the vast.ai instance that this run was started in, however the run ends."""
+    try:
+        yield
+    finally:
+        settings = preparation.resolution.settings if hasattr(preparation, "resolution") else None
+        if settings and settings.bootstrap and settings.container_id and settings.container_api_key:
+            from arkworker.runtime.bootstrap import stop_instance
+
+            stop_instance(settings.vast_url, settings.container_id, settings.container_api_key.get_secret_value())
 
 
 def prepare(preparation: Preparation, stopping: Stopping) -> WorkerContext[Any]:

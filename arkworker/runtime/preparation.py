@@ -75,6 +75,7 @@ class Preparation:
             loaded: Mapping[str, Secret[Any]] = {}
             values = validate(self.resolution)
         else:
+            self._bootstrap()
             self._make(work_dir)
             loaded, values = self._load_and_validate()
         context = self._context(values, loaded, work_dir)
@@ -110,6 +111,34 @@ class Preparation:
             if self._is_ended:
                 self._client.end()
         return self._client
+
+    def _bootstrap(self) -> None:
+        """Prepare the task where no agent does, once nothing else is known to be wrong."""
+        settings, ledger = self.resolution.settings, self.resolution.ledger
+        if not settings.bootstrap or ledger.problems:
+            return
+        from arkworker.runtime.bootstrap import Task, bootstrap
+
+        origin = ledger.claims["bootstrap",].origin
+        needed = {
+            "PONOS_TASK": settings.task_id,
+            "PONOS_DATA": settings.data_dir,
+            "TASK_PARENTS": settings.bootstrap_parents,
+        }
+        for variable, value in needed.items():
+            if value is None:
+                ledger.report(("bootstrap",), f"needs {variable}, which is not set", origin)
+        if ledger.problems:
+            return
+        model_dir = Path(settings.model_dir) if settings.model_dir else None
+        task = Task(
+            settings.task_id or "",
+            data_directory(settings, self.inputs.environ),
+            settings.bootstrap_parents or {},
+            settings.bootstrap_model_version,
+            model_dir,
+        )
+        bootstrap(self._get_client(), task)
 
     def _make(self, work_dir: Path) -> None:
         mistake = ensure_directory(work_dir)
