@@ -46,7 +46,8 @@ OptionalObject = Annotated[JsonObject, BeforeValidator(_empty_where_null, json_s
 class _Part(BaseModel):
     """A part of an answer; what is not named here is kept and not looked at."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+    # Built when the first answer arrives: at a desk, none does.
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True, defer_build=True)
 
     @model_validator(mode="after")
     def _freeze(self) -> Self:
@@ -127,18 +128,16 @@ class LegacyRun(_Part):
         configuration: Annotated[
             _LegacyDeclaration,
             BeforeValidator(_empty_where_null, json_schema_input_type=_LegacyDeclaration | None),
-        ] = _LegacyDeclaration()
+        ] = Field(default_factory=_LegacyDeclaration)
 
     worker_version: _Version
     configuration: Annotated[
         _SavedConfiguration, BeforeValidator(_empty_where_null, json_schema_input_type=_SavedConfiguration | None)
-    ] = _SavedConfiguration()
+    ] = Field(default_factory=_SavedConfiguration)
 
 
 class ModernItem(_Part):
     """One value of the modern configuration."""
-
-    model_config = ConfigDict(extra="allow")
 
     key: Identifier
     value: Any
