@@ -48,6 +48,11 @@ class Examiner:
         tasks = [self._pool.submit(self._check_table, source, table) for table in columns_of(source.version)]
         return lambda: _wait(tasks)
 
+    def check_pages(self, file: ParentFile) -> None:
+        """Raises: CacheError: The structure of the file is damaged, also where it is free: it will be written to."""
+        with self._reading(file) as connection:
+            check_whole(connection, file.path)
+
     def check_result(self, built: Path, output: str, sources: Sequence[Source]) -> None:
         """Raises: CacheError: A reference of the result leads nowhere, or it was not written as it should."""
         tasks = [self._pool.submit(self._check_references, built, output, table, sources) for table in TABLES]
@@ -92,6 +97,7 @@ def check_own(path: str, real: Path) -> None:
         source = examiner.read_schema(file, (SCHEMA_VERSION,))
         if not source.is_inert:
             raise refusal(path, "has triggers or views, which would run when it is used")
+        examiner.check_pages(file)
         examiner.start(source)()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 import subprocess
 import sys
 import threading
@@ -174,6 +175,18 @@ def test_what_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(CacheError):
         open_cache(tmp_path / "db.sqlite", create=True)
     assert (tmp_path / "db.sqlite").read_bytes() == content
+
+
+def test_a_damaged_free_page_is_refused(write_cache: Any, rows: Any) -> None:
+    """The next row would overwrite a page in use."""
+    content = [rows.image(number) for number in range(400)]
+    path = write_cache("1.sqlite", *content, extra="DELETE FROM images;")
+    damaged = bytearray(path.read_bytes())
+    (trunk,) = struct.unpack_from(">I", damaged, 32)
+    struct.pack_into(">I", damaged, (trunk - 1) * 4096 + 8, 2)
+    path.write_bytes(damaged)
+    with pytest.raises(CacheError, match=r"1\.sqlite: is damaged"):
+        open_cache(path)
 
 
 def test_a_write_ahead_log_is_taken_over(write_cache: Any, rows: Any, tmp_path: Path) -> None:
