@@ -159,7 +159,7 @@ class _Reader:
         reader = self
         if self.dialect is PAYLOAD and not named and others is not Any:
             reader = _Reader(PAYLOAD_DICT, self.errors)
-        if has_only_fields(members) and not lenient:
+        if self.dialect.refuses_unknown and has_only_fields(members) and not lenient:
             self._refuse_unknown([key for key in entries if key not in named], list(named), value, steps)
         return {
             checked_text(key): reader.read(item, named.get(key, others), (*steps, key)) for key, item in entries.items()

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from arkworker.frozen import freeze
-from arkworker.options import alternatives, parts_of
+from arkworker.options import alternatives, key_of, parts_of
 from arkworker.secret import Secret
-from arkworker.settings.dialects import FILE, PAYLOAD
+from arkworker.settings.dialects import PAYLOAD, SECRET
 from arkworker.settings.messages import is_of_author, message_of
 from arkworker.settings.reading import read, read_text
 from arkworker.settings.redaction import REFUSED
 from arkworker.settings.unreadable import UnreadableError
 from arkworker.settings.yaml_document import parse_yaml
-from arkworker.settings.yaml_nodes import YamlError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
+
+MOST_SAID = 3  # of what is wrong with one content
 
 
 def read_secret(content: Any, annotation: Any) -> Secret[Any]:
@@ -37,9 +38,13 @@ def read_secret(content: Any, annotation: Any) -> Secret[Any]:
         return Secret(TypeAdapter(annotation).validate_python(_plain(content, annotation)))
     except ValidationError as error:
         lines = error.errors(include_url=False, include_input=False)
-        message = "; ".join(dict.fromkeys(_say(line, annotation) for line in lines[:3]))
-    except (UnreadableError, YamlError, RecursionError, PydanticUserError, TypeError, ValueError):
-        message = "not readable as its type"
+        said = [(line["loc"], REFUSED if is_of_author(line) else message_of(line)) for line in lines]
+    except UnreadableError as error:
+        said = [(one.steps, one.message) for one in error.errors]
+    except Exception:  # noqa: BLE001 - a parser, or a validator of the author, whose words may hold the content
+        said = [((), "not readable as its type")]
+    known = _known_names(annotation)
+    message = "; ".join(dict.fromkeys(_say(steps, words, known) for steps, words in said[:MOST_SAID]))
     raise UnreadableError(f"the content of this secret is refused: {message}")
 
 
@@ -49,7 +54,7 @@ def _plain(content: Any, annotation: Any) -> Any:
     if str in alternatives(annotation):
         return content
     if any(_is_structure(member) for member in alternatives(annotation)):
-        return read(parse_yaml(content), annotation, FILE)
+        return read(parse_yaml(content), annotation, SECRET)
     return read_text(content.strip(), annotation)
 
 
@@ -58,14 +63,12 @@ def _is_structure(member: Any) -> bool:
     return isinstance(origin, type) and (issubclass(origin, BaseModel) or origin in (dict, list, tuple, set, frozenset))
 
 
-def _say(line: Mapping[str, Any], annotation: Any) -> str:
-    known = {
-        field.alias or name
-        for part in parts_of(annotation)
-        if isinstance(part, type) and issubclass(part, BaseModel)
-        for name, field in part.model_fields.items()
-    }
+def _known_names(annotation: Any) -> set[str]:
+    models = (part for part in parts_of(annotation) if isinstance(part, type) and issubclass(part, BaseModel))
+    return {key_of(name, field) for model in models for name, field in model.model_fields.items()}
+
+
+def _say(steps: Iterable[int | str], words: str, known: set[str]) -> str:
     # A key that the type does not know may be part of the secret itself.
-    shown = [str(part) if isinstance(part, int) or part in known else "…" for part in line["loc"]]
-    message = REFUSED if is_of_author(line) else message_of(line)
-    return f"{'.'.join(shown)}: {message}" if shown else message
+    shown = [str(step) if str(step).isdecimal() or step in known else "…" for step in steps]
+    return f"{'.'.join(shown)}: {words}" if shown else words

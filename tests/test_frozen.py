@@ -1,0 +1,126 @@
+"""Containers that are still lists and dicts, and cannot be changed."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import pickle
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from arkworker.frozen import FrozenDict, FrozenList, freeze
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Pair(NamedTuple):
+    name: str
+    items: list[int]
+
+
+class Plain(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    items: list[int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    items: list[int]
+
+
+CHANGES_OF_LISTS: list[Callable[[Any], object]] = [
+    lambda value: value.append(1),
+    lambda value: value.extend([1]),
+    lambda value: value.insert(0, 1),
+    lambda value: value.remove(1),
+    lambda value: value.pop(),
+    lambda value: value.clear(),
+    lambda value: value.sort(),
+    lambda value: value.reverse(),
+    lambda value: value.__setitem__(0, 2),
+    lambda value: value.__delitem__(0),
+    lambda value: value.__iadd__([1]),
+    lambda value: value.__imul__(2),
+]
+CHANGES_OF_DICTS: list[Callable[[Any], object]] = [
+    lambda value: value.update(a=1),
+    lambda value: value.setdefault("b", 1),
+    lambda value: value.pop("a"),
+    lambda value: value.popitem(),
+    lambda value: value.clear(),
+    lambda value: value.__setitem__("a", 2),
+    lambda value: value.__delitem__("a"),
+    lambda value: value.__ior__({"b": 1}),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES_OF_LISTS)
+def test_list_refuses_every_change(change: Callable[[Any], object]) -> None:
+    """Each way to change a list says how to get one that can be changed."""
+    with pytest.raises(TypeError, match=r"a FrozenList cannot be changed: make a copy with list\(…\)"):
+        change(FrozenList([1]))
+
+
+@pytest.mark.parametrize("change", CHANGES_OF_DICTS)
+def test_dict_refuses_every_change(change: Callable[[Any], object]) -> None:
+    """Each way to change a dict says how to get one that can be changed."""
+    with pytest.raises(TypeError, match=r"a FrozenDict cannot be changed: make a copy with dict\(…\)"):
+        change(FrozenDict(a=1))
+
+
+def test_frozen_is_equal_to_plain() -> None:
+    """User code that compares, dumps or unpacks sees lists and dicts."""
+    frozen = freeze({"a": [1, {"b": 2}]})
+
+    assert frozen == {"a": [1, {"b": 2}]}
+    assert json.dumps(frozen) == '{"a": [1, {"b": 2}]}'
+    assert [*frozen["a"], 3] == [1, {"b": 2}, 3]
+
+
+def test_equal_values_have_equal_hashes() -> None:
+    """A frozen value can be a key, whatever the order of a dict."""
+    assert hash(freeze({"a": [1], "b": 2})) == hash(freeze({"b": 2, "a": [1]}))
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
+def test_copies_are_frozen(copied: Callable[[Any], Any]) -> None:
+    """Copying and pickling keep type and content."""
+    frozen = freeze({"a": [1, {"b": []}]})
+
+    again = copied(frozen)
+
+    assert again == frozen
+    assert [type(again), type(again["a"]), type(again["a"][1]["b"])] == [FrozenDict, FrozenList, FrozenList]
+
+
+def test_copies_by_method_can_be_changed() -> None:
+    """`copy()` is what people call to get one of their own."""
+    assert [type(freeze([1]).copy()), type(freeze({}).copy())] == [list, dict]
+
+
+@pytest.mark.parametrize(
+    "holder", [Pair("a", [1]), Plain(items=[1]), Data([1]), ("a", [1])], ids=lambda item: type(item).__name__
+)
+def test_freezing_reaches_into(holder: Any) -> None:
+    """What a named tuple, a frozen model or a frozen dataclass holds is frozen, too."""
+    frozen = freeze(holder)
+
+    inner = frozen[1] if isinstance(frozen, tuple) else frozen.items
+    assert (type(frozen), type(inner)) == (type(holder), FrozenList)
+
+
+def test_sets_become_frozen_sets() -> None:
+    """A set is frozen with what is in it."""
+    assert freeze({(1, (2,))}) == frozenset({(1, (2,))})
+
+
+def test_freezing_twice_is_freezing_once() -> None:
+    """A frozen value is not copied again."""
+    frozen = freeze([1, [2]])
+
+    assert freeze(frozen) is frozen
