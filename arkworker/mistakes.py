@@ -94,7 +94,7 @@ def _field_mistakes(name: str, field: FieldInfo) -> Iterator[str]:
     key = key_of(name, field)
     if isinstance(field.validation_alias, (AliasChoices, AliasPath)) or field.validation_alias != field.alias:
         yield "an option has one name in all places: use alias"
-    if field.alias is not None and (not key.strip() or key != key.strip() or "=" in key or not key.isprintable()):
+    if field.alias is not None and not _is_sound(field.alias):
         yield "an alias has no '=', no control characters and no blanks around it"
     if key in RESERVED_KEYS:
         yield f"{key} means something else in a configuration file: choose another name, or an alias"
@@ -106,6 +106,10 @@ def _field_mistakes(name: str, field: FieldInfo) -> Iterator[str]:
         yield "a default made of other options cannot be shown beforehand: make it a property"
     for part in parts_of(field.annotation):
         yield from _type_mistakes(part)
+
+
+def _is_sound(alias: str) -> bool:
+    return alias != "" and alias == alias.strip() and "=" not in alias and alias.isprintable()
 
 
 def _type_mistakes(part: Any) -> Iterator[str]:
