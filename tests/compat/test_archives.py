@@ -34,7 +34,7 @@ close_delete_file(*extract_tar_zst_archive(Path(sys.argv[1]), Path(sys.argv[2]))
 
 def run_published(peer: Peer, script: str, first: Path, second: Path, workspace: Path) -> None:
     environment = {"TMPDIR": str(workspace), "HOME": str(workspace), "PATH": "/usr/bin:/bin"}
-    command = [peer(PUBLISHED), "-c", script, first, second]
+    command: list[str | Path] = [peer(PUBLISHED), "-c", script, first, second]
     subprocess.run(command, check=True, env=environment, cwd=workspace, capture_output=True)
 
 

@@ -10,7 +10,7 @@ import zstandard
 
 from arkworker.text import printable
 
-from .refusal import Refusal, blaming
+from .refusal import Refusal, blaming, check_path
 from .staging import remove_leftovers, staging_directory
 from .writing import tar
 
@@ -42,8 +42,10 @@ def create(
         ArchiveError: The directory is absent, has something that could not be extracted, or changes meanwhile; the
             archive cannot be written.
     """
-    source, target = Path(os.path.realpath(directory)), Path(os.path.realpath(archive))
-    with blaming(target, "cannot be created"):
+    with blaming(Path(archive), "cannot be created"):
+        check_path(archive)
+        check_path(directory)
+        source, target = Path(os.path.realpath(directory)), Path(os.path.realpath(archive))
         if not source.is_dir():
             raise Refusal(f"cannot be created: {printable(str(directory))} is no directory")
         if target.exists() and not target.is_file():

@@ -15,7 +15,7 @@ from .members import Stream
 from .merging import TREE
 from .names import MAX_PATH
 from .overlay import Overlay
-from .refusal import Refusal, blaming
+from .refusal import Refusal, blaming, check_path
 from .unpacking import unpack
 
 if TYPE_CHECKING:
@@ -77,6 +77,10 @@ def extract_parent_archives(
     paths = [Path(archive) for archive in archives]
     if not paths:
         return
+    for path in paths:
+        with blaming(path):
+            check_path(path)
+            check_path(destination)
     with blaming(paths[-1]), prepare(Path(destination)) as (target, staging):
         limit = free_space(staging) if max_bytes is None else max_bytes
         budget = Budget(limit, max_members, max_memory)
@@ -101,8 +105,6 @@ def _open(archive: Path) -> BinaryIO:
         file = os.open(archive, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise Refusal("there is no such archive") from None
-    except ValueError:
-        raise Refusal("has a NUL in its path") from None
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
         raise Refusal("is no regular file")

@@ -41,3 +41,13 @@ def blaming(archive: Path, failing: str = "cannot be extracted") -> Iterator[Non
         raise ArchiveError(name, f"{failing}: {error.strerror or 'the disk failed'}") from None
     except MemoryError:
         raise ArchiveError(name, "needs more memory than there is") from None
+
+
+def check_path(path: str | os.PathLike[str]) -> None:
+    """Refuse a path that no file can have: Python has other errors for it than for a file that is absent."""
+    try:
+        is_possible = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_possible = False
+    if not is_possible:
+        raise Refusal(f"no file can have the path {printable(os.fspath(path))}")

@@ -6,6 +6,7 @@ it, so there is none that could be followed, and a name without `..` cannot lead
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -109,8 +110,7 @@ class _Unpacker:
             content = stream.at_once(member.size)
             for piece in stream.pieces(member.size) if content is None else (content,):
                 _write(file, piece)
-            if 0 < member.modified < _LATEST_TIME:
-                os.utime(file, (member.modified, member.modified))
+            _set_time(file, member.modified)
         finally:
             os.close(file)
 
@@ -190,8 +190,14 @@ class _Unpacker:
 
 
 def _write(file: int, piece: memoryview) -> None:
-    while piece:
-        piece = piece[os.write(file, piece) :]
+    while (written := os.write(file, piece)) < len(piece):
+        piece = piece[written:]
+
+
+def _set_time(file: int, modified: int) -> None:
+    if 0 < modified < _LATEST_TIME:
+        with contextlib.suppress(OSError):  # some network file systems have times of their own
+            os.utime(file, (modified, modified))
 
 
 def _why(error: OSError) -> str:

@@ -155,6 +155,14 @@ def test_what_is_no_archive_is_one_line(kind: str, place: Path, tmp_path: Path) 
     assert list(place.iterdir()) == []
 
 
+@pytest.mark.parametrize("path", ["a\0b", "a\ud800b"])
+def test_a_destination_that_can_be_none_is_one_line(path: str, make: Any, place: Path) -> None:
+    """A NUL, or text that is no text, in a path given by a person."""
+    with pytest.raises(ArchiveError) as caught:
+        extract(make(make.Entry(b"f")), f"{place}/{path}")
+    assert str(caught.value).isprintable()
+
+
 def test_a_newline_in_the_path_of_the_archive_stays_on_its_line(place: Path, tmp_path: Path) -> None:
     """The path comes from outside, too."""
     with pytest.raises(ArchiveError) as caught:
