@@ -4,6 +4,8 @@
 the medians, the ratios to `tar --zstd`, sizes, disk peak and growth of memory. The subjects take turns, so that they
 meet the same noise. It needs 6 GB in the temporary directory (TMPDIR); the published library takes part when `make
 compat` has installed it.
+"""
+
 from __future__ import annotations
 
 import os
