@@ -1,4 +1,4 @@
-"""Containers that are still lists and dicts, and cannot be changed."""
+"""Containers that are still lists, dicts and sets, and cannot be changed."""
 
 from __future__ import annotations
 
@@ -53,9 +53,29 @@ class FrozenDict(dict[Any, Any]):
         return self
 
 
+class FrozenSet(set[Any]):
+    """A set that cannot be changed; equal to a set of the same items, and hashable."""
+
+    add = discard = remove = pop = clear = update = _refuse
+    difference_update = intersection_update = symmetric_difference_update = _refuse
+    __ior__ = __iand__ = __isub__ = __ixor__ = _refuse
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self))
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return FrozenSet, (list(self),)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+
 def freeze(value: Any) -> Any:
     """The same value, frozen to the bottom: lists, dicts, sets, and what is in tuples, models and dataclasses."""
-    if isinstance(value, (FrozenList, FrozenDict)):
+    if isinstance(value, (FrozenList, FrozenDict, FrozenSet)):
         return value
     if isinstance(value, dict):
         return FrozenDict({key: freeze(item) for key, item in value.items()})
@@ -64,7 +84,9 @@ def freeze(value: Any) -> Any:
     if isinstance(value, tuple):
         items = [freeze(item) for item in value]
         return type(value)._make(items) if hasattr(value, "_make") else tuple(items)
-    if isinstance(value, (set, frozenset)):
+    if isinstance(value, set):
+        return FrozenSet(map(freeze, value))
+    if isinstance(value, frozenset):
         return frozenset(map(freeze, value))
     _freeze_fields(value)
     return value

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from arkworker.frozen import FrozenDict, FrozenList, freeze
+from arkworker.frozen import FrozenDict, FrozenList, FrozenSet, freeze
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +56,22 @@ CHANGES_OF_DICTS: list[Callable[[Any], object]] = [
     lambda value: value.__setitem__("a", 2),
     lambda value: value.__delitem__("a"),
     lambda value: value.__ior__({"b": 1}),
+]
+
+CHANGES_OF_SETS: list[Callable[[Any], object]] = [
+    lambda value: value.add(2),
+    lambda value: value.discard(1),
+    lambda value: value.remove(1),
+    lambda value: value.pop(),
+    lambda value: value.clear(),
+    lambda value: value.update([2]),
+    lambda value: value.difference_update([1]),
+    lambda value: value.intersection_update([]),
+    lambda value: value.symmetric_difference_update([2]),
+    lambda value: value.__ior__({2}),
+    lambda value: value.__iand__(set()),
+    lambda value: value.__isub__({1}),
+    lambda value: value.__ixor__({2}),
 ]
 
 
@@ -114,9 +130,21 @@ def test_freezing_reaches_into(holder: Any) -> None:
     assert (type(frozen), type(inner)) == (type(holder), FrozenList)
 
 
-def test_sets_become_frozen_sets() -> None:
-    """A set is frozen with what is in it."""
-    assert freeze({(1, (2,))}) == frozenset({(1, (2,))})
+@pytest.mark.parametrize("change", CHANGES_OF_SETS)
+def test_set_refuses_every_change(change: Callable[[Any], object]) -> None:
+    """Each way to change a set says how to get one that can be changed."""
+    with pytest.raises(TypeError, match=r"a FrozenSet cannot be changed: make a copy with set\(…\)"):
+        change(FrozenSet([1]))
+
+
+def test_frozen_set_is_a_set() -> None:
+    """User code that asks for a set gets one; it hashes, and survives pickling."""
+    frozen = freeze({1, 2})
+
+    assert isinstance(frozen, set)
+    assert frozen == {1, 2}
+    assert {frozen: "a"}[pickle.loads(pickle.dumps(frozen))] == "a"
+    assert frozen | {3} == {1, 2, 3}
 
 
 def test_freezing_twice_is_freezing_once() -> None:
