@@ -16,6 +16,8 @@ ArkworkerError                          1   FAILED
 ├── ArchiveError                       78   an archive is damaged, hostile or too large
 ├── CacheError                         78   a cache database is damaged, hostile or of another version
 ├── ImageError (also ValueError)        1   the image of an element cannot be opened
+├── ResultError (also ValueError)       1   what a worker found cannot be published
+├── PublicationError                    1   not all of what a worker found was accepted
 └── StoppedError                    128+n   a signal ended the run in good order
 ```
 
@@ -30,7 +32,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
 
 
@@ -265,6 +267,40 @@ class ImageError(ArkworkerError, ValueError):
     def __init__(self, message: str, status: int | None = None) -> None:
         self.status = status
         super().__init__(message)
+
+
+class ResultError(ArkworkerError, ValueError):
+    """What a worker found cannot be published; the message names the field. Nothing of it was sent."""
+
+
+class PublicationError(ArkworkerError):
+    """Not all results of an element were accepted.
+
+    Attributes:
+        reason: Why it went no further.
+        accepted: How many of each kind are on Arkindex: `{"text_line": 50, "transcriptions": 50}`.
+        uncertain: How many of each kind may be there although the answer was lost.
+        missing: How many of each kind are not there.
+    """
+
+    def __init__(
+        self, reason: str, accepted: Mapping[str, int], uncertain: Mapping[str, int], missing: Mapping[str, int]
+    ) -> None:
+        self.reason = reason
+        self.accepted = dict(accepted)
+        self.uncertain = dict(uncertain)
+        self.missing = dict(missing)
+        super().__init__(reason, self.accepted, self.uncertain, self.missing)
+
+    def __str__(self) -> str:
+        parts = [f"accepted: {_counted(self.accepted)}", f"not accepted: {_counted(self.missing)}"]
+        if self.uncertain:
+            parts.insert(1, f"perhaps accepted: {_counted(self.uncertain)}")
+        return f"{'; '.join(parts)}; {self.reason}"
+
+
+def _counted(kinds: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "nothing"
 
 
 class StoppedError(ArkworkerError):

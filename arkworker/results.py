@@ -8,12 +8,26 @@ pair of x to the right and y downwards, in pixels of the whole image; an array o
 from __future__ import annotations
 
 import math
-from numbers import Real
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 
+from arkworker.errors import ResultError
 from arkworker.geometry import Polygon, as_polygon
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 Orientation: TypeAlias = Literal["horizontal-lr", "horizontal-rl", "vertical-rl", "vertical-lr"]
 MetadataType: TypeAlias = Literal["text", "markdown", "date", "location", "reference", "numeric", "url"]
@@ -24,29 +38,77 @@ def _number(value: Any) -> Any:
     return float(value) if isinstance(value, Real) and not isinstance(value, (bool, float)) else value
 
 
+def _integer(value: Any) -> Any:
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
+
+
+def _numbers(value: Any) -> Any:
+    """The numbers of an array as a list."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
 def _polygon(value: Any) -> Polygon:
     polygon = as_polygon(value)
-    if len(polygon) < 3:
-        raise ValueError(f"a polygon needs at least three points, not {len(polygon)}")
+    if len(set(polygon)) < 3:
+        raise ValueError(f"a polygon needs at least three different points, not {len(set(polygon))}")
+    if any(coordinate < 0 for point in polygon for coordinate in point):
+        raise ValueError("coordinates should not be negative")
     return polygon
 
 
-def _not_blank(value: Any) -> Any:
-    if isinstance(value, str) and not value.strip():
+def _storable(text: str) -> str:
+    if not text.strip():
         raise ValueError("should not be empty")
-    return value
+    if "\0" in text or (not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)):
+        raise ValueError("should hold no null character and no half of a surrogate pair")
+    return text
 
 
 Confidence = Annotated[float, BeforeValidator(_number), Field(ge=0, le=1, strict=True)]
+Whole = Annotated[int, BeforeValidator(_integer)]
 FiniteNumber = Annotated[float, BeforeValidator(_number), Field(strict=True)]
-Outline = Annotated[Polygon, PlainValidator(_polygon, json_schema_input_type=list[tuple[float, float]])]
-Name = Annotated[str, BeforeValidator(_not_blank), Field(max_length=250)]
-Text = Annotated[str, BeforeValidator(_not_blank)]
-Slug = Annotated[str, BeforeValidator(_not_blank), Field(max_length=50)]
+Name = Annotated[str, Field(max_length=250), AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(_storable)]
+Slug = Annotated[str, Field(max_length=50), AfterValidator(_storable)]
+
+if TYPE_CHECKING:
+    # Looser than what is kept, which is always tuples: authors give lists and arrays.
+    Outline: TypeAlias = Iterable[Any]
+    Numbers: TypeAlias = Iterable[float]
+    Ids: TypeAlias = Iterable[str]
+    Entities: TypeAlias = Sequence["Entity"]
+    Results: TypeAlias = Sequence["Result"]
+else:
+    Outline = Annotated[Polygon, PlainValidator(_polygon, json_schema_input_type=list[tuple[float, float]])]
+    Numbers = Annotated[tuple[FiniteNumber, ...], BeforeValidator(_numbers)]
+    Ids = tuple[Name, ...]
+    Entities = tuple["Entity", ...]
+    Results = tuple["Result", ...]
 
 
 class _Result(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, strict=True)
+
+    def __init__(self, /, **values: Any) -> None:
+        """Take the fields by name.
+
+        Raises:
+            ResultError: A field cannot be published; one line that names it.
+        """
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ResultError(_told(error)) from None
+
+
+def _told(error: ValidationError) -> str:
+    """The fields that are wrong and what is wrong with them, without what was given."""
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    places = (".".join([error.title, *map(str, problem["loc"])]) for problem in problems)
+    return "; ".join(
+        f"{printable(place, 100)}: {printable(problem['msg'].removeprefix('Value error, '))}"
+        for place, problem in zip(places, problems, strict=True)
+    )
 
 
 class Entity(_Result):
@@ -60,8 +122,8 @@ class Entity(_Result):
     """
 
     type: Name
-    offset: int = Field(ge=0)
-    length: int = Field(gt=0)
+    offset: Whole = Field(ge=0)
+    length: Whole = Field(gt=0)
     confidence: Confidence | None = None
 
 
@@ -79,13 +141,15 @@ class Transcription(_Result):
     text: Text
     confidence: Confidence
     orientation: Orientation = "horizontal-lr"
-    entities: tuple[Entity, ...] = Field((), strict=False)
+    entities: Entities = Field((), strict=False)
 
     @model_validator(mode="after")
     def _entities_lie_in_the_text(self) -> Self:
         for number, entity in enumerate(self.entities):
             if entity.offset + entity.length > len(self.text):
                 raise ValueError(f"entities.{number} ends beyond the text")
+        if len({(entity.type, entity.offset, entity.length) for entity in self.entities}) < len(self.entities):
+            raise ValueError("entities should be different from each other")
         return self
 
 
@@ -140,11 +204,11 @@ class Embedding(_Result):
     """
 
     kind: Literal["embedding"] = Field("embedding", repr=False)
-    value: tuple[FiniteNumber, ...] = Field(min_length=1, strict=False)
+    value: Numbers = Field(min_length=1, strict=False)
 
 
 class Update(_Result):
-    """A change of the element itself; what is left out stays as it is.
+    """A change of the element itself; what is left out stays as it is, and a confidence of None takes it away.
 
     Attributes:
         type: Slug of its new element type.
@@ -160,14 +224,20 @@ class Update(_Result):
     name: Name | None = None
     polygon: Outline | None = None
     confidence: Confidence | None = None
-    rotation_angle: int | None = Field(None, ge=0, le=359)
+    rotation_angle: Whole | None = Field(None, ge=0, le=359)
     mirrored: bool | None = None
 
     @model_validator(mode="after")
     def _something_changes(self) -> Self:
-        if not self.model_fields_set - {"kind"}:
+        if not self.changes:
             raise ValueError("nothing to update: give at least one field")
         return self
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The fields that change, by name."""
+        given = {name: getattr(self, name) for name in sorted(self.model_fields_set - {"kind"})}
+        return {name: value for name, value in given.items() if value is not None or name == "confidence"}
 
 
 class Link(_Result):
@@ -179,8 +249,8 @@ class Link(_Result):
     """
 
     kind: Literal["link"] = Field("link", repr=False)
-    parents: tuple[Name, ...] = Field((), strict=False)
-    children: tuple[Name, ...] = Field((), strict=False)
+    parents: Ids = Field((), strict=False)
+    children: Ids = Field((), strict=False)
 
     @model_validator(mode="after")
     def _something_is_linked(self) -> Self:
@@ -191,6 +261,9 @@ class Link(_Result):
 
 class Child(_Result):
     """A new element below the one that is processed, with results of its own.
+
+    One that has an outline, a transcription and no name is published together with that transcription, in one request
+    for many: where the parent has an element of that type and outline already, Arkindex takes that one.
 
     Attributes:
         type: Slug of its element type.
@@ -205,7 +278,7 @@ class Child(_Result):
     polygon: Outline | None = None
     name: Name | None = None
     confidence: Confidence | None = None
-    results: tuple[Result, ...] = Field((), strict=False)
+    results: Results = Field((), strict=False)
 
 
 Result: TypeAlias = Annotated[

@@ -99,7 +99,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation("CreateElement", "POST", "/api/v1/elements/create/"),
         Operation("CreateElements", "POST", "/api/v1/element/{id}/children/bulk/", answer="list"),
         Operation("CreateElementParent", "POST", "/api/v1/element/{child}/parent/{parent}/"),
-        Operation("CreateElementChildren", "POST", "/api/v1/element/parent/{id}/", answer="list"),
+        Operation("CreateElementChildren", "POST", "/api/v1/element/parent/{id}/", answer="anything"),
         Operation("CreateElementType", "POST", "/api/v1/elements/type/"),
         Operation("RetrieveCorpus", "GET", "/api/v1/corpus/{id}/"),
         Operation("CreateTranscription", "POST", "/api/v1/element/{id}/transcription/"),

@@ -16,7 +16,6 @@ TABLE = ROOT / "arkworker" / "runtime" / "client" / "table.py"
 # Operations that answer a plain list.
 LISTS = {
     "CreateElements",
-    "CreateElementChildren",
     "CreateElementTranscriptions",
     "ListElementMetaData",
     "ListArtifacts",
@@ -30,6 +29,9 @@ STATUS_ONLY = {
     "CompleteMultipartUpload",
     "AbortMultipartUpload",
 }
+
+# Operations whose answer is a list in the documentation, and an object for the published library.
+EITHER = {"CreateElementChildren"}
 
 # Operations that answer a file.
 FILES = {"DownloadArtifact", "DownloadExport"}
@@ -55,7 +57,7 @@ def answer_of(name: str) -> str:
         return "list"
     if name in STATUS_ONLY:
         return "nothing"
-    return "anything" if name in FILES else "object"
+    return "anything" if name in FILES | EITHER else "object"
 
 
 def render(document: dict[str, dict[str, dict[str, dict[str, object]]]]) -> str:

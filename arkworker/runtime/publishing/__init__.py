@@ -1,0 +1,12 @@
+"""Sends what a worker found on an element: planned without any effect, then performed.
+
+```
+results ──► nodes ──► merging ──► planning ──► Plan (requests in order, names that the corpus must have)
+                                                │
+                       corpus (ids of names) ──►├──► sending ──► Arkindex
+```
+"""
+
+from arkworker.runtime.publishing.publisher import ArkindexPublisher, SummarizingPublisher
+
+__all__ = ["ArkindexPublisher", "SummarizingPublisher"]

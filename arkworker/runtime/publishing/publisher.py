@@ -1,0 +1,92 @@
+"""Where the element loop leaves what user code found."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from arkworker.errors import ApiError, PublicationError, ResultError
+from arkworker.runtime.publishing.corpus import Corpus
+from arkworker.runtime.publishing.plan import BATCH_SIZE
+from arkworker.runtime.publishing.planning import plan
+from arkworker.runtime.publishing.sending import send
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from arkworker.element import Element
+    from arkworker.runtime.client import Client
+    from arkworker.runtime.publishing.plan import Plan
+
+logger = logging.getLogger(__name__)
+
+
+class ArkindexPublisher:
+    """Publishes on Arkindex; from any number of threads.
+
+    Args:
+        client: Sends the requests.
+        worker_run_id: Signs the results.
+        corpus_id: The run's corpus, for elements that do not say theirs.
+        creates: Slugs of the element types that may be created where a corpus lacks them.
+        batch_size: How many results of a kind one request holds at most.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        worker_run_id: str | None,
+        corpus_id: str | None = None,
+        creates: Collection[str] = (),
+        batch_size: int = BATCH_SIZE,
+    ) -> None:
+        self._client = client
+        self._run = worker_run_id
+        self._corpus_id = corpus_id
+        self._creates = frozenset(creates)
+        self._batch_size = batch_size
+        self._lock = threading.Lock()
+        self._corpora: dict[str, Corpus] = {}
+
+    def publish(self, element: Element, results: Sequence[Any]) -> None:
+        """Send all results of an element; returns once all are accepted.
+
+        Raises:
+            ResultError: Something cannot be published: nothing was sent.
+            PublicationError: Not all was accepted; it says what was.
+        """
+        made = plan(element, results, worker_run_id=self._run, corpus_id=self._corpus_id, batch_size=self._batch_size)
+        needs_corpus = made.element_types or made.classes or made.entity_types
+        try:
+            known = self._corpus_of(element).resolve(made) if needs_corpus else {}
+        except ApiError as error:
+            raise PublicationError(str(error), {}, {}, made.holds) from error
+        send(self._client, made.requests, known)
+        logger.debug("%s: published %s", element, summarize(made))
+
+    def _corpus_of(self, element: Element) -> Corpus:
+        corpus_id = element.corpus.id if element.corpus is not None else self._corpus_id
+        if corpus_id is None:
+            raise ResultError("the corpus of the element is unknown: its types and classes cannot be looked up")
+        with self._lock:
+            return self._corpora.setdefault(corpus_id, Corpus(self._client, corpus_id, self._creates))
+
+
+class SummarizingPublisher:
+    """Publishes nothing, as in developer mode: checks the results, and says what they are."""
+
+    def publish(self, element: Element, results: Sequence[Any]) -> None:
+        """Log how many results of each kind there are.
+
+        Raises:
+            ResultError: Something could not be published.
+        """
+        made = plan(element, results, worker_run_id=None, corpus_id="")
+        logger.info("%s: %s, not published: this run is read-only", element, summarize(made))
+
+
+def summarize(made: Plan) -> str:
+    """How many results of each kind a plan publishes: `12 text_line, 12 transcriptions`."""
+    return ", ".join(f"{count} {kind}" for kind, count in made.holds.items()) or "nothing found"
