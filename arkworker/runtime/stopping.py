@@ -33,10 +33,12 @@ class Stopping:
 
     Attributes:
         signal_number: The signal that came; None while there was none.
+        received: The same, known before the main thread could handle it.
     """
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
+        self.received: int | None = None
         self._is_interruptible = False
         self._has_interrupted = False
         self._callbacks: list[Callable[[], None]] = []
@@ -136,6 +138,7 @@ class Stopping:
     def _act(self, number: int, count: int) -> None:
         if count > 1:
             os._exit(128 + number)
+        self.received = number
         for callback in tuple(self._callbacks):
             callback()
 

@@ -54,6 +54,8 @@ class Clients:
 
     def stop(self, number: int) -> None:
         """Let nothing wait that lies ahead, cut off what does not come shortly, and hurry the reports."""
+        if self._timer is not None:
+            return
         self.intake_clock.stop(number)
         self.report_clock.hurry()
         self._timer = threading.Timer(CUT, self.intake.end)

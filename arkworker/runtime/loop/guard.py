@@ -138,8 +138,7 @@ class Guard:
         with self._changed:
             if self._stop is not None:
                 return
-            # The handler may still have to wait for the main thread.
-            number = self._stopping.signal_number or signal.SIGTERM
+            number = self._stopping.received or self._stopping.signal_number or signal.SIGTERM
             end = self._clock.now() + self._grace
             self._stop = _Deadline(end, end + PATIENCE, 128 + number)
             self._changed.notify_all()

@@ -6,7 +6,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from arkworker.errors import ArkworkerError
+from arkworker.errors import ApiError, ArkworkerError
 from arkworker.runtime.clock import SystemClock
 from arkworker.runtime.loop import cached, outcome
 from arkworker.runtime.loop.activities import Activities
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.publishing import Publisher
+    from arkworker.runtime.loop.sources import Source
 
 logger = logging.getLogger(__name__)
 
@@ -52,29 +53,47 @@ def process_elements(call: Callable[[Element, Any], Any], run: Handover, publish
     """
     outcome.check_path(run.settings.summary)
     clients = Clients(run.context.connection, read_only=run.context.is_read_only)
+    tally = Tally()
     try:
-        _ElementRun(call, run, clients, publisher or CountingPublisher()).perform()
+        source = _choose(run, clients, tally)
+        _ElementRun(call, run, clients, source, tally, publisher or CountingPublisher()).perform()
     finally:
         clients.close()
+
+
+def _choose(run: Handover, clients: Clients, tally: Tally) -> Source:
+    def initial_ids() -> list[str]:
+        return cached.initial_ids(run.sessions) if run.context.use_cache else []
+
+    with run.stopping.calling(lambda: clients.stop(run.stopping.received or 0)):
+        try:
+            return Choice(run.settings, run.context.process, run.origins, initial_ids).source(clients.intake, tally)
+        except ApiError:
+            run.stopping.check()  # a request that a signal ended says nothing about Arkindex
+            raise
 
 
 class _ElementRun:
     """The parts of one run, and who tells whom."""
 
-    def __init__(
-        self, call: Callable[[Element, Any], Any], run: Handover, clients: Clients, publisher: Publisher
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts that it connects
+        self,
+        call: Callable[[Element, Any], Any],
+        run: Handover,
+        clients: Clients,
+        source: Source,
+        tally: Tally,
+        publisher: Publisher,
     ) -> None:
         context, settings = run.context, run.settings
         self._run = run
         self._clients = clients
         self._clock = SystemClock()
         self._start = self._clock.now()
-        self._tally = Tally()
+        self._tally = tally
         self._failures = Failures()
         self._is_ending = False
-        choice = Choice(settings, context.process, run.origins, self._initial_ids)
-        source = self._source = choice.source(clients.intake, self._tally)
-        activities = self._activities(clients.reports)
+        self._source = source
         opener = LateOpener(partial(_refresh, context), local_files=context.is_developer_mode)
         self._retrieval = Retrieval(
             clients.intake,
@@ -86,7 +105,7 @@ class _ElementRun:
         self._intake = Intake(source, self._retrieval.prepare, settings.prefetch)
         clients.intake_clock.on_wait = self._intake.note_wait
         self._reports = Reports(
-            activities,
+            self._activities(clients.reports),
             publisher,
             self._tally,
             lambda element_id, error: self._failures.add(element_id, error, traced=False),
@@ -167,9 +186,6 @@ class _ElementRun:
         if not self._source.is_queue and (process.activity_state != "ready" or process.mode in WITHOUT_ACTIVITIES):
             return None
         return Activities(client, context.worker_run_id, process.id)
-
-    def _initial_ids(self) -> list[str]:
-        return cached.initial_ids(self._run.sessions) if self._run.context.use_cache else []
 
     def _retrieve_late(self, element_id: str) -> Element:
         found = cached.find_element(self._run.sessions, element_id) if self._run.context.use_cache else None
