@@ -79,15 +79,12 @@ def freeze(value: Any) -> Any:
         return value
     if isinstance(value, dict):
         return FrozenDict({key: freeze(item) for key, item in value.items()})
-    if isinstance(value, list):
-        return FrozenList(freeze(item) for item in value)
+    if isinstance(value, (list, set, frozenset)):
+        kind = FrozenList if isinstance(value, list) else FrozenSet if isinstance(value, set) else frozenset
+        return kind(map(freeze, value))
     if isinstance(value, tuple):
         items = [freeze(item) for item in value]
         return type(value)._make(items) if hasattr(value, "_make") else tuple(items)
-    if isinstance(value, set):
-        return FrozenSet(map(freeze, value))
-    if isinstance(value, frozenset):
-        return frozenset(map(freeze, value))
     _freeze_fields(value)
     return value
 
