@@ -75,14 +75,14 @@ configuration:
 """
 
 
-def test_the_declaration_is_written(command: Callable[..., Result], write_worker: Callable[[str], str]) -> None:
+def test_the_declaration_is_written(command: Callable[..., Result], write_worker: Callable[..., str]) -> None:
     """From class, docstring and configuration."""
     result = command("schema", write_worker(WORKER), "--format", "arkindex")
     assert (result.code, result.out, result.err) == (0, DECLARATION, "")
 
 
 def test_the_name_of_the_file_tells_the_format(
-    command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path
+    command: Callable[..., Result], write_worker: Callable[..., str], tmp_path: Path
 ) -> None:
     """A YAML file holds a declaration."""
     file = tmp_path / "w.yml"
@@ -92,7 +92,7 @@ def test_the_name_of_the_file_tells_the_format(
 
 @pytest.mark.parametrize("text", [DECLARATION, SAME_IN_SUBSTANCE])
 def test_a_file_that_agrees(
-    command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path, text: str
+    command: Callable[..., Result], write_worker: Callable[..., str], tmp_path: Path, text: str
 ) -> None:
     """Comments, order of keys, quotes and defaults that go without saying are the file's own."""
     file = tmp_path / "w.yml"
@@ -102,7 +102,7 @@ def test_a_file_that_agrees(
 
 
 def test_a_file_that_disagrees(
-    command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path
+    command: Callable[..., Result], write_worker: Callable[..., str], tmp_path: Path
 ) -> None:
     """Exit code 1 and the lines that differ."""
     file = tmp_path / "w.yml"
@@ -113,7 +113,7 @@ def test_a_file_that_disagrees(
 
 
 def test_a_file_that_is_no_declaration(
-    command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path
+    command: Callable[..., Result], write_worker: Callable[..., str], tmp_path: Path
 ) -> None:
     """Its problems, each with its place."""
     file = tmp_path / "w.yml"
@@ -124,7 +124,7 @@ def test_a_file_that_is_no_declaration(
 
 
 def test_what_cannot_be_declared_is_a_problem(
-    command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path
+    command: Callable[..., Result], write_worker: Callable[..., str], tmp_path: Path
 ) -> None:
     """It names the option and a way out, and no file is written."""
     file = tmp_path / "w.yml"
@@ -135,7 +135,7 @@ def test_what_cannot_be_declared_is_a_problem(
 
 
 def test_a_function_is_declared_by_its_attribute(
-    command: Callable[..., Result], write_worker: Callable[[str], str]
+    command: Callable[..., Result], write_worker: Callable[..., str]
 ) -> None:
     """Its name and docstring do what those of a class do."""
     result = command("schema", write_worker(WORKER, "function"), "--format", "arkindex")
@@ -144,7 +144,7 @@ def test_a_function_is_declared_by_its_attribute(
 
 @pytest.mark.parametrize("target", ["{0}:W.main", "{0}:main"])
 def test_the_console_command_is_that_of_the_project(
-    command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path, target: str
+    command: Callable[..., Result], write_worker: Callable[..., str], tmp_path: Path, target: str
 ) -> None:
     """The script in pyproject.toml that runs this worker."""
     path = write_worker(WORKER)
@@ -157,7 +157,7 @@ def test_the_console_command_is_that_of_the_project(
 
 @pytest.mark.parametrize("text", ["project = 1", "[project]\nscripts = 1", "[project.scripts]\nx = 1", "=", "\0"])
 def test_a_strange_project_has_no_command(
-    command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path, text: str
+    command: Callable[..., Result], write_worker: Callable[..., str], tmp_path: Path, text: str
 ) -> None:
     """The command of the image stands."""
     path = write_worker(WORKER)

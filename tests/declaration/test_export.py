@@ -282,9 +282,11 @@ def test_names_of_an_option() -> None:
         third: int = Field(1, title="Number 3")
 
     fields = exported(Configuration).configuration
-    assert [
-        (field.key, field.display_name) for field in fields
-    ] == [("the-first one", "The-first one"), ("second_one", "Second one"), ("third", "Number 3")]
+    assert [(field.key, field.display_name) for field in fields] == [
+        ("the-first one", "The-first one"),
+        ("second_one", "Second one"),
+        ("third", "Number 3"),
+    ]
 
 
 def test_the_worker_follows_from_its_class() -> None:

@@ -1,0 +1,69 @@
+"""The verb `import`: from a declaration file to a typed worker."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from arkworker.cli import terminal
+from arkworker.cli.flags import PlainParser
+from arkworker.declaration.generation import generate
+from arkworker.declaration.importing import Imported, import_file
+from arkworker.errors import ExitCode, UsageError
+from arkworker.settings.text_file import TextFileError, read_text_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from arkworker.runtime.stopping import Stopping
+
+DESCRIPTION = (
+    "Write a Python module with a typed worker from a declaration: arkindex/FILE.yml, or a former .arkindex.yml."
+)
+
+
+def perform(argv: Sequence[str], _stopping: Stopping) -> int:
+    flags = _parser().parse_args(list(argv))
+    imported = read_import(flags.file)
+    module = generate(imported.drafts, imported.notes)
+    if flags.output is None:
+        terminal.write(module.text)
+    else:
+        _create(Path(flags.output), module.text)
+    for note in imported.notes:
+        sys.stderr.write(f"arkworker: {note}\n")
+    return ExitCode.OK
+
+
+def read_import(name: str) -> Imported:
+    """What a declaration file declares.
+
+    Raises:
+        UsageError: It cannot be read.
+        ConfigurationError: It is no declaration that code can be written from.
+    """
+    try:
+        file = read_text_file(name)
+    except TextFileError as error:
+        raise UsageError(f"{name}: {error.reason}") from None
+    return import_file(file, Path(name).parent)
+
+
+def _parser() -> PlainParser:
+    parser = PlainParser("import", DESCRIPTION)
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument(
+        "--output", metavar="FILE", help="Write FILE, which must not exist, in place of standard output."
+    )
+    return parser
+
+
+def _create(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path} exists: choose another --output, or remove it") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None

@@ -1,0 +1,194 @@
+"""Workers of the former format, `.arkindex.yml`, in the words of the present one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from arkworker.declaration.content import FieldContent, WorkerContent
+from arkworker.declaration.generation import Draft
+from arkworker.declaration.legacy_fields import user_field
+from arkworker.declaration.metadata import label_of
+from arkworker.declaration.options_code import is_plain
+from arkworker.declaration.vocabulary import SHM_SIZE
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_KNOWN = (
+    *("name", "slug", "type", "description", "gpu_usage", "model_usage", "docker"),
+    *("configuration", "secrets", "user_configuration"),
+)
+_MAPPINGS = ("docker", "configuration", "user_configuration")
+_ENDINGS = re.compile(r"\.(json|ya?ml|txt|toml|ini|key|pem)$")
+
+
+@dataclass(slots=True)
+class LegacyWorker:
+    """One worker of the former format.
+
+    Attributes:
+        data: Its mapping.
+        read: Gives the text of a file beside the declaration; None where it cannot.
+        notes: What has no counterpart, or was changed; grows while the worker is converted.
+    """
+
+    data: dict[str, Any]
+    read: Callable[[str], str | None]
+    notes: list[str] = field(default_factory=list)
+
+    def convert(self) -> Draft:
+        name = _text(self.data.get("name"))
+        constants: dict[str, Any] = {}
+        users = self._users()
+        fields = [*self._statics(users, constants), *users.values(), *self._secrets()]
+        command, size = self._docker()
+        for key, value in self.data.items():
+            if key not in _KNOWN and value is not None:
+                self._note(key, "has no counterpart and was left out")
+            elif key in _MAPPINGS and value is not None and not isinstance(value, dict):
+                self._note(key, "should be a mapping; was left out")
+        content = WorkerContent(
+            slug=_text(self.data.get("slug")),
+            display_name=name,
+            type=_text(self.data.get("type")),
+            description=self._description() or name,
+            gpu_usage=self._usage("gpu_usage"),
+            model_usage=self._usage("model_usage"),
+            docker_command=command,
+            shm_size=size,
+            configuration=tuple(fields),
+        )
+        return Draft(content, constants)
+
+    def _note(self, where: str, message: str) -> None:
+        self.notes.append(f"{printable(_text(self.data.get('slug')), 60)}: {printable(where, 80)}: {message}")
+
+    def _description(self) -> str:
+        path = self.data.get("description")
+        if path is None:
+            return ""
+        text = self.read(path) if isinstance(path, str) else None
+        if not (text or "").strip():
+            self._note("description", "the file cannot be read, or is empty; the name of the worker stands for it")
+        return (text or "").strip()
+
+    def _usage(self, name: str) -> str:
+        value = self.data.get(name)
+        if isinstance(value, bool):
+            usage = "required" if value else "disabled"
+            self._note(name, f"was {str(value).lower()}; {usage} stands for it")
+            return usage
+        return _text(value) or "disabled"
+
+    def _docker(self) -> tuple[str | None, str | None]:
+        docker = self._mapping("docker")
+        for key in docker:
+            if key not in ("command", "shm_size") and docker[key] is not None:
+                is_image = key in ("build", "context", "image")
+                reason = "the image is given when the worker is imported" if is_image else "it has no counterpart"
+                self._note(f"docker.{key}", f"was left out: {reason}")
+        command = docker.get("command")
+        return None if command is None else _text(command), self._size(docker.get("shm_size"))
+
+    def _size(self, value: Any) -> str | None:
+        if value is None:
+            return None
+        size = f"{value}b" if isinstance(value, int) else _text(value).strip().lower()
+        if SHM_SIZE.fullmatch(size):
+            return size
+        self._note("docker.shm_size", "is no size; was left out: write it like 512m or 8g")
+        return None
+
+    def _mapping(self, name: str) -> dict[str, Any]:
+        value = self.data.get(name)
+        return value if isinstance(value, dict) else {}
+
+    def _users(self) -> dict[str, FieldContent]:
+        found = {}
+        for key, value in self._mapping("user_configuration").items():
+            converted = user_field(key, value, partial(self._note, f"user_configuration.{key}"))
+            if converted is not None:
+                found[key] = converted
+        return found
+
+    def _statics(self, users: dict[str, FieldContent], constants: dict[str, Any]) -> list[FieldContent]:
+        """The fixed values as fields that cannot be edited; what has no type there stays in code."""
+        fields = []
+        for key, value in self._mapping("configuration").items():
+            plain = self._plain(f"configuration.{key}", value)
+            if not is_plain(plain):
+                self._note(f"configuration.{key}", "is not finite; was left out")
+            elif key in users:
+                self._note(f"configuration.{key}", "users may set it, under user_configuration; that one counts")
+            elif (converted := static_field(key, plain)) is not None:
+                fields.append(converted)
+            else:
+                self._note(f"configuration.{key}", "has no type on Arkindex; it is kept in code, as NotDeclared")
+                constants[key] = plain
+        return fields
+
+    def _plain(self, where: str, value: Any) -> Any:
+        """Dates and what YAML else makes of text, as text."""
+        if isinstance(value, dict):
+            return {key: self._plain(where, item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._plain(where, item) for item in value]
+        if isinstance(value, (dt.date, bytes)):
+            self._note(where, "was no text, number or boolean; it is text now")
+            return value.isoformat() if isinstance(value, dt.date) else value.decode(errors="replace")
+        return value
+
+    def _secrets(self) -> list[FieldContent]:
+        names = self.data.get("secrets") or []
+        taken = {*self._mapping("user_configuration"), *self._mapping("configuration")}
+        fields = []
+        for name in map(_text, names if isinstance(names, list) else [names]):
+            key = _ENDINGS.sub("", PurePosixPath(name).name) or "secret"
+            while key in taken:
+                key += "_secret"
+            taken.add(key)
+            fields.append(
+                FieldContent(key, label_of(key), "secret", help_text=f"Was the secret {name}.", required=True)
+            )
+            self._note(f"secrets.{name}", f"is the option {key} now: users choose a secret for it")
+        return fields
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def static_field(key: str, value: Any) -> FieldContent | None:
+    """A fixed value as a field that cannot be edited, a mapping of them as a group; None where it has no type."""
+    kind = static_type(value)
+    label = label_of(key)
+    if kind is not None:
+        return FieldContent(key, label, kind, default=value, many=isinstance(value, list), editable=False)
+    if not isinstance(value, dict):
+        return None
+    children = [static_field(inner, item) for inner, item in value.items()]
+    if any(child is None or child.type == "group" for child in children):
+        return None
+    return FieldContent(key, label, "group", children=tuple(child for child in children if child is not None))
+
+
+def static_type(value: Any) -> str | None:
+    """The type on the form of a fixed value; None where it has none, as null, mixed lists and mappings with parts."""
+    if isinstance(value, list):
+        kinds = {static_type(item) for item in value} or {"string"}
+        if kinds == {"int", "float"}:
+            return "float"
+        kind = kinds.pop() if len(kinds) == 1 else None
+        return "string" if kind == "text" else kind if kind in ("int", "float", "string") else None
+    if isinstance(value, dict):
+        return "dict" if all(isinstance(item, str) for item in value.values()) and "" not in value else None
+    if isinstance(value, str):
+        return "text" if "\n" in value else "string"
+    names = ((bool, "bool"), (int, "int"), (float, "float"))
+    return next((name for of, name in names if isinstance(value, of)), None)

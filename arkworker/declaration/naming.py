@@ -1,0 +1,62 @@
+"""Python names for keys that may hold anything."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import unicodedata
+
+from arkworker.configuration import UserConfiguration
+from arkworker.declaration.metadata import words_of
+
+_LONGEST = 30  # characters
+_LONGEST_CLASS = 40
+_TYPES = {"bool", "int", "float", "str", "list", "dict"}
+#: pydantic warns of fields whose names begin like its own methods.
+_PROTECTED = ("model_validate", "model_dump")
+
+
+class Names:
+    """Hands out names, each once, whatever its case: variables of the environment have none."""
+
+    def __init__(self, taken: frozenset[str] = frozenset()) -> None:
+        self._taken = {name.upper() for name in taken}
+
+    def field(self, key: str, prefix: str = "") -> str:
+        """The name of an option: its key, where Python can hold it. `prefix` is the name of its group."""
+        return self._unique(_field_name(key), f"{prefix}_" if prefix else "")
+
+    def class_of(self, text: str, suffix: str) -> str:
+        """`PageLines` for `page-lines`; with the suffix where that is taken."""
+        plain = re.sub(r"[^0-9A-Za-z]+", "_", _ascii(text))
+        name = "".join(word[0].upper() + word[1:] for word in words_of(plain))[:_LONGEST_CLASS]
+        name = name if name[:1].isalpha() else f"{suffix}{name}"
+        is_free = name.upper() not in self._taken and not keyword.iskeyword(name)
+        return self._unique(name if is_free else f"{name}{suffix}")
+
+    def _unique(self, name: str, prefix: str = "") -> str:
+        candidate, number = name, 2
+        while f"{prefix}{candidate}".upper() in self._taken:
+            candidate, number = f"{name.rstrip('_')}_{number}", number + 1
+        self._taken.add(f"{prefix}{candidate}".upper())
+        return candidate
+
+
+def _ascii(text: str) -> str:
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
+def _field_name(key: str) -> str:
+    is_fit = key.isidentifier() and key.isascii() and len(key) <= _LONGEST
+    name = key if is_fit else re.sub(r"\W+", "_", _ascii(key)).strip("_")[:_LONGEST].strip("_")
+    if name.startswith("_"):
+        name = name.strip("_")
+    if not name or name[0].isdigit() or name.startswith(_PROTECTED):
+        name = f"option_{name}".rstrip("_")
+    # Names of classes begin with a capital, and options would hide them.
+    name = name.lower() if name.isupper() else name[0].lower() + name[1:]
+    return f"{name}_" if _is_reserved(name) else name
+
+
+def _is_reserved(name: str) -> bool:
+    return keyword.iskeyword(name) or name in _TYPES or name == "cls" or hasattr(UserConfiguration, name)

@@ -1,0 +1,146 @@
+"""One option of a declaration as a line of a configuration class."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from arkworker.declaration.layout import WIDTH, Bracketed, literal, prefixed, render, string, width
+from arkworker.declaration.metadata import label_of
+
+if TYPE_CHECKING:
+    from arkworker.declaration.content import FieldContent
+    from arkworker.declaration.layout import Part
+    from arkworker.declaration.naming import Names
+
+#: Where the names come from that generated code uses.
+HOMES = {
+    **dict.fromkeys(("Annotated", "Any", "Literal", "TYPE_CHECKING"), "typing"),
+    "Field": "pydantic",
+    **dict.fromkeys(("CorpusExport", "Declaration", "ElementType", "Model", "NotDeclared", "NotEditable"), "arkworker"),
+    **dict.fromkeys(("Required", "S3Bucket", "Secret", "Text", "UserConfiguration", "Worker"), "arkworker"),
+    **dict.fromkeys(("WorkerContext", "WorkerVersion"), "arkworker"),
+}
+_TYPES = {
+    "bool": "bool",
+    "int": "int",
+    "float": "float",
+    "string": "str",
+    "text": "Text",
+    "dict": "dict[str, str]",
+    "model": "Model",
+    "worker_version": "WorkerVersion",
+    "element_type": "ElementType",
+    "corpus_export": "CorpusExport",
+    "s3_bucket": "S3Bucket",
+    "secret": "Secret[str]",
+}
+
+
+class OptionsCode:
+    """Writes options.
+
+    Attributes:
+        imports: The names of `HOMES` that the code needs.
+        aliases: Types that have a name because they are long.
+    """
+
+    def __init__(self, class_names: Names) -> None:
+        self.imports: set[str] = set()
+        self.aliases: list[str] = []
+        self._class_names = class_names
+
+    def leaf(self, field: FieldContent, name: str) -> str:
+        """A field that is no group."""
+        is_open = field.required and field.editable and field.default is None
+        kind = self._kind(field, name)
+        rules = [rule for rule, applies in self._rules(field, is_open=is_open) if applies]
+        self.imports.update(rules)
+        nullable = field.default is None and not is_open
+        default = None if is_open else literal(field.default)
+        return self._field(name, field, self._marked(kind, rules, nullable=nullable), default)
+
+    def group(self, field: FieldContent, name: str, class_name: str) -> str:
+        """A group, whose class exists already; it has a default where each of its options has one."""
+        must_be_given = any(child.required and child.editable and child.default is None for child in field.children)
+        return self._field(name, field, class_name, None if must_be_given else f"{class_name}()")
+
+    def constant(self, key: str, name: str, kind: str, value: Part | None, *, marked: bool) -> str:
+        """A value that only code can hold; `marked` where Arkindex would otherwise be told."""
+        annotation: Part = kind
+        if marked:
+            self.imports |= {"Annotated", "NotDeclared"}
+            annotation = Bracketed("Annotated[", (kind, "NotDeclared"), "]")
+        self.imports.update(imported for imported in ("Any",) if kind == imported or f"[{imported}]" in kind)
+        arguments = [] if key == name else [f"alias={string(key)}"]
+        return self._line(name, annotation, value, arguments, key)
+
+    def _field(self, name: str, field: FieldContent, kind: Part, default: Part | None) -> str:
+        arguments = []
+        if field.key != name:
+            arguments.append(f"alias={string(field.key)}")
+        if field.display_name != label_of(field.key):
+            arguments.append(f"title={string(field.display_name)}")
+        if field.help_text:
+            arguments.append(f"description={string(field.help_text)}")
+        return self._line(name, kind, default, arguments, field.key)
+
+    def _line(self, name: str, kind: Part, default: Part | None, arguments: list[str], key: str) -> str:
+        annotation = render(kind)
+        if "\n" in annotation or width(f"    {name}: {annotation} = Field(") > WIDTH:
+            alias = self._class_names.class_of(key, "Option")
+            self.aliases.append(render(kind, before=f"{alias} = "))
+            annotation = alias
+        # Lists and dicts are copied by pydantic, which readers and linters only believe of `Field`.
+        if arguments or isinstance(default, Bracketed):
+            self.imports.add("Field")
+            given = () if default is None else (prefixed("default=", default),)
+            default = Bracketed("Field(", (*given, *arguments), ")")
+        before = f"{name}: {annotation}"
+        return render(default, 1, before=f"{before} = ") if default is not None else f"    {before}"
+
+    def _kind(self, field: FieldContent, name: str) -> str:
+        if field.type == "enum":
+            self.imports.add("Literal")
+            choices = Bracketed("Literal[", tuple(map(string, field.choices)), "]")
+            rest = f"    {name}: Annotated[ | None, NotEditable, Required] = Field("
+            if len(rest) + width(choices) <= WIDTH:
+                return render(choices)
+            alias = self._class_names.class_of(field.key, "Option")
+            self.aliases.append(render(choices, before=f"{alias} = "))
+            return alias
+        kind = _TYPES[field.type]
+        self.imports.update(imported for imported in HOMES if imported == kind.partition("[")[0])
+        return f"list[{kind}]" if field.many else kind
+
+    def _rules(self, field: FieldContent, *, is_open: bool) -> tuple[tuple[str, bool], ...]:
+        return ("NotEditable", not field.editable), ("Required", field.required and not is_open)
+
+    def _marked(self, kind: str, rules: list[str], *, nullable: bool) -> Part:
+        if nullable:
+            kind = f"{kind} | None"
+        if not rules:
+            return kind
+        self.imports.add("Annotated")
+        return Bracketed("Annotated[", (kind, *rules), "]")
+
+
+def kind_of(value: Any) -> str:
+    """The annotation of plain data that is no mapping with parts."""
+    if isinstance(value, list):
+        kinds = {kind_of(item) for item in value}
+        return f"list[{kinds.pop()}]" if len(kinds) == 1 and not any("[" in kind for kind in kinds) else "list[Any]"
+    return type(value).__name__ if isinstance(value, (bool, int, float, str)) else "Any"
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value from YAML can stand in code as it is."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and is_plain(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(map(is_plain, value))
+    return value is None or (isinstance(value, (bool, int, float, str)) and not _is_endless(value))
+
+
+def _is_endless(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)

@@ -1,0 +1,54 @@
+"""The verb `import`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Result
+
+DECLARATION = "slug: s\ndisplay_name: S\ntype: t\ndescription: d\ndocker: {shm_size: 8G}\n"
+
+
+def test_the_code_is_written(command: Callable[..., Result], tmp_path: Path) -> None:
+    """To standard output; what was changed is told beside it."""
+    (tmp_path / "s.yml").write_text(DECLARATION)
+    result = command("import", str(tmp_path / "s.yml"))
+    note = "arkworker: docker.shm_size: Arkindex refuses it as it is; 8g stands for it\n"
+    assert (result.code, result.err) == (0, note)
+    assert "class S(Worker[SConfiguration]):\n" in result.out
+
+
+def test_what_was_imported_agrees_with_its_declaration(command: Callable[..., Result], tmp_path: Path) -> None:
+    """Import, then check."""
+    (tmp_path / "s.yml").write_text(DECLARATION.replace("8G", "8g"))
+    path = tmp_path / "worker_imported.py"
+    assert command("import", str(tmp_path / "s.yml"), "--output", str(path)).code == 0
+    result = command("schema", f"{path}:S", "--check", str(tmp_path / "s.yml"))
+    assert (result.code, result.out) == (0, "")
+
+
+def test_no_code_is_overwritten(command: Callable[..., Result], tmp_path: Path) -> None:
+    """A file that exists is somebody's work."""
+    (tmp_path / "s.yml").write_text(DECLARATION)
+    (tmp_path / "worker.py").write_text("mine")
+    result = command("import", str(tmp_path / "s.yml"), "--output", str(tmp_path / "worker.py"))
+    assert (result.code, (tmp_path / "worker.py").read_text()) == (2, "mine")
+    assert "exists" in result.err
+
+
+def test_a_file_that_is_absent(command: Callable[..., Result], tmp_path: Path) -> None:
+    """One line."""
+    result = command("import", str(tmp_path / "s.yml"))
+    assert (result.code, result.err) == (2, f"arkworker: {tmp_path / 's.yml'}: no such file\n")
+
+
+def test_a_file_that_is_no_declaration(command: Callable[..., Result], tmp_path: Path) -> None:
+    """All its problems, with their places."""
+    (tmp_path / "s.yml").write_text("slug: s\n")
+    result = command("import", str(tmp_path / "s.yml"), "--output", str(tmp_path / "worker.py"))
+    assert (result.code, (tmp_path / "worker.py").exists()) == (78, False)
+    assert "display_name" in result.err

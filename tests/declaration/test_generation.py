@@ -1,0 +1,128 @@
+"""Code from declarations: it says what the declaration said, and is formatted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from declarations import CONTENTS, MODELS, exports
+from hypothesis import Phase, given, settings, strategies as some
+
+from arkworker.declaration.content import FieldContent, WorkerContent
+from arkworker.declaration.export import export
+from arkworker.declaration.generation import Draft, generate
+from arkworker.declaration.importing import import_file
+from arkworker.declaration.metadata import Declaration
+from arkworker.declaration.reading import read_declaration
+from arkworker.declaration.writing import to_yaml
+from arkworker.settings.text_file import TextFile
+
+if TYPE_CHECKING:
+    from arkworker import UserConfiguration
+
+DATA = Path(__file__).parents[1] / "data"
+#: Published declarations, where they are at hand.
+PUBLISHED = Path(__file__).parents[3] / "shared" / "arkindex" / "declarations"
+
+
+def written_and_read(content: WorkerContent) -> WorkerContent:
+    return read_declaration(TextFile("worker.yml", to_yaml(content)))
+
+
+@given(CONTENTS)
+def test_a_declaration_is_read_as_it_was_written(content: WorkerContent) -> None:
+    """No text is taken for a number, a boolean, a date or null, and no white space is lost."""
+    assert written_and_read(content) == content
+
+
+@given(CONTENTS)
+def test_the_generated_code_declares_the_same(content: WorkerContent) -> None:
+    """Names that Python cannot hold have aliases; nothing of the declaration is lost."""
+    assert list(exports([Draft(content)])) == [content]
+
+
+@given(MODELS)
+def test_a_model_is_a_fixed_point_after_one_round(model: type[UserConfiguration]) -> None:
+    """Model, file, model, file: both files are the same."""
+    content = export(model, Declaration(), name="Generated", description="", command=None)
+    assert list(exports([Draft(written_and_read(content))])) == [content]
+
+
+def ruff(text: str, *flags: str) -> str:
+    command = [sys.executable, "-m", "ruff", "format", "--isolated", *flags, "-"]
+    done = subprocess.run(command, input=text, capture_output=True, encoding="utf-8", check=False)
+    return done.stdout or done.stderr
+
+
+@given(some.lists(CONTENTS, min_size=10, max_size=10))
+@settings(max_examples=5, phases=[Phase.generate])
+def test_the_generated_code_is_formatted(contents: list[WorkerContent]) -> None:
+    """`ruff format` changes nothing."""
+    text = generate(list(map(Draft, contents))).text
+    assert ruff(text) == text
+
+
+NASTY = WorkerContent(
+    "worker",
+    'Say "it"',
+    "t",
+    'Ends with a quote "',
+    configuration=(
+        FieldContent("int", "Int", "int", default=1),
+        FieldContent("float", "Float", "float", many=True, default=[1.0, 2.5]),
+        FieldContent("list", "List", "string", many=True),
+        FieldContent("class", "Class", "enum", choices=tuple(f"a long choice, number {n}" for n in range(9))),
+        FieldContent("Field", "Field", "dict", default={"a": "b"}, editable=False, required=True),
+        FieldContent("Literal", "Literal", "secret"),
+        FieldContent("g.c", "Dotted", "model", required=True),
+        FieldContent("UserConfiguration", "A", "group", children=(FieldContent("model_config", "M", "text"),)),
+        FieldContent("worker", "B", "group", children=(FieldContent("x", "X", "worker_version", required=True),)),
+        FieldContent("x" * 250, "C", "element_type", many=True, default=[], editable=False, help_text="h" * 200),
+        FieldContent("bucket", "D", "s3_bucket"),
+        FieldContent("export", "E", "corpus_export"),
+    ),
+)
+CONSTANTS = {"deep": {"er": {"est": [1, {"a": None}], "empty": {}}, "n": 1}, "mixed": [1, "a"], "nothing": None}
+
+
+def test_the_hardest_names_work() -> None:
+    """Types, keywords, imported names and pydantic's own as keys; values that only code can hold beside them."""
+    assert list(exports([Draft(NASTY, CONSTANTS), Draft(NASTY)])) == [NASTY, NASTY]
+
+
+@pytest.mark.parametrize("width", ["88", "100", "120"])
+def test_the_line_length_is_the_projects_own(width: str) -> None:
+    """Formatters with any line length of 88 or more leave the code alone."""
+    text = generate([Draft(NASTY, CONSTANTS)], ["a note"], ['logger.info("%s", context.config)']).text
+    assert ruff(text, "--line-length", width) == text
+
+
+def test_the_generated_code_is_typed(tmp_path: Path) -> None:
+    """Mypy finds nothing to say, at its strictest, about made-up, former and published declarations."""
+    drafts = {"nasty": [Draft(NASTY, CONSTANTS), Draft(NASTY)]}
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(PUBLISHED.glob("*.yml"))}
+    for path in sorted((DATA / "convert-oracle").glob("*.json")):
+        oracle = json.loads(path.read_text(encoding="utf-8"))
+        texts[path.stem] = oracle["legacy"]
+        for name, text in oracle["files"].items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text, encoding="utf-8")
+    for name, text in texts.items():
+        drafts[name] = list(import_file(TextFile(name, text), tmp_path).drafts)
+    for name, found in drafts.items():
+        (tmp_path / f"{name.replace('.', '-')}.py").write_text(generate(found).text, encoding="utf-8")
+    (tmp_path / "mypy.ini").write_text("[mypy]\n")
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "mypy.ini"]
+    files = [path.name for path in tmp_path.glob("*.py")]
+    done = subprocess.run([*command, *files], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == (f"Success: no issues found in {len(drafts)} source files\n", 0)
+
+
+@pytest.mark.parametrize(("slug", "name"), [("page-lines", "PageLines"), ("true", "TrueWorker"), ("1", "Worker1")])
+def test_the_class_is_called_by_its_slug(slug: str, name: str) -> None:
+    """As far as Python can."""
+    assert generate([Draft(WorkerContent(slug, "D", "t", "d"))]).workers == (name,)
