@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from arkworker.lazy import lazy_names
+
 if TYPE_CHECKING:
     from arkworker.configuration import UserConfiguration as UserConfiguration
     from arkworker.declaration.metadata import Declaration as Declaration
@@ -64,17 +66,7 @@ else:
         "WorkerVersion": "form",
     }
 
-    def __getattr__(name):
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from importlib import import_module
-
-        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-        globals()[name] = value
-        return value
-
-    def __dir__():
-        return sorted({*globals(), *_HOMES})
+    __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
 
 __version__ = "0.1.0"

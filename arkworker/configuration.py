@@ -37,8 +37,15 @@ class UserConfiguration(BaseModel):
         validate_by_name=True,
         allow_inf_nan=False,
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
     )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # Looking for docstrings under attributes reads the source: only where a description is missing.
+        # Python 3.14 keeps annotations elsewhere, and evaluates them there: then it is always done.
+        own = cls.__dict__.get("__annotations__", {"": None})  # noqa: RUF063 - nothing is to be evaluated here
+        described = (getattr(cls.__dict__.get(name), "description", None) for name in own)
+        cls.model_config["use_attribute_docstrings"] = not all(described)
 
     @classmethod
     def __pydantic_on_complete__(cls) -> None:

@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from arkworker import __version__
-from arkworker.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +22,10 @@ OF_A_WORKER = {
 }
 #: The others, each with the module that does it, by a function `perform(argv, stopping)`.
 OTHERS = {
+    "import": ("write a typed worker from a declaration file", "arkworker.cli.importing"),
     "validate": ("check declaration files by the rules of Arkindex", "arkworker.cli.validating"),
     "secrets": ("store and list local, encrypted secrets", "arkworker.cli.secrets"),
+    "serve": ("serve an emulated Arkindex, for a desk or a test", "arkworker.cli.serving"),
 }
 
 HELP = """\
@@ -93,12 +94,12 @@ def _show(text: str) -> int:
     terminal.prepare()
     try:
         terminal.write(text)
+    except BrokenPipeError:
+        return terminal.finish(1)
     except terminal.OutputError as error:
         sys.stderr.write(f"arkworker: {error}\n")
-        return ExitCode.FAILED
-    except BrokenPipeError:
-        return terminal.finish(ExitCode.FAILED)
-    return ExitCode.OK
+        return 1
+    return 0
 
 
 def _listed(verbs: dict[str, Any]) -> str:
@@ -112,6 +113,7 @@ def _verb(verb: str, rest: Sequence[str], stopping: Stopping) -> int:
 
         return int(import_module(OTHERS[verb][1]).perform(rest, stopping))
     if verb not in OF_A_WORKER:
+        from arkworker.errors import UsageError
         from arkworker.text import did_you_mean, printable
 
         nearest = did_you_mean(verb, [*OF_A_WORKER, *OTHERS])
@@ -129,6 +131,8 @@ def _without_target(verb: str, rest: Sequence[str]) -> int:
         command = Command(verb, "TARGET", ())
         parser = schema_parser("TARGET") if verb == "schema" else run_parser(command, WorkerOptions("TARGET"))
         return _show(parser.format_help())
+    from arkworker.errors import UsageError
+
     raise UsageError(f"TARGET is missing: arkworker {verb} module:name, or path/to/file.py:name, then the flags")
 
 

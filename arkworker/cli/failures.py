@@ -55,6 +55,8 @@ def _failure_of(error: BaseException, stopping: Stopping) -> ArkworkerError:
         return error if isinstance(error, StoppedError) else StoppedError(stopping.signal_number)
     if isinstance(error, ArkworkerError):
         return error
+    if isinstance(error, terminal.OutputError):
+        return ArkworkerError(str(error))
     # Without its message, in which there may be anything, and with the place, to be reported.
     frame = traceback.extract_tb(error.__traceback__)[-1]
     failure = InternalError(f"a mistake in arkworker: {type(error).__name__} at {frame.filename}:{frame.lineno}")

@@ -7,8 +7,6 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from arkworker.errors import ArkworkerError
-
 if TYPE_CHECKING:
     from typing import Any, TextIO
 
@@ -16,7 +14,7 @@ _SHOWN = {"path": "\033[1m", "place": "\033[36m", "hint": "\033[32m", "caret": "
 _RESET = "\033[0m"
 
 
-class OutputError(ArkworkerError):
+class OutputError(OSError):
     """Standard output does not take what is written: the disk is full."""
 
 
@@ -50,8 +48,8 @@ def write(text: str) -> None:
     """Write to standard output, all of it.
 
     Raises:
-        OutputError: It cannot be written.
         BrokenPipeError: Nobody reads any more.
+        OutputError: It cannot be written.
     """
     try:
         sys.stdout.write(text)

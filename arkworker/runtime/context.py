@@ -13,11 +13,12 @@ from typing_extensions import TypeVar
 
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem
 from arkworker.frozen import FrozenDict, FrozenList, freeze
-from arkworker.runtime.client import Client, Connection
+from arkworker.runtime.client import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from arkworker.runtime.client import Client
     from arkworker.settings.origins import Provenance
     from arkworker.settings.payload import Process
 
@@ -113,6 +114,8 @@ class WorkerContext(Generic[C]):
     @cached_property
     def api(self) -> Client:
         """The client of the Arkindex API; made again in a process that the context was sent to."""
+        from arkworker.runtime.client import Client
+
         return Client(self.connection, read_only=self.is_read_only)
 
     @cached_property

@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ApiError, ConfigurationError, Problem
 from arkworker.frozen import FrozenDict, freeze
-from arkworker.runtime.client import Client, Connection
+from arkworker.runtime.client import Connection
 from arkworker.runtime.clock import SystemClock
 from arkworker.runtime.context import WorkerContext, frozen_dict
 from arkworker.runtime.directories import data_directory, ensure_directory, work_directory
-from arkworker.runtime.payload_retrieval import retrieve_payload
-from arkworker.runtime.secret_loading import SecretLoader
 from arkworker.runtime.secrets.names import secrets_directory
-from arkworker.runtime.tasks import retrieve_parents
 from arkworker.secret import UnloadedSecret
 from arkworker.settings.origins import context_origins
 from arkworker.settings.provenance import Origin
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from arkworker.runtime.client import Client
     from arkworker.secret import Secret
     from arkworker.settings.catalogue import WorkerOptions
     from arkworker.settings.platform import ApiSettings
@@ -93,6 +91,8 @@ class Preparation:
 
     def _resolve_with_payload(self) -> None:
         first = self.resolution
+        from arkworker.runtime.payload_retrieval import retrieve_payload
+
         # Without a sound connection there is nobody to ask; what is known by now is reported.
         if any(problem.path.partition(".")[0] not in _OF_THE_WORKER for problem in first.ledger.problems):
             raise ConfigurationError(first.ledger.problems)
@@ -106,6 +106,8 @@ class Preparation:
 
     def _get_client(self) -> Client:
         if self._client is None:
+            from arkworker.runtime.client import Client
+
             connection = connection_of(self.resolution.settings.api)
             self._client = Client(connection, read_only=self.resolution.is_developer_mode, clock=self.clock)
             if self._is_ended:
@@ -152,6 +154,7 @@ class Preparation:
     def _load_and_validate(self) -> tuple[Mapping[str, Secret[Any]], Values]:
         if not self.resolution.secrets and not self.resolution.secret_names:
             return {}, validate(self.resolution)
+        from arkworker.runtime.secret_loading import SecretLoader
         from arkworker.runtime.secrets import SecretStore
 
         is_known = connection_of(self.resolution.settings.api) != Connection()
@@ -223,6 +226,7 @@ class Preparation:
         if self.offline or self.dry or self.resolution.is_developer_mode or settings.task_id is None:
             return None
         from arkworker.runtime.cache import find_parent_caches
+        from arkworker.runtime.tasks import retrieve_parents
 
         root = data_directory(settings, self.inputs.environ)
         parents = retrieve_parents(self._get_client(), settings.task_id)

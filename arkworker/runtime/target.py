@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +85,7 @@ def _load_file(place: str) -> ModuleType:
         if getattr(sys.modules[name], "__file__", None) == str(path):
             return sys.modules[name]
         # Another module has its name and keeps it; in a process of its own, classes of this one do not unpickle.
-        name = f"{name}_{hashlib.sha256(str(path).encode(errors='surrogateescape')).hexdigest()[:8]}"
+        name = f"{name}_{zlib.crc32(os.fsencode(path)):08x}"
     return _execute(path, name, place)
 
 

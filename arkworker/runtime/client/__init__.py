@@ -5,9 +5,25 @@
 
 from __future__ import annotations
 
-from arkworker.runtime.client.attempts import Outcome, RetryBudget
-from arkworker.runtime.client.client import Client
-from arkworker.runtime.client.connection import Connection
-from arkworker.runtime.client.pages import Paginator
+from typing import TYPE_CHECKING
+
+from arkworker.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from arkworker.runtime.client.attempts import Outcome, RetryBudget
+    from arkworker.runtime.client.client import Client
+    from arkworker.runtime.client.connection import Connection
+    from arkworker.runtime.client.pages import Paginator
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "Client": "client",
+            "Connection": "connection",
+            "Outcome": "attempts",
+            "Paginator": "pages",
+            "RetryBudget": "attempts",
+        },
+    )
 
 __all__ = ["Client", "Connection", "Outcome", "Paginator", "RetryBudget"]
