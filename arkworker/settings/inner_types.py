@@ -8,6 +8,7 @@ import typing
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
+from typing_extensions import is_typeddict  # pydantic asks for its kind of typed dicts on Python 3.11
 
 from arkworker.options import annotation_of, key_of
 
@@ -16,7 +17,11 @@ _DICTS = (dict, collections.abc.Mapping)
 
 
 def is_list(member: Any) -> bool:
-    return (get_origin(member) or member) in _LISTS
+    return (get_origin(member) or member) in _LISTS or _is_named_tuple(member)
+
+
+def _is_named_tuple(member: Any) -> bool:
+    return isinstance(member, type) and issubclass(member, tuple) and hasattr(member, "_fields")
 
 
 def is_mapping(member: Any) -> bool:
@@ -28,7 +33,7 @@ def has_fields(member: Any) -> bool:
     """Models, dataclasses and typed dicts."""
     kind = get_origin(member) or member
     return isinstance(kind, type) and (
-        issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind) or typing.is_typeddict(kind)
+        issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind) or is_typeddict(kind)
     )
 
 
@@ -49,8 +54,8 @@ def item_types(members: tuple[Any, ...], count: int) -> list[Any]:
 
 
 def _items_of(member: Any, count: int) -> list[Any]:
-    types = get_args(member) or (Any,)
-    if get_origin(member) is tuple and types[-1:] != (...,):
+    types = tuple(typing.get_type_hints(member).values()) if _is_named_tuple(member) else get_args(member) or (Any,)
+    if (get_origin(member) is tuple or _is_named_tuple(member)) and types[-1:] != (...,):
         return [*types, *(Any,) * count][:count]
     return [types[0]] * count
 
