@@ -1,0 +1,86 @@
+"""The verb `serve`: an emulated Arkindex at a desk, until it is stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from arkworker.cli import terminal
+from arkworker.cli.flags import PlainParser
+from arkworker.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from arkworker.runtime.stopping import Stopping
+
+#: What the emulator is made of, besides the package's own dependencies.
+_EXTRA = frozenset({"starlette", "uvicorn", "anyio", "h11", "click", "PIL"})
+
+
+def perform(argv: Sequence[str], stopping: Stopping) -> int:
+    """Serve until a signal comes; 1 when the command that was given failed."""
+    flags, command = _parse(list(argv))
+    with stopping.interruptible():  # until the emulator is up, which then has its own way of stopping
+        try:
+            from arkworker.testing.emulator import serve
+        except ModuleNotFoundError as error:
+            if error.name and error.name.partition(".")[0] in _EXTRA:
+                raise UsageError("serve needs more packages: pip install 'arkworker[testing]'") from None
+            raise
+        return serve(
+            flags.project,
+            host=flags.host,
+            port=flags.port,
+            storage_port=flags.storage_port,
+            database=flags.database,
+            directory=flags.directory,
+            command=command,
+            once=flags.once,
+            announce=lambda line: terminal.write(f"{line}\n"),
+        )
+
+
+def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    own, command = argv, []
+    if "--" in argv:
+        end = argv.index("--")
+        own, command = argv[:end], argv[end + 1 :]
+        if not command:
+            raise UsageError("after -- comes the command of a worker: -- python -m arkworker run worker.py:PageLines")
+    flags = _parser().parse_args(own)
+    if flags.once and not command:
+        raise UsageError("--once stops when the worker has ended: give its command after --")
+    return flags, command
+
+
+def _parser() -> PlainParser:
+    parser = PlainParser(
+        "serve",
+        "Serve an emulated Arkindex: its API, its files and images, and a page that shows the corpus. A COMMAND is run "
+        "as the platform would run a worker, once for each chunk.",
+    )
+    parser.usage = "%(prog)s PROJECT [flags] [-- COMMAND …]"
+    parser.add_argument("project", metavar="PROJECT", type=Path, help="A YAML file, or a folder of images.")
+    parser.add_argument("--host", default="127.0.0.1", help="Address to listen on; %(default)s by default.")
+    parser.add_argument(
+        "--port", metavar="N", type=_port, default=8000, help="Port of the API and the page; %(default)s, 0: a free one"
+    )
+    parser.add_argument(
+        "--storage-port", metavar="N", type=_port, default=0, help="Port of files and images; a free one by default."
+    )
+    parser.add_argument("--database", metavar="FILE", type=Path, help="SQLite file to keep everything in; else memory.")
+    parser.add_argument("--directory", metavar="DIR", type=Path, help="Folder to keep stored files in.")
+    parser.add_argument("--once", action="store_true", help="Stop when the COMMAND has ended.")
+    parser.add_argument("--json", action="store_true", help="Show all problems as JSON on standard output.")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise ValueError(text)
+    return int(text)
+
+
+_port.__name__ = "port"  # argparse names it in its message

@@ -1,0 +1,82 @@
+"""The verb `serve`."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Result
+
+PROJECT = "elements: [{size: [10, 10], count: 2}]\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> str:
+    path = tmp_path / "project.yml"
+    path.write_text(PROJECT)
+    return str(path)
+
+
+def test_it_serves_until_a_signal(project: str) -> None:
+    """It says where it is, and a SIGTERM ends it in good order."""
+    command = [sys.executable, "-m", "arkworker", "serve", project, "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+
+    assert first.startswith("Emulated Arkindex on http://127.0.0.1:")
+    assert (process.returncode, err) == (0, "")
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, 0), (3, 1)])
+def test_a_worker_is_run_once(command: Callable[..., Result], project: str, code: int, expected: int) -> None:
+    """What follows `--` is the worker; with --once, its end is the end, and its failure is told."""
+    worker = [sys.executable, "-c", f"import os, sys; sys.exit({code} if os.environ['ARKINDEX_WORKER_RUN_ID'] else 9)"]
+    done = command("serve", project, "--port", "0", "--once", "--", *worker)
+
+    assert (done.code, done.err) == (expected, "")
+    assert f"worker 1 ended with exit code {code}" in done.out
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--once"], "--once stops when the worker has ended: give its command after --"),
+        (["--"], "after -- comes the command of a worker: -- python -m arkworker run worker.py:PageLines"),
+        (["--port", "70000"], "argument --port: invalid port value: '70000'"),
+        (["--port", "-1"], "argument --port: invalid port value: '-1'"),
+    ],
+)
+def test_a_wrong_flag_is_said(command: Callable[..., Result], project: str, flags: list[str], message: str) -> None:
+    """A mistake on the command line is one line, with exit code 2."""
+    done = command("serve", project, *flags)
+
+    assert (done.code, done.out, done.err) == (2, "", f"arkworker: {message}\n")
+
+
+def test_a_project_that_is_not_there_is_said(command: Callable[..., Result], tmp_path: Path) -> None:
+    """What is wrong with the project is a problem of configuration."""
+    done = command("serve", str(tmp_path / "nothing.yml"), "--port", "0")
+
+    assert done.code == 78
+    assert "nothing.yml" in done.err
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn", "PIL"])
+def test_the_missing_extra_is_named(project: str, missing: str) -> None:
+    """Without the packages of the emulator, it says how to get them."""
+    code = f"import sys; sys.modules[{missing!r}] = None; from arkworker.cli import main; main(['serve', {project!r}])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "arkworker: serve needs more packages: pip install 'arkworker[testing]'\n"
