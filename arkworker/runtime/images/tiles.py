@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -124,9 +125,22 @@ def _side_by_side(
 ) -> Iterator[tuple[PixelBox, Image.Image]]:
     """The tiles as they arrive; the first that fails ends it."""
     executor = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="arkworker-tiles")
+    failed = Event()
+
+    def fetch_unless_failed(tile: PixelBox) -> tuple[PixelBox, Image.Image]:
+        if failed.is_set():
+            raise CancelledError
+        try:
+            return fetch(tile)
+        except BaseException:
+            # Set here, not where the results are read: that thread may be slow to come to it.
+            failed.set()
+            raise
+
     try:
-        for done in as_completed([executor.submit(fetch, tile) for tile in tiles]):
-            yield done.result()
+        for done in as_completed([executor.submit(fetch_unless_failed, tile) for tile in tiles]):
+            if not isinstance(done.exception(), CancelledError):
+                yield done.result()
     finally:
         executor.shutdown(cancel_futures=True)
 
