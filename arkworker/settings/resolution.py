@@ -21,7 +21,6 @@ from arkworker.settings.reading import Reference
 from arkworker.settings.source import PLATFORM_FIELDS, Bench, Source
 from arkworker.settings.text_file import TextFile, TextFileError, read_text_file
 from arkworker.settings.worker_run import payload_sources
-from arkworker.settings.yaml_file import YamlFileSource
 
 if TYPE_CHECKING:
     import argparse
@@ -132,6 +131,8 @@ def _sources(bench: Bench, inputs: Inputs, payload: Payload | None) -> list[Sour
     if "dev" in command_line.typed or not _names_a_worker_run(sources):
         config_file = _read(bench.ledger, inputs, command_line, "config_file")
         if config_file is not None:
+            from arkworker.settings.yaml_file import YamlFileSource
+
             sources.append(YamlFileSource(bench, config_file))
     return [*sources, *(payload_sources(bench, payload) if payload else [])]
 
@@ -149,7 +150,7 @@ def _read(ledger: Ledger, inputs: Inputs, command_line: CommandLineSource, name:
         return inputs.read_file(typed.texts[-1])
     except TextFileError as error:
         place = f"{typed.spelling} {_spot(typed.texts[-1], error)}"
-        source = YamlFileSource.name if name == "config_file" else EnvFileSource.name
+        source = "configuration file" if name == "config_file" else EnvFileSource.name
         ledger.report((name,), error.reason, Origin(source, place), hint=error.hint)
     return None
 
