@@ -17,7 +17,7 @@ from .refusal import Refusal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PIECE = 2**20
+PIECE = 2**18
 RECORD = 20 * BLOCK  # tar fills up the last one
 
 _FIELDS = struct.Struct("100s8s8s8s12s12s8sc100s8s247x")
@@ -26,8 +26,8 @@ _NAME_FIELD = 100
 _OCTAL_LIMIT = 8**11
 
 
-def tar(directory: bytes, left_out: frozenset[bytes] = frozenset()) -> Iterator[bytes | memoryview]:
-    """The tar of what is in a directory, in pieces of about a mebibyte; use each before asking for the next.
+def tar(directory: bytes, left_out: frozenset[bytes] = frozenset()) -> Iterator[bytes | bytearray | memoryview]:
+    """The tar of what is in a directory, in pieces of some hundred kilobytes; use each before asking for the next.
 
     Args:
         directory: With no symbolic link in its path.
@@ -41,13 +41,13 @@ def tar(directory: bytes, left_out: frozenset[bytes] = frozenset()) -> Iterator[
     for piece in _Walk(directory, left_out).parts(b""):
         total += len(piece)
         if len(piece) >= PIECE:
-            yield bytes(pending)
+            yield pending
             pending.clear()
             yield piece
             continue
         pending += piece
         if len(pending) >= PIECE:
-            yield bytes(pending)
+            yield pending
             pending.clear()
     total += 2 * BLOCK
     yield bytes(pending) + bytes(2 * BLOCK) + bytes(-total % RECORD)
