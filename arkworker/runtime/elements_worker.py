@@ -23,10 +23,15 @@ class ElementsWorker(Worker[C]):
 
     processes_elements: ClassVar[bool] = True
 
+    #: Slugs of the element types that publishing results may create where the corpus lacks them.
+    creates: ClassVar[tuple[str, ...]] = ()
+
     def process_element(self, element: Element, context: WorkerContext[C], cache: Session) -> Any:
         """Work on one element.
 
-        Whatever this raises ends the element in error, and the run goes on; `SystemExit` and `KeyboardInterrupt` end
+        What was found is published after this has succeeded, while the next element is worked on; the element is
+        `processed` when all of it was accepted. Whatever this raises ends the element in error, and nothing of it is
+        published; the run goes on; `SystemExit` and `KeyboardInterrupt` end
         the run, too. The cache is committed after success, rolled back after failure.
 
         Args:
@@ -35,7 +40,8 @@ class ElementsWorker(Worker[C]):
             cache: A session of the cache, for this element alone.
 
         Returns:
-            What was found, as one value, several, or a generator of them; None for nothing.
+            What was found, as one of the results (`Transcription`, `Child`, …), several, or a generator of them;
+            None for nothing.
         """
         raise NotImplementedError(f"{type(self).__qualname__} has no process_element(element, context, cache)")
 
@@ -47,4 +53,4 @@ class ElementsWorker(Worker[C]):
         def call(element: Element, cache: Any) -> Any:
             return self.process_element(element, context, cache)
 
-        process_elements(call, handover)
+        process_elements(call, handover, self.creates)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import logging
+import threading
 from collections.abc import Iterator, Sequence, Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Protocol
 
-if TYPE_CHECKING:
-    from arkworker.element import Element
+from arkworker.errors import ConfigurationError
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from arkworker.element import Element
+    from arkworker.runtime.client import Client
+    from arkworker.runtime.context import WorkerContext
 
 
 class Publisher(Protocol):
@@ -22,11 +26,47 @@ class Publisher(Protocol):
         """Send the results of an element; whatever is raised ends the element in error."""
 
 
-class CountingPublisher:
-    """Publishes nothing, as in developer mode, and says how much that was."""
+class LatePublisher:
+    """Publishes on Arkindex, or in the log of a run that is read-only; a run without results does not import how.
+
+    Args:
+        client: That of the reports: it goes on when the run is stopped.
+        context: The run.
+        creates: Slugs of the element types that may be created.
+    """
+
+    def __init__(self, client: Client, context: WorkerContext[Any], creates: Collection[str]) -> None:
+        self._client = client
+        self._context = context
+        self._creates = creates
+        self._lock = threading.Lock()
+        self._publisher: Publisher | None = None
 
     def publish(self, element: Element, results: Sequence[Any]) -> None:
-        logger.info("%s: %d results, not published: this run is read-only", element, len(results))
+        """As `Publisher`.
+
+        Raises:
+            ResultError: Something cannot be published: nothing was sent.
+            PublicationError: Not all was accepted; it says what was.
+        """
+        with self._lock:
+            if self._publisher is None:
+                self._publisher = self._make()
+        self._publisher.publish(element, results)
+
+    def _make(self) -> Publisher:
+        from arkworker.runtime.publishing import ArkindexPublisher, SummarizingPublisher
+
+        context = self._context
+        if context.is_read_only:
+            return SummarizingPublisher()
+        try:
+            corpus_id: str | None = context.corpus_id
+        except ConfigurationError:  # elements may still say theirs
+            corpus_id = None
+        return ArkindexPublisher(
+            self._client, worker_run_id=context.worker_run_id, corpus_id=corpus_id, creates=self._creates
+        )
 
 
 def collect(returned: Any) -> tuple[Any, ...]:

@@ -18,13 +18,13 @@ from arkworker.runtime.loop.intake import Intake
 from arkworker.runtime.loop.loop import ElementLoop
 from arkworker.runtime.loop.openers import LateOpener
 from arkworker.runtime.loop.progress import Progress
-from arkworker.runtime.loop.publishing import CountingPublisher
+from arkworker.runtime.loop.publishing import LatePublisher
 from arkworker.runtime.loop.reports import Reports
 from arkworker.runtime.loop.retrieval import Retrieval
 from arkworker.runtime.loop.tally import Summary, Tally, exit_code_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from arkworker.element import Element
     from arkworker.runtime.context import WorkerContext
@@ -38,13 +38,13 @@ logger = logging.getLogger(__name__)
 WITHOUT_ACTIVITIES = frozenset({"dataset", "export"})
 
 
-def process_elements(call: Callable[[Element, Any], Any], run: Handover, publisher: Publisher | None = None) -> None:
+def process_elements(call: Callable[[Element, Any], Any], run: Handover, creates: Collection[str] = ()) -> None:
     """Put every element through user code.
 
     Args:
         call: User code, with an element and a session of the cache.
         run: What the lifecycle hands over.
-        publisher: Where results go; None counts them.
+        creates: Slugs of the element types that publishing results may create.
 
     Raises:
         ElementsError: It did not end well; the exit code says how.
@@ -56,7 +56,8 @@ def process_elements(call: Callable[[Element, Any], Any], run: Handover, publish
     tally = Tally()
     try:
         source = _choose(run, clients, tally)
-        _ElementRun(call, run, clients, source, tally, publisher or CountingPublisher()).perform()
+        publisher = LatePublisher(clients.reports, run.context, creates)
+        _ElementRun(call, run, clients, source, tally, publisher).perform()
     finally:
         clients.close()
 
