@@ -7,7 +7,7 @@ three layers. `RetrieveWorkerRunConfiguration` brings the modern configuration: 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -24,6 +24,9 @@ from arkworker.errors import ConfigurationError, Problem
 from arkworker.frozen import freeze
 from arkworker.settings.messages import message_of
 from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 WORKER_RUN = "RetrieveWorkerRun"
 CONFIGURATION = "RetrieveWorkerRunConfiguration"
@@ -59,6 +62,10 @@ class _Part(BaseModel):
     def __hash__(self) -> int:
         return hash((type(self), tuple(self.__dict__.values())))
 
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        # What is not looked at is not shown either: it may hold the value of an option.
+        return ((name, value) for name, value in super().__repr_args__() if name in type(self).model_fields)
+
 
 class Process(_Part):
     """The process that a worker run belongs to; attributes that the server adds are there, too."""
@@ -73,13 +80,13 @@ class Process(_Part):
 
 class _WorkerVersion(_Part):
     worker: JsonObject
-    configuration: Any = None
+    configuration: Any = Field(None, repr=False)
 
 
 class _ModelVersion(_Part):
     id: Identifier | None = None
     model: OptionalObject = Field(default_factory=dict)
-    configuration: OptionalObject = Field(default_factory=dict)
+    configuration: OptionalObject = Field(default_factory=dict, repr=False)
 
 
 class WorkerRun(_Part):
@@ -88,11 +95,11 @@ class WorkerRun(_Part):
     process: Process
     worker_version: _WorkerVersion
     model_version: _ModelVersion | None = None
-    configuration: Any = None
+    configuration: Any = Field(None, repr=False)
 
 
 class _LegacyField(_Part):
-    default: Any = None
+    default: Any = Field(None, repr=False)
 
     @property
     def has_default(self) -> bool:
@@ -102,7 +109,7 @@ class _LegacyField(_Part):
 class _LegacyDeclaration(_Part):
     """`worker_version.configuration` of instances before 1.12."""
 
-    configuration: OptionalObject = Field(default_factory=dict)
+    configuration: OptionalObject = Field(default_factory=dict, repr=False)
     user_configuration: Annotated[
         dict[str, _LegacyField],
         BeforeValidator(_empty_where_null, json_schema_input_type=dict[str, _LegacyField] | None),
@@ -118,7 +125,7 @@ class _LegacyDeclaration(_Part):
 class _SavedConfiguration(_Part):
     """`configuration` of a worker run: the values that users saved."""
 
-    configuration: OptionalObject = Field(default_factory=dict)
+    configuration: OptionalObject = Field(default_factory=dict, repr=False)
 
 
 class LegacyRun(_Part):
@@ -140,7 +147,7 @@ class ModernItem(_Part):
     """One value of the modern configuration."""
 
     key: Identifier
-    value: Any
+    value: Any = Field(repr=False)
     secret: StrictBool
 
 
