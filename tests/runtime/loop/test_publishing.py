@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WORKER = """
-from arkworker.results import Child, Transcription
+from arkworker import Child, Element, Transcription
 from arkworker.runtime.elements_worker import ElementsWorker
 
 class Finder(ElementsWorker):
     creates = ("stain",)
 
-    def process_element(self, element, context, cache):
+    def process_element(self, element: Element, context, cache):
         text = Transcription(text=element.name, confidence=1)
         yield text
         if element.name == "fails":
