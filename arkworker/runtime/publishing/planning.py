@@ -25,7 +25,7 @@ def plan(
     corpus_id: str | None = None,
     batch_size: int = BATCH_SIZE,
 ) -> Plan:
-    """The requests that publish the results of an element, as few as possible.
+    """The requests that publish the results of an element: few, and in bulk where there are several of a kind.
 
     New elements come first, level by level, then what is on them; changes of elements that exist come last.
 
