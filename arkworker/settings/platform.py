@@ -63,6 +63,13 @@ def _identifier(value: str) -> str:
     return value
 
 
+def _dataset_set(value: str) -> str:
+    dataset, colon, name = value.partition(":")
+    if not colon or not name.strip() or not name.isprintable() or not _IDENTIFIER.fullmatch(dataset):
+        raise ValueError("should be the id of a dataset, a colon and the name of a set")
+    return value
+
+
 def _path(value: str) -> str:
     if "\0" in value:
         raise ValueError("should be a path, which holds no NUL character")
@@ -98,6 +105,7 @@ Identifier = Annotated[
     AfterValidator(_identifier),
     WithJsonSchema({"type": "string", "pattern": f"^{_IDENTIFIER.pattern}$", "maxLength": 255}),
 ]
+DatasetSet = Annotated[str, AfterValidator(_dataset_set)]
 FilePath = Annotated[str, AfterValidator(_path)]
 HttpUrl = Annotated[
     str,
@@ -217,7 +225,7 @@ class Settings(BaseSettings):
     no_worker_activity: Annotated[Switch, Flag(("--no-worker-activity",), elements=True)] = Field(
         False, description="Do not report the state of each element to Arkindex."
     )
-    set: Annotated[tuple[str, ...], Flag(("--set",), "DATASET:NAME", many=True, elements=True)] = Field(
+    set: Annotated[tuple[DatasetSet, ...], Flag(("--set",), "DATASET:NAME", many=True, elements=True)] = Field(
         (), description="Dataset sets to process, each as the dataset's id, a colon and the set's name."
     )
 
