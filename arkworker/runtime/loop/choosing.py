@@ -37,12 +37,14 @@ class Choice:
         process: The process of the worker run; None in developer mode.
         origins: Where a setting came from, by its name: source and location.
         initial_ids: The elements that the cache marks as initial; asked for in developer mode only.
+        is_reachable: Whether elements can be retrieved: somebody said where Arkindex is, or there is a cache.
     """
 
     settings: Settings
     process: Process | None
     origins: Mapping[str, tuple[str, str]]
     initial_ids: Callable[[], Sequence[str]]
+    is_reachable: bool = True
 
     def source(self, client: Client, tally: Tally) -> Source:
         """Where the elements come from.
@@ -115,6 +117,7 @@ class Choice:
         if not ids:
             raise ArkworkerError(f"the list of elements is empty ({self._origin(name)[1]})")
         checked = [self._canonical(element_id, name) for element_id in ids]
+        self._require_reach(name)
         return Listing(((element_id, None) for element_id in checked), len(set(checked)))
 
     def _canonical(self, element_id: str, name: str) -> str:
@@ -143,8 +146,14 @@ class Choice:
         return sets.list_process_sets(client, self.process.id) if self.process is not None else []
 
     def _of_sets(self, client: Client) -> Source:
+        self._require_reach("set")
         chosen = self.sets(client)
         return Listing(chain.from_iterable(sets.list_set_elements(client, one) for one in chosen))
+
+    def _require_reach(self, name: str) -> None:
+        if not self.is_reachable:
+            hint = "set ARKINDEX_API_URL and ARKINDEX_API_TOKEN, or give a worker that uses one a cache"
+            self._refuse(name, "these elements are on Arkindex, and nobody said where that is", hint)
 
     def _of_cache(self) -> Source:
         ids = self.initial_ids()

@@ -11,6 +11,8 @@ from arkworker.runtime.client.attempts import RetryBudget
 from arkworker.runtime.loop.clocks import IntakeClock, ReportClock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from arkworker.runtime.client import Connection
     from arkworker.runtime.client.attempts import Outcome
 
@@ -58,12 +60,21 @@ class Clients:
             return
         self.intake_clock.stop(number)
         self.report_clock.hurry()
-        self._timer = threading.Timer(CUT, self.intake.end)
-        self._timer.daemon = True
-        self._timer.start()
+        self._timer = _after(CUT, self.intake.end)
+
+    def end_reports_soon(self) -> None:
+        """Cut off reports that do not come through shortly, so that they can be counted."""
+        _after(CUT, self.reports.end)
 
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self.intake.close()
         self.reports.close()
+
+
+def _after(seconds: float, action: Callable[[], None]) -> threading.Timer:
+    timer = threading.Timer(seconds, action)
+    timer.daemon = True
+    timer.start()
+    return timer

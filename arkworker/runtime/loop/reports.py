@@ -35,7 +35,7 @@ class Reports:
         publisher: Where results go.
         tally: Counts what became of each element.
         on_failure: Told of an element whose results could not be published.
-        behind: How many endings may wait; more make the main thread wait.
+        behind: How many endings may wait; more make the main thread wait, and 0 makes it wait for each.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Reports:
         self._tally = tally
         self._on_failure = on_failure
         self._limit = max(1, behind)
+        self._is_patient = behind == 0
         self._changed = threading.Condition()
         self._waiting: deque[Ending] = deque()
         self._kept: deque[Ending] = deque()
@@ -70,6 +71,8 @@ class Reports:
             if len(self._threads) < min(self._limit, MOST_THREADS) and len(self._waiting) > self._idle:
                 self._start_thread()
             self._changed.notify_all()
+        if self._is_patient:
+            self.flush()
 
     @property
     def _idle(self) -> int:

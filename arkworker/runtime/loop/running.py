@@ -68,7 +68,9 @@ def _choose(run: Handover, clients: Clients, tally: Tally) -> Source:
 
     with run.stopping.calling(lambda: clients.stop(run.stopping.received or 0)):
         try:
-            return Choice(run.settings, run.context.process, run.origins, initial_ids).source(clients.intake, tally)
+            is_reachable = run.context.connection_is_given or run.context.use_cache
+            choice = Choice(run.settings, run.context.process, run.origins, initial_ids, is_reachable)
+            return choice.source(clients.intake, tally)
         except ApiError:
             run.stopping.check()  # a request that a signal ended says nothing about Arkindex
             raise
@@ -161,6 +163,7 @@ class _ElementRun:
     def _abandon(self, exit_code: int) -> None:
         """User code does not come back: end its element and all others from here; the process ends after it."""
         self._stop(exit_code)
+        self._clients.end_reports_soon()
         self._loop.abandon()
         self._loop.dismiss(self._intake.close())
         self._reports.close()
@@ -192,6 +195,8 @@ class _ElementRun:
         found = cached.find_element(self._run.sessions, element_id) if self._run.context.use_cache else None
         if found is not None:
             return found.bind(self._retrieval.opener)
+        if not self._run.context.connection_is_given:
+            raise ArkworkerError("it is not in the cache, and nobody said where Arkindex is: set ARKINDEX_API_URL")
         return self._retrieval.retrieve(element_id)
 
 
