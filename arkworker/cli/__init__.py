@@ -22,6 +22,7 @@ OF_A_WORKER = {
 }
 #: The others, each with the module that does it, by a function `perform(argv, stopping)`.
 OTHERS = {
+    "init": ("make a new worker project", "arkworker.cli.initialising"),
     "import": ("write a typed worker from a declaration file", "arkworker.cli.importing"),
     "validate": ("check declaration files by the rules of Arkindex", "arkworker.cli.validating"),
     "secrets": ("store and list local, encrypted secrets", "arkworker.cli.secrets"),

@@ -53,7 +53,7 @@ def export(
         description=(declaration.description or description).strip() or display_name,
         gpu_usage=declaration.gpu_usage,
         model_usage=declaration.model_usage,
-        docker_command=declaration.docker_command or command,
+        docker_command=command if declaration.docker_command is None else declaration.docker_command,
         shm_size=declaration.shm_size,
         configuration=tuple(exporter.fields()) if model else (),
     )
