@@ -32,7 +32,7 @@ class Redaction:
 
     def __init__(self, values: Any, secrets: Iterable[Secret[Any]], public: Iterable[str]) -> None:
         hidden = {text for text in _texts(values) if len(text) >= _SHORTEST_VALUE}.difference(public)
-        forms = {form for text in hidden for form in (text, repr(text)[1:-1], printable(text, len(text)))}
+        forms = {form for text in hidden for form in _forms(text)}
         # Longest first: one value may be a part of another.
         self._values = sorted(forms, key=len, reverse=True)
         self._secrets = [_letters(text) for secret in secrets for text in _texts(_content_of(secret))]
@@ -44,6 +44,11 @@ class Redaction:
         shown = printable(message, _LONGEST)
         letters = _letters(shown)
         return REFUSED if any(_share(letters, secret) for secret in self._secrets) else shown
+
+
+def _forms(text: str) -> tuple[str, ...]:
+    """How a text may appear in a message: as it is, in quotes, as bytes, escaped."""
+    return text, repr(text)[1:-1], repr(text.encode(errors="replace"))[2:-1], printable(text, len(text))
 
 
 def _letters(text: str) -> str:

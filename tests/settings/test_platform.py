@@ -106,14 +106,15 @@ def test_field_has_a_description(path: str) -> None:
     assert (field.description or "").endswith(".")
 
 
+OFF = ("", "0", "false", "False", "no", "OFF", " 0 ")
+ON = ("1", "true", "True", "yes", "on", "anything")
 SWITCHES = ["ARKINDEX_DEBUG", "SKIP_TASK_ELEMENTS", "TASK_BOOTSTRAP"]
 
 
 @pytest.mark.parametrize("variable", SWITCHES)
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [*dict.fromkeys(("", "0", "false", "False", "no", "OFF", " 0 "), False).items()]
-    + [*dict.fromkeys(("1", "true", "True", "yes", "on", "anything"), True).items()],
+    [*((text, False) for text in OFF), *((text, True) for text in ON)],
 )
 def test_switch_says_what_it_means(variable: str, text: str, expected: bool) -> None:  # noqa: FBT001 - what is expected
     """Presence does not count, nor one exact spelling: 0, false, no, off and nothing are off, all else is on."""
