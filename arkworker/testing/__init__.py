@@ -1,6 +1,36 @@
 """The public test kit: a pytest plugin, and an emulated Arkindex (`arkworker.testing.emulator`).
 
-Importing this package costs nothing; what needs the extra `testing` is imported where it is used.
+Importing this package costs nothing; what needs the extra `testing` is imported where it is used. The fixtures
+`make_context`, `cache`, `invoke` and `arkindex` are there in every pytest that has arkworker installed; the names below
+annotate them. `standard_tests` makes the tests that every worker should pass.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from arkworker.testing.contexts import MakeContext as MakeContext
+    from arkworker.testing.expectations import Arkindex as Arkindex, Expectation as Expectation, Received as Received
+    from arkworker.testing.invocation import Invocation as Invocation, Invoke as Invoke
+    from arkworker.testing.suite import standard_tests as standard_tests
+else:
+    _HOMES = {
+        "Arkindex": "expectations",
+        "Expectation": "expectations",
+        "Invocation": "invocation",
+        "Invoke": "invocation",
+        "MakeContext": "contexts",
+        "Received": "expectations",
+        "standard_tests": "suite",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+__all__ = ["Arkindex", "Expectation", "Invocation", "Invoke", "MakeContext", "Received", "standard_tests"]

@@ -1,0 +1,155 @@
+"""The fixture `make_context`: the context that a worker would get, with nothing around it but a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, overload
+
+import pytest
+
+from arkworker.frozen import freeze
+from arkworker.runtime.preparation import Preparation
+from arkworker.runtime.target import as_worker
+from arkworker.runtime.worker import Worker, options_of
+from arkworker.secret import Secret
+from arkworker.settings.command_line import Parser
+from arkworker.settings.resolution import Inputs
+from arkworker.settings.text_file import TextFile
+from arkworker.testing.values import FileValues
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from arkworker.runtime.context import WorkerContext
+    from arkworker.testing.expectations import Arkindex
+
+C = TypeVar("C")
+
+#: Where the values of a test come from, in reports.
+PLACE = "make_context"
+
+
+class MakeContext(Protocol):
+    """Makes the context of a worker.
+
+    Args:
+        worker: A worker class, a worker, or a function.
+        config: Values of its options by their names, groups as mappings; the content of a secret, not a reference.
+        argv: Flags, as of the verb `run`: those that the worker declares itself, too.
+        secrets: Contents of secrets by name, for `context.secrets` and `context.load_secret`.
+        fields: Attributes of the context as they should be: `corpus_id`, `worker_run_id`, `task_id`, …; with a worker
+            run, it is not read-only unless that is said.
+
+    Raises:
+        ConfigurationError: A value is wrong; says all that is.
+        UsageError: A flag is.
+        TypeError: The context has no such attribute.
+    """
+
+    @overload
+    def __call__(
+        self,
+        worker: type[Worker[C]] | Worker[C],
+        config: Mapping[str, Any] | None = None,
+        *,
+        argv: Sequence[str] = (),
+        secrets: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> WorkerContext[C]: ...
+
+    @overload
+    def __call__(
+        self,
+        worker: Callable[[WorkerContext[C], Any], Any],
+        config: Mapping[str, Any] | None = None,
+        *,
+        argv: Sequence[str] = (),
+        secrets: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> WorkerContext[C]: ...
+
+
+class ContextMaker:
+    """Resolves and validates as a run in developer mode does, with no variable but its own."""
+
+    def __init__(self, folder: Path, arkindex: Arkindex | None) -> None:
+        self._folder = folder
+        self._arkindex = arkindex
+
+    def make(
+        self,
+        worker: Any,
+        config: Mapping[str, Any] | None = None,
+        *,
+        argv: Sequence[str] = (),
+        secrets: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> WorkerContext[Any]:
+        made = as_worker(worker, getattr(worker, "__qualname__", type(worker).__qualname__))
+        context = self._prepare(made, config or {}, argv)
+        plain = dict(secrets or {})
+        hidden = {name: content if isinstance(content, Secret) else Secret(content) for name, content in plain.items()}
+        if hidden:
+            fields["secrets"] = {**context.secrets, **hidden}
+        if self._arkindex is not None:
+            fields.setdefault("connection", self._arkindex.connection)
+        context = _replace(context, fields)
+        if hidden:
+            vars(context)["load_secret"] = _Secrets(hidden, context.load_secret)
+        vars(context)["api"] = self._client(context)
+        return context
+
+    def _prepare(self, worker: Worker[Any], config: Mapping[str, Any], argv: Sequence[str]) -> WorkerContext[Any]:
+        options = options_of(worker, type(worker).__name__)
+        given = FileValues.of(options, config)
+        flags = ["--dev", "--config", PLACE, *argv] if config else ["--dev", *argv]
+        inputs = Inputs(
+            Parser(PLACE, options, flags).parse(flags),
+            {**isolation(self._folder), **given.environ},
+            lambda _name: TextFile(PLACE, given.text),
+        )
+        return Preparation(options, inputs, uses_cache=worker.uses_cache).prepare()
+
+    def _client(self, context: WorkerContext[Any]) -> Any:
+        if self._arkindex is None:
+            return NoArkindex()
+        from arkworker.runtime.client import Client
+
+        return Client(context.connection, read_only=context.is_read_only)
+
+
+class NoArkindex:
+    """Stands where the client is, in a test without Arkindex: says what to do when it is touched."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        pytest.fail(f"context.api.{name} is used: ask for the fixture `arkindex`, and say what it should expect")
+
+
+class _Secrets:
+    """Secrets that a test gives, before those that can be loaded."""
+
+    def __init__(self, given: Mapping[str, Secret[Any]], load: Callable[[str], Any]) -> None:
+        self._given = given
+        self._load = load
+
+    def __call__(self, name: str) -> Any:
+        return self._given[name].get_secret_value() if name in self._given else self._load(name)
+
+
+def isolation(folder: Path) -> dict[str, str]:
+    """Variables that keep a run within a folder: its data, and the local secrets of nobody."""
+    return {"PONOS_DATA": str(folder / "ponos"), "XDG_CONFIG_HOME": str(folder / "settings")}
+
+
+def _replace(context: WorkerContext[Any], fields: dict[str, Any]) -> WorkerContext[Any]:
+    if fields.get("worker_run_id") is not None:
+        fields.setdefault("is_read_only", False)
+    if "corpus_id" in fields:
+        fields["_corpus_id"] = fields.pop("corpus_id")
+    unknown = fields.keys() - {item.name for item in dataclasses.fields(context)}
+    if unknown:
+        raise TypeError(f"the context has no attribute {', '.join(sorted(unknown))}")
+    return dataclasses.replace(context, **{name: freeze(value) for name, value in fields.items()})

@@ -1,0 +1,244 @@
+"""A strict Arkindex in this process: it answers what it was told to expect, and remembers what else was asked."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+import requests_mock
+
+from arkworker.errors import UsageError
+from arkworker.runtime.clock import SystemClock
+from arkworker.text import did_you_mean, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from arkworker.runtime.client import Connection
+    from arkworker.runtime.client.operations import Operation
+
+URL = "https://arkindex.test/"
+TOKEN = "test-token"  # noqa: S105 - it opens nothing
+# Neither repeated by the client, nor taken for the answer of an older instance.
+_REFUSAL = 418
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request as it arrived.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path, without the query.
+        query: Every parameter of the query with its values, in order.
+        body: The body: parsed where it is JSON, text otherwise, None without one.
+    """
+
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    body: Any
+
+    def __str__(self) -> str:
+        body = "" if self.body is None else f" {json.dumps(self.body, ensure_ascii=False)}"
+        return printable(f"{self.method} {self.path}{body}", 300)
+
+
+@dataclass(slots=True, eq=False)
+class Expectation:
+    """A request that is to come, and its answer.
+
+    Attributes:
+        name: The operation, or the address.
+        received: The requests that came, in order.
+    """
+
+    name: str
+    method: str
+    path: re.Pattern[str]
+    query: dict[str, list[str]]
+    body: Any
+    answer: Any
+    status: int
+    times: int | None
+    received: list[Received] = field(default_factory=list)
+
+    @property
+    def is_missing(self) -> bool:
+        return self.times is not None and len(self.received) < self.times
+
+    def matches(self, received: Received) -> bool:
+        """Whether this request is one that is expected, and still to come."""
+        return (
+            (self.times is None or len(self.received) < self.times)
+            and received.method == self.method
+            and self.path.fullmatch(received.path) is not None
+            and all(received.query.get(name) == values for name, values in self.query.items())
+            and self.body in (..., received.body)
+        )
+
+
+class Arkindex:
+    """The fixture `arkindex`.
+
+    Attributes:
+        url: What `ARKINDEX_API_URL` is where the fixtures `invoke` and `make_context` are used beside it.
+        requests: Every request that came, in order.
+    """
+
+    def __init__(self) -> None:
+        self.url = URL
+        self.requests: list[Received] = []
+        self._expectations: list[Expectation] = []
+        self._unexpected: list[Received] = []
+        self._lock = threading.Lock()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that lead a worker here."""
+        return {"ARKINDEX_API_URL": self.url, "ARKINDEX_API_TOKEN": TOKEN}
+
+    @property
+    def connection(self) -> Connection:
+        """What leads a client here."""
+        from arkworker.runtime.client import Connection
+
+        return Connection(url=self.url, token=TOKEN)
+
+    def expect(
+        self,
+        operation: str,
+        answer: Any = None,
+        *,
+        body: Any = ...,
+        status: int = 200,
+        times: int | None = 1,
+        **parameters: Any,
+    ) -> Expectation:
+        """Expect an operation; of several expectations for one request, the oldest that still waits is met.
+
+        Args:
+            operation: Its id, such as `RetrieveElement`.
+            answer: What to answer, as JSON; the items, for an operation that answers page by page.
+            body: The body that must be sent; any, unless given.
+            status: The HTTP status.
+            times: How often it must come; None for any number of times, even none.
+            parameters: Of path and query; those left out may be anything.
+
+        Raises:
+            UsageError: There is no such operation, or it has no such parameter.
+        """
+        known = _operation(operation)
+        path, query = _place(known, parameters)
+        if known.pages and isinstance(answer, list | tuple):
+            answer = {"count": len(answer), "next": None, "previous": None, "results": list(answer)}
+        elif answer is None and known.answer == "object":
+            answer = {}
+        return self._add(Expectation(operation, known.method, path, query, body, answer, status, times))
+
+    def expect_address(
+        self, path: str, answer: Any = None, *, method: str = "GET", times: int | None = 1
+    ) -> Expectation:
+        """Expect a request by its path, on any host: an image, a file, an operation that is not in the table.
+
+        Args:
+            path: Such as `/iiif/page.jpg/full/full/0/default.jpg`; without the query.
+            answer: Bytes, answered as they are; anything else as JSON.
+            method: The HTTP method.
+            times: How often it must come; None for any number of times, even none.
+        """
+        return self._add(Expectation(path, method, re.compile(re.escape(path)), {}, ..., answer, 200, times))
+
+    def verify(self) -> None:
+        """Fail the test when a request came that nobody expected, or did not come that was expected; say so once."""
+        mistakes = self.take_mistakes()
+        if mistakes:
+            pytest.fail(mistakes, pytrace=False)
+
+    def take_mistakes(self) -> str:
+        """What is not as expected, line by line; it is said once."""
+        with self._lock:
+            lines = [f"unexpected request: {received}" for received in self._unexpected]
+            lines += [_missing(item) for item in self._expectations if item.is_missing]
+            self._expectations = [item for item in self._expectations if not item.is_missing]
+            self._unexpected = []
+        return "\n".join(lines)
+
+    def _add(self, expectation: Expectation) -> Expectation:
+        with self._lock:
+            self._expectations.append(expectation)
+        return expectation
+
+    def _receive(self, received: Received) -> tuple[int, Any]:
+        with self._lock:
+            self.requests.append(received)
+            for expectation in self._expectations:
+                if expectation.matches(received):
+                    expectation.received.append(received)
+                    return expectation.status, expectation.answer
+            self._unexpected.append(received)
+        return _REFUSAL, {"detail": f"the test does not expect {received}"}
+
+
+@contextmanager
+def emulate() -> Iterator[Arkindex]:
+    """Answer all that `requests` sends, from every thread of this process; waits between attempts take no time."""
+    arkindex = Arkindex()
+
+    def respond(request: Any) -> Any:
+        status, answer = arkindex._receive(_received(request))  # noqa: SLF001 - its own
+        content = {"content": answer} if isinstance(answer, bytes) else {"json": answer}
+        return requests_mock.create_response(request, status_code=status, **content)
+
+    with pytest.MonkeyPatch.context() as patch, requests_mock.Mocker(case_sensitive=True) as mocker:
+        patch.setattr(SystemClock, "sleep", lambda _self, _seconds: None)
+        mocker.add_matcher(respond)
+        yield arkindex
+
+
+def _received(request: Any) -> Received:
+    parts = urlsplit(request.url)
+    text = request.text
+    try:
+        body = json.loads(text) if text else None
+    except ValueError:
+        body = text
+    return Received(request.method, parts.path, parse_qs(parts.query, keep_blank_values=True), body)
+
+
+def _operation(name: str) -> Operation:
+    from arkworker.runtime.client.table import OPERATIONS
+
+    if name not in OPERATIONS:
+        nearest = did_you_mean(name, list(OPERATIONS))
+        hint = nearest or "expect_address takes a path"
+        raise UsageError(f"arkindex.expect: there is no operation {printable(name, 60)} in the table; {hint}")
+    return OPERATIONS[name]
+
+
+def _place(operation: Operation, parameters: dict[str, Any]) -> tuple[re.Pattern[str], dict[str, list[str]]]:
+    """The pattern of the path, and the parameters of the query that must be there."""
+    names = re.findall(r"\{([^{}]*)\}", operation.path)
+    complete = dict.fromkeys(names, "any") | parameters
+    location = urlsplit(operation.locate(complete))  # refuses what is unknown or cannot be sent
+    pieces = re.split(r"\{([^{}]*)\}", operation.path)
+    pattern = "".join(
+        re.escape(piece) if number % 2 == 0 else _part(piece, parameters) for number, piece in enumerate(pieces)
+    )
+    return re.compile(pattern), parse_qs(location.query, keep_blank_values=True)
+
+
+def _part(name: str, parameters: dict[str, Any]) -> str:
+    return re.escape(quote(str(parameters[name]), safe="")) if name in parameters else "[^/]+"
+
+
+def _missing(expectation: Expectation) -> str:
+    count = f" {expectation.times} times" if expectation.times != 1 else ""
+    came = f", came {len(expectation.received)} times" if expectation.received else ""
+    return f"expected{count}, and did not come: {expectation.name}{came}"

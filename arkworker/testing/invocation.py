@@ -1,0 +1,211 @@
+"""The fixture `invoke`: the real command line, in this process, with an environment of its own."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import resource
+import sys
+import types
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from arkworker.cli import invoke as invoke_command_line
+from arkworker.testing.contexts import isolation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from arkworker.settings.catalogue import WorkerOptions
+    from arkworker.testing.expectations import Arkindex
+
+# What could lead a run out of its folder, or to somebody's instance.
+_FOREIGN = ("ARKINDEX_", "PONOS_", "TASK_", "XDG_", "SLURM_", "VAST_", "CONTAINER_")
+_CONFIGURATION = "invoked-configuration.yml"
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What a command line left behind.
+
+    Attributes:
+        code: The exit code.
+        out: Standard output.
+        err: Standard error, where the log goes.
+        work_dir: Where the worker has left its files.
+    """
+
+    code: int
+    out: str
+    err: str
+    work_dir: Path
+
+    @cached_property
+    def data(self) -> Any:
+        """Standard output as JSON."""
+        return json.loads(self.out)
+
+
+class Invoke(Protocol):
+    """Runs a command line.
+
+    Args:
+        argv: The words of the command line; a worker class or a function stands for its TARGET.
+        config: Values of options, as by `-c`; the content of a secret, not a reference. Developer mode.
+        payload: Values of options, as Arkindex sends them with a worker run; the content of a secret, too.
+        environ: Variables to add. Those of the person who runs the tests that have a meaning here are not seen.
+        files: Contents by name, written into `tmp_path`, which is the current directory: text, bytes, or data as JSON,
+            which is YAML.
+        stdin: Standard input.
+    """
+
+    def __call__(
+        self,
+        *argv: Any,
+        config: Mapping[str, Any] | None = None,
+        payload: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+        files: Mapping[str, Any] | None = None,
+        stdin: str | bytes = "",
+    ) -> Invocation: ...
+
+
+class Invoker:
+    """Runs command lines of one test.
+
+    Args:
+        folder: The current directory meanwhile.
+        arkindex: The one that the test asked for, which is then the instance.
+        get_arkindex: Gives one where it did not, for a payload.
+    """
+
+    def __init__(self, folder: Path, arkindex: Arkindex | None, get_arkindex: Callable[[], Arkindex]) -> None:
+        self._folder = folder
+        self._arkindex = arkindex
+        self._get_arkindex = get_arkindex
+
+    def invoke(
+        self,
+        *argv: Any,
+        config: Mapping[str, Any] | None = None,
+        payload: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+        files: Mapping[str, Any] | None = None,
+        stdin: str | bytes = "",
+    ) -> Invocation:
+        for name, content in (files or {}).items():
+            self._write(name, content)
+        words = [target_of(word) if callable(word) else str(word) for word in argv]
+        variables = dict(isolation(self._folder))
+        if self._arkindex is not None:
+            variables |= self._arkindex.environment
+        if config is not None:
+            words += ["-c", _CONFIGURATION]
+            variables |= self._configure(words, config)
+        if payload is not None:
+            variables |= self._serve(words, payload)
+        with self._surroundings(variables | dict(environ or {}), stdin) as (out, err):
+            code = int(invoke_command_line(_absolute(words)))
+        return Invocation(code, _text(out), _text(err), self._folder / "ponos" / "current")
+
+    def _configure(self, words: list[str], config: Mapping[str, Any]) -> dict[str, str]:
+        from arkworker.testing.values import FileValues
+
+        given = FileValues.of(_options(words), config)
+        self._write(_CONFIGURATION, given.text)
+        return given.environ
+
+    def _serve(self, words: list[str], payload: Mapping[str, Any]) -> dict[str, str]:
+        from arkworker.testing.values import PayloadValues
+        from arkworker.testing.worker_run import serve_worker_run
+
+        arkindex = self._get_arkindex()
+        run_id = str(uuid.uuid4())
+        serve_worker_run(arkindex, run_id, PayloadValues.of(_options(words), payload))
+        return arkindex.environment | {"ARKINDEX_WORKER_RUN_ID": run_id}
+
+    def _write(self, name: str, content: Any) -> None:
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+
+    @contextmanager
+    def _surroundings(
+        self, variables: Mapping[str, str], stdin: str | bytes
+    ) -> Iterator[tuple[io.TextIOWrapper, io.TextIOWrapper]]:
+        """The environment, the current directory and the streams of the run; all else is put back after it."""
+        out, err = _stream(), _stream()
+        with pytest.MonkeyPatch.context() as patch, _put_back():
+            for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
+                patch.delenv(name)
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "path", [*sys.path, str(Path.cwd())])
+            patch.chdir(self._folder)
+            patch.setattr(sys, "stdin", _stream(stdin.encode() if isinstance(stdin, str) else stdin))
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            yield out, err
+
+
+@contextmanager
+def _put_back() -> Iterator[None]:
+    """What a command line sets for its process: the handlers of the log, and that there are no core files."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    core = resource.getrlimit(resource.RLIMIT_CORE)
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        resource.setrlimit(resource.RLIMIT_CORE, core)
+
+
+def _stream(content: bytes = b"") -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors="backslashreplace", write_through=True)
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    buffer = stream.buffer
+    assert isinstance(buffer, io.BytesIO)  # noqa: S101 - what it was made of
+    return buffer.getvalue().decode()
+
+
+def target_of(worker: Any) -> str:
+    """TARGET of a worker class or a function; one that lives inside of a function gets a module to be found in."""
+    place, name = worker.__module__, worker.__qualname__
+    if "<locals>" not in name and place in sys.modules:
+        return f"{place}:{name}"
+    module = types.ModuleType(f"{place.rpartition('.')[2]}_inner")
+    setattr(module, worker.__name__, worker)
+    sys.modules[module.__name__] = module
+    return f"{module.__name__}:{worker.__name__}"
+
+
+def _options(words: list[str]) -> WorkerOptions:
+    """What the worker of a command line declares."""
+    from arkworker.runtime.target import load_target
+    from arkworker.runtime.worker import options_of
+
+    target = _absolute(words)[1] if len(words) > 1 else ""
+    return options_of(load_target(target), target)
+
+
+def _absolute(words: list[str]) -> list[str]:
+    """TARGET may be a file, named from where the tests are run."""
+    place, colon, name = words[1].rpartition(":") if len(words) > 1 else ("", "", "")
+    if place.endswith(".py") and Path(place).is_file():
+        return [words[0], f"{Path(place).absolute()}{colon}{name}", *words[2:]]
+    return words
