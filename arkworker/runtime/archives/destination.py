@@ -28,15 +28,16 @@ def prepare(destination: Path) -> Iterator[tuple[Path, Path]]:
     target = Path(os.path.realpath(destination))
     if target.exists() and not target.is_dir():
         raise Refusal("cannot be extracted: the destination is no directory")
-    made = _make_directories(target.parent)
+    missing = [path for path in target.parents if not path.exists()]
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         base = _staging_base(target)
         for place in {base, target}:
             remove_leftovers(place, target)
         with staging_directory(base) as staging:
             yield target, staging
     except BaseException:
-        for directory in made:
+        for directory in missing:
             with contextlib.suppress(OSError):
                 directory.rmdir()
         raise
@@ -55,13 +56,6 @@ def commit(staging: Path, target: Path) -> None:
         tree.rename(target)
     elif not _replace_empty(tree, target):
         merge(staging, target)
-
-
-def _make_directories(directory: Path) -> list[Path]:
-    """Make a directory and its parents; returns the ones that were missing, deepest first."""
-    missing = [path for path in (directory, *directory.parents) if not path.exists()]
-    directory.mkdir(parents=True, exist_ok=True)
-    return missing
 
 
 def _staging_base(target: Path) -> Path:

@@ -8,6 +8,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from arkworker.text import printable
+
 from .destination import commit, prepare
 from .frames import decompress
 from .limits import DEFAULT_MAX_MEMBERS, DEFAULT_MAX_MEMORY, Budget, free_space
@@ -81,7 +83,8 @@ def extract_parent_archives(
         with blaming(path):
             check_path(path)
             check_path(destination)
-    with blaming(paths[-1]), prepare(Path(destination)) as (target, staging):
+    failing = f"cannot be extracted to {printable(os.fspath(destination), limit=4096)}"
+    with blaming(paths[-1], failing), prepare(Path(destination)) as (target, staging):
         limit = free_space(staging) if max_bytes is None else max_bytes
         budget = Budget(limit, max_members, max_memory)
         overlay = Overlay(staging / TREE)

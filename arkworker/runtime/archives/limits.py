@@ -36,7 +36,9 @@ class Budget:
     def spend_bytes(self, count: int) -> None:
         self.bytes += count
         if self.bytes > self.max_bytes:
-            raise Refusal(f"unpacks to more than the limit of {self.max_bytes:,} bytes")
+            raise Refusal(
+                f"unpacks to more than the limit of {self.max_bytes:,} bytes (by default, what leaves 1 GiB free)"
+            )
 
     def spend_member(self) -> None:
         self.members += 1

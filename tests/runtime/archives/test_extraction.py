@@ -92,7 +92,7 @@ def test_an_archive_of_nothing_makes_an_empty_directory(make: Any, place: Path) 
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        ({"max_bytes": 7}, "unpacks to more than the limit of 7 bytes"),
+        ({"max_bytes": 7}, "unpacks to more than the limit of 7 bytes (by default, what leaves 1 GiB free)"),
         ({"max_members": 1}, "has more than the limit of 1 members"),
     ],
 )
@@ -161,6 +161,13 @@ def test_a_destination_that_can_be_none_is_one_line(path: str, make: Any, place:
     with pytest.raises(ArchiveError) as caught:
         extract(make(make.Entry(b"f")), f"{place}/{path}")
     assert str(caught.value).isprintable()
+
+
+def test_parents_that_can_be_made_only_in_part_are_not_left(make: Any, place: Path) -> None:
+    """The first directories of a path are made before a later one proves impossible, and go again."""
+    with pytest.raises(ArchiveError, match="File name too long"):
+        extract(make(make.Entry(b"f")), place / "p" / ("q" * 300) / "x")
+    assert list(place.iterdir()) == []
 
 
 def test_a_newline_in_the_path_of_the_archive_stays_on_its_line(place: Path, tmp_path: Path) -> None:

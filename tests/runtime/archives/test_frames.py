@@ -146,5 +146,5 @@ def test_a_bomb_takes_neither_memory_nor_disk(make: Any, place: Path) -> None:
     )
     command = [sys.executable, "-c", script, str(archive), str(place / "destination")]
     reason, memory = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert reason == "unpacks to more than the limit of 1,073,741,824 bytes"
+    assert reason.startswith("unpacks to more than the limit of 1,073,741,824 bytes")
     assert int(memory) < 256 * 1024
