@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.publishing import Publisher
     from arkworker.runtime.loop.sources import Source
-
-logger = logging.getLogger(__name__)
 
 #: Modes in which Arkindex keeps no activities.
 WITHOUT_ACTIVITIES = frozenset({"dataset", "export"})
@@ -96,6 +94,7 @@ class _ElementRun:
         self._tally = tally
         self._failures = Failures()
         self._is_ending = False
+        self._dismissing = threading.Lock()
         self._source = source
         opener = LateOpener(partial(_refresh, context), local_files=context.is_developer_mode)
         self._retrieval = Retrieval(
@@ -151,21 +150,27 @@ class _ElementRun:
         """Nothing new, and everything that is ours is ended."""
         if self._loop.ended_by is not None:
             self._stop(self._loop.ended_by)
-        self._loop.dismiss(self._intake.close())
+        self._dismiss()
         self._reports.close()
+
+    def _dismiss(self) -> None:
+        with self._dismissing:
+            self._loop.dismiss(self._intake.close())
 
     def _stop(self, number: int) -> None:
         """The first signal, in another thread; or user code that ends the run."""
         self._is_ending = True
         self._intake.stop()
         self._clients.stop(number)
+        # At once, in a thread: user code may take all of the grace time, and whoever sent the signal may not wait.
+        threading.Thread(target=self._dismiss, name="dismissal", daemon=True).start()
 
     def _abandon(self, exit_code: int) -> None:
         """User code does not come back: end its element and all others from here; the process ends after it."""
         self._stop(exit_code)
         self._clients.end_reports_soon()
         self._loop.abandon()
-        self._loop.dismiss(self._intake.close())
+        self._dismiss()
         self._reports.close()
         outcome.record(self._summary(exit_code), self._failures, self._run.settings.summary)
 

@@ -1,0 +1,377 @@
+"""Whole runs over elements, in real processes, judged by what the server saw."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+from element_runs import Trial, trial
+
+from arkworker.runtime.cache import merge
+from arkworker.testing.emulator import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from element_runs import Ended
+
+
+@pytest.fixture
+def ten(tmp_path: Path) -> Iterator[Trial]:
+    with trial(tmp_path) as made:
+        yield made
+
+
+def run(made: Trial, *flags: str, **variables: str) -> Ended:
+    return made.start(*flags, **variables).wait()
+
+
+def numbers(ended: Ended) -> list[int]:
+    return [ended.summary[name] for name in ("elements", "processed", "failed", "skipped", "uncertain", "exit_code")]
+
+
+def test_queue_is_processed(ten: Trial) -> None:
+    """Every element of the queue goes through user code once, and the summary says so."""
+    ended = run(ten)
+
+    assert numbers(ended) == [10, 10, 0, 0, 0, 0], ended
+    assert dict(ten.states) == {"processed": 10}
+    assert ten.user_calls == dict.fromkeys(ten.elements, 1)
+
+
+def test_last_line_sums_up(ten: Trial) -> None:
+    """The last line of the log holds the numbers."""
+    ended = run(ten)
+
+    assert "10 processed, 0 failed, 0 skipped, 0 uncertain" in ended.log.splitlines()[-1]
+
+
+def test_list_is_started_and_processed(ten: Trial) -> None:
+    """The elements of a list are reported started, then processed."""
+    ended = run(ten, "--elements-list", ten.write_list())
+
+    assert ended.code == 0, ended
+    assert ten.emulator.ledger.history(ten.elements[0])[1:] == ["started", "processed"]
+    assert dict(ten.states) == {"processed": 10}
+
+
+def test_list_keeps_its_order(ten: Trial) -> None:
+    """User code gets the elements of a list in their order, however they are fetched."""
+    ended = run(ten, "--prefetch", "4", "--elements-list", ten.write_list())
+
+    assert ended.code == 0, ended
+    assert list(ten.user_calls) == ten.elements
+
+
+def test_other_process_has_it(ten: Trial) -> None:
+    """A conflict on the first attempt is a skip: neither done nor failed."""
+    first = run(ten, "--element", *ten.elements[:4])
+    second = run(ten, "--element", *ten.elements)
+
+    assert numbers(first) == [4, 4, 0, 0, 0, 0], first
+    assert numbers(second) == [10, 6, 0, 4, 0, 0], second
+
+
+def test_failures_are_errors(ten: Trial) -> None:
+    """What user code fails on ends in error, with one traceback and the elements named; the run goes on."""
+    ended = run(ten, HOOK="if element.name.endswith(('3', '5')): raise ValueError(element.name)")
+
+    assert numbers(ended) == [10, 8, 2, 0, 0, 0], ended
+    assert dict(ten.states) == {"processed": 8, "error": 2}
+    assert ended.log.count("Traceback") == 1
+    assert "failed: 2 times ValueError" in ended.log
+
+
+def test_strict(ten: Trial) -> None:
+    """With --strict, one failure is enough for exit code 1."""
+    ended = run(ten, "--strict", HOOK="if element.name.endswith('3'): raise ValueError")
+
+    assert numbers(ended) == [10, 9, 1, 0, 0, 1], ended
+
+
+def test_every_element_failed(ten: Trial) -> None:
+    """A run in which nothing succeeded is a failure."""
+    ended = run(ten, HOOK="raise ValueError")
+
+    assert (ended.code, numbers(ended)) == (1, [10, 0, 10, 0, 0, 1]), ended
+
+
+def test_empty_queue_is_done(tmp_path: Path) -> None:
+    """No element in the queue is no failure."""
+    with trial(tmp_path, 0) as made:
+        assert run(made).code == 0
+
+
+def test_empty_list_is_a_failure(ten: Trial) -> None:
+    """A list that a person gave and that is empty is a mistake."""
+    (ten.folder / "none.json").write_text("[]")
+
+    ended = run(ten, "--elements-list", str(ten.folder / "none.json"))
+
+    assert ended.code == 1, ended
+    assert "the list of elements is empty" in ended.log
+
+
+def test_exit_in_user_code(ten: Trial) -> None:
+    """`sys.exit(0)` in user code fails its element and ends the run; what was claimed ahead ends in error."""
+    ended = run(ten, WORK="0.05", HOOK="raise SystemExit(0)")
+
+    assert ended.code == 1, ended
+    assert ten.states["started"] == 0
+    assert ten.states["processed"] == 0
+    assert sum(ten.user_calls.values()) == 1
+
+
+def test_memory_error_in_user_code(ten: Trial) -> None:
+    """No memory for one element is no end of the run."""
+    ended = run(ten, HOOK="if element.name.endswith('3'): raise MemoryError")
+
+    assert numbers(ended) == [10, 9, 1, 0, 0, 0], ended
+
+
+def test_unreachable_element_ends_in_error(ten: Trial) -> None:
+    """An element that cannot be retrieved is reported, not left started."""
+    refused = ten.elements[2]
+    path = f"/api/v1/element/{refused}/"
+    ten.emulator.faults.add("RetrieveElement", Fault.answer(500), where=lambda call: call.path == path)
+
+    ended = run(ten)
+
+    assert numbers(ended) == [10, 9, 1, 0, 0, 0], ended
+    assert ten.emulator.ledger.history(refused)[1:] == ["started", "error"]
+
+
+def test_no_worker_activity(ten: Trial) -> None:
+    """The switch leaves the states alone."""
+    ended = run(ten, "--no-worker-activity", "--element", *ten.elements)
+
+    assert ended.code == 0, ended
+    assert dict(ten.states) == {"queued": 10}
+
+
+def test_strictly_one_after_the_other(ten: Trial) -> None:
+    """Without prefetch, the next claim follows the report of the last element."""
+    ended = run(ten, "--prefetch", "0")
+
+    assert ended.code == 0, ended
+    names = [call.operation for call in ten.emulator.ledger.calls()]
+    cycle = ["StartWorkerActivity", "RetrieveElement", "UpdateWorkerActivity"]
+    assert names[names.index(cycle[0]) :] == cycle * 10 + cycle[:1]
+
+
+def test_developer_mode_with_a_cache(ten: Trial) -> None:
+    """At a desk, elements come from the cache, with no request at all."""
+    path = ten.folder / "db.sqlite"
+    merge([], path)
+    with sqlite3.connect(path) as base:
+        for element in ten.elements[:3]:
+            values = (element.replace("-", ""), "page", 0, 0, 1)
+            base.execute(
+                "INSERT INTO elements (id, type, rotation_angle, mirrored, initial) VALUES (?,?,?,?,?)", values
+            )
+    base.close()
+
+    ended = run(ten, "-d", str(path), ARKINDEX_WORKER_RUN_ID="", ARKINDEX_API_URL="", USES_CACHE="1", PONOS_TASK="")
+
+    assert numbers(ended) == [3, 3, 0, 0, 0, 0], ended
+    assert list(ten.user_calls) == ten.elements[:3]
+    assert ten.emulator.ledger.calls() == []
+
+
+def test_developer_mode_with_nothing_to_do(ten: Trial) -> None:
+    """At a desk, no elements at all are a mistake of whoever started the worker."""
+    ended = run(ten, ARKINDEX_WORKER_RUN_ID="")
+
+    assert ended.code == 78, ended
+    assert "there are no elements to work on" in ended.log
+
+
+@pytest.mark.parametrize("given", ["not-an-id", "../../etc"])
+def test_ids_are_checked_first(ten: Trial, given: str) -> None:
+    """One wrong id, and nothing starts."""
+    ended = run(ten, "--element", ten.elements[0], given)
+
+    assert ended.code == 78, ended
+    assert dict(ten.states) == {"queued": 10}
+
+
+def test_lost_claims_are_counted(ten: Trial) -> None:
+    """A claim whose answer is lost is counted, and the exit code says that Arkindex cannot tell."""
+    ten.emulator.faults.add("StartWorkerActivity", Fault.reset(acted=True), times=2)
+
+    ended = run(ten)
+
+    assert numbers(ended) == [10, 8, 0, 0, 2, 75], ended
+    assert dict(ten.states) == {"processed": 8, "started": 2}
+
+
+def test_repeated_start_is_ours(ten: Trial) -> None:
+    """A conflict on the repeat of a start whose answer was lost is no other process."""
+    ten.befall(["reset"], 0.3, acted=[True], seed=5)
+
+    ended = run(ten, "--elements-list", ten.write_list())
+
+    assert numbers(ended)[:5] == [10, 10, 0, 0, 0], ended
+    assert dict(ten.states) == {"processed": 10}
+
+
+@pytest.mark.parametrize("prefetch", ["0", "2"])
+@pytest.mark.parametrize("listed", [False, True], ids=["queue", "list"])
+def test_nothing_is_lost_unreported(tmp_path: Path, prefetch: str, listed: bool) -> None:  # noqa: FBT001 - a parameter
+    """With 30 % of mixed faults, what stays started is not more than what is reported as uncertain."""
+    with trial(tmp_path, 40) as made:
+        made.befall(["500", "503", "429", "reset", "close", "cut", "malformed"], 0.3)
+
+        ended = run(made, "--prefetch", prefetch, *(["--elements-list", made.write_list()] if listed else []))
+
+        states, summary = made.states, ended.summary
+        assert states["queued"] == 0, ended
+        assert states["started"] <= summary["uncertain"], ended
+        assert (states["processed"], states["error"]) == (summary["processed"], summary["failed"]), ended
+        assert ended.code == (75 if summary["uncertain"] else 0), ended
+        assert set(made.user_calls.values()) == {1}, ended
+
+
+def test_two_processes_share_a_queue(tmp_path: Path) -> None:
+    """Each element goes through one of them, once."""
+    with trial(tmp_path, 30) as made:
+        processes = [made.start(name=name, WORK="0.02") for name in ("one", "two")]
+
+        ended = [process.wait() for process in processes]
+
+        assert [one.code for one in ended] == [0, 0], ended
+        assert dict(made.states) == {"processed": 30}
+        assert set(made.user_calls.values()) == {1}
+        assert sum(one.summary["processed"] for one in ended) == 30
+
+
+def test_unreachable_arkindex(ten: Trial) -> None:
+    """Claims that keep failing end the run with 69, and what was in hand is done."""
+    ten.emulator.faults.add("StartWorkerActivity", Fault.answer(500), skip=4)
+
+    ended = run(ten)
+
+    assert ended.code == 69, ended
+    assert dict(ten.states) == {"processed": 4, "queued": 6}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_lets_the_current_element_finish(tmp_path: Path, number: int) -> None:
+    """The current element ends as usual, what was claimed ahead ends in error, nothing stays started."""
+    with trial(tmp_path, 50) as made:
+        process = made.start(WORK="0.2")
+        made.wait_for("UpdateWorkerActivity", 2)
+
+        process.signal(number)
+        ended = process.wait()
+
+        assert ended.code == 128 + number, ended
+        assert made.states["started"] == 0, ended
+        assert sum(made.user_calls.values()) == made.states["processed"] == ended.summary["processed"], ended
+        assert made.states["error"] == ended.summary["failed"] <= 2, ended
+        assert (tmp_path / "user.teardown").exists()
+
+
+HANGING = {
+    "a sleep": "time.sleep(60)",
+    "code that catches everything": "while True:\n try: time.sleep(9)\n except: pass",
+}
+
+
+@pytest.mark.parametrize("hook", HANGING.values(), ids=HANGING)
+def test_grace_time_ends(tmp_path: Path, hook: str) -> None:
+    """User code that does not finish in time is interrupted, or left behind; its element ends in error."""
+    with trial(tmp_path, 5) as made:
+        process = made.start("--grace", "0.2", HOOK=hook)
+        made.wait_for("StartWorkerActivity", 3)
+
+        process.signal()
+        ended = process.wait()
+
+        assert ended.code == 143, ended
+        assert (made.states["started"], made.states["error"]) == (0, 3), ended
+        assert ended.summary["failed"] == 3, ended
+        assert ended.seconds < 4, ended
+
+
+def test_second_signal_ends_at_once(tmp_path: Path) -> None:
+    """A second signal does not wait for anything."""
+    with trial(tmp_path, 5) as made:
+        process = made.start(HOOK="time.sleep(60)")
+        made.wait_for("StartWorkerActivity", 3)
+
+        process.signal()
+        made.wait_for("UpdateWorkerActivity")
+        process.signal()
+        ended = process.wait()
+
+        assert ended.code == 143, ended
+        assert ended.seconds < 4, ended
+
+
+def test_signal_ends_waits(tmp_path: Path) -> None:
+    """A signal ends the wait between two attempts at a claim."""
+    with trial(tmp_path, 5) as made:
+        made.emulator.faults.add("StartWorkerActivity", Fault.answer(500))
+        process = made.start(WAITS="100")
+        made.wait_for("StartWorkerActivity", 2)
+
+        process.signal()
+        ended = process.wait()
+
+        assert (ended.code, dict(made.states)) == (143, {"queued": 5}), ended
+        assert ended.seconds < 3, ended
+
+
+def test_kill_leaves_a_few(tmp_path: Path) -> None:
+    """SIGKILL leaves the current and the prefetched elements started, no more."""
+    with trial(tmp_path, 50) as made:
+        process = made.start(WORK="0.05")
+        made.wait_for("UpdateWorkerActivity", 3)
+
+        process.signal(signal.SIGKILL)
+        process.wait()
+
+        assert made.states["started"] <= 4  # that whose report was under way, the current one, two ahead
+
+
+def test_time_limit(tmp_path: Path) -> None:
+    """An element that takes longer than it may ends in error; the others go on."""
+    with trial(tmp_path, 5) as made:
+        ended = run(made, "--element-timeout", "0.3", HOOK="element.name.endswith('3') and time.sleep(60)")
+
+        assert numbers(ended) == [5, 4, 1, 0, 0, 0], ended
+        assert "time limit passed" in ended.log
+
+
+def test_summary_in_no_directory(ten: Trial) -> None:
+    """A file that cannot be written is told before anything starts."""
+    ended = run(ten, "--summary", str(ten.folder / "none" / "summary.json"))
+
+    assert ended.code == 78, ended
+    assert dict(ten.states) == {"queued": 10}
+
+
+def test_results_are_not_published_in_developer_mode(ten: Trial) -> None:
+    """What user code returns at a desk stays there."""
+    code = "from arkworker.results import Transcription; result = [Transcription(text='A', confidence=0.5)]"
+    tokens = {"ARKINDEX_API_TOKEN": ten.emulator.token, "ARKINDEX_TASK_TOKEN": ""}
+
+    ended = run(ten, "--dev", "--element", ten.elements[0], HOOK=code, **tokens)
+
+    assert ended.code == 0, ended
+    assert {call.method for call in ten.emulator.ledger.calls()} == {"GET"}
+
+
+def test_list_that_is_none(ten: Trial) -> None:
+    """A file of another shape is refused, with its name."""
+    (ten.folder / "odd.json").write_text(json.dumps({"id": ten.elements[0]}))
+
+    ended = run(ten, "--elements-list", str(ten.folder / "odd.json"))
+
+    assert ended.code == 78, ended
+    assert "should be a JSON list of objects" in ended.log
