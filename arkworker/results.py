@@ -137,11 +137,11 @@ class Transcription(_Result):
         entities: The entities in it.
     """
 
-    kind: Literal["transcription"] = Field("transcription", repr=False)
+    kind: Literal["transcription"] = Field(default="transcription", repr=False)
     text: Text
     confidence: Confidence
     orientation: Orientation = "horizontal-lr"
-    entities: Entities = Field((), strict=False)
+    entities: Entities = Field(default=(), strict=False)
 
     @model_validator(mode="after")
     def _entities_lie_in_the_text(self) -> Self:
@@ -162,7 +162,7 @@ class Classification(_Result):
         high_confidence: Whether it needs no check by a person; Arkindex before its release of September 2026.
     """
 
-    kind: Literal["classification"] = Field("classification", repr=False)
+    kind: Literal["classification"] = Field(default="classification", repr=False)
     class_name: Name
     confidence: Confidence
     high_confidence: bool = False
@@ -177,7 +177,7 @@ class Metadata(_Result):
         value: As text.
     """
 
-    kind: Literal["metadata"] = Field("metadata", repr=False)
+    kind: Literal["metadata"] = Field(default="metadata", repr=False)
     type: MetadataType
     name: Name
     value: Text
@@ -203,7 +203,7 @@ class Embedding(_Result):
         value: Its numbers, in order; at least one.
     """
 
-    kind: Literal["embedding"] = Field("embedding", repr=False)
+    kind: Literal["embedding"] = Field(default="embedding", repr=False)
     value: Numbers = Field(min_length=1, strict=False)
 
 
@@ -219,12 +219,12 @@ class Update(_Result):
         mirrored: Whether its image is mirrored.
     """
 
-    kind: Literal["update"] = Field("update", repr=False)
+    kind: Literal["update"] = Field(default="update", repr=False)
     type: Slug | None = None
     name: Name | None = None
     polygon: Outline | None = None
     confidence: Confidence | None = None
-    rotation_angle: Whole | None = Field(None, ge=0, le=359)
+    rotation_angle: Whole | None = Field(default=None, ge=0, le=359)
     mirrored: bool | None = None
 
     @model_validator(mode="after")
@@ -248,9 +248,9 @@ class Link(_Result):
         children: Ids of elements that become its children.
     """
 
-    kind: Literal["link"] = Field("link", repr=False)
-    parents: Ids = Field((), strict=False)
-    children: Ids = Field((), strict=False)
+    kind: Literal["link"] = Field(default="link", repr=False)
+    parents: Ids = Field(default=(), strict=False)
+    children: Ids = Field(default=(), strict=False)
 
     @model_validator(mode="after")
     def _something_is_linked(self) -> Self:
@@ -273,12 +273,12 @@ class Child(_Result):
         results: What was found on it, children included.
     """
 
-    kind: Literal["child"] = Field("child", repr=False)
+    kind: Literal["child"] = Field(default="child", repr=False)
     type: Slug
     polygon: Outline | None = None
     name: Name | None = None
     confidence: Confidence | None = None
-    results: Results = Field((), strict=False)
+    results: Results = Field(default=(), strict=False)
 
 
 Result: TypeAlias = Annotated[
