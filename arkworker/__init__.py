@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         Update as Update,
     )
     from arkworker.runtime.context import WorkerContext as WorkerContext
+    from arkworker.runtime.elements_worker import ElementsWorker as ElementsWorker
     from arkworker.runtime.worker import Worker as Worker
     from arkworker.secret import Secret as Secret
 else:
@@ -66,6 +67,7 @@ else:
         "Declaration": "declaration.metadata",
         "Element": "element",
         "ElementType": "form",
+        "ElementsWorker": "runtime.elements_worker",
         "Embedding": "results",
         "Entity": "results",
         "ExitCode": "errors",
@@ -110,6 +112,7 @@ __all__ = [
     "Declaration",
     "Element",
     "ElementType",
+    "ElementsWorker",
     "Embedding",
     "Entity",
     "ExitCode",
