@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from arkworker.cli.differences import difference
 from arkworker.declaration.commands import console_command
 from arkworker.declaration.export import export
+from arkworker.declaration.metadata import Declaration
 from arkworker.declaration.reading import read_declaration
 from arkworker.declaration.writing import to_yaml
+from arkworker.errors import DeclarationError
 
 if TYPE_CHECKING:
     from arkworker.runtime.worker import Worker
@@ -17,11 +19,19 @@ if TYPE_CHECKING:
 
 
 def declaration_of(worker: Worker[Any]) -> str:
-    """The declaration file of a worker."""
+    """The declaration file of a worker.
+
+    Raises:
+        ConfigurationError: With every option that Arkindex has no words for.
+        DeclarationError: What the author says of the worker is no `Declaration`.
+    """
     function = getattr(worker, "function", None)
+    declaration = getattr(function, "declaration", worker.declaration)
+    if not isinstance(declaration, Declaration):
+        raise DeclarationError(f"{type(worker).__name__}.declaration: write it like declaration = Declaration(…)")
     content = export(
         worker.configuration,
-        getattr(function, "declaration", worker.declaration),
+        declaration,
         name=type(worker).__name__ if function is None else function.__name__,
         description=inspect.cleandoc(worker.__doc__ or ""),
         command=console_command(type(worker)) if function is None else None,

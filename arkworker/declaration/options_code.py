@@ -53,12 +53,14 @@ class OptionsCode:
     def leaf(self, field: FieldContent, name: str) -> str:
         """A field that is no group."""
         is_open = field.required and field.editable and field.default is None
-        kind = self._kind(field, name)
+        kind = self._kind(field)
         rules = [rule for rule, applies in self._rules(field, is_open=is_open) if applies]
         self.imports.update(rules)
         nullable = field.default is None and not is_open
-        default = None if is_open else literal(field.default)
-        return self._field(name, field, self._marked(kind, rules, nullable=nullable), default)
+        marked = self._marked(kind, rules, nullable=nullable)
+        if field.type == "enum" and width(f"    {name}: ") + width(marked) + width(" = Field(") > WIDTH:
+            marked = self._marked(self._named(field), rules, nullable=nullable)
+        return self._field(name, field, marked, None if is_open else literal(field.default))
 
     def group(self, field: FieldContent, name: str, class_name: str) -> str:
         """A group, whose class exists already; it has a default where each of its options has one."""
@@ -99,19 +101,20 @@ class OptionsCode:
         before = f"{name}: {annotation}"
         return render(default, 1, before=f"{before} = ") if default is not None else f"    {before}"
 
-    def _kind(self, field: FieldContent, name: str) -> str:
+    def _kind(self, field: FieldContent) -> str:
         if field.type == "enum":
             self.imports.add("Literal")
-            choices = Bracketed("Literal[", tuple(map(string, field.choices)), "]")
-            rest = f"    {name}: Annotated[ | None, NotEditable, Required] = Field("
-            if len(rest) + width(choices) <= WIDTH:
-                return render(choices)
-            alias = self._class_names.class_of(field.key, "Option")
-            self.aliases.append(render(choices, before=f"{alias} = "))
-            return alias
+            return f"Literal[{', '.join(map(string, field.choices))}]"
         kind = _TYPES[field.type]
         self.imports.update(imported for imported in HOMES if imported == kind.partition("[")[0])
         return f"list[{kind}]" if field.many else kind
+
+    def _named(self, field: FieldContent) -> str:
+        """A name for the choices of an enum that does not fit its line."""
+        alias = self._class_names.class_of(field.key, "Option")
+        choices = Bracketed("Literal[", tuple(map(string, field.choices)), "]")
+        self.aliases.append(render(choices, before=f"{alias} = "))
+        return alias
 
     def _rules(self, field: FieldContent, *, is_open: bool) -> tuple[tuple[str, bool], ...]:
         return ("NotEditable", not field.editable), ("Required", field.required and not is_open)

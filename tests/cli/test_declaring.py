@@ -41,6 +41,9 @@ def function(context, cache):
     "A function."
 
 function.declaration = Declaration(type="ner")
+
+class Odd(W):
+    declaration = {"type": "dla"}
 '''
 
 DECLARATION = """\
@@ -163,3 +166,14 @@ def test_a_strange_project_has_no_command(
     path = write_worker(WORKER)
     (tmp_path / "pyproject.toml").write_text(text)
     assert command("schema", path, "--format", "arkindex").out == DECLARATION
+
+
+def test_a_declaration_of_another_kind_is_refused(
+    command: Callable[..., Result], write_worker: Callable[..., str]
+) -> None:
+    """A dict is none: nobody would tell of a misspelt key."""
+    result = command("schema", write_worker(WORKER, "Odd"), "--format", "arkindex")
+    assert (result.code, result.err) == (
+        2,
+        "arkworker: Odd.declaration: write it like declaration = Declaration(…)\n",
+    )
