@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from arkworker.configuration import BY_SETTINGS
 from arkworker.frozen import freeze
 from arkworker.options import alternatives, key_of, parts_of
 from arkworker.secret import Secret
@@ -35,7 +36,7 @@ def read_secret(content: Any, annotation: Any) -> Secret[Any]:
     if annotation in (Any, object):
         return Secret(freeze(content))
     try:
-        return Secret(TypeAdapter(annotation).validate_python(_plain(content, annotation)))
+        return Secret(TypeAdapter(annotation).validate_python(_plain(content, annotation), context={BY_SETTINGS: True}))
     except ValidationError as error:
         lines = error.errors(include_url=False, include_input=False)
         said = [(line["loc"], REFUSED if is_of_author(line) else message_of(line)) for line in lines]

@@ -166,7 +166,7 @@ def value_at(config: Any, name: str) -> Any:
     return config
 
 
-@hypothesis_settings(max_examples=200)
+@hypothesis_settings(max_examples=2 * hypothesis_settings().max_examples)
 @given(SOURCES)
 def test_value_origin_and_shadows_agree_with_the_precedence(sources: dict[str, Any]) -> None:
     """Nine sources, weakest to strongest; a group merges, lists and dicts are replaced whole."""
