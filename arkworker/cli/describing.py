@@ -29,7 +29,7 @@ class StaleFileError(ArkworkerError):
 
 
 def schema(worker: Worker[Any], target: str, argv: Sequence[str]) -> int:
-    flags = schema_parser(target).parse_args(list(argv))
+    flags = schema_parser(target).parse_args(argv)
     options = options_of(worker, target)
     description = (worker.__doc__ or "").strip()
     style = flags.format or _STYLES.get(Path(flags.check or flags.output or "").suffix, "json-schema")

@@ -76,12 +76,18 @@ def _say(error: ArkworkerError, argv: Sequence[str], target: str) -> None:
         sys.stderr.write("".join(terminal.styled(text, style, sys.stderr) for text, style in segments))
     else:
         sys.stderr.write(f"arkworker: {error}\n")
-    if _VERBOSE & set(argv) or os.environ.get("ARKINDEX_DEBUG"):
+    if _VERBOSE & set(argv) or _is_debugging():
         _show_traceback(error)
 
 
 def _wants_json(argv: Sequence[str]) -> bool:
     return "--json" in argv or "--format=json" in argv or ("--format", "json") in pairwise(argv)
+
+
+def _is_debugging() -> bool:
+    from arkworker.settings.platform import OFF
+
+    return os.environ.get("ARKINDEX_DEBUG", "").strip().lower() not in OFF
 
 
 def _problems(error: ArkworkerError) -> Sequence[Problem]:

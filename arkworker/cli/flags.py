@@ -47,6 +47,16 @@ class PlainParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(printable(message, 300))
 
+    def parse_args(self, args: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]  # no other use
+        namespace, rest = self.parse_known_args(list(args))
+        for token in rest:
+            # Of what is no flag nothing is shown: it may be a secret in the wrong place.
+            is_flag = token.startswith("-") and len(token) > 1
+            raise UsageError(
+                f"unknown flag {printable(token.partition('=')[0], 60)}" if is_flag else "an argument too many"
+            )
+        return namespace
+
     def _print_message(self, message: str, file: object = None) -> None:
         del file
         terminal.write(message)

@@ -24,7 +24,7 @@ _LONGEST = 1024 * 1024  # bytes; the store refuses more
 
 def perform(argv: Sequence[str], stopping: Stopping) -> int:
     """`secrets set NAME`, or `secrets list`."""
-    flags = _parser().parse_args(list(argv))
+    flags = _parser().parse_args(argv)
     store = SecretStore(secrets_directory(os.environ), environ=os.environ)
     if flags.action == "list":
         return _list(store, flags)

@@ -33,7 +33,7 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="How to show what is found.")
     parser.add_argument("--json", action="store_const", dest="format", const="json", help="The same as --format json.")
-    flags = parser.parse_args(list(argv))
+    flags = parser.parse_args(argv)
     found: dict[str, tuple[list[Problem], list[Problem]]] = {}
     for name in _files(flags.files or [FOLDER]):
         stopping.check()

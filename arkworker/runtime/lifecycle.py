@@ -6,6 +6,7 @@ import logging
 import traceback
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ArkworkerError, CacheError, StoppedError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from arkworker.runtime.worker import Worker
 
 logger = logging.getLogger("arkworker")
+
+_OURS = str(Path(__file__).parents[1])
 
 
 class WorkerFailedError(ArkworkerError):
@@ -98,7 +101,7 @@ def _hand_over(worker: Worker[Any], handover: Handover) -> None:
 
 def summary_of(error: BaseException) -> str:
     """The kind of an exception, and the last line of code that is not ours: `ValueError at worker.py:12`."""
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OURS)]
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{place}"
 
@@ -110,7 +113,8 @@ def _announce(context: WorkerContext[Any], preparation: Preparation) -> None:
         logs.set_level(verbose=True)
     for warning in preparation.resolution.ledger.warnings:
         place = f" ({warning.location})" if warning.location else ""
-        logger.warning("%s%s: %s", warning.path or warning.source, place, warning.message)
+        hint = f"; {warning.hint}" if warning.hint else ""
+        logger.warning("%s%s: %s%s", warning.path or warning.source, place, warning.message, hint)
     if context.is_read_only:
         missing = "" if settings.dev else ": ARKINDEX_WORKER_RUN_ID is not set"
         logger.warning("Running in developer mode, read-only%s", missing)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from arkworker.errors import ApiResponseError, ApiUnavailableError, ConfigurationError, Problem
 from arkworker.settings.payload import CONFIGURATION, WORKER_RUN, Payload, parse_payload
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from arkworker.runtime.client import Client, Connection
+    from arkworker.runtime.client import Client
     from arkworker.settings.resolution import Resolution
 
 _TOKENS = ("task_token", "token")
 _NO_TOKEN = "set ARKINDEX_API_TOKEN, the token of a user; Ponos gives its tasks ARKINDEX_TASK_TOKEN"  # noqa: S105 a remedy
 
 
-def retrieve_payload(client: Client, resolution: Resolution, connection: Connection) -> Payload:
+def retrieve_payload(client: Client, resolution: Resolution) -> Payload:
     """Ask for the worker run and its modern configuration, which older instances refuse.
 
     Raises:
@@ -33,8 +32,7 @@ def retrieve_payload(client: Client, resolution: Resolution, connection: Connect
         if problem is None:
             raise
     except ApiUnavailableError as error:
-        host = urlsplit(connection.url).netloc.rpartition("@")[2]
-        error.message += f"; {printable(host)} was asked, from {_named(resolution, ('api', 'url'), 'ARKINDEX_API_URL')}"
+        error.message += f"; {_named(resolution, ('api', 'url'), 'ARKINDEX_API_URL')} sets this address"
         raise
     else:
         return parse_payload(worker_run, configuration)

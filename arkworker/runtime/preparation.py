@@ -97,7 +97,7 @@ class Preparation:
         if any(problem.path.partition(".")[0] not in _OF_THE_WORKER for problem in first.ledger.problems):
             raise ConfigurationError(first.ledger.problems)
         try:
-            payload = retrieve_payload(self._get_client(), first, connection_of(first.settings.api))
+            payload = retrieve_payload(self._get_client(), first)
         except (ApiError, ConfigurationError) as error:
             if not first.ledger.problems:
                 raise

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from arkindex_stub import Stub, serve
 
-from arkworker.cli import invoke
+from arkworker.cli import invoke, running
+from arkworker.runtime.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,22 +95,41 @@ def command(
     root.setLevel(level)
 
 
+class QuickClock(SystemClock):
+    """Waits for nobody, and knows how long it would have waited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> QuickClock:
+    """The clock of command lines in this process."""
+    quick = QuickClock()
+    monkeypatch.setattr(running, "SystemClock", lambda: quick)
+    return quick
+
+
 @pytest.fixture
 def process(tmp_path: Path) -> Callable[..., Result]:
-    """Runs a command line in a process of its own, with no environment but the given one."""
+    """Runs a command line in a process of its own, with no environment but the given one; `before` is Python."""
 
-    def run(*argv: str, **environment: str) -> Result:
+    def run(*argv: str, before: str = "", stdin: bytes = b"", **environment: str) -> Result:
+        code = f"{before}\nfrom arkworker.cli import main\nmain()"
         clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PONOS_DATA": str(tmp_path / "ponos")}
         done = subprocess.run(
-            [sys.executable, "-m", "arkworker", *argv],
+            [sys.executable, *(["-c", code] if before else ["-m", "arkworker"]), *argv],
             env=clean | environment,
             cwd=tmp_path,
             capture_output=True,
-            text=True,
             timeout=60,
             check=False,
-            stdin=subprocess.DEVNULL,
+            input=stdin,
         )
-        return Result(done.returncode, done.stdout, done.stderr)
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     return run

@@ -20,7 +20,10 @@ OPENAPI_PATH = "/api/v1/openapi/"
 
 @dataclass
 class Stub:
-    """What it answers: by path, a status and a body; bytes go out as they are, anything else as JSON."""
+    """What it answers: by path, a status and a body.
+
+    Bytes go out as they are, a function gets the request handler to answer as it likes, anything else goes out as JSON.
+    """
 
     url: str
     answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
@@ -53,6 +56,10 @@ def serve() -> Iterator[Stub]:
         def do_GET(self) -> None:
             stub.requests.append(self.path)
             status, body = stub.answers.get(self.path.split("?")[0], (404, {"detail": "Not found."}))
+            if callable(body):
+                self.close_connection = True
+                body(self)
+                return
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

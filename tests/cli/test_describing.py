@@ -1,0 +1,100 @@
+"""The verb `schema`: written, shown, compared."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Result
+
+WORKER = """
+from pydantic import Field
+from arkworker import UserConfiguration, Worker
+
+class C(UserConfiguration):
+    count: int = Field(1, description="How many.")
+
+class W(Worker[C]):
+    \"\"\"Counts.\"\"\"
+    def run(self, context, cache): ...
+"""
+
+
+def test_schema_is_shown(command: Callable[..., Result], write_worker: Callable[[str], str]) -> None:
+    """Standard output is the schema alone."""
+    result = command("schema", write_worker(WORKER))
+
+    assert (result.data["description"], list(result.data["properties"]), result.err) == ("Counts.", ["count"], "")
+
+
+def test_markdown_is_shown(command: Callable[..., Result], write_worker: Callable[[str], str]) -> None:
+    """As documentation."""
+    result = command("schema", write_worker(WORKER), "--format", "markdown")
+
+    assert "#### `count`\n\nHow many.\n" in result.out
+
+
+@pytest.mark.parametrize("flags", [(), ("--format", "markdown")])
+def test_written_file_is_up_to_date(
+    flags: tuple[str, ...], command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path
+) -> None:
+    """What `--output` writes, `--check` accepts."""
+    target, file = write_worker(WORKER), str(tmp_path / "made.txt")
+
+    results = [command("schema", target, *flags, flag, file) for flag in ("--output", "--check")]
+
+    assert [(result.code, result.out) for result in results] == [(0, ""), (0, "")]
+
+
+def test_stale_file_is_1_with_the_difference(
+    command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path
+) -> None:
+    """What has changed is shown."""
+    file = tmp_path / "made.json"
+    command("schema", write_worker(WORKER), "--output", str(file))
+
+    result = command("schema", write_worker(WORKER.replace("int = Field(1", "int = Field(2")), "--check", str(file))
+
+    lines = [line.strip() for line in result.out.splitlines() if line.startswith(("- ", "+ "))]
+    assert (result.code, lines) == (1, ['-      "default": 1,', '+      "default": 2,'])
+
+
+def test_absent_file_is_1_and_says_what_to_do(
+    command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path
+) -> None:
+    """A file that was never written is not up to date."""
+    result = command("schema", write_worker(WORKER), "--check", str(tmp_path / "absent.json"))
+
+    assert (result.code, result.err) == (
+        1,
+        f"arkworker: {tmp_path / 'absent.json'}: no such file; write it with --output\n",
+    )
+
+
+@pytest.mark.parametrize("name", ["", "no/such/folder/x.json", ".", "x" * 300])
+def test_output_that_cannot_be_written(
+    name: str, command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path
+) -> None:
+    """One line, and nothing half-written."""
+    before = sorted(tmp_path.iterdir())
+    target = write_worker(WORKER)
+
+    result = command("schema", target, "--output", f"{tmp_path / name}/" if name == "." else name)
+
+    assert (result.code, len(result.err.splitlines())) == (2, 1)
+    assert sorted(path for path in tmp_path.iterdir() if path.suffix != ".py") == before
+
+
+def test_worker_without_configuration(command: Callable[..., Result], write_worker: Callable[[str], str]) -> None:
+    """It takes any mapping."""
+    source = "from arkworker import Worker\nclass W(Worker):\n    def run(self, context, cache): ..."
+
+    schema = json.loads(command("schema", write_worker(source)).out)
+
+    assert (schema["type"], "additionalProperties" in schema) == ("object", False)

@@ -1,0 +1,81 @@
+"""Each exit code, by a real process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from arkindex_stub import RUN_PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from arkindex_stub import Stub
+
+    from tests.cli.conftest import Result
+
+#: Python that makes a process wait for nobody.
+IMPATIENT = "import arkworker.runtime.clock as clocks; clocks.SystemClock.sleep = lambda self, seconds: None"
+
+WORKER = """
+import sys
+from arkworker import ReadOnlyError, UserConfiguration, Worker
+
+class C(UserConfiguration):
+    count: int = 1
+
+class W(Worker[C]):
+    def run(self, context, cache):
+        {}
+"""
+
+
+def test_success_is_0(process: Callable[..., Result], write_worker: Callable[[str], str]) -> None:
+    """A worker that returns has done its work."""
+    assert process("run", write_worker(WORKER.format("print('done')"))).code == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "last_line"),
+    [
+        ("raise ValueError('no page')", "arkworker: the worker failed: ValueError at {file}:10"),
+        ("sys.exit(0)", "arkworker: the worker failed: SystemExit at {file}:10"),
+        ("raise KeyboardInterrupt", "arkworker: the worker failed: KeyboardInterrupt at {file}:10"),
+        ("raise MemoryError", "arkworker: the worker failed: MemoryError at {file}:10"),
+        ("raise ReadOnlyError('refused')", "arkworker: refused"),
+    ],
+)
+def test_failure_of_user_code_is_1(
+    code: str, last_line: str, process: Callable[..., Result], write_worker: Callable[[str], str]
+) -> None:
+    """Whatever user code raises is a failure, never a silent success; the last line says what and where."""
+    target = write_worker(WORKER.format(code))
+
+    result = process("run", target)
+
+    assert result.code == 1
+    assert result.err.splitlines()[-1] == last_line.format(file=target.removesuffix(":W"))
+
+
+def test_usage_is_2(process: Callable[..., Result]) -> None:
+    """A target that is not there cannot be imported."""
+    result = process("run", "absent.py:W")
+
+    assert (result.code, result.err) == (2, "arkworker: there is no file absent.py\n")
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_unavailable_is_69(
+    status: int, process: Callable[..., Result], write_worker: Callable[[str], str], arkindex: Stub
+) -> None:
+    """An Arkindex that keeps failing is worth a retry."""
+    arkindex.answers[RUN_PATH] = (status, {"detail": "busy"})
+
+    result = process("run", write_worker(WORKER.format("pass")), before=IMPATIENT, **arkindex.environment)
+
+    assert result.code == 69
+
+
+def test_configuration_is_78(process: Callable[..., Result], write_worker: Callable[[str], str]) -> None:
+    """A value to correct."""
+    assert process("run", write_worker(WORKER.format("pass")), "--config.count", "many").code == 78

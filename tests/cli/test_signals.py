@@ -1,0 +1,271 @@
+"""Real signals to real processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from arkindex_stub import RUN_PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from arkindex_stub import Stub
+
+SLEEP = "print('ready', flush=True); time.sleep(60)"
+#: Long, in C, without the interpreter's lock: Python runs no handler meanwhile.
+COMPUTE = "print('ready', flush=True); hashlib.pbkdf2_hmac('sha256', b'', b'', 200_000_000)"
+
+WORKER = """
+import hashlib, sys, time
+from arkworker import Worker
+
+class W(Worker):
+    def setup(self, context):
+        {setup}
+
+    def run(self, context, cache):
+        {run}
+
+    def teardown(self, context):
+        print('teardown', flush=True)
+        {teardown}
+"""
+
+
+@dataclass
+class Running:
+    """A process that is to be sent signals."""
+
+    process: subprocess.Popen[str]
+
+    def wait_for(self, text: str, stream: str = "stdout") -> None:
+        """Read lines until one holds a text."""
+        file: Any = getattr(self.process, stream)
+        for line in file:
+            if text in line:
+                return
+        pytest.fail(f"ended without {text!r}")
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def end(self, seconds: float = 5) -> tuple[int, str, str]:
+        """Exit code and what was still to be read; it must come in time."""
+        out, err = self.process.communicate(timeout=seconds)
+        return self.process.returncode, out, err
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """Starts a command line; whatever is left of it is killed."""
+    started = []
+
+    def run(*argv: str, **environment: str) -> Running:
+        clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PONOS_DATA": str(tmp_path / "ponos")}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "arkworker", *argv],
+            env=clean | environment,
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return Running(process)
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def source(setup: str = "pass", run: str = "pass", teardown: str = "pass") -> str:
+    return WORKER.format(setup=setup, run=run, teardown=teardown)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("hook", ["setup", "run"])
+def test_first_signal_interrupts_user_code(
+    number: int, hook: str, start: Callable[..., Running], write_worker: Callable[[str], str]
+) -> None:
+    """The run ends at once and in good order: teardown, one line, 128 and the number of the signal."""
+    running = start("run", write_worker(source(**{hook: SLEEP})))
+    running.wait_for("ready")
+
+    running.send(number)
+
+    code, out, err = running.end()
+    assert (code, out) == (128 + number, "teardown\n")
+    assert err.splitlines()[-1] == f"arkworker: stopped by signal {number}"
+    assert "Traceback" not in err
+
+
+def test_signal_while_user_code_is_imported(start: Callable[..., Running], write_worker: Callable[[str], str]) -> None:
+    """The import of a large library is interrupted, too."""
+    running = start("run", write_worker(f"import time\n{SLEEP}"))
+    running.wait_for("ready")
+
+    running.send(signal.SIGTERM)
+
+    assert running.end()[:2] == (143, "")
+
+
+def test_signal_during_teardown(start: Callable[..., Running], write_worker: Callable[[str], str]) -> None:
+    """Cleaning up is interrupted by a signal that comes meanwhile; it goes before success."""
+    running = start("run", write_worker(source(teardown=SLEEP)))
+    running.wait_for("ready")
+
+    running.send(signal.SIGTERM)
+
+    code, _, err = running.end()
+    assert (code, "teardown was interrupted" in err) == (143, True)
+
+
+def test_teardown_after_a_signal_is_not_interrupted_again(
+    start: Callable[..., Running], write_worker: Callable[[str], str]
+) -> None:
+    """What the first signal interrupted may be cleaned up."""
+    running = start("run", write_worker(source(run=SLEEP, teardown="time.sleep(0.3); print('clean')")))
+    running.wait_for("ready")
+
+    running.send(signal.SIGTERM)
+
+    assert running.end()[:2] == (143, "teardown\nclean\n")
+
+
+@pytest.mark.parametrize("hook", ["run", "teardown"])
+@pytest.mark.parametrize("code", [SLEEP, COMPUTE], ids=["sleep", "compute"])
+def test_second_signal_ends_the_process(
+    hook: str, code: str, start: Callable[..., Running], write_worker: Callable[[str], str]
+) -> None:
+    """Within a second, whatever it is doing: catching everything, cleaning up, computing in C."""
+    stubborn = f"\n        try:\n            {code}\n        except BaseException:\n            {code}"
+    running = start("run", write_worker(source(**{hook: stubborn})))
+    running.wait_for("ready")
+
+    running.send(signal.SIGTERM)
+    time.sleep(0.1)
+    before = time.monotonic()
+    running.send(signal.SIGINT)
+
+    code_of_process, _, _ = running.end()
+    assert (code_of_process, time.monotonic() - before < 1) == (130, True)
+
+
+def test_swallowed_interruption_is_a_stop(start: Callable[..., Running], write_worker: Callable[[str], str]) -> None:
+    """User code that catches everything was cut all the same: no success."""
+    running = start("run", write_worker(source(run=f"\n        try:\n            {SLEEP}\n        except: pass")))
+    running.wait_for("ready")
+
+    running.send(signal.SIGTERM)
+
+    assert running.end()[:2] == (143, "teardown\n")
+
+
+def test_failure_while_stopping_is_a_stop(start: Callable[..., Running], write_worker: Callable[[str], str]) -> None:
+    """What user code makes of the interruption does not hide the signal."""
+    failing = f"\n        try:\n            {SLEEP}\n        finally:\n            raise ValueError"
+    running = start("run", write_worker(source(run=failing)))
+    running.wait_for("ready")
+
+    running.send(signal.SIGTERM)
+
+    code, _, err = running.end()
+    assert (code, "Traceback" in err) == (143, False)
+
+
+def test_signal_ends_the_wait_between_attempts(
+    start: Callable[..., Running], write_worker: Callable[[str], str], arkindex: Stub
+) -> None:
+    """Nobody waits for 16 s for an Arkindex that is down."""
+    arkindex.answers[RUN_PATH] = (500, {})
+    running = start("run", write_worker(source()), **arkindex.environment)
+    running.wait_for("trying again", "stderr")
+
+    running.send(signal.SIGTERM)
+
+    assert running.end(2)[0] == 143
+
+
+def test_signal_ends_a_request(
+    start: Callable[..., Running], write_worker: Callable[[str], str], arkindex: Stub
+) -> None:
+    """Nor for an answer that does not come."""
+    arkindex.answers[RUN_PATH] = (200, lambda _: time.sleep(3))
+    running = start("run", write_worker(source()), **arkindex.environment)
+    while not arkindex.requests:
+        time.sleep(0.01)
+
+    running.send(signal.SIGTERM)
+
+    assert running.end(2)[0] == 143
+
+
+@pytest.mark.parametrize("verb", ["check", "explain"])
+def test_every_verb_stops(
+    verb: str, start: Callable[..., Running], write_worker: Callable[[str], str], arkindex: Stub
+) -> None:
+    """Not only runs."""
+    arkindex.answers[RUN_PATH] = (500, {})
+    running = start(verb, write_worker(source()), **arkindex.environment)
+    running.wait_for("trying again", "stderr")
+
+    running.send(signal.SIGINT)
+
+    assert running.end(2)[0] == 130
+
+
+def test_children_of_user_code_end_as_children_do(
+    start: Callable[..., Running], write_worker: Callable[[str], str]
+) -> None:
+    """A forked process is terminated by a signal; it runs no teardown and prints nothing."""
+    code = (
+        "import multiprocessing as m; p = m.get_context('fork').Process(target=time.sleep, args=(60,)); p.start(); "
+        "time.sleep(0.1); p.terminate(); p.join(); print(p.exitcode)"
+    )
+    running = start("run", write_worker(source(run=code)))
+
+    code_of_process, out, err = running.end()
+
+    assert (code_of_process, out, "Traceback" in err) == (0, "-15\nteardown\n", False)
+
+
+def test_signal_to_the_whole_group(start: Callable[..., Running], write_worker: Callable[[str], str]) -> None:
+    """A child that gets the same signal, as from Ctrl-C in a terminal, does not count as a second one."""
+    code = (
+        f"import multiprocessing as m; p = m.get_context('fork').Process(target=time.sleep, args=(60,)); p.start(); "
+        f"print(p.pid, flush=True); {SLEEP}"
+    )
+    running = start("run", write_worker(source(run=code, teardown="time.sleep(0.2); print('clean')")))
+    pid = int(running.process.stdout.readline())  # type: ignore[union-attr]
+    running.wait_for("ready")
+
+    os.kill(pid, signal.SIGINT)
+    running.send(signal.SIGINT)
+
+    code_of_process, out, _ = running.end()
+    assert (code_of_process, out) == (130, "teardown\nclean\n")
+
+
+def test_handler_of_user_code_is_respected(start: Callable[..., Running], write_worker: Callable[[str], str]) -> None:
+    """A worker that handles a signal itself goes on."""
+    code = f"import signal; signal.signal(signal.SIGTERM, lambda *_: sys.stdout.write('mine\\n')); {SLEEP[:-3]}0.5)"
+    running = start("run", write_worker(source(run=code)))
+    running.wait_for("ready")
+
+    running.send(signal.SIGTERM)
+    time.sleep(0.1)
+    running.send(signal.SIGTERM)
+
+    code_of_process, out, _ = running.end()
+    assert (code_of_process, re.sub(r"(mine\n)+", "mine\n", out)) == (0, "mine\nteardown\n")

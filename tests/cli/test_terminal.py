@@ -1,0 +1,149 @@
+"""Standard streams in every state: closed, full, read by nobody, of another encoding, a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+WORKER = """
+from arkworker import UserConfiguration, Worker
+
+class C(UserConfiguration):
+    name: str = "Éléonore"
+
+class W(Worker[C]):
+    def run(self, context, cache):
+        print(context.config.name)
+"""
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Runs a line of a shell, where `ark` is the command."""
+
+    def run(line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+        clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PONOS_DATA": str(tmp_path)}
+        script = f"set -o pipefail; ark() {{ '{sys.executable}' -m arkworker \"$@\"; }}; {line}"
+        return subprocess.run(
+            ["bash", "-c", script],
+            env=clean | environment,
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+
+    return run
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> str:
+    (tmp_path / "w.py").write_text(WORKER, encoding="utf-8")
+    return "w.py:W"
+
+
+def terminal_output(argv: list[str], folder: Path, **environment: str) -> str:
+    """What a command writes on a terminal."""
+    master, slave = pty.openpty()
+    clean = {"PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "xterm-256color", "COLUMNS": "100"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arkworker", *argv], env=clean | environment, cwd=folder, stdout=slave, stderr=slave
+    )
+    os.close(slave)
+    written = b""
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:  # the terminal is gone when its last user is
+            break
+        if not piece:
+            break
+        written += piece
+    process.wait(30)
+    os.close(master)
+    return written.decode()
+
+
+@pytest.mark.parametrize("arguments", ["--help", "explain w.py:W", "schema w.py:W"])
+def test_nobody_reads(arguments: str, shell: Callable[..., subprocess.CompletedProcess[bytes]], worker: str) -> None:
+    """A reader that leaves is no reason to complain."""
+    done = shell(f"ark {arguments} | true")
+
+    assert (done.stderr, worker) == (b"", "w.py:W")
+
+
+@pytest.mark.parametrize("arguments", ["--help", "explain w.py:W", "run w.py:W"])
+def test_full_disk(arguments: str, shell: Callable[..., subprocess.CompletedProcess[bytes]], worker: str) -> None:
+    """Output that is lost is a failure, said in one line."""
+    done = shell(f"ark {arguments} > /dev/full")
+
+    last = done.stderr.decode().splitlines()[-1]
+    assert (done.returncode, last, worker) == (
+        1,
+        "arkworker: standard output cannot be written: No space left on device",
+        "w.py:W",
+    )
+
+
+@pytest.mark.parametrize("arguments", ["--help", "explain w.py:W", "run w.py:W"])
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams(
+    arguments: str, closed: str, shell: Callable[..., subprocess.CompletedProcess[bytes]], worker: str
+) -> None:
+    """Daemons close their streams: the exit code is what counts."""
+    done = shell(f"ark {arguments} {closed}")
+
+    assert (done.returncode, b"Traceback" in done.stderr, worker) == (0, False, "w.py:W")
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "ascii"}],
+)
+def test_poor_locale(
+    environment: dict[str, str], shell: Callable[..., subprocess.CompletedProcess[bytes]], worker: str
+) -> None:
+    """Characters that a stream does not know are written as escapes; JSON stays JSON."""
+    text = shell(f"ark explain {worker} && ark run {worker}", **environment)
+    data = shell(f"ark explain {worker} --json", **environment)
+
+    assert text.returncode == 0
+    assert json.loads(data.stdout)["context"]["config"]["name"] == "Éléonore"
+
+
+def test_colours_on_a_terminal(tmp_path: Path, worker: str) -> None:
+    """Logs and reports are coloured there, and say no more than elsewhere."""
+    written = terminal_output(["run", worker, "--config.nam", "x"], tmp_path)
+
+    assert ("\033[" in written, "config.nam" in written) == (True, True)
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+@pytest.mark.parametrize("arguments", [["run"], ["explain"], ["run", "--config.nam", "x"], ["run", "--help"]])
+def test_no_colours_where_none_are_wanted(
+    arguments: list[str], environment: dict[str, str], tmp_path: Path, worker: str
+) -> None:
+    """`NO_COLOR` and a dumb terminal are respected."""
+    written = terminal_output([arguments[0], worker, *arguments[1:]], tmp_path, **environment)
+
+    assert "\033" not in written
+
+
+def test_table_on_a_terminal(tmp_path: Path, worker: str) -> None:
+    """`explain` has a header there."""
+    written = terminal_output(["explain", worker], tmp_path, NO_COLOR="1")
+
+    assert [line.split() for line in written.splitlines()[1:3]] == [
+        ["name", "value", "origin"],
+        ["config.name", "Éléonore", "default", "C.name"],
+    ]
