@@ -12,9 +12,10 @@ import re
 import sys
 import time
 import uuid
+from typing import Any
 
 CORPUS = "11111111-1111-1111-1111-111111111111"
-RUN = {
+RUN: dict[str, Any] = {
     "id": "56785678-5678-5678-5678-567856785678",
     "summary": "Worker",
     "parents": [],

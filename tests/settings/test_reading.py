@@ -25,7 +25,14 @@ from arkworker.settings.reading import Reference, read, read_text
 from arkworker.settings.unreadable import UnreadableError
 from arkworker.settings.yaml_document import parse_yaml
 
-REFUSED = object()
+
+class Refused(enum.Enum):
+    """Not any value; an enumeration, so that its name is the same in every process."""
+
+    REFUSED = "refused"
+
+
+REFUSED = Refused.REFUSED
 
 
 class Colour(enum.Enum):

@@ -30,7 +30,22 @@ yes no on off y n true null ~ 1 1.0 1e3 010 0x1F 0o17 1_000 1:30 12:30:45 2024-0
 a: #a a#b [] {} 'a "a a'b"c \\ \\n {{x}} é 日本 😀 None int class model_dump copy schema json self cls type id debug
 """.split()
 TEXTS = some.sampled_from(
-    [*TRAPS, "", " ", "a b", "a\nb", "a\n\n  b\n", " a", "a ", "\ta\n", "\x07", "\x85a", "a\u2028\nb", "a\r\nb", "x" * 200]
+    [
+        *TRAPS,
+        "",
+        " ",
+        "a b",
+        "a\nb",
+        "a\n\n  b\n",
+        " a",
+        "a ",
+        "\ta\n",
+        "\x07",
+        "\x85a",
+        "a\u2028\nb",
+        "a\r\nb",
+        "x" * 200,
+    ]
 )
 LABELS = some.sampled_from([*TRAPS, "A b", "a\nb", "x" * 100, '"', "Ends with \\"])
 KEYS = some.sampled_from(
