@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import enum
+import itertools
 import logging
 import threading
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from arkworker.errors import ApiError
@@ -22,13 +25,25 @@ MOST_THREADS = 8
 MOST_FAILURES = 3  # of a source in a row, each after five attempts: then Arkindex is out of reach
 
 
+class _News(enum.Enum):
+    """What a thread tells the main thread, besides the elements that it brings."""
+
+    WAITS = "this element waits for another attempt: others need not wait for it"
+    NOTHING = "there was no element"
+    ENDS = "this thread brings no more"
+
+
 class Intake:
-    """Fills a bounded store of elements that are ready for user code.
+    """Brings elements to where user code can have them.
+
+    At first the main thread fetches each itself. After `go_ahead`, threads take from the source for as long as there is
+    room, and send what they bring to the main thread, which keeps the order. One permit is one element on its way or
+    ready.
 
     Args:
         source: Where elements come from.
-        prepare: Starts and retrieves one, in a thread of ours; what goes wrong with it is noted on the job.
-        ahead: How many may be on their way or ready; 0 fetches one when it is asked for.
+        prepare: Starts and retrieves one, in any thread; what goes wrong with it is noted on the job.
+        ahead: How many may be on their way or ready; with 0, there are no threads.
     """
 
     def __init__(self, source: Source, prepare: Callable[[Job], None], ahead: int) -> None:
@@ -36,103 +51,134 @@ class Intake:
         self._source = source
         self._prepare = prepare
         self._ahead = ahead
-        self._free = ahead
-        self._changed = threading.Condition()
+        self._is_ahead = False
+        self._permits: SimpleQueue[bool] = SimpleQueue()
+        self._messages: SimpleQueue[tuple[int, Job | _News]] = SimpleQueue()
         self._turn = threading.Lock()  # keeps an ordered source in its order
-        self._number = 0
-        self._coming: set[int] = set()
-        self._delayed: set[int] = set()
+        self._numbers = itertools.count(1)
+        self._next = 1  # for user code, of an ordered source
+        self._waiting: set[int] = set()
+        self._gone: set[int] = set()  # handed over, or nothing
         self._ready: dict[int, Job] = {}
+        self._keeping = threading.Lock()  # keeps what is ready from being handed over twice
         self._is_over = False  # nothing more is taken from the source
         self._is_stopped = False
         self._failures = 0
         self._local = threading.local()
-        count = min(max(1, ahead), MOST_THREADS)
-        self._threads = [threading.Thread(target=self._work, name=f"intake-{n}", daemon=True) for n in range(count)]
+        self._threads: list[threading.Thread] = []
+        self._working = 0
 
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+    def go_ahead(self) -> None:
+        """Fetch in threads from now on; from any thread, once."""
+        if not self._ahead:
+            return
+        for _ in range(self._ahead):
+            self._permits.put(True)
+        with self._keeping:
+            if self._is_stopped:
+                return
+            for number in range(min(self._ahead, MOST_THREADS)):
+                self._threads.append(threading.Thread(target=self._work, name=f"intake-{number}", daemon=True))
+            self._working = len(self._threads)
+            self._is_ahead = True
+            for thread in self._threads:
+                thread.start()
 
     def next(self) -> Job | None:
         """The next element for user code; None when there is none left or the run is being stopped."""
-        with self._changed:
-            if not self._ahead and not self._coming and not self._ready:
-                self._free = 1
-                self._changed.notify_all()
-            while not self._is_stopped:
-                job = self._pop()
-                if job is not None:
-                    self._free += 1 if self._ahead else 0
-                    self._changed.notify_all()
-                    return job
-                if self._is_over and not self._coming:
-                    return None
-                self._changed.wait()
+        while not self._is_ahead:
+            if self._is_over:
+                return None
+            self._receive(*self._fetch())
+            # Nothing else is on its way: it is its turn, whatever the order.
+            if (job := self._pop()) is not None:
+                return job
+        while not self._is_stopped:
+            if (job := self._pop()) is not None:
+                self._permits.put(True)
+                return job
+            if not self._working:
+                return None
+            self._receive(*self._messages.get())
         return None
 
     def stop(self) -> None:
         """Take nothing more, and let `next` return; what is on its way may still come."""
-        with self._changed:
+        with self._keeping:
             self._is_over = self._is_stopped = True
-            self._changed.notify_all()
+        self._permits.put(False)
+        self._messages.put((0, _News.WAITS))  # wakes the main thread
 
     def note_wait(self) -> None:
-        """The calling thread's element waits for another attempt: others need not wait for it."""
-        with self._changed:
-            self._delayed.add(getattr(self._local, "number", 0))
-            self._changed.notify_all()
+        """The calling thread's element waits for another attempt."""
+        self._messages.put((getattr(self._local, "number", 0), _News.WAITS))
 
     def close(self) -> list[Job]:
-        """Wait for what is on its way; the elements that user code never got."""
+        """Wait for what is on its way; the elements that user code never got. After `stop` or the last element."""
         self.stop()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
-        left = [self._ready[number] for number in sorted(self._ready)]
-        self._ready.clear()
+        with contextlib.suppress(Empty):
+            while True:
+                self._receive(*self._messages.get_nowait())
+        with self._keeping:
+            left = [self._ready[number] for number in sorted(self._ready)]
+            self._ready.clear()
         return left
 
+    def _receive(self, number: int, news: Job | _News) -> None:
+        if news is _News.ENDS:
+            self._working -= 1
+        elif news is _News.WAITS:
+            self._waiting.add(number)
+        elif news is _News.NOTHING:
+            self._gone.add(number)
+        else:
+            self._ready[number] = news
+
     def _pop(self) -> Job | None:
-        if not self._ready:
-            return None
-        first = min(self._ready)
-        if self._source.is_ordered and any(n < first for n in self._coming - self._delayed):
-            return None
-        return self._ready.pop(first)
+        with self._keeping:
+            if not self._ready or self._is_stopped:
+                return None
+            first = min(self._ready)
+            if self._source.is_ordered:
+                if any(n not in self._gone and n not in self._waiting for n in range(self._next, first)):
+                    return None
+                self._note_gone(first)
+            return self._ready.pop(first)
+
+    def _note_gone(self, number: int) -> None:
+        self._waiting.discard(number)
+        self._gone.add(number)
+        while self._next in self._gone:
+            self._gone.discard(self._next)
+            self._next += 1
 
     def _work(self) -> None:
         try:
-            while (number := self._fetch()) is not None:
-                self._bring(number)
+            while self._permits.get() and not self._is_over:
+                self._bring()
         except BaseException as error:  # a defect of ours must end the run, not hang it
             logger.exception("the intake of elements failed")
             self._give_up(error if isinstance(error, Exception) else RuntimeError("the intake of elements failed"))
+        finally:
+            self._permits.put(False)  # for the next thread
+            self._messages.put((0, _News.ENDS))
 
-    def _fetch(self) -> int | None:
-        """Take one from the source; its number, or None when there is nothing more."""
+    def _bring(self) -> None:
+        number, news = self._fetch()
+        if news is _News.NOTHING:
+            self._permits.put(True)
+        self._messages.put((number, news))
+
+    def _fetch(self) -> tuple[int, Job | _News]:
         with self._turn if self._source.is_ordered else contextlib.nullcontext():
-            number = self._begin()
-            if number is None:
-                return None
-            self._local.number = number
-            try:
-                self._local.job = self._take()
-            except BaseException:
-                self._finish(number, None)
-                raise
-            return number
-
-    def _begin(self) -> int | None:
-        with self._changed:
-            while not self._is_over and not self._free:
-                self._changed.wait()
-            if self._is_over:
-                return None
-            self._free -= 1
-            self._number += 1
-            self._coming.add(self._number)
-            return self._number
+            self._local.number = number = next(self._numbers)
+            job = self._take()
+        if job is not None:
+            self._prepare(job)
+        return (number, _News.NOTHING) if job is None or job.is_dropped else (number, job)
 
     def _take(self) -> Job | None:
         """Ask the source until it answers, or has failed too often."""
@@ -159,25 +205,5 @@ class Intake:
             logger.warning("%s; trying once more", error)
 
     def _give_up(self, error: Exception) -> None:
-        with self._changed:
-            self.error = self.error or error
-            self._is_over = True
-            self._changed.notify_all()
-
-    def _bring(self, number: int) -> None:
-        job: Job | None = self._local.job
-        try:
-            if job is not None:
-                self._prepare(job)
-        finally:
-            self._finish(number, job)
-
-    def _finish(self, number: int, job: Job | None) -> None:
-        with self._changed:
-            self._coming.discard(number)
-            self._delayed.discard(number)
-            if job is not None and not job.is_dropped:
-                self._ready[number] = job
-            else:
-                self._free += 1
-            self._changed.notify_all()
+        self.error = self.error or error
+        self._is_over = True

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from arkworker.runtime.loop.guard import Guard
     from arkworker.runtime.loop.intake import Intake
     from arkworker.runtime.loop.jobs import Job
+    from arkworker.runtime.loop.pace import Pace
     from arkworker.runtime.loop.progress import Progress
     from arkworker.runtime.loop.reports import Reports
     from arkworker.runtime.loop.tally import Tally
@@ -49,6 +50,7 @@ class ElementLoop:
         tally: Tally,
         failures: Failures,
         progress: Progress,
+        pace: Pace,
     ) -> None:
         self.ended_by: int | None = None  # the exit code of user code that ended the run
         self._call = call
@@ -60,6 +62,7 @@ class ElementLoop:
         self._tally = tally
         self._failures = failures
         self._progress = progress
+        self._pace = pace
         self._current: Job | None = None
 
     def run(self) -> None:
@@ -69,6 +72,7 @@ class ElementLoop:
             self._take(job)
             self._current = None
             self._progress.advance()
+            self._pace.note_element()
 
     def dismiss(self, jobs: list[Job]) -> None:
         """End elements that user code never got, because the run ends."""

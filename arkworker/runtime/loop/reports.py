@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from arkworker.errors import ApiError
@@ -26,7 +27,7 @@ ROUNDS = 3  # of attempts at the reports that are still open before the process 
 
 
 class Reports:
-    """Ends elements in threads of its own, each element in one go: its results first, then its state.
+    """Ends elements, each in one go: its results first, then its state. After `go_behind`, in threads of its own.
 
     A report that fails is kept, tried again after the next one that succeeds, and once more before the process ends.
 
@@ -35,7 +36,7 @@ class Reports:
         publisher: Where results go.
         tally: Counts what became of each element.
         on_failure: Told of an element whose results could not be published.
-        behind: How many endings may wait; more make the main thread wait, and 0 makes it wait for each.
+        behind: How many endings may wait; more make the main thread wait.
     """
 
     def __init__(
@@ -50,46 +51,36 @@ class Reports:
         self._publisher = publisher
         self._tally = tally
         self._on_failure = on_failure
-        self._limit = max(1, behind)
-        self._is_patient = behind == 0
-        self._changed = threading.Condition()
-        self._waiting: deque[Ending] = deque()
+        self._behind = behind
+        self._is_behind = False
+        self._most_threads = min(max(1, behind), MOST_THREADS)
+        self._waiting: SimpleQueue[Ending | None] = SimpleQueue()
+        self._permits: SimpleQueue[bool] = SimpleQueue()  # one for each ending that may wait
         self._kept: deque[Ending] = deque()
-        self._busy = 0
         self._threads: list[threading.Thread] = []
-        self._is_closed = False
+
+    def go_behind(self) -> None:
+        """Report in threads from now on; from any thread, once."""
+        for _ in range(self._behind):
+            self._permits.put(True)
+        self._is_behind = self._behind > 0
 
     def submit(self, ending: Ending) -> None:
-        """Leave the end of an element to a thread of ours; waits while too many are waiting."""
+        """End an element, or leave it to a thread of ours; waits while too many are waiting."""
         if self._activities is None and not ending.results:
             self._tally.settle(ending.state)
-            return
-        with self._changed:
-            while len(self._waiting) >= self._limit:
-                self._changed.wait()
-            self._waiting.append(ending)
-            if len(self._threads) < min(self._limit, MOST_THREADS) and len(self._waiting) > self._idle:
+        elif not self._is_behind:
+            self._finish_safely(ending)
+        else:
+            self._permits.get()
+            if len(self._threads) < self._most_threads and (not self._threads or not self._waiting.empty()):
                 self._start_thread()
-            self._changed.notify_all()
-        if self._is_patient:
-            self.flush()
-
-    @property
-    def _idle(self) -> int:
-        return len(self._threads) - self._busy
-
-    def flush(self) -> None:
-        """Wait until all that was submitted has been tried."""
-        with self._changed:
-            while self._waiting or self._busy:
-                self._changed.wait()
+            self._waiting.put(ending)
 
     def close(self) -> None:
         """Try all that is left, and count what cannot be reported as uncertain."""
-        self.flush()
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
+        for _ in self._threads:
+            self._waiting.put(None)
         for thread in self._threads:
             thread.join()
         for _ in range(ROUNDS):
@@ -104,27 +95,16 @@ class Reports:
         thread.start()
 
     def _work(self) -> None:
-        while (ending := self._take()) is not None:
-            try:
-                self._finish(ending)
-            except Exception:  # a defect of ours must not stop the reports of other elements
-                logger.exception("element %s: its end could not be reported", printable(ending.id, 60))
-                self._tally.count("uncertain")
-            finally:
-                with self._changed:
-                    self._busy -= 1
-                    self._changed.notify_all()
+        while (ending := self._waiting.get()) is not None:
+            self._permits.put(True)
+            self._finish_safely(ending)
 
-    def _take(self) -> Ending | None:
-        with self._changed:
-            while not self._waiting and not self._is_closed:
-                self._changed.wait()
-            if not self._waiting:
-                return None
-            self._busy += 1
-            ending = self._waiting.popleft()
-            self._changed.notify_all()
-            return ending
+    def _finish_safely(self, ending: Ending) -> None:
+        try:
+            self._finish(ending)
+        except Exception:  # a defect of ours must not stop the reports of other elements
+            logger.exception("element %s: its end could not be reported", printable(ending.id, 60))
+            self._tally.count("uncertain")
 
     def _finish(self, ending: Ending) -> None:
         if ending.results and ending.element is not None:

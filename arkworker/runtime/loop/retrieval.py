@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arkworker.element import Element
-from arkworker.errors import ApiError, ArkworkerError
+from arkworker.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ class Retrieval:
         except ApiError as error:
             if not self.is_stopped():
                 job.failure = error
-        except ArkworkerError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this element alone
             job.failure = error
 
     def retrieve(self, element_id: str, answer: Any = None) -> Element:

@@ -17,6 +17,7 @@ from arkworker.runtime.loop.guard import Guard
 from arkworker.runtime.loop.intake import Intake
 from arkworker.runtime.loop.loop import ElementLoop
 from arkworker.runtime.loop.openers import LateOpener
+from arkworker.runtime.loop.pace import Pace
 from arkworker.runtime.loop.progress import Progress
 from arkworker.runtime.loop.publishing import LatePublisher
 from arkworker.runtime.loop.reports import Reports
@@ -120,6 +121,7 @@ class _ElementRun:
             on_stop=self._stop,
             on_abandon=self._abandon,
         )
+        self._pace = Pace(self._begin_ahead, self._clock)
         self._loop = ElementLoop(
             call,
             run.sessions,
@@ -130,6 +132,7 @@ class _ElementRun:
             tally=self._tally,
             failures=self._failures,
             progress=Progress(self._tally, source.count, self._clock),
+            pace=self._pace,
         )
 
     def perform(self) -> None:
@@ -139,12 +142,17 @@ class _ElementRun:
             ElementsError: It did not end well.
         """
         with self._guard:
-            self._intake.start()
+            self._pace.start()
             try:
                 self._loop.run()
             finally:
+                self._pace.stop()
                 self._end()
         outcome.conclude(self._summary(self._ended_by()), self._failures, self._run.settings.summary)
+
+    def _begin_ahead(self) -> None:
+        self._intake.go_ahead()
+        self._reports.go_behind()
 
     def _end(self) -> None:
         """Nothing new, and everything that is ours is ended."""
