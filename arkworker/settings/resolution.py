@@ -168,11 +168,15 @@ def _settings(ledger: Ledger, sources: list[Source]) -> Settings:
         return Settings(sources=sources)
     except ValidationError as error:
         lines = error.errors(include_url=False, include_input=False)
+    told = {(problem.path,) for problem in ledger.problems}  # of a file that could not be read
     for line in lines:
         path = tuple(str(part) for part in line["loc"])
+        field = path[: 2 if path[0] == "api" else 1]
         claim, _ = ledger.claim_for(path)
         origin = claim.origin if claim else Origin("default", "")
-        ledger.report(path[: 2 if path[0] == "api" else 1], message_of(line), origin)
+        if field not in told:
+            told.add(field)
+            ledger.report(field, message_of(line), origin)
     broken = {str(line["loc"][0]) for line in lines}
     return Settings.model_construct(**_sound_values(ledger, broken))
 

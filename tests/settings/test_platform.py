@@ -181,6 +181,7 @@ def test_value_that_cannot_be_is_refused(variable: str, text: str) -> None:
     [
         (["--element", ""], "element"),
         (["--element", "a", "../b"], "element"),
+        (["--element", "../a", "../b"], "element"),
         (["--set", "train"], "set"),
         (["--set", ":train"], "set"),
         (["--set", "a/b:train"], "set"),
