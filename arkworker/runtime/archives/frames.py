@@ -37,8 +37,8 @@ def decompress(file: BinaryIO, max_window: int) -> Generator[bytes, None, None]:
     """
     contents = _decode(file, max_window)
     with ThreadPoolExecutor(1, thread_name_prefix="arkworker-archive") as thread:
-        # Two of them: the thread then goes on to the next piece while it still has Python's lock, and the two overlap.
-        coming = deque(thread.submit(next, contents, b"") for _ in range(2))
+        # Several: the thread then goes on to the next piece while it still has Python's lock, and the two overlap.
+        coming = deque(thread.submit(next, contents, b"") for _ in range(3))
         while content := coming.popleft().result():
             coming.append(thread.submit(next, contents, b""))
             yield content
