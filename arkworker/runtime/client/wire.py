@@ -141,6 +141,20 @@ class _PlainConnection(HTTPConnection):
         super().__init__(*args, **kwargs)
         self._wire = wire
         self._sockets = sockets
+        self._held: list[Any] | None = None
+
+    def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
+        if not isinstance(body, bytes) or len(body) > BUFFER:
+            super().request(method, url, body, *args, **kwargs)
+            return
+        # Headers and a small body leave together: one packet, and one wake-up of the server.
+        self._held = []
+        try:
+            super().request(method, url, body, *args, **kwargs)
+            content = b"".join(self._held)
+        finally:
+            self._held = None
+        self.send(content)
 
     def connect(self) -> None:
         try:
@@ -150,6 +164,9 @@ class _PlainConnection(HTTPConnection):
             self._wire.sent = False  # what a proxy was told, or a handshake, does not count
 
     def send(self, data: Any) -> None:
+        if self._held is not None:
+            self._held.append(data)
+            return
         if self.sock is None:
             self.connect()
         self._wire.sent = True
