@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from arkworker.declaration.content import FieldContent, WorkerContent
 
+_LONGEST = 40  # characters, in the names of workers
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -65,12 +67,11 @@ class _Generator:
         self._names = Names(frozenset(HOMES) | {"Session", "logger", "logging"})
         self._code = OptionsCode(self._names)
         self._code.imports |= {"TYPE_CHECKING", "UserConfiguration", "Worker", "WorkerContext"}
-        self._classes: list[str] = []
 
     def add(self, draft: Draft) -> str:
         content = draft.content
-        name = self._names.class_of(content.slug, "Worker")
-        configuration = self._names.class_of(f"{name}Configuration", "Options")
+        name = self._names.class_of(content.slug, "Worker", _LONGEST)
+        configuration = self._names.class_of(f"{name}Configuration", "Options", _LONGEST)
         names = Names()
         lines = [self._field(option, names) for option in content.configuration]
         lines += [self._constant(key, value, names, "", marked=True) for key, value in draft.constants.items()]
@@ -101,7 +102,7 @@ class _Generator:
         return self._code.constant(key, name, class_name, f"{class_name}()", marked=marked)
 
     def _class(self, name: str, lines: list[str]) -> None:
-        self._classes.append("\n".join([f"class {name}(UserConfiguration):", *lines]))
+        self._code.blocks.append("\n".join([f"class {name}(UserConfiguration):", *lines]))
 
     def _worker(self, name: str, configuration: str, content: WorkerContent) -> None:
         arguments = _declaration(name, content)
@@ -114,7 +115,7 @@ class _Generator:
         body = self._body or ['raise NotImplementedError("this worker does nothing yet")']
         blocks.append("\n".join([render(signature, 1), *(f"        {line}".rstrip() for line in body)]))
         head = render(Bracketed(f"class {name}(", (f"Worker[{configuration}]",), "):"))
-        self._classes.append(f"{head}\n" + "\n\n".join(blocks))
+        self._code.blocks.append(f"{head}\n" + "\n\n".join(blocks))
 
     def text(self, summary: str, notes: Iterable[str]) -> str:
         uses_logger = any("logger." in line for line in self._body)
@@ -128,9 +129,8 @@ class _Generator:
             "\n".join(filter(None, (self._import("arkworker"), self._import("pydantic")))),
             "if TYPE_CHECKING:\n    from sqlalchemy.orm import Session",
             *(["logger = logging.getLogger(__name__)"] if uses_logger else []),
-            *(["\n".join(self._code.aliases)] if self._code.aliases else []),
         ]
-        return "\n\n\n".join(["\n\n".join(top), *self._classes]) + "\n"
+        return "\n\n\n".join(["\n\n".join(top), *self._code.blocks]) + "\n"
 
     def _import(self, home: str) -> str:
         # As isort has it: constants first.

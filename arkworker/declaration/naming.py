@@ -10,7 +10,6 @@ from arkworker.configuration import UserConfiguration
 from arkworker.declaration.metadata import words_of
 
 _LONGEST = 30  # characters
-_LONGEST_CLASS = 40
 _TYPES = {"bool", "int", "float", "str", "list", "dict"}
 #: pydantic warns of fields whose names begin like its own methods.
 _PROTECTED = ("model_validate", "model_dump")
@@ -26,10 +25,10 @@ class Names:
         """The name of an option: its key, where Python can hold it. `prefix` is the name of its group."""
         return self._unique(_field_name(key), f"{prefix}_" if prefix else "")
 
-    def class_of(self, text: str, suffix: str) -> str:
-        """`PageLines` for `page-lines`; with the suffix where that is taken."""
+    def class_of(self, text: str, suffix: str, longest: int = 28) -> str:
+        """`PageLines` for `page-lines`, at most so long; with the suffix where that is taken."""
         plain = re.sub(r"[^0-9A-Za-z]+", "_", _ascii(text))
-        name = "".join(word[0].upper() + word[1:] for word in words_of(plain))[:_LONGEST_CLASS]
+        name = "".join(word[0].upper() + word[1:] for word in words_of(plain))[:longest]
         name = name if name[:1].isalpha() else f"{suffix}{name}"
         is_free = name.upper() not in self._taken and not keyword.iskeyword(name)
         return self._unique(name if is_free else f"{name}{suffix}")

@@ -42,12 +42,12 @@ class OptionsCode:
 
     Attributes:
         imports: The names of `HOMES` that the code needs.
-        aliases: Types that have a name because they are long.
+        blocks: Classes, and types that have a name because they are long, in the order in which they are needed.
     """
 
     def __init__(self, class_names: Names) -> None:
         self.imports: set[str] = set()
-        self.aliases: list[str] = []
+        self.blocks: list[str] = []
         self._class_names = class_names
 
     def leaf(self, field: FieldContent, name: str) -> str:
@@ -91,7 +91,7 @@ class OptionsCode:
         annotation = render(kind)
         if "\n" in annotation or width(f"    {name}: {annotation} = Field(") > WIDTH:
             alias = self._class_names.class_of(key, "Option")
-            self.aliases.append(render(kind, before=f"{alias} = "))
+            self.blocks.append(render(kind, before=f"{alias} = "))
             annotation = alias
         # Lists and dicts are copied by pydantic, which readers and linters only believe of `Field`.
         if arguments or isinstance(default, Bracketed):
@@ -113,7 +113,7 @@ class OptionsCode:
         """A name for the choices of an enum that does not fit its line."""
         alias = self._class_names.class_of(field.key, "Option")
         choices = Bracketed("Literal[", tuple(map(string, field.choices)), "]")
-        self.aliases.append(render(choices, before=f"{alias} = "))
+        self.blocks.append(render(choices, before=f"{alias} = "))
         return alias
 
     def _rules(self, field: FieldContent, *, is_open: bool) -> tuple[tuple[str, bool], ...]:

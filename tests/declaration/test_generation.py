@@ -88,6 +88,26 @@ NASTY = WorkerContent(
 )
 CONSTANTS = {"deep": {"er": {"est": [1, {"a": None}], "empty": {}}, "n": 1}, "mixed": [1, "a"], "nothing": None}
 
+LONG = "a_rather_long_name_that_goes_on_and_on_for_all_eternity"
+LONG_NAMES = WorkerContent(
+    LONG,
+    "L",
+    "t",
+    "d",
+    configuration=(
+        FieldContent(LONG, "A", "group", children=(FieldContent(LONG, "B", "corpus_export", editable=False),)),
+        FieldContent(f"{LONG}1", "C", "enum", choices=("a", "b" * 60), editable=False, required=True),
+    ),
+)
+
+
+def test_long_names_are_defined_before_they_are_used() -> None:
+    """Types that do not fit their line have a name of their own."""
+    drafts = [Draft(LONG_NAMES, {f"{LONG}2": {f"{LONG}3": {"x": [1, "a"]}}}), Draft(LONG_NAMES)]
+    assert list(exports(drafts)) == [LONG_NAMES, LONG_NAMES]
+    text = generate(drafts).text
+    assert ruff(text) == text
+
 
 def test_the_hardest_names_work() -> None:
     """Types, keywords, imported names and pydantic's own as keys; values that only code can hold beside them."""

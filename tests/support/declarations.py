@@ -84,7 +84,8 @@ def _lists() -> SearchStrategy[FieldContent]:
 
 
 def _enums() -> SearchStrategy[FieldContent]:
-    choices = some.lists(TEXTS, min_size=2, max_size=4, unique=True).map(tuple)
+    # Sorted, since Python takes optional literals of the same choices for one, in the order in which it met them first.
+    choices = some.lists(TEXTS, min_size=2, max_size=4, unique=True).map(sorted).map(tuple)
     return choices.flatmap(lambda given: _field("enum", some.sampled_from([None, *given]), choices=given))
 
 
