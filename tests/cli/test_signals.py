@@ -243,8 +243,8 @@ def test_children_of_user_code_end_as_children_do(
 def test_signal_to_the_whole_group(start: Callable[..., Running], write_worker: Callable[[str], str]) -> None:
     """A child that gets the same signal, as from Ctrl-C in a terminal, does not count as a second one."""
     code = (
-        f"import multiprocessing as m; p = m.get_context('fork').Process(target=time.sleep, args=(60,)); p.start(); "
-        f"print(p.pid, flush=True); {SLEEP}"
+        f"import multiprocessing as m, os; r, w = os.pipe(); child = lambda: (os.write(w, b'.'), time.sleep(60)); "
+        f"p = m.get_context('fork').Process(target=child); p.start(); os.read(r, 1); print(p.pid, flush=True); {SLEEP}"
     )
     running = start("run", write_worker(source(run=code, teardown="time.sleep(0.2); print('clean')")))
     pid = int(running.process.stdout.readline())  # type: ignore[union-attr]

@@ -188,7 +188,7 @@ def test_message_about_several_options_is_told() -> None:
 
 
 class Before(UserConfiguration):
-    folder: Annotated[Path, BeforeValidator(lambda value: str(value).replace("~", "/home"))] = Path("x")
+    folder: Annotated[Path, BeforeValidator(lambda value: str(value).replace("~", "/data"))] = Path("x")
     kind: Literal["a", "b"] = "a"
     sizes: tuple[int, ...] = (1,)
 
@@ -207,7 +207,7 @@ def test_validators_that_come_first_see_what_was_given() -> None:
     """An author may accept more than the type does."""
     outcome = settle(Before, file="folder: '~/a'\nkind: B\nsizes: 3x4\n")
 
-    assert outcome.config == Before(folder=Path("/home/a"), kind="b", sizes=(3, 4))
+    assert outcome.config == Before(folder=Path("/data/a"), kind="b", sizes=(3, 4))
 
 
 class ModelBefore(UserConfiguration):
