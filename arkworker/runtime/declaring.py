@@ -23,8 +23,11 @@ HOOKS = {
     "setup": ("context",),
     "run": ("context", "cache"),
     "process_element": ("element", "context", "cache"),
+    "process_set": ("dataset_set", "export", "context", "cache"),
     "teardown": ("context",),
 }
+#: Those that do the work, of which each kind of worker has one more than `run`.
+_WORKING_HOOKS = ("process_set", "process_element", "run")
 _MAY_YIELD = frozenset({"process_element"})
 
 
@@ -142,7 +145,7 @@ def check_is_complete(worker: Any) -> None:
     Raises:
         DeclarationError: It lacks the hook that does the work.
     """
-    name = "process_element" if worker.processes_elements else "run"
+    name = next(name for name in _WORKING_HOOKS if hasattr(type(worker), name))
     hook = getattr(type(worker), name, None)
     if getattr(hook, "__module__", "").startswith("arkworker.runtime."):
         parameters = ", ".join(HOOKS[name])

@@ -1,0 +1,142 @@
+"""A run over the sets of datasets, one after the other, each with the export of its dataset."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, Problem, StoppedError
+from arkworker.runtime import exports
+from arkworker.runtime.clock import SystemClock
+from arkworker.runtime.loop import outcome
+from arkworker.runtime.loop.choosing import Choice
+from arkworker.runtime.loop.clients import Clients
+from arkworker.runtime.loop.failures import Failures
+from arkworker.runtime.loop.tally import Summary, Tally, exit_code_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from arkworker.runtime.handover import Handover
+    from arkworker.runtime.loop.sets import Dataset, DatasetSet
+
+logger = logging.getLogger(__name__)
+
+
+def process_sets(call: Callable[[DatasetSet, Path, Any], None], run: Handover) -> None:
+    """Put every set through user code.
+
+    Args:
+        call: User code, with a set, the file of the export of its dataset, and a session of the cache.
+        run: What the lifecycle hands over.
+
+    Raises:
+        ElementsError: It did not end well; the exit code says how.
+        ConfigurationError: There are no sets, or the summary cannot be written.
+        ApiError: The sets cannot be listed.
+        StoppedError: A signal came.
+    """
+    outcome.check_path(run.settings.summary)
+    clock = SystemClock()
+    start = clock.now()
+    clients = Clients(run.context.connection, read_only=run.context.is_read_only)
+    tally, failures = Tally(), Failures()
+    try:
+        with (
+            run.stopping.calling(lambda: clients.stop(run.stopping.received or 0)),
+            tempfile.TemporaryDirectory(prefix="arkworker-exports-") as folder,
+        ):
+            run.stopping.check()
+            _process_all(call, run, _Exports(run, clients, Path(folder)), tally, failures)
+    except ApiError:
+        run.stopping.check()  # a request that a signal ended says nothing about Arkindex
+        raise
+    finally:
+        clients.close()
+    code = exit_code_of(tally, ended_by=None, strict=run.settings.strict)
+    outcome.conclude(Summary.of(tally, clock.now() - start, code), failures, run.settings.summary)
+
+
+def _process_all(
+    call: Callable[[DatasetSet, Path, Any], None], run: Handover, found: _Exports, tally: Tally, failures: Failures
+) -> None:
+    sets = found.list_sets()
+    for number, one in enumerate(sets, 1):
+        logger.info("Processing %s (%d of %d)", one, number, len(sets))
+        try:
+            path = found.path_of(one.dataset)
+            with run.sessions() as cache, run.stopping.interruptible():
+                call(one, path, cache)
+        except StoppedError:
+            raise
+        except BaseException as error:
+            run.stopping.check()
+            failures.add(str(one), error, traced=not isinstance(error, ApiError | exports.ExportError))
+            tally.count("failed")
+            if isinstance(error, SystemExit | KeyboardInterrupt):
+                raise
+        else:
+            tally.count("processed")
+
+
+class _Exports:
+    """The sets of a run, and one file for each of their datasets."""
+
+    def __init__(self, run: Handover, clients: Clients, folder: Path) -> None:
+        self._run = run
+        self._clients = clients
+        self._folder = folder
+        self._started: dict[str, str | ArkworkerError] = {}
+        self._paths: dict[str, Path] = {}
+
+    def list_sets(self) -> list[DatasetSet]:
+        """The sets, with an export under way for each of their datasets.
+
+        Raises:
+            ConfigurationError: There are none.
+            ApiError: They cannot be listed.
+        """
+        run = self._run
+        choice = Choice(run.settings, run.context.process, run.origins, list)
+        choice.check()
+        sets = choice.sets(self._clients.intake)
+        if not sets:
+            hint = "pass --set DATASET-ID:NAME, or add sets to the process"
+            raise ConfigurationError([Problem("set", "command line", "--set", "there are no sets to work on", hint)])
+        for one in sets:
+            if one.dataset.id not in self._started:
+                self._started[one.dataset.id] = self._start(one.dataset)
+        return sets
+
+    def path_of(self, dataset: Dataset) -> Path:
+        """The downloaded export of a dataset.
+
+        Raises:
+            ApiError, ExportError: There is none.
+        """
+        if dataset.id not in self._paths:
+            export_id = self._started[dataset.id]
+            if isinstance(export_id, ArkworkerError):
+                raise export_id
+            self._paths[dataset.id] = exports.download_export(
+                self._clients.intake,
+                self._clients.intake_clock,
+                export_id,
+                self._folder / f"{len(self._paths)}.sqlite",
+                corpus_id=self._corpus_of(dataset),
+                dataset_id=dataset.id,
+            )
+        return self._paths[dataset.id]
+
+    def _start(self, dataset: Dataset) -> str | ArkworkerError:
+        """The id of its export, or why there is none: that concerns this dataset alone."""
+        find = exports.find_export if self._run.context.is_read_only else exports.start_export
+        try:
+            return find(self._clients.intake, self._corpus_of(dataset), dataset.id)
+        except (ApiError, exports.ExportError) as error:
+            return error
+
+    def _corpus_of(self, dataset: Dataset) -> str:
+        return dataset.corpus_id or self._run.context.corpus_id
