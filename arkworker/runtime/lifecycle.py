@@ -109,7 +109,7 @@ def summary_of(error: BaseException) -> str:
 def _announce(context: WorkerContext[Any], preparation: Preparation) -> None:
     """What a person reads first in the log of a task."""
     settings = preparation.resolution.settings
-    if settings.verbose or debug_of(context.config):
+    if preparation.resolution.wants_debug or debug_of(context.config):
         logs.set_level(verbose=True)
     for warning in preparation.resolution.ledger.warnings:
         place = f" ({warning.location})" if warning.location else ""

@@ -18,6 +18,7 @@ from arkworker.settings.origins import context_origins
 from arkworker.settings.provenance import Origin
 from arkworker.settings.resolution import Resolution, resolve
 from arkworker.settings.validation import Values, validate
+from arkworker.settings.worker_run import model_configuration
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class Preparation:
             worker_details=frozen_dict(run.worker_version.worker) if run else FrozenDict(),
             model_version_id=model.id if model else None if run else settings.model_version_id,
             model_details=frozen_dict(model.model if model else {"id": None if run else settings.model_id}),
-            model_configuration=frozen_dict(model.configuration if model else {}),
+            model_configuration=frozen_dict(model_configuration(self.worker, resolution.payload)),
             use_cache=self.uses_cache,
             cache_path=self._cache_path(),
             connection=connection_of(settings.api),

@@ -63,7 +63,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         # argparse quotes what was typed, which may be a secret.
-        raise UsageError(printable(_QUOTED_VALUE.sub("takes no value", message), 300))
+        raise UsageError(printable(_QUOTED_VALUE.sub("takes no value", message), 300)) from None
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parse, and say the nearest flag for one that is unknown.

@@ -168,7 +168,7 @@ def _settings(ledger: Ledger, sources: list[Source]) -> Settings:
         return Settings(sources=sources)
     except ValidationError as error:
         lines = error.errors(include_url=False, include_input=False)
-    told = {(problem.path,) for problem in ledger.problems}  # of a file that could not be read
+    told: set[Path] = {(problem.path,) for problem in ledger.problems}  # of a file that could not be read
     for line in lines:
         path = tuple(str(part) for part in line["loc"])
         field = path[: 2 if path[0] == "api" else 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from arkworker.secret import UnloadedSecret
 from arkworker.settings.configuration_source import ConfigurationSource, Given
 from arkworker.settings.dialects import PAYLOAD
 from arkworker.settings.payload import CONFIGURATION, WORKER_RUN
@@ -13,6 +14,7 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from arkworker.settings.catalogue import WorkerOptions
     from arkworker.settings.payload import LegacyRun, ModernItem, Payload
     from arkworker.settings.source import Bench
 
@@ -62,6 +64,26 @@ def payload_sources(bench: Bench, payload: Payload) -> list[LayerSource]:
     if payload.items is not None:
         return [ModernSource(bench, payload.items)]
     return _legacy_sources(bench, payload, payload.legacy) if payload.legacy else []
+
+
+def model_configuration(worker: WorkerOptions, payload: Payload | None) -> dict[str, Any]:
+    """The configuration kept with the model version, for information: a stand-in for what the code calls secret."""
+    model = payload.run.model_version if payload else None
+    return _without_secrets(worker, model.configuration, "") if model else {}
+
+
+def _without_secrets(worker: WorkerOptions, values: Mapping[str, Any], group: str) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{group}{key}"
+        option = worker.options.get(name)
+        if option is not None and option.is_secret and value is not None:
+            shown[key] = UnloadedSecret(name)
+        elif name in worker.groups and isinstance(value, dict):
+            shown[key] = _without_secrets(worker, value, f"{name}.")
+        else:
+            shown[key] = value
+    return shown
 
 
 def _legacy_sources(bench: Bench, payload: Payload, legacy: LegacyRun) -> list[LayerSource]:

@@ -10,6 +10,9 @@ from pydantic import Field
 from resolving import item, settle
 
 from arkworker import Secret, UserConfiguration
+from arkworker.settings.catalogue import WorkerOptions
+from arkworker.settings.payload import parse_payload
+from arkworker.settings.worker_run import model_configuration
 
 
 class Inner(UserConfiguration):
@@ -259,6 +262,31 @@ def test_what_the_run_brings_is_not_taken_from_the_environment() -> None:
     assert [(warning.location, warning.message) for warning in outcome.warnings] == [
         (name, "ignored: the worker run brings its own") for name in names
     ]
+
+
+def test_configuration_of_the_model_version_shows_no_secret() -> None:
+    """It is kept for information; what the code calls secret is a stand-in in it."""
+
+    class Hidden(UserConfiguration):
+        token: Secret[str] | None = None
+        keys: list[Secret[str]] = Field(default_factory=list)
+
+    class Holder(UserConfiguration):
+        hidden: Hidden = Hidden()
+        size: int = 1
+
+    values = {"hidden": {"token": "s3cr3t"}, "hidden.keys": ["s3cr3t"], "hidden.token": None, "size": 2, "more": "m"}
+    payload = parse_payload(legacy(model=values), None)
+
+    shown = model_configuration(WorkerOptions("w:W", Holder), payload)
+
+    assert "s3cr3t" not in repr(shown)
+    assert {key: shown[key] for key in ("hidden.token", "size", "more")} == {
+        "hidden.token": None,
+        "size": 2,
+        "more": "m",
+    }
+    assert model_configuration(WorkerOptions("w:W", Holder), None) == {}
 
 
 def test_local_sources_are_stronger_than_the_run() -> None:

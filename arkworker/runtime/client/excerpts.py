@@ -8,6 +8,8 @@ from urllib.parse import quote, urlsplit
 
 LONGEST = 200  # characters of a body in a message
 _QUERY = re.compile(r"\?[^\s?=\"'<>\\]+=[^\s\"'<>\\]*")  # of an address, whole or relative; not of a sentence
+# A content that someone put where the name of a secret belongs.
+_SECRET_NAME = re.compile(r"(?<=/secret/)[^\s\"'?]+")
 _READ = 65536  # enough to hide a token before the text is cut, not so much that a huge body costs
 
 
@@ -43,13 +45,14 @@ class Excerpts:
 
 
 class QueryFilter(logging.Filter):
-    """Hides query strings in what the libraries below log: a signature or a secret may be in one."""
+    """Hides query strings and names of secrets in what the libraries log: a signature or a content may be there."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record; it is always logged."""
         message = record.getMessage()
-        if "?" in message:
-            record.msg, record.args = re.sub(r"\?[^\s\"']*", "?…", message), ()
+        shown = _SECRET_NAME.sub("…", re.sub(r"\?[^\s\"']*", "?…", message))
+        if shown != message:
+            record.msg, record.args = shown, ()
         if record.exc_info:
             record.exc_info = record.exc_text = None
         return True
