@@ -29,7 +29,6 @@ GONE = {
     "api_client": "use context.api",
     "args": "the flags of arkworker are in the context; extra flags of a worker are context.arguments",
     "extras_dir_argument": "use context.find_extras_directory()",
-    "model_dir": "use context.find_extras_directory()",
     "parser": "declare extra flags with the attribute `arguments` of the worker",
     "process_information": "use context.process, whose parts are attributes: context.process.id",
     "request": "use context.api.request(operation_id, …)",

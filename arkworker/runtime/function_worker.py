@@ -50,7 +50,7 @@ def _configuration_of_function(function: Callable[..., Any], name: str) -> type[
     while isinstance(kind, str):  # quoted, by the author, by the import of annotations, or by both
         kind = _evaluated(kind, plain, name)
     kind = bare(kind)
-    if kind in (Any, WorkerContext):
+    if kind in (Any, object, WorkerContext):
         return None
     if get_origin(kind) is not WorkerContext:
         raise DeclarationError(f"{name}: the first parameter is the context: annotate it with WorkerContext[…]")

@@ -57,6 +57,8 @@ def as_worker(found: Any, target: str) -> Worker[Any]:
 
 
 def _load_module(name: str) -> ModuleType:
+    if name.startswith("."):
+        raise TargetError(f"there is no module {printable(name)}: a module is named from the top of its package")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)  # what `python -m` does, for console commands

@@ -1,0 +1,229 @@
+"""What a class of workers says of its configuration, and what its author must correct."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+import pytest
+from pydantic import BaseModel, ConfigDict, create_model
+
+from arkworker import UserConfiguration, Worker
+from arkworker.errors import DeclarationError
+
+
+class Mine(UserConfiguration):
+    count: int = 1
+
+
+class Other(UserConfiguration):
+    name: str = "x"
+
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Mine)
+
+
+class Runs:
+    """A worker's hook, for classes that inherit it from elsewhere."""
+
+    def run(self, context: Any, cache: Any) -> None: ...
+
+
+class Middle(Worker[T]):
+    """A generic class between."""
+
+
+class Bound(Worker[M]):
+    """A generic class that knows a little."""
+
+
+class Second(Worker[T], Generic[T, M]):
+    """Two parameters, of which the first is the configuration."""
+
+
+class Swapped(Middle[T], Generic[M, T]):
+    """Two parameters, of which the second is."""
+
+
+def test_no_type_is_a_free_mapping() -> None:
+    """Nothing declared, nothing checked."""
+
+    class W(Worker): ...
+
+    assert W.configuration is None
+
+
+@pytest.mark.parametrize("free", [Any, dict, dict[str, Any], Mapping[str, Any], Mapping])
+def test_mapping_is_a_free_mapping(free: Any) -> None:
+    """Said in so many words."""
+
+    class W(Worker[free]): ...
+
+    assert W.configuration is None
+
+
+def test_type_argument() -> None:
+    """The usual case."""
+
+    class W(Worker[Mine]): ...
+
+    assert W.configuration is Mine
+
+
+def test_quoted_type_argument() -> None:
+    """A name that is looked up in the module."""
+
+    class W(Worker["Mine"]): ...
+
+    assert W.configuration is Mine
+
+
+def test_inheritance() -> None:
+    """A subclass has the configuration of its base."""
+
+    class Base(Worker[Mine]): ...
+
+    class W(Base): ...
+
+    assert W.configuration is Mine
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        (Middle[Mine], Mine),
+        (Middle[dict[str, Any]], None),
+        (Swapped[Mine, Other], Other),
+        (Second[Other, Mine], Other),
+        (Bound, Mine),
+        (Middle, None),
+    ],
+)
+def test_generic_classes_between(base: Any, expected: Any) -> None:
+    """The argument is followed to the parameter it stands for; one left open is its bound."""
+
+    class W(base): ...  # type: ignore[misc]  # one of several
+
+    assert W.configuration is expected
+
+
+def test_mixin() -> None:
+    """A hook may come from a class that is no worker."""
+
+    class W(Runs, Worker[Mine]): ...
+
+    assert W.configuration is Mine
+
+
+class Unrelated(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+@pytest.mark.parametrize("wrong", [int, str, Unrelated, Mine | None, list[Mine], "Absent"])
+def test_wrong_type_is_refused_with_the_class(wrong: Any) -> None:
+    """When the class is created."""
+    with pytest.raises(DeclarationError, match="configuration"):
+
+        class W(Worker[wrong]): ...
+
+
+class Flags(UserConfiguration):
+    batch_name: str = "x"
+
+
+def test_arguments() -> None:
+    """A frozen model of extra flags."""
+
+    class W(Worker):
+        arguments = Flags
+
+    assert W.arguments is Flags
+
+
+def model_with(*names: str) -> type[BaseModel]:
+    fields: dict[str, Any] = dict.fromkeys(names, (str, ""))
+    return create_model("Flags", __config__=ConfigDict(frozen=True), **fields)
+
+
+@pytest.mark.parametrize(
+    ("names", "flag"),
+    [
+        (("config",), "--config"),
+        (("dev",), "--dev"),
+        (("help",), "--help"),
+        (("offline",), "--offline"),
+        (("extras_dir",), "--extras-dir"),
+        (("element",), "--element"),
+    ],
+)
+def test_flag_that_is_taken(names: tuple[str, ...], flag: str) -> None:
+    """A clash is refused when the class is created."""
+    with pytest.raises(DeclarationError, match=f"{flag} is a flag of arkworker; rename {names[0]}"):
+
+        class W(Worker):
+            arguments = model_with(*names)
+
+
+def test_two_flags_of_one_name() -> None:
+    """Names that differ in case alone, or in a dash, are one flag."""
+    with pytest.raises(DeclarationError, match="--a-b is a flag of the option a_b; rename a-b"):
+
+        class W(Worker):
+            arguments = model_with("a_b", "a-b")
+
+
+class Loose(BaseModel):
+    name: str = "x"
+
+
+@pytest.mark.parametrize("wrong", [Loose, int, Flags(), "Flags"])
+def test_arguments_that_are_no_frozen_model(wrong: Any) -> None:
+    """What could be changed is no part of a context."""
+    with pytest.raises(DeclarationError, match="should be a frozen pydantic model"):
+
+        class W(Worker):
+            arguments = wrong
+
+
+def test_asynchronous_hook() -> None:
+    """It would do nothing, without a word."""
+    with pytest.raises(DeclarationError, match=r"W\.run is asynchronous"):
+
+        class W(Worker):
+            async def run(self, context: Any, cache: Any) -> None: ...  # type: ignore[override]
+
+
+@pytest.mark.parametrize("name", ["setup", "run", "teardown"])
+def test_hook_that_yields(name: str) -> None:
+    """So would a generator."""
+
+    def hook(self: object, context: object, cache: object = None) -> Any:
+        yield self, context, cache
+
+    with pytest.raises(DeclarationError, match=rf"W\.{name} yields"):
+        type("W", (Worker,), {name: hook})
+
+
+@pytest.mark.parametrize(
+    ("name", "hook"),
+    [
+        ("run", lambda self: self),
+        ("run", lambda self, context: (self, context)),
+        ("run", lambda self, context, cache, more: (self, context, cache, more)),
+        ("setup", lambda self: self),
+        ("teardown", lambda self, context, cache: (self, context, cache)),
+    ],
+)
+def test_hook_with_other_arguments(name: str, hook: Any) -> None:
+    """Found before it is called with its own."""
+    with pytest.raises(DeclarationError, match=rf"W\.{name}\(.*\) should take \(self, context"):
+        type("W", (Worker,), {name: hook})
+
+
+@pytest.mark.parametrize(
+    "hook", [lambda *_: None, lambda self, context, cache=None, *, more=1: (self, context, cache, more)]
+)
+def test_hook_that_takes_more(hook: Any) -> None:
+    """What can be called as it will be is fine."""
+    type("W", (Worker,), {"run": hook})
