@@ -180,7 +180,9 @@ class CommandLineSource(Source):
 
     def _offer_option(self, name: str, typed: Typed) -> None:
         option = self.worker.options.get(name)
-        if self.worker.is_free and name:
+        # What follows a blank is a value, in an argument that was quoted together with its flag.
+        word, *more = name.split(maxsplit=1) or [""]
+        if self.worker.is_free and name and (typed.texts or not more):
             self._offer_value(("config", name), Any, typed)
         elif option is not None:
             self._offer_value(("config", *option.keys), option.annotation, typed)
@@ -188,7 +190,7 @@ class CommandLineSource(Source):
             message = "this is a group: give its options, each with its own flag"
             self.ledger.report(("config", name), message, Origin(self.name, typed.spelling))
         else:
-            self.report_unknown(name, Origin(self.name, printable(typed.spelling, 60)))
+            self.report_unknown(word, Origin(self.name, f"{CONFIG_PREFIX}{printable(word, 60)}"))
 
     def _offer_value(self, path: Path, annotation: Any, typed: Typed) -> None:
         origin = Origin(self.name, printable(typed.spelling, 60))
