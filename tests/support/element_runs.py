@@ -75,7 +75,7 @@ class Trial:
         return str(path)
 
     def start(self, *flags: str, name: str = "", **variables: str) -> Process:
-        data = self.folder / f"data{name}"
+        data = self.folder / "data"  # shared, as by the tasks of one host
         environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         environ |= {"PYTHONPATH": str(ROOT), "USER_LOG": str(self.folder / "user.log")}
         environ |= self.emulator.environment(self.run, data_dir=data) | variables

@@ -6,19 +6,20 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ArkworkerError, ExitCode
-from arkworker.runtime.loop.jobs import Ending, State
+from arkworker.runtime.loop.jobs import Ending, Job, State
+from arkworker.runtime.loop.journal import Stage
 from arkworker.runtime.loop.publishing import collect
 from arkworker.runtime.stopping import Interruption
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from arkworker.element import Element
     from arkworker.runtime.loop.failures import Failures
     from arkworker.runtime.loop.guard import Guard
     from arkworker.runtime.loop.intake import Intake
-    from arkworker.runtime.loop.jobs import Job
+    from arkworker.runtime.loop.journal import Journal
     from arkworker.runtime.loop.pace import Pace
     from arkworker.runtime.loop.progress import Progress
     from arkworker.runtime.loop.reports import Reports
@@ -51,6 +52,7 @@ class ElementLoop:
         failures: Failures,
         progress: Progress,
         pace: Pace,
+        journal: Journal,
     ) -> None:
         self.ended_by: int | None = None  # the exit code of user code that ended the run
         self._call = call
@@ -63,6 +65,7 @@ class ElementLoop:
         self._failures = failures
         self._progress = progress
         self._pace = pace
+        self._journal = journal
         self._current: Job | None = None
 
     def run(self) -> None:
@@ -106,6 +109,8 @@ class ElementLoop:
             self._end(job, State.ERROR)
             return
         logger.debug("Processing %s", element)
+        if job.is_held:
+            self._journal.note(job.id, Stage.WORKING)
         try:
             with self._sessions() as cache:
                 results = self._guard.call(lambda: collect(self._call(element, cache)))
@@ -131,3 +136,11 @@ class ElementLoop:
 
     def _end(self, job: Job, state: State) -> None:
         self._reports.submit(Ending(job.id, state, is_held=job.is_held))
+
+    def finish(self, found: Mapping[str, Stage]) -> None:
+        """End what a run before had in hand when it was killed, but for what user code had not begun."""
+        for element_id, stage in found.items():
+            if stage is Stage.PROCESSED:
+                self._reports.submit(Ending(element_id, State.PROCESSED))
+            elif stage is not Stage.HELD:
+                self._fail(Job(element_id, is_held=True), "a run before ended while this element was worked on")

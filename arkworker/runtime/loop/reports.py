@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from arkworker.errors import ApiError
 from arkworker.runtime.loop.activities import is_refusal
 from arkworker.runtime.loop.jobs import Ending, State
+from arkworker.runtime.loop.journal import Stage
 from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from arkworker.runtime.loop.activities import Activities
+    from arkworker.runtime.loop.journal import Journal
     from arkworker.runtime.loop.publishing import Publisher
     from arkworker.runtime.loop.tally import Tally
 
@@ -36,21 +38,24 @@ class Reports:
         publisher: Where results go.
         tally: Counts what became of each element.
         on_failure: Told of an element whose results could not be published.
+        journal: Where it is noted what is still to be reported.
         behind: How many endings may wait; more make the main thread wait.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts that it connects
         self,
         activities: Activities | None,
         publisher: Publisher,
         tally: Tally,
         on_failure: Callable[[str, Exception], None],
+        journal: Journal,
         behind: int,
     ) -> None:
         self._activities = activities
         self._publisher = publisher
         self._tally = tally
         self._on_failure = on_failure
+        self._journal = journal
         self._behind = behind
         self._is_behind = False
         self._most_threads = min(max(1, behind), MOST_THREADS)
@@ -69,7 +74,9 @@ class Reports:
         """End an element, or leave it to a thread of ours; waits while too many are waiting."""
         if self._activities is None and not ending.results:
             self._tally.settle(ending.state)
-        elif not self._is_behind:
+            return
+        self._note(ending)
+        if not self._is_behind:
             self._finish_safely(ending)
         else:
             self._permits.get()
@@ -114,6 +121,7 @@ class Reports:
                 ending.state = State.ERROR
                 self._on_failure(ending.id, error)
         ending.element, ending.results = None, ()
+        self._note(ending)
         if self._report(ending):
             self._try_kept(1)
         else:
@@ -132,7 +140,13 @@ class Reports:
                 self._lose(ending, str(error))
                 return True
         self._tally.settle(ending.state)
+        self._journal.forget(ending.id)
         return True
+
+    def _note(self, ending: Ending) -> None:
+        """What the next run of this task is to report if this one is killed; nothing while results are on their way."""
+        if self._activities is not None and not ending.results:
+            self._journal.note(ending.id, Stage.PROCESSED if ending.state is State.PROCESSED else Stage.ERROR)
 
     def _try_kept(self, number: int) -> None:
         for _ in range(number):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.element import Element
 from arkworker.errors import ApiError
+from arkworker.runtime.loop.journal import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from arkworker.runtime.client import Client
     from arkworker.runtime.loop.activities import Activities
     from arkworker.runtime.loop.jobs import Job
+    from arkworker.runtime.loop.journal import Journal
 
 RETRIEVE = "RetrieveElement"
 
@@ -28,6 +30,7 @@ class Retrieval:
         activities: Where the start of an element is reported, unless it was claimed; None where it is not.
         opener: Opens the images of elements.
         is_stopped: Whether the run is being stopped.
+        journal: Where it is noted that an element is in hand.
         is_late: Whether user code's own thread looks for the element in the cache first.
     """
 
@@ -35,6 +38,7 @@ class Retrieval:
     activities: Activities | None
     opener: OpensImages
     is_stopped: Callable[[], bool]
+    journal: Journal
     is_late: bool = False
 
     def prepare(self, job: Job) -> None:
@@ -45,6 +49,8 @@ class Retrieval:
         try:
             if not job.is_held and self.activities is not None and not self._start(job, self.activities):
                 return
+            if job.is_held and self.activities is not None:
+                self.journal.note(job.id, Stage.HELD)
             if not self.is_stopped() and not self.is_late:
                 job.element = self.retrieve(job.id, job.answer)
         except ApiError as error:

@@ -15,6 +15,7 @@ from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.guard import Guard
 from arkworker.runtime.loop.intake import Intake
+from arkworker.runtime.loop.journal import Journal, Stage, recover
 from arkworker.runtime.loop.loop import ElementLoop
 from arkworker.runtime.loop.openers import LateOpener
 from arkworker.runtime.loop.pace import Pace
@@ -22,6 +23,7 @@ from arkworker.runtime.loop.progress import Progress
 from arkworker.runtime.loop.publishing import LatePublisher
 from arkworker.runtime.loop.reports import Reports
 from arkworker.runtime.loop.retrieval import Retrieval
+from arkworker.runtime.loop.sources import Resumed
 from arkworker.runtime.loop.tally import Summary, Tally, exit_code_of
 
 if TYPE_CHECKING:
@@ -97,12 +99,17 @@ class _ElementRun:
         self._is_ending = False
         self._dismissing = threading.Lock()
         self._source = source
+        self._journal, self._found = self._open_journal()
+        if self._found:
+            held = [element_id for element_id, stage in self._found.items() if stage is Stage.HELD]
+            source = Resumed(held, self._found, source)
         opener = LateOpener(partial(_refresh, context), local_files=context.is_developer_mode)
         self._retrieval = Retrieval(
             clients.intake,
             self._activities(clients.intake),
             opener,
             lambda: self._is_ending,
+            self._journal,
             is_late=context.is_developer_mode and context.use_cache,
         )
         self._intake = Intake(source, self._retrieval.prepare, settings.prefetch)
@@ -112,6 +119,7 @@ class _ElementRun:
             publisher,
             self._tally,
             lambda element_id, error: self._failures.add(element_id, error, traced=False),
+            self._journal,
             settings.prefetch,
         )
         self._guard = Guard(
@@ -133,6 +141,7 @@ class _ElementRun:
             failures=self._failures,
             progress=Progress(self._tally, source.count, self._clock),
             pace=self._pace,
+            journal=self._journal,
         )
 
     def perform(self) -> None:
@@ -144,10 +153,12 @@ class _ElementRun:
         with self._guard:
             self._pace.start()
             try:
+                self._loop.finish(self._found)
                 self._loop.run()
             finally:
                 self._pace.stop()
                 self._end()
+                self._journal.close()
         outcome.conclude(self._summary(self._ended_by()), self._failures, self._run.settings.summary)
 
     def _begin_ahead(self) -> None:
@@ -194,6 +205,15 @@ class _ElementRun:
     def _summary(self, ended_by: int | None) -> Summary:
         code = exit_code_of(self._tally, ended_by=ended_by, strict=self._run.settings.strict)
         return Summary.of(self._tally, self._clock.now() - self._start, code)
+
+    def _open_journal(self) -> tuple[Journal, dict[str, Stage]]:
+        """Notes of what is in hand, and what a run of this task that was killed had noted."""
+        context = self._run.context
+        if self._activities(self._clients.reports) is None:
+            return Journal(None, ""), {}
+        owner = f"{context.worker_run_id} {context.task_id}"
+        journal = Journal(context.work_dir, owner)
+        return journal, recover(context.work_dir, owner, journal)
 
     def _activities(self, client: Any) -> Activities | None:
         context = self._run.context

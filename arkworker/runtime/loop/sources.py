@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 from arkworker.errors import ApiContentError, ApiError, ApiResponseError
@@ -10,7 +11,7 @@ from arkworker.runtime.loop.jobs import Job
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from arkworker.runtime.client import Client
     from arkworker.runtime.loop.tally import Tally
@@ -103,3 +104,30 @@ class Listing:
             self._seen.add(element_id)
             return Job(element_id, answer)
         return None
+
+
+class Resumed:
+    """What a run before had in hand and not begun, then another source, without what that run had in hand.
+
+    Args:
+        held: Ids of elements that are ours already.
+        known: Ids of all that the other source should not bring again.
+        source: The other source.
+    """
+
+    def __init__(self, held: Iterable[str], known: Collection[str], source: Source) -> None:
+        self.count = source.count
+        self.is_ordered = source.is_ordered
+        self.is_queue = source.is_queue
+        self._held = deque(held)
+        self._known = known
+        self._source = source
+
+    def take(self) -> Job | None:
+        try:
+            return Job(self._held.popleft(), is_held=True)
+        except IndexError:
+            pass
+        while (job := self._source.take()) is not None and job.id in self._known and not job.is_held:
+            pass
+        return job

@@ -339,6 +339,25 @@ def test_kill_leaves_a_few(tmp_path: Path) -> None:
         assert made.states["started"] <= 4  # that whose report was under way, the current one, two ahead
 
 
+@pytest.mark.parametrize("listed", [False, True], ids=["queue", "list"])
+def test_next_run_ends_what_a_killed_one_began(tmp_path: Path, listed: bool) -> None:  # noqa: FBT001 - a parameter
+    """After SIGKILL, the next run of the task reports the element that was in user code, and goes on with the rest."""
+    with trial(tmp_path, 12) as made:
+        flags = ["--elements-list", made.write_list()] if listed else []
+        process = made.start(*flags, HOOK="os.path.exists(os.environ['USER_LOG'] + '.calm') or time.sleep(60)")
+        made.wait_for("RetrieveElement", 3)
+        process.signal(signal.SIGKILL)
+        process.wait()
+        (tmp_path / "user.log.calm").touch()
+
+        ended = run(made, *flags, HOOK="pass")
+
+        assert numbers(ended) == [12, 11, 1, 0, 0, 0], ended
+        assert dict(made.states) == {"processed": 11, "error": 1}
+        assert set(made.user_calls.values()) == {1}
+        assert not list(tmp_path.rglob("*.journal"))
+
+
 def test_time_limit(tmp_path: Path) -> None:
     """An element that takes longer than it may ends in error; the others go on."""
     with trial(tmp_path, 5) as made:
