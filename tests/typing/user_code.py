@@ -1,0 +1,92 @@
+"""What a type checker knows of user code; `make types` checks it, and never runs it.
+
+Right uses are asserted. Each wrong use is an error that is expected on its line: where mypy found none there, it would
+complain of the comment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, assert_type
+
+from pydantic import Field
+
+from arkworker import ExitCode, Secret, UserConfiguration, Worker, WorkerContext
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+class Bucket(UserConfiguration):
+    key: str
+
+
+class Configuration(UserConfiguration):
+    threshold: float = Field(0.5, ge=0, le=1)
+    names: list[str] = []  # noqa: RUF012 - pydantic copies it
+    bucket: Secret[Bucket] | None = None
+
+
+class Typed(Worker[Configuration]):
+    uses_cache = True
+
+    def setup(self, context: WorkerContext[Configuration]) -> None:
+        assert_type(context.config, Configuration)
+
+    def run(self, context: WorkerContext[Configuration], cache: Session) -> None:
+        assert_type(context.config.threshold, float)
+        assert_type(context.config.names, list[str])
+        if context.config.bucket is not None:
+            assert_type(context.config.bucket.get_secret_value(), Bucket)
+        assert_type(context.corpus_id, str)
+        assert_type(context.worker_run_id, str | None)
+
+        context.config.treshold  # type: ignore[attr-defined]  # noqa: B018 - a misspelt option
+        context.config.threshold = 1  # type: ignore[misc]  # it is frozen
+        context.config = Configuration()  # type: ignore[misc]  # so is the context
+        context.config.bucket.get_secret_value()  # type: ignore[union-attr]  # it may be none
+        number: int = context.config.threshold  # type: ignore[assignment]
+        del number, cache
+
+
+class Free(Worker):
+    def run(self, context: WorkerContext, cache: Session) -> None:
+        assert_type(context.config, Mapping[str, Any])
+        context.config["threshold"] = 1  # type: ignore[index]  # a mapping that is read
+        del cache
+
+
+class OfAnotherConfiguration(Worker[Configuration]):
+    def run(self, context: WorkerContext[Bucket], cache: Session) -> None: ...  # type: ignore[override]
+
+
+class WithoutCache(Worker[Configuration]):
+    def run(self, context: WorkerContext[Configuration]) -> None: ...  # type: ignore[override]
+
+
+class WrongFlag(Worker[Configuration]):
+    uses_cache = "yes"  # type: ignore[assignment]
+
+
+C = TypeVar("C", bound=UserConfiguration)
+
+
+class Between(Worker[C]):
+    def options(self, context: WorkerContext[C]) -> C:
+        return context.config
+
+
+class Below(Between[Configuration]):
+    def run(self, context: WorkerContext[Configuration], cache: Session) -> None:
+        assert_type(self.options(context), Configuration)
+        del cache
+
+
+def function(context: WorkerContext[Configuration], cache: Session) -> None:
+    assert_type(context.config, Configuration)
+    del cache
+
+
+def exit_codes() -> Iterator[int]:
+    yield ExitCode.OK
+    yield ExitCode.FINE  # type: ignore[attr-defined]
