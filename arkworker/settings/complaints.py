@@ -117,9 +117,8 @@ class Complaints:
         place = claim.place(rest) if claim else None
         if place and (is_secret or kind == "extra_forbidden"):
             place = Place(place.location)
-        shown = tuple(printable(step, 60) for step in path)
         hint = self._hint(kind, path[1:], claim)
-        self.ledger.report(shown, _join(complaint.messages), origin or self._origin_in_code, place, hint)
+        self.ledger.report(path, _join(complaint.messages), origin or self._origin_in_code, place, hint)
 
     @property
     def _origin_in_code(self) -> Origin:

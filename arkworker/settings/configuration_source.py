@@ -12,7 +12,6 @@ from arkworker.settings.reading import Reference, read
 from arkworker.settings.source import Bench, Source
 from arkworker.settings.unreadable import UnreadableError
 from arkworker.settings.yaml_nodes import is_null
-from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -138,7 +137,7 @@ class ConfigurationSource(Source):
             return True
         message = f"given twice, first at {self._seen[name]}"
         place = Place(given.origin.location)
-        self.ledger.report(("config", printable(name, 60)), message, given.origin, place, "remove one of the two")
+        self.ledger.report(("config", name), message, given.origin, place, "remove one of the two")
         return False
 
     def _offer_value(self, path: Path, annotation: Any, given: Given) -> None:

@@ -120,8 +120,7 @@ class Ledger:
             self.claims[path].refused = True
             for one in error.errors:
                 place = place_of(one) if place_of else Place(origin.location)
-                inner = tuple(printable(step, 60) for step in one.steps)
-                self.report((*path, *inner), one.message, origin, place, one.hint)
+                self.report((*path, *one.steps), one.message, origin, place, one.hint)
 
     def report(self, path: Path, message: str, origin: Origin, place: Place | None = None, hint: str = "") -> None:
         self.problems.append(problem(path, message, origin, place, hint))
@@ -148,7 +147,7 @@ class Ledger:
 def problem(path: Path, message: str, origin: Origin, place: Place | None, hint: str) -> Problem:
     place = place or Place(origin.location)
     return Problem(
-        path=".".join(path),
+        path=".".join(printable(step, 60) for step in path),
         source=origin.source,
         location=place.location,
         message=message,

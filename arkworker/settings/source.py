@@ -14,7 +14,7 @@ from arkworker.settings.platform import Settings, platform_fields
 from arkworker.settings.provenance import Ledger, Origin, Path, Place
 from arkworker.settings.reading import read_text
 from arkworker.settings.unreadable import UnreadableError
-from arkworker.text import MOST_SUGGESTIONS, did_you_mean, printable
+from arkworker.text import MOST_SUGGESTIONS, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -94,7 +94,7 @@ class Source(PydanticBaseSettingsSource):
         few = self._suggestions <= MOST_SUGGESTIONS
         nearest = did_you_mean(name, candidates, prefix=prefix) if few else ""
         message = f"unknown option; {nearest}" if nearest else "unknown option"
-        path = ("config", printable(name, 60))
+        path = ("config", name)
         if warn:
             self.ledger.warn(path, message, origin)
         else:

@@ -12,7 +12,6 @@ from arkworker.settings.provenance import Origin, Path, Place
 from arkworker.settings.scalars import text_as
 from arkworker.settings.yaml_document import parse_yaml
 from arkworker.settings.yaml_nodes import Mapping, Node, Scalar, Sequence, YamlError, is_null
-from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,7 +59,7 @@ class YamlFileSource(ConfigurationSource):
             self._offer_modern(modern.value)
             if flat:
                 hint = "use one form: all options in the list, or all of them flat"
-                path = ("config", printable(flat[0].key.text, 60))
+                path = ("config", flat[0].key.text)
                 self._report_node(path, "beside a configuration list", flat[0].key, hint)
         else:
             self.offer_entries(self._given(entry.key, entry.value) for entry in flat)
