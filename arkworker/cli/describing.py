@@ -11,8 +11,8 @@ from arkworker.cli.differences import difference
 from arkworker.cli.flags import schema_parser
 from arkworker.errors import ArkworkerError, ExitCode, UsageError
 from arkworker.runtime.worker import options_of
-from arkworker.settings.documentation import as_markdown
-from arkworker.settings.schema import as_json_schema, to_text
+from arkworker.settings.schemas.configuration import as_json_schema, to_text
+from arkworker.settings.schemas.documentation import as_markdown
 from arkworker.text import printable
 
 if TYPE_CHECKING:

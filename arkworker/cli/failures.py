@@ -66,11 +66,11 @@ def _failure_of(error: BaseException, stopping: Stopping) -> ArkworkerError:
 
 def _say(error: ArkworkerError, argv: Sequence[str], target: str) -> None:
     if _wants_json(argv):
-        from arkworker.settings.report import as_data
+        from arkworker.settings.report.rendering import as_data
 
         terminal.write_json(as_data(_problems(error), target))
     elif isinstance(error, ConfigurationError):
-        from arkworker.settings.report import as_segments
+        from arkworker.settings.report.rendering import as_segments
 
         segments = as_segments(error.problems, target)
         sys.stderr.write("".join(terminal.styled(text, style, sys.stderr) for text, style in segments))

@@ -12,9 +12,9 @@ from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from arkworker.cli.terminal import styled
 from arkworker.options import Group, Option, walk
-from arkworker.settings.documentation import type_name
 from arkworker.settings.platform import variable_of
-from arkworker.settings.source import PLATFORM_FIELDS
+from arkworker.settings.schemas.documentation import type_name
+from arkworker.settings.sources.source import PLATFORM_FIELDS
 
 if TYPE_CHECKING:
     import argparse

@@ -15,7 +15,7 @@ from arkworker.runtime.clock import SystemClock
 from arkworker.runtime.preparation import Preparation
 from arkworker.runtime.worker import options_of
 from arkworker.settings.platform import OFF
-from arkworker.settings.report import as_data
+from arkworker.settings.report.rendering import as_data
 from arkworker.settings.resolution import Inputs
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from arkworker.runtime.context_schema import context_schema
-from arkworker.settings.schema import to_text
-from arkworker.settings.schemas import platform_schemas
+from arkworker.settings.schemas.configuration import to_text
+from arkworker.settings.schemas.inputs import platform_schemas
 
 
 def texts() -> dict[str, str]:

@@ -11,7 +11,7 @@ from arkworker.cli.flags import PlainParser
 from arkworker.declaration.report import SOURCE
 from arkworker.declaration.rules import examine
 from arkworker.errors import ExitCode, Problem, UsageError
-from arkworker.settings.report import as_data, as_segments
+from arkworker.settings.report.rendering import as_data, as_segments
 from arkworker.settings.text_file import TextFileError, read_text_file
 from arkworker.text import printable
 

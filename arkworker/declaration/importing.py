@@ -16,7 +16,7 @@ from arkworker.declaration.writing import to_yaml
 from arkworker.errors import ConfigurationError, Problem
 from arkworker.options import DEBUG, RESERVED_KEYS
 from arkworker.settings.text_file import TextFile, TextFileError, read_text_file
-from arkworker.settings.yaml_document import read_yaml
+from arkworker.settings.yaml.document import read_yaml
 from arkworker.text import printable
 
 if TYPE_CHECKING:

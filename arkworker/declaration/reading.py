@@ -8,12 +8,12 @@ from arkworker.declaration.content import FieldContent, WorkerContent
 from arkworker.declaration.rules import LIMITS, validate
 from arkworker.declaration.values import arkindex_value
 from arkworker.errors import ConfigurationError
-from arkworker.settings.yaml_document import read_yaml
-from arkworker.settings.yaml_nodes import Scalar, Sequence
+from arkworker.settings.yaml.document import read_yaml
+from arkworker.settings.yaml.nodes import Scalar, Sequence
 
 if TYPE_CHECKING:
     from arkworker.settings.text_file import TextFile
-    from arkworker.settings.yaml_nodes import Node
+    from arkworker.settings.yaml.nodes import Node
 
 
 def read_declaration(file: TextFile) -> WorkerContent:

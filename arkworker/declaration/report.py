@@ -8,7 +8,7 @@ from arkworker.errors import Problem
 
 if TYPE_CHECKING:
     from arkworker.settings.text_file import TextFile
-    from arkworker.settings.yaml_nodes import Node, YamlError
+    from arkworker.settings.yaml.nodes import Node, YamlError
 
 SOURCE = "declaration file"
 _LONGEST_EXCERPT = 160  # characters

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from arkworker.runtime.client import Client
     from arkworker.settings.origins import Provenance
-    from arkworker.settings.payload import Process
+    from arkworker.settings.sources.payload import Process
 
 C = TypeVar("C", default="Mapping[str, Any]")
 

@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 
 from arkworker.options import Group, Option, walk
 from arkworker.secret import Secret
-from arkworker.settings.reading import Reference
+from arkworker.settings.values.reading import Reference
 
 if TYPE_CHECKING:
     from arkworker.runtime.context import WorkerContext

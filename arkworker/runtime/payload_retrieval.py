@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from arkworker.errors import ApiResponseError, ApiUnavailableError, ConfigurationError, Problem
-from arkworker.settings.payload import CONFIGURATION, WORKER_RUN, Payload, parse_payload
+from arkworker.settings.sources.payload import CONFIGURATION, WORKER_RUN, Payload, parse_payload
 from arkworker.text import printable
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from arkworker.secret import UnloadedSecret
 from arkworker.settings.origins import context_origins
 from arkworker.settings.provenance import Origin
 from arkworker.settings.resolution import Resolution, resolve
+from arkworker.settings.sources.worker_run import model_configuration
 from arkworker.settings.validation import Values, validate
-from arkworker.settings.worker_run import model_configuration
 from arkworker.text import printable
 
 if TYPE_CHECKING:

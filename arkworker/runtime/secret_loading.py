@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ApiError, ExitCode, SecretError
 from arkworker.secret import Secret
-from arkworker.settings.payload import WORKER_RUN
 from arkworker.settings.provenance import Origin
 from arkworker.settings.secret_content import read_secret
-from arkworker.settings.unreadable import UnreadableError
+from arkworker.settings.sources.payload import WORKER_RUN
+from arkworker.settings.values.unreadable import UnreadableError
 from arkworker.text import printable
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pydantic_core import PydanticUndefined
 
 from arkworker.frozen import FrozenDict
 from arkworker.options import Group, walk
-from arkworker.settings.payload import CONFIGURATION, WORKER_RUN
 from arkworker.settings.provenance import Claim, Origin, Path, Shadowed
+from arkworker.settings.sources.payload import CONFIGURATION, WORKER_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.settings.unreadable import UnreadableError
+    from arkworker.settings.values.unreadable import UnreadableError
 
 Path = tuple[str, ...]
 

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from arkworker.options import DEBUG
-from arkworker.settings.command_line import CommandLineSource
-from arkworker.settings.env_file import EnvFileSource
-from arkworker.settings.environment import EnvironmentSource
-from arkworker.settings.messages import message_of
 from arkworker.settings.platform import Settings, variable_of
 from arkworker.settings.provenance import Ledger, Origin, Path
-from arkworker.settings.reading import Reference
-from arkworker.settings.source import PLATFORM_FIELDS, Bench, Source
+from arkworker.settings.report.messages import message_of
+from arkworker.settings.sources.command_line import CommandLineSource
+from arkworker.settings.sources.env_file import EnvFileSource
+from arkworker.settings.sources.environment import EnvironmentSource
+from arkworker.settings.sources.source import PLATFORM_FIELDS, Bench, Source
+from arkworker.settings.sources.worker_run import payload_sources
 from arkworker.settings.text_file import TextFile, TextFileError, read_text_file
-from arkworker.settings.worker_run import payload_sources
+from arkworker.settings.values.reading import Reference
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Mapping
 
     from arkworker.settings.catalogue import WorkerOptions
-    from arkworker.settings.payload import Payload
+    from arkworker.settings.sources.payload import Payload
 
 #: Settings that a worker run brings itself.
 _FROM_THE_RUN = ("corpus_id", "model_id", "model_version_id")
@@ -131,7 +131,7 @@ def _sources(bench: Bench, inputs: Inputs, payload: Payload | None) -> list[Sour
     if "dev" in command_line.typed or not _names_a_worker_run(sources):
         config_file = _read(bench.ledger, inputs, command_line, "config_file")
         if config_file is not None:
-            from arkworker.settings.yaml_file import YamlFileSource
+            from arkworker.settings.sources.yaml_file import YamlFileSource
 
             sources.append(YamlFileSource(bench, config_file))
     return [*sources, *(payload_sources(bench, payload) if payload else [])]

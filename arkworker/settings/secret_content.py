@@ -10,12 +10,12 @@ from arkworker.configuration import BY_SETTINGS
 from arkworker.frozen import freeze
 from arkworker.options import alternatives, key_of, parts_of
 from arkworker.secret import Secret
-from arkworker.settings.dialects import PAYLOAD, SECRET
-from arkworker.settings.messages import is_of_author, message_of
-from arkworker.settings.reading import read, read_text
-from arkworker.settings.redaction import REFUSED
-from arkworker.settings.unreadable import UnreadableError
-from arkworker.settings.yaml_document import parse_yaml
+from arkworker.settings.report.messages import is_of_author, message_of
+from arkworker.settings.report.redaction import REFUSED
+from arkworker.settings.values.dialects import PAYLOAD, SECRET
+from arkworker.settings.values.reading import read, read_text
+from arkworker.settings.values.unreadable import UnreadableError
+from arkworker.settings.yaml.document import parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

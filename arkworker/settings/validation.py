@@ -15,9 +15,9 @@ from arkworker.configuration import BY_SETTINGS
 from arkworker.errors import ConfigurationError
 from arkworker.frozen import freeze
 from arkworker.secret import Secret, UnloadedSecret
-from arkworker.settings.complaints import Complaints
 from arkworker.settings.group_defaults import complete
-from arkworker.settings.reading import Reference
+from arkworker.settings.report.complaints import Complaints
+from arkworker.settings.values.reading import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

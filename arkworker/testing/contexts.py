@@ -12,8 +12,8 @@ from arkworker.runtime.preparation import Preparation
 from arkworker.runtime.target import as_worker
 from arkworker.runtime.worker import Worker, options_of
 from arkworker.secret import Secret
-from arkworker.settings.command_line import Parser
 from arkworker.settings.resolution import Inputs
+from arkworker.settings.sources.command_line import Parser
 from arkworker.settings.text_file import TextFile
 from arkworker.testing.values import FileValues
 

@@ -17,7 +17,7 @@ from arkworker.options import alternatives, is_secret_type
 from arkworker.runtime.target import as_worker
 from arkworker.runtime.worker import options_of
 from arkworker.secret import Secret, content_type
-from arkworker.settings.report import as_text
+from arkworker.settings.report.rendering import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

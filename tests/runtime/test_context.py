@@ -21,7 +21,7 @@ from arkworker.frozen import FrozenDict, FrozenList, freeze
 from arkworker.runtime.client import Connection
 from arkworker.runtime.context import GONE, CacheStandIn
 from arkworker.secret import Secret
-from arkworker.settings.payload import Process
+from arkworker.settings.sources.payload import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable

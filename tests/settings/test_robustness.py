@@ -18,7 +18,7 @@ from resolving import Outcome, item, settle
 
 from arkworker import Secret, UserConfiguration
 from arkworker.errors import ArkworkerError
-from arkworker.settings.payload import Payload, parse_payload
+from arkworker.settings.sources.payload import Payload, parse_payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable

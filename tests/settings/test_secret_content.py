@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from arkworker import UserConfiguration
 from arkworker.frozen import FrozenDict
 from arkworker.settings.secret_content import read_secret
-from arkworker.settings.unreadable import UnreadableError
+from arkworker.settings.values.unreadable import UnreadableError
 
 CANARY = "c4n4ry-s3cr3t"
 

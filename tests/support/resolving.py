@@ -9,11 +9,11 @@ from arkindex_stub import worker_run
 
 from arkworker.errors import ConfigurationError, Problem
 from arkworker.settings.catalogue import WorkerOptions
-from arkworker.settings.command_line import Parser
 from arkworker.settings.origins import context_origins
-from arkworker.settings.payload import parse_payload
-from arkworker.settings.report import as_data, as_text
+from arkworker.settings.report.rendering import as_data, as_text
 from arkworker.settings.resolution import Inputs, Resolution, resolve
+from arkworker.settings.sources.command_line import Parser
+from arkworker.settings.sources.payload import parse_payload
 from arkworker.settings.text_file import TextFile, TextFileError
 from arkworker.settings.validation import validate
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from arkworker.runtime.client import Client
     from arkworker.runtime.loop.sources import Source
     from arkworker.runtime.loop.tally import Tally
-    from arkworker.settings.payload import Process
     from arkworker.settings.platform import Settings
+    from arkworker.settings.sources.payload import Process
 
 MODES = frozenset({"files", "workers", "template", "s3", "local", "dataset", "export"})
 PAGE_SIZE = 500

@@ -9,13 +9,13 @@ import yaml
 from arkworker.runtime.secrets.atomic import write_private
 from arkworker.runtime.secrets.gpg import GpgError
 from arkworker.settings.text_file import TextFileError, read_text_file
-from arkworker.settings.yaml_document import Mapping, Scalar, YamlError, parse_yaml, to_python
+from arkworker.settings.yaml.document import Mapping, Scalar, YamlError, parse_yaml, to_python
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from arkworker.runtime.secrets.gpg import Gpg
-    from arkworker.settings.yaml_document import Node
+    from arkworker.settings.yaml.document import Node
 
 
 def choose_key(gpg: Gpg, path: Path) -> str:

@@ -7,7 +7,7 @@ import math
 from pathlib import PurePosixPath
 from typing import Any
 
-from arkworker.settings.yaml_document import YamlError, parse_yaml, to_python
+from arkworker.settings.yaml.document import YamlError, parse_yaml, to_python
 
 LARGEST_DOCUMENT = 1024 * 1024  # characters
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from arkworker.settings.messages import message_of
+from arkworker.settings.report.messages import message_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

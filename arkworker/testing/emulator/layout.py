@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from arkworker.settings.yaml_document import to_python
+from arkworker.settings.yaml.document import to_python
 from arkworker.testing.emulator.project import ElementItem, Project, read_mapping, refuse
 from arkworker.text import printable
 

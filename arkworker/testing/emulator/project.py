@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from arkworker.errors import ConfigurationError, Problem
-from arkworker.settings.messages import message_of
+from arkworker.settings.report.messages import message_of
 from arkworker.settings.text_file import TextFileError, read_text_file
-from arkworker.settings.yaml_document import Mapping, Node, Sequence, YamlError, parse_yaml, to_python
+from arkworker.settings.yaml.document import Mapping, Node, Sequence, YamlError, parse_yaml, to_python
 from arkworker.testing.emulator.faults import Fault
 from arkworker.testing.emulator.values import Ring, Slug  # noqa: TC001 - pydantic reads them
 from arkworker.text import printable

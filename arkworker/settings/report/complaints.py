@@ -1,0 +1,206 @@
+"""From what pydantic says of a model's values to problems: each once, at its place, with its remedy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
+
+from arkworker.options import Group, Option, alternatives, group_of, key_of, walk
+from arkworker.secret import SecretNotLoadedError
+from arkworker.settings.provenance import Claim, Ledger, Origin, Path, Place
+from arkworker.settings.report.messages import is_of_author, message_of
+from arkworker.settings.report.redaction import REFUSED, Redaction
+from arkworker.settings.values.inner_types import is_list, item_types
+from arkworker.settings.values.scalars import choices_of
+from arkworker.text import MOST_SUGGESTIONS, did_you_mean, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pydantic import BaseModel
+
+    from arkworker.secret import Secret
+
+_SHOULD = "Input should be "
+_MOST_ALTERNATIVES = 4  # of a union, told of in one message
+
+
+@dataclass(slots=True)
+class _Complaint:
+    """What is wrong with one value; several messages where it fits no member of a union."""
+
+    steps: Path
+    line: Mapping[str, Any]
+    messages: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass
+class Complaints:
+    """Says what is wrong with the values of one model.
+
+    Attributes:
+        root: `config` or `arguments`.
+        model: Their model.
+        document: What was validated, with markers for secrets.
+        secrets: The loaded secrets.
+        ledger: Who gave the values; takes the problems.
+        at_desk: Whether values may be corrected in a file.
+    """
+
+    root: str
+    model: type[BaseModel]
+    document: dict[str, Any]
+    secrets: Iterable[Secret[Any]]
+    ledger: Ledger
+    at_desk: bool
+    _suggestions: int = 0
+
+    @cached_property
+    def parts(self) -> dict[Path, Option | Group]:
+        return {part.keys: part for part in walk(self.model)}
+
+    @cached_property
+    def _redact(self) -> Redaction:
+        return Redaction(self.document, self.secrets, _public_texts(self.parts.values()))
+
+    def report(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Report the lines of a `ValidationError`, taken without input."""
+        complaints: dict[tuple[Path, bool], _Complaint] = {}
+        for line in lines:
+            steps, rest, in_union = self._steps(line)
+            complaint = complaints.setdefault((steps, in_union), _Complaint(steps, line))
+            message = self._message(line)
+            complaint.messages[f"{'.'.join(rest)}: {message}" if rest else message] = None
+        for complaint in complaints.values():
+            self._report_one(complaint)
+
+    def report_failure(self, error: Exception) -> None:
+        """Report a validator of the author that raised what no validator should."""
+        message = f"a validator of the worker failed with {type(error).__name__}{_place_of(error)}"
+        said = self._redact(str(error))
+        if said and said != REFUSED:
+            message += f": {said}"
+        self.ledger.report((self.root,), message, self._origin_in_code)
+
+    def _steps(self, line: Mapping[str, Any]) -> tuple[Path, Path, bool]:
+        """The path of a value, the path inside one member of a union, and whether there is a union on the way.
+
+        pydantic's own paths also name types: members of unions, functions, `[key]`.
+        """
+        value: Any = self.document
+        steps: list[str] = []
+        inner: list[str] = []
+        in_union = False
+        for index, part in enumerate(line["loc"]):
+            is_last = index == len(line["loc"]) - 1
+            known = (*steps, str(part)) in self.parts or (is_last and line["type"] == "missing")
+            if (isinstance(value, dict) and part in value) or _is_index(value, part):
+                value = value[part]
+            elif not known:
+                in_union = True
+                continue
+            (inner if in_union else steps).append(str(part))
+        return tuple(steps), tuple(inner), in_union
+
+    def _report_one(self, complaint: _Complaint) -> None:
+        path = (self.root, *complaint.steps)
+        claim, rest = self.ledger.claim_for(path)
+        if claim is not None and claim.refused:
+            return
+        part = self.parts.get(path[1 : len(path) - len(rest)])
+        is_secret = isinstance(part, Option) and part.is_secret
+        kind = complaint.line["type"]
+        default = Origin("default", "not set anywhere" if kind == "missing" else self.model.__name__)
+        origin = claim.origin if claim else default if isinstance(part, Option) else None
+        place = claim.place(rest) if claim else None
+        if place and (is_secret or kind == "extra_forbidden"):
+            place = Place(place.location)
+        hint = self._hint(kind, path[1:], claim)
+        self.ledger.report(path, _join(complaint.messages), origin or self._origin_in_code, place, hint)
+
+    @property
+    def _origin_in_code(self) -> Origin:
+        return Origin("validator", self.model.__name__)
+
+    def _message(self, line: Mapping[str, Any]) -> str:
+        if isinstance(line.get("ctx", {}).get("error"), SecretNotLoadedError):
+            return "cannot be checked here: a validator needs a secret that is not loaded"
+        part = self.parts.get(tuple(map(str, line["loc"])))
+        if is_of_author(line):
+            is_secret = isinstance(part, Option) and part.is_secret
+            return REFUSED if is_secret else self._redact(message_of(line)) or REFUSED
+        message = message_of(line)
+        if line["type"] == "extra_forbidden" and self._suggestions < MOST_SUGGESTIONS:
+            self._suggestions += 1
+            nearest = did_you_mean(str(line["loc"][-1]), self._siblings(line["loc"]))
+            return f"{message}; {nearest}" if nearest else message
+        return message
+
+    def _siblings(self, location: tuple[Any, ...]) -> list[str]:
+        """The keys of the model that holds the last part of a location, as far as groups lead there."""
+        model: type[BaseModel] | None = self.model
+        for part in location[:-1]:
+            fields = {key_of(name, field): field for name, field in model.model_fields.items()} if model else {}
+            model = _model_in(fields[part].annotation) if part in fields else model if isinstance(part, int) else None
+        return [key_of(name, field) for name, field in model.model_fields.items()] if model else []
+
+    def _hint(self, kind: str, steps: Path, claim: Claim | None) -> str:
+        if kind == "missing" and claim is None:
+            return self._where_to_set(steps)
+        if claim is None or claim.origin.source != "configuration file":
+            return ""
+        if claim.value is None and kind.endswith("_type"):
+            return "an empty value is null; put text in quotes"
+        if kind in ("int_type", "float_type") and isinstance(claim.value, str):
+            return "write a number, without quotes"
+        return "write true or false" if kind == "bool_type" else ""
+
+    def _where_to_set(self, steps: Path) -> str:
+        option = self.parts.get(steps)
+        if self.root == "arguments":
+            return f"set it with --{steps[-1].replace('_', '-')}"
+        if not isinstance(option, Option):
+            return ""
+        if option.is_secret:
+            return f"set {option.variable} to the name of the secret"
+        place = f"{option.name} in the configuration file" if self.at_desk else "it in Arkindex"
+        return f"set {place}, {option.variable} or {option.flag}"
+
+
+def _is_index(value: Any, part: Any) -> bool:
+    return isinstance(value, list) and isinstance(part, int) and part < len(value)
+
+
+def _join(messages: Iterable[str]) -> str:
+    """One sentence of what each member of a union asks for."""
+    first, *others = list(messages)[:_MOST_ALTERNATIVES]
+    shortened = (other.removeprefix(_SHOULD) if first.startswith(_SHOULD) else other for other in others)
+    return " or ".join([first, *shortened])
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model of a group, or of the items of a list."""
+    members = alternatives(annotation)
+    return group_of(item_types(members, 1)[0]) if any(map(is_list, members)) else group_of(annotation)
+
+
+def _public_texts(parts: Iterable[Option | Group]) -> Iterator[str]:
+    for part in parts:
+        yield from part.keys
+        if isinstance(part, Option):
+            for member in alternatives(part.annotation):
+                yield from choices_of(member)
+
+
+def _place_of(error: Exception) -> str:
+    """The line of the author's code that an exception comes from."""
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if "pydantic" not in FilePath(code.co_filename).parts:
+            place = f" ({printable(FilePath(code.co_filename).name, 60)}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return place

@@ -1,0 +1,1 @@
+"""What describes a worker: JSON Schemas and a page of documentation."""

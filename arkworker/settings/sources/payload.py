@@ -1,0 +1,224 @@
+"""What Arkindex answers about a worker run: the parts the runner needs, checked where they arrive; all else tolerated.
+
+`RetrieveWorkerRun` brings the process, the worker, the model version and, on older instances, the configuration in
+three layers. `RetrieveWorkerRunConfiguration` brings the modern configuration: one flat list, merged by the server.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
+
+from arkworker.errors import ConfigurationError, Problem
+from arkworker.frozen import freeze
+from arkworker.settings.report.messages import message_of
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WORKER_RUN = "RetrieveWorkerRun"
+CONFIGURATION = "RetrieveWorkerRunConfiguration"
+
+P = TypeVar("P", bound="_Part")
+
+MOST_LEVELS = 50  # of lists and objects in one another; more is an attack or an accident
+
+
+def _empty_where_null(value: Any) -> Any:
+    return {} if value is None else value
+
+
+Identifier = Annotated[StrictStr, Field(min_length=1, max_length=255)]
+JsonObject = Annotated[dict[str, Any], Field(strict=True)]
+#: The server's null is an empty object.
+OptionalObject = Annotated[JsonObject, BeforeValidator(_empty_where_null, json_schema_input_type=dict[str, Any] | None)]
+
+
+class _Part(BaseModel):
+    """A part of an answer; what is not named here is kept and not looked at."""
+
+    # Built when the first answer arrives: at a desk, none does.
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True, defer_build=True)
+
+    @model_validator(mode="after")
+    def _freeze(self) -> Self:
+        for values in (self.__dict__, self.__pydantic_extra__ or {}):
+            for name, value in values.items():
+                values[name] = freeze(value)
+        return self
+
+    def __hash__(self) -> int:
+        return hash((type(self), tuple(self.__dict__.values())))
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        # What is not looked at is not shown either: it may hold the value of an option.
+        return ((name, value) for name, value in super().__repr_args__() if name in type(self).model_fields)
+
+
+class Process(_Part):
+    """The process that a worker run belongs to; attributes that the server adds are there, too."""
+
+    id: Identifier
+    mode: Identifier = Field(description="files, workers, template, s3, local, dataset, export, …")
+    corpus: Identifier = Field(description="Id of the corpus.")
+    name: Any = None
+    state: Any = None
+    activity_state: Any = Field(None, description="ready where the state of each element can be reported.")
+
+
+class _WorkerVersion(_Part):
+    worker: JsonObject
+    configuration: Any = Field(None, repr=False)
+
+
+class _ModelVersion(_Part):
+    id: Identifier | None = None
+    model: OptionalObject = Field(default_factory=dict)
+    configuration: OptionalObject = Field(default_factory=dict, repr=False)
+
+
+class WorkerRun(_Part):
+    """The answer of `RetrieveWorkerRun`."""
+
+    process: Process
+    worker_version: _WorkerVersion
+    model_version: _ModelVersion | None = None
+    configuration: Any = Field(None, repr=False)
+
+
+class _LegacyField(_Part):
+    default: Any = Field(None, repr=False)
+
+    @property
+    def has_default(self) -> bool:
+        return "default" in self.model_fields_set
+
+
+class _LegacyDeclaration(_Part):
+    """`worker_version.configuration` of instances before 1.12."""
+
+    configuration: OptionalObject = Field(default_factory=dict, repr=False)
+    user_configuration: Annotated[
+        dict[str, _LegacyField],
+        BeforeValidator(_empty_where_null, json_schema_input_type=dict[str, _LegacyField] | None),
+    ] = Field(default_factory=dict)
+    secrets: Annotated[
+        tuple[Identifier, ...],
+        BeforeValidator(
+            lambda value: () if value is None else value, json_schema_input_type=tuple[Identifier, ...] | None
+        ),
+    ] = ()
+
+
+class _SavedConfiguration(_Part):
+    """`configuration` of a worker run: the values that users saved."""
+
+    configuration: OptionalObject = Field(default_factory=dict, repr=False)
+
+
+class LegacyRun(_Part):
+    """The configuration layers of a worker run, for instances that do not merge them themselves."""
+
+    class _Version(_Part):
+        configuration: Annotated[
+            _LegacyDeclaration,
+            BeforeValidator(_empty_where_null, json_schema_input_type=_LegacyDeclaration | None),
+        ] = Field(default_factory=_LegacyDeclaration)
+
+    worker_version: _Version
+    configuration: Annotated[
+        _SavedConfiguration, BeforeValidator(_empty_where_null, json_schema_input_type=_SavedConfiguration | None)
+    ] = Field(default_factory=_SavedConfiguration)
+
+
+class ModernItem(_Part):
+    """One value of the modern configuration."""
+
+    key: Identifier
+    value: Any = Field(repr=False)
+    secret: StrictBool
+
+
+class ModernConfiguration(_Part):
+    configuration: Annotated[tuple[ModernItem, ...], Field(strict=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A worker run as Arkindex describes it.
+
+    Attributes:
+        run: The answer of `RetrieveWorkerRun`.
+        items: The modern configuration; None where the instance or the worker version has none.
+        legacy: The configuration layers, where `items` is None.
+    """
+
+    run: WorkerRun
+    items: tuple[ModernItem, ...] | None
+    legacy: LegacyRun | None
+
+
+def parse_payload(worker_run: Any, configuration: Any) -> Payload:
+    """Check both answers.
+
+    Args:
+        worker_run: The answer of `RetrieveWorkerRun`.
+        configuration: The answer of `RetrieveWorkerRunConfiguration`; None where it was refused with 400 or 404.
+
+    Raises:
+        ConfigurationError: Parts that the runner needs are missing, null or of the wrong type; names operation and
+            field.
+    """
+    problems: list[Problem] = []
+    run = _validate(WorkerRun, worker_run, WORKER_RUN, problems)
+    if configuration is None:
+        legacy = _validate(LegacyRun, worker_run, WORKER_RUN, problems) if run else None
+        items = None
+    else:
+        modern = _validate(ModernConfiguration, configuration, CONFIGURATION, problems)
+        legacy, items = None, modern.configuration if modern else None
+    if problems or run is None:
+        raise ConfigurationError(problems)
+    return Payload(run, items, legacy)
+
+
+def _validate(model: type[P], data: Any, operation: str, problems: list[Problem]) -> P | None:
+    if _levels(data) > MOST_LEVELS:
+        problems.append(_problem(operation, "", f"more than {MOST_LEVELS} levels deep"))
+        return None
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = error.errors(include_url=False, include_input=False)
+    for line in lines:
+        field = printable(".".join(map(str, line["loc"])))
+        problems.append(_problem(operation, field, message_of(line)))
+    return None
+
+
+def _problem(operation: str, field: str, message: str) -> Problem:
+    location = f"{operation} {field}".strip()
+    return Problem(path=field, source="worker run", location=location, message=message)
+
+
+def _levels(data: Any) -> int:
+    level, current = 0, [data]
+    while current and level <= MOST_LEVELS:
+        inner = [value for value in current if isinstance(value, (dict, list))]
+        current = [item for value in inner for item in (value.values() if isinstance(value, dict) else value)]
+        level += bool(inner)
+        if not inner:
+            break
+    return level

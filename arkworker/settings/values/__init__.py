@@ -1,0 +1,1 @@
+"""Text and plain data read by the type of their option."""
