@@ -14,7 +14,7 @@ from arkworker.runtime.client.attempts import Outcome, Retries, RetryBudget, Tas
 from arkworker.runtime.client.excerpts import Excerpts, mask_query
 from arkworker.runtime.client.operations import Operation, nearest
 from arkworker.runtime.client.pages import Paginator
-from arkworker.runtime.client.remote import RemoteFile
+from arkworker.runtime.client.remote import RemoteFile, Upload
 from arkworker.runtime.client.table import OPERATIONS
 from arkworker.runtime.clock import Clock, SystemClock
 
@@ -130,6 +130,9 @@ class Client:
     ) -> Path:
         """Write the file that an operation leads to; redirects are followed without the token.
 
+        After a cut it goes on where it was, when the server can do that for the very same version, and starts over
+        otherwise.
+
         Args:
             operation_id: Such as `DownloadArtifact`.
             destination: The file to write or replace; it changes only once the whole file is there.
@@ -151,25 +154,41 @@ class Client:
         """Write the file at an address, with no credentials: presigned addresses, images. As `download`."""
         return self._download(RemoteFile(f"GET {_shown(url)}", url, size=size, md5=md5), destination)
 
-    def upload_url(
-        self, url: str, source: Path, *, content_type: str, headers: Mapping[str, str] | None = None
+    def upload_url(  # noqa: PLR0913 - keywords: what is sent, and of which file how much
+        self,
+        url: str,
+        source: Path,
+        *,
+        content_type: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        offset: int = 0,
+        length: int | None = None,
     ) -> Mapping[str, str]:
         """PUT a file at an address, streamed, with no credentials.
+
+        Args:
+            url: The address, which is its own permission.
+            source: A regular file.
+            content_type: Of the file; none is sent by default.
+            headers: More headers.
+            offset: The first byte of the file to send.
+            length: How many bytes of it; all the rest by default.
 
         Returns:
             The headers of the answer, such as `ETag`; their case does not matter.
 
         Raises:
             ApiError: The storage does not take it.
-            ArkworkerError: The file cannot be read.
+            ArkworkerError: The file cannot be read, or has not that many bytes.
             ReadOnlyError: This client only reads.
         """
         label = f"PUT {_shown(url)}"
         self._check_mode(label, writes=True)
-        sent = {**(headers or {}), "Content-Type": content_type}
+        sent = {**(headers or {}), **({"Content-Type": content_type} if content_type else {})}
+        upload = Upload(label, url, source, sent, offset, length)
         exchange = self._get_exchange()
         task = Task(label, writes=True, repeatable=True)
-        answer: Mapping[str, str] = self._retries.perform(lambda: exchange.upload(label, url, source, sent), task).value
+        answer: Mapping[str, str] = self._retries.perform(lambda: exchange.upload(upload), task).value
         return answer
 
     def twin(self, clock: Clock | None = None) -> Client:
@@ -202,9 +221,8 @@ class Client:
 
         exchange = self._get_exchange()
         with replacing(destination) as file:
-            self._retries.perform(
-                lambda: exchange.download(remote, file), Task(remote.label, writes=False, repeatable=True)
-            )
+            download = exchange.download(remote, file)
+            self._retries.perform(download.attempt, Task(remote.label, writes=False, repeatable=True))
         return destination
 
     def _check_mode(self, operation: str, *, writes: bool) -> None:

@@ -14,18 +14,18 @@ from arkworker.runtime.client.answers import judge, lose, refuse
 from arkworker.runtime.client.attempts import Attempt, Fault
 from arkworker.runtime.client.connection import origin_of
 from arkworker.runtime.client.document import read_operations
+from arkworker.runtime.client.downloads import Download
 from arkworker.runtime.client.excerpts import mask_query
 from arkworker.runtime.client.failures import TransportError
 from arkworker.runtime.client.transport import Answer, Transport
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
 
     from arkworker.runtime.client.connection import Connection, Endpoint
     from arkworker.runtime.client.excerpts import Excerpts
     from arkworker.runtime.client.operations import Operation
-    from arkworker.runtime.client.remote import RemoteFile
+    from arkworker.runtime.client.remote import RemoteFile, Upload
     from arkworker.runtime.clock import Clock
 
 LARGEST = 64 << 20  # bytes of a decompressed body
@@ -80,15 +80,15 @@ class Exchange:
         except TransportError as error:
             return lose(DOCUMENT, f"{mask_query(self._schema_url)}: {error.reason}", error.fault)
 
-    def download(self, remote: RemoteFile, file: IO[bytes]) -> Attempt:
-        """Attempt to write a remote file into a local one."""
+    def download(self, remote: RemoteFile, file: IO[bytes]) -> Download:
+        """The attempts at writing a remote file into a local one."""
         if remote.is_operation:
             remote = replace(remote, url=self._endpoint.origin + remote.url)
-        return transfers.download(self._transport, remote, file, self._excerpts)
+        return Download(self._transport, remote, file, self._excerpts)
 
-    def upload(self, label: str, url: str, source: Path, headers: Mapping[str, str]) -> Attempt:
+    def upload(self, upload: Upload) -> Attempt:
         """Attempt to PUT a file; the value is the headers of the answer."""
-        return transfers.upload(self._transport, label, url, source, headers)
+        return transfers.upload(self._transport, upload)
 
     def _judge(self, operation: Operation, answer: Answer) -> Attempt:
         if answer.status >= 400:

@@ -1,8 +1,13 @@
-"""A file somewhere else."""
+"""Files that come from somewhere else, or go there."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +27,24 @@ class RemoteFile:
     is_operation: bool = False
     size: int | None = None
     md5: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What goes where.
+
+    Attributes:
+        label: What errors and logs call it: method and address without the query.
+        url: The address, which is its own permission.
+        source: The file.
+        headers: To send with it.
+        offset: The first byte of it that is sent.
+        length: How many bytes are sent; None for all the rest.
+    """
+
+    label: str
+    url: str = field(repr=False)
+    source: Path
+    headers: Mapping[str, str]
+    offset: int = 0
+    length: int | None = None

@@ -20,12 +20,13 @@ from arkworker.runtime.client.attempts import Attempt, Fault
 from arkworker.runtime.client.connection import origin_of
 from arkworker.runtime.client.excerpts import Excerpts
 from arkworker.runtime.client.failures import TransportError
+from arkworker.runtime.client.slices import Slice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from arkworker.runtime.client.remote import RemoteFile
+    from arkworker.runtime.client.remote import Upload
     from arkworker.runtime.client.transport import Answer, Transport
 
 REDIRECTS = 5
@@ -33,13 +34,20 @@ _WIRE = 1 << 20  # bytes of an answer to an upload
 MOVED = frozenset({301, 302, 303, 307, 308})
 
 
-def follow(transport: Transport, url: str, *, trusted: bool, limit: int | None = None) -> Answer:
+def follow(
+    transport: Transport,
+    url: str,
+    *,
+    trusted: bool,
+    limit: int | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
     """GET an address; redirects are followed without token and cookies, wherever they lead.
 
     Raises:
         TransportError: There is no answer, or the redirects do not end.
     """
-    headers = {"Accept": "*/*"} if limit else {"Accept": "*/*", "Accept-Encoding": "identity"}
+    headers = {"Accept": "*/*", **({} if limit else {"Accept-Encoding": "identity"}), **(headers or {})}
     for _ in range(REDIRECTS + 1):
         answer = transport.send("GET", url, trusted=trusted, headers=headers, limit=limit)
         location = answer.headers.get("Location")
@@ -83,38 +91,35 @@ def encode(url: str) -> str:
     raise failure
 
 
-def download(transport: Transport, remote: RemoteFile, file: IO[bytes], excerpts: Excerpts) -> Attempt:
-    """Attempt to write a remote file into a local one, from its beginning."""
-    try:
-        with follow(transport, encode(remote.url), trusted=remote.is_operation) as answer:
-            if answer.status >= 400 and answer.trusted:
-                return refuse(remote.label, answer.status, answer.headers, answer.read_error(), excerpts)
-            if answer.status != 200:
-                return _refusal(remote.label, answer)
-            written, digest = _copy(answer.chunks(), file, remote.size)
-    except TransportError as error:
-        return lose(remote.label, error.reason, error.fault)
-    if remote.size is not None and written != remote.size:
-        return lose(remote.label, f"{written} bytes came where {remote.size} were promised", Fault.GARBLED)
-    if remote.md5 is not None and digest != remote.md5.lower():
-        return lose(remote.label, "the file has another MD5 than promised", Fault.GARBLED)
-    return Attempt()
-
-
-def upload(transport: Transport, label: str, url: str, source: Path, headers: Mapping[str, str]) -> Attempt:
-    """Attempt to PUT a file; the value is the headers of the answer."""
+def upload(transport: Transport, upload: Upload) -> Attempt:
+    """Attempt to PUT a file, or a part of one; the value is the headers of the answer."""
+    label, source = upload.label, upload.source
     with _disk(source):
         if not stat.S_ISREG(source.stat().st_mode):  # opening a pipe would wait for its writer
             raise OSError(errno.EINVAL, "not a regular file")
     with _disk(source), source.open("rb") as file:
+        body = _slice(file, upload)
         try:
-            with transport.send("PUT", encode(url), trusted=False, headers=headers, body=file, limit=_WIRE) as answer:
+            with transport.send(
+                "PUT", encode(upload.url), trusted=False, headers=upload.headers, body=body, limit=_WIRE
+            ) as answer:
                 if not 200 <= answer.status < 300:
-                    return _refusal(label, answer)
+                    return refusal(label, answer)
                 answer.read_error()  # so that the connection can be used again
                 return Attempt(answer.headers)
         except TransportError as error:
             return lose(label, error.reason, error.fault)
+
+
+def refusal(label: str, answer: Answer) -> Attempt:
+    """The attempt at a storage that ended with an odd status.
+
+    A storage's own error may repeat the signature of the address: its status says enough.
+    """
+    status = answer.status
+    if status < 400:
+        return lose(label, "an unexpected status", Fault.REFUSED, status=status)
+    return refuse(label, status, answer.headers, answer.reason.encode("utf-8", "replace"), Excerpts(None))
 
 
 @contextlib.contextmanager
@@ -142,26 +147,13 @@ def replacing(destination: Path) -> Iterator[IO[bytes]]:
             raise
 
 
-def _copy(chunks: Iterator[bytes], file: IO[bytes], size: int | None) -> tuple[int, str]:
-    digest = hashlib.md5(usedforsecurity=False)  # what Arkindex keeps of a file
-    file.seek(0)
-    file.truncate()
-    written = 0
-    for chunk in chunks:
-        written += len(chunk)
-        if size is not None and written > size:
-            raise TransportError(f"more than the {size} bytes that were promised", Fault.GARBLED)
-        digest.update(chunk)
-        file.write(chunk)
-    return written, digest.hexdigest()
-
-
-def _refusal(label: str, answer: Answer) -> Attempt:
-    # A storage's own error may repeat the signature of the address: its status says enough.
-    status = answer.status
-    if status < 400:
-        return lose(label, "an unexpected status", Fault.REFUSED, status=status)
-    return refuse(label, status, answer.headers, answer.reason.encode("utf-8", "replace"), Excerpts(None))
+def _slice(file: IO[bytes], upload: Upload) -> Slice:
+    available = os.fstat(file.fileno()).st_size - upload.offset
+    size = available if upload.length is None else upload.length
+    if not 0 <= size <= available:
+        raise OSError(errno.EINVAL, "shorter than the part that is to be sent")
+    file.seek(upload.offset)
+    return Slice(file, size)
 
 
 def _sweep(directory: Path, prefix: str) -> None:

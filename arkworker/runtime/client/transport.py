@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import requests
 import requests.utils
@@ -17,6 +17,7 @@ from arkworker.runtime.client.attempts import Fault
 from arkworker.runtime.client.excerpts import QueryFilter
 from arkworker.runtime.client.failures import TransportError, explain
 from arkworker.runtime.client.sessions import Channel, Process
+from arkworker.runtime.client.slices import Slice
 
 if TYPE_CHECKING:
     import threading
@@ -61,7 +62,7 @@ class Transport:
         *,
         trusted: bool,
         headers: Mapping[str, str] | None = None,
-        body: bytes | IO[bytes] | None = None,
+        body: bytes | Slice | None = None,
         limit: int | None = None,
     ) -> Answer:
         """Send a request; the answer's body is still to be read.
@@ -71,7 +72,7 @@ class Transport:
             url: The whole address.
             trusted: Whether it is the instance's: only then are token and cookies sent, and cookies kept.
             headers: More headers.
-            body: What to send; a file is streamed.
+            body: What to send; of a file, a slice that is read as it is sent.
             limit: The most bytes that the whole answer may take.
 
         Raises:
@@ -80,7 +81,7 @@ class Transport:
         channel = self._channel()
         request = self._prepare(channel.session, method, url, trusted=trusted)
         request.headers.update(headers or {})
-        request.body = body  # type: ignore[assignment] # the stubs know no binary file
+        request.body = body  # type: ignore[assignment] # the stubs know no such body
         if body is not None or method not in _SAFE:
             request.headers.setdefault("Content-Length", str(_length(body)))
         channel.wire.begin(limit)
@@ -218,7 +219,5 @@ class Answer:
             return b""
 
 
-def _length(body: bytes | IO[bytes] | None) -> int:
-    if body is None or isinstance(body, bytes):
-        return len(body or b"")
-    return os.fstat(body.fileno()).st_size
+def _length(body: bytes | Slice | None) -> int:
+    return body.size if isinstance(body, Slice) else len(body or b"")
