@@ -27,6 +27,7 @@ RANKS = {
     "arkworker.declaration": SERVICES,  # the rules of Arkindex on files that declare workers
     "arkworker.runtime": SERVICES,
     "arkworker.runtime.context": 4,
+    "arkworker.runtime.publication": 4,
     "arkworker.runtime.worker": 5,
     "arkworker.runtime.function_worker": 5,
     "arkworker.runtime.target": 6,

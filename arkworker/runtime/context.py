@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
+from arkworker.creates import Creates
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem
 from arkworker.frozen import FrozenDict, FrozenList, freeze
 from arkworker.runtime.client import Connection
@@ -18,7 +19,9 @@ from arkworker.runtime.client import Connection
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from arkworker.element import Element
     from arkworker.runtime.client import Client
+    from arkworker.runtime.publishing import Corpora, Publisher
     from arkworker.settings.origins import Provenance
     from arkworker.settings.sources.payload import Process
 
@@ -90,6 +93,8 @@ class WorkerContext(Generic[C]):
     model_dir: Path | None
     extras_dir: Path | None
     _corpus_id: str | None
+    _creates: Creates = field(default_factory=Creates)
+    _batch_size: int = 50
     origins: Mapping[str, Provenance] = field(default_factory=FrozenDict, compare=False, repr=False)
 
     @property
@@ -150,6 +155,38 @@ class WorkerContext(Generic[C]):
     def connection_is_given(self) -> bool:
         """Whether somebody said how to reach Arkindex; at a desk, nobody may have."""
         return self.connection != Connection()
+
+    def publish(self, element: Element, results: Any) -> None:
+        """Publish what was found on an element at once, in the middle of the work; returns once all is accepted.
+
+        `process_element` better returns what it finds: it is then published when all of the element has succeeded, and
+        while the next one is worked on. What is published here stays there, whatever happens to the element later.
+
+        Args:
+            element: Any element; not only the one that is processed.
+            results: As `process_element` returns them: one result, several, or a generator of them.
+
+        Raises:
+            ResultError: Something cannot be published; the message names it. Nothing was sent.
+            PublicationError: Not all was accepted; it says what was. It is never worth a blind repetition.
+        """
+        from arkworker.runtime.publication import collect
+
+        self.publisher.publish(element, collect(results))
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        """Where `publish` leaves results; a runner puts its own here. Made again in another process."""
+        from arkworker.runtime.publication import make_publisher
+
+        return make_publisher(self)
+
+    @cached_property
+    def corpora(self) -> Corpora:
+        """What is known of the types and classes of corpora; looked up again in another process."""
+        from arkworker.runtime.publishing import Corpora
+
+        return Corpora(self._creates)
 
     def find_extras_directory(self) -> Path:
         """The directory of the extra files of this run, such as a model.

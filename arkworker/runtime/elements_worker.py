@@ -26,9 +26,6 @@ class ElementsWorker(Worker[C]):
 
     processes_elements: ClassVar[bool] = True
 
-    #: Slugs of the element types that publishing results may create where the corpus lacks them.
-    creates: ClassVar[tuple[str, ...]] = ()
-
     def process_element(self, element: Element, context: WorkerContext[C], cache: Session) -> Any:
         """Work on one element.
 
@@ -56,7 +53,7 @@ class ElementsWorker(Worker[C]):
         def call(element: Element, cache: Any) -> Any:
             return self.process_element(element, context, cache)
 
-        process_elements(call, handover, self.creates)
+        process_elements(call, handover)
 
 
 class DatasetWorker(Worker[C]):

@@ -7,6 +7,7 @@ import inspect
 import types
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
+from arkworker.creates import Creates
 from arkworker.errors import DeclarationError
 from arkworker.options import bare
 from arkworker.runtime.context import WorkerContext
@@ -32,6 +33,7 @@ class FunctionWorker(Worker[Any]):
         self.configuration = _configuration_of_function(function, name)  # type: ignore[misc]  # of this function alone
         self.uses_cache = bool(getattr(function, "uses_cache", False))  # type: ignore[misc]
         self.arguments = getattr(function, "arguments", None)  # type: ignore[misc]
+        self.creates = Creates.of(getattr(function, "creates", ()), name)  # type: ignore[misc]
         check_arguments(self.arguments, name)
 
     def run(self, context: WorkerContext[Any], cache: Session) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from arkworker.creates import Creates
 from arkworker.errors import ApiError, ConfigurationError, Problem
 from arkworker.frozen import FrozenDict, freeze
 from arkworker.runtime.client import Connection
@@ -203,6 +204,8 @@ class Preparation:
             model_dir=self._path(settings.model_dir),
             extras_dir=self._path(settings.extras_dir),
             _corpus_id=run.process.corpus if run else settings.corpus_id,
+            _creates=self.worker.creates or Creates(),
+            _batch_size=settings.publication_batch_size,
             origins=context_origins(resolution, values),
         )
 

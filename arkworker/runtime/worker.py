@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
+from arkworker.creates import Creates
 from arkworker.declaration.metadata import Declaration
 from arkworker.runtime.context import C, WorkerContext
 from arkworker.runtime.declaring import check_arguments, check_hooks, configuration_of, type_argument
 from arkworker.settings.catalogue import WorkerOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from typing import NoReturn
 
     from pydantic import BaseModel
@@ -25,14 +26,16 @@ class Worker(Generic[C]):
     """Base of a worker whose configuration is `C`; its docstring is its description.
 
     Raises:
-        DeclarationError: When the class is created: `C` is no `UserConfiguration`, an extra flag is taken already, a
-            hook is asynchronous or takes other arguments.
+        DeclarationError: When the class is created: `C` is no `UserConfiguration`, an extra flag is taken already,
+            `creates` holds no names, a hook is asynchronous or takes other arguments.
     """
 
     #: Whether `run` gets a session of the cache; without it, SQLAlchemy is not even imported.
     uses_cache: ClassVar[bool] = False
     #: Whether the flags that choose elements are its own; `ElementsWorker` and `DatasetWorker` say so.
     processes_elements: ClassVar[bool] = False
+    #: What publishing results may create where a corpus lacks it: slugs of element types, or a `Creates`.
+    creates: ClassVar[Creates | Collection[str]] = ()
     #: A frozen model of extra flags: its field `batch_name` is `--batch-name` and `context.arguments.batch_name`.
     arguments: ClassVar[type[BaseModel] | None] = None
     #: The model of the configuration, taken from `Worker[…]`; None for a free mapping.
@@ -46,6 +49,7 @@ class Worker(Generic[C]):
         if argument is not None:
             cls.configuration = configuration_of(argument, cls.__qualname__, cls.__module__)
         check_arguments(cls.arguments, cls.__qualname__)
+        Creates.of(cls.creates, cls.__qualname__)
         check_hooks(cls)
 
     def setup(self, context: WorkerContext[C]) -> None:
@@ -82,4 +86,5 @@ class Worker(Generic[C]):
 
 def options_of(worker: Worker[Any] | type[Worker[Any]], target: str) -> WorkerOptions:
     """What the settings need to know of a worker."""
-    return WorkerOptions(target, worker.configuration, worker.arguments, worker.processes_elements)
+    creates = Creates.of(worker.creates, target)
+    return WorkerOptions(target, worker.configuration, worker.arguments, worker.processes_elements, creates)

@@ -12,6 +12,8 @@ from arkworker.options import Group, Option, walk
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from arkworker.creates import Creates
+
 
 @dataclass(frozen=True)
 class WorkerOptions:
@@ -22,6 +24,7 @@ class WorkerOptions:
         configuration: The model of `config`; None for a free mapping.
         arguments: The model of its extra flags, if it has any.
         processes_elements: Whether the flags that choose elements are its own.
+        creates: What it may create in a corpus; None where it does not say.
 
     Raises:
         DeclarationError: A model names a type that is nowhere to be found.
@@ -31,6 +34,7 @@ class WorkerOptions:
     configuration: type[BaseModel] | None = None
     arguments: type[BaseModel] | None = None
     processes_elements: bool = False
+    creates: Creates | None = None
 
     def __post_init__(self) -> None:
         for model in filter(None, (self.configuration, self.arguments)):

@@ -247,6 +247,13 @@ class Settings(BaseSettings):
         None, description="File to write the summary of the run to, as JSON."
     )
 
+    publication_batch_size: Annotated[
+        int,
+        Field(ge=1, le=10_000),
+        Variable("ARKINDEX_PUBLICATION_BATCH_SIZE"),
+        Flag(("--publication-batch-size",), "N"),
+    ] = Field(50, description="How many results of a kind to send in one request, at most.")
+
     bootstrap: Annotated[Switch, Variable("TASK_BOOTSTRAP"), Flag(("--bootstrap",))] = Field(
         False, description="Download the parents' artifacts and the model before starting, where no agent does."
     )

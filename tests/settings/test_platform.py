@@ -44,6 +44,7 @@ VARIABLES: list[tuple[str, str, str, Any]] = [
     # Our own, for what the published client infers.
     ("ARKINDEX_API_VERIFY", "api.verify", "no", False),
     ("ARKINDEX_API_CA_BUNDLE", "api.ca_bundle", "/c.pem", "/c.pem"),
+    ("ARKINDEX_PUBLICATION_BATCH_SIZE", "publication_batch_size", "20", 20),
 ]
 
 # Spellings of a flag, path of its field, arguments, what they are read as.
@@ -52,6 +53,7 @@ FLAGS: list[tuple[tuple[str, ...], str, list[str], Any]] = [
     (("-d", "--database"), "database", ["db.sqlite"], "db.sqlite"),
     (("-v", "--verbose", "--debug"), "verbose", [], True),
     (("--dev",), "dev", [], True),
+    (("--publication-batch-size",), "publication_batch_size", ["1"], 1),
     (("--extras-dir",), "extras_dir", ["d"], "d"),
     (("--bootstrap",), "bootstrap", [], True),
     (("--elements-list",), "elements_list", ["e.json"], "e.json"),
@@ -160,6 +162,8 @@ REFUSED: list[tuple[str, str]] = [
     ("ARKINDEX_API_AUTH_SCHEME", "Token\r\nX: y"),
     ("REQUESTS_USER_AGENT", "a\nb"),
     ("ARKINDEX_MAX_IMAGE_PIXELS", "-1"),
+    ("ARKINDEX_PUBLICATION_BATCH_SIZE", "0"),
+    ("ARKINDEX_PUBLICATION_BATCH_SIZE", "2.5"),
     ("ARKINDEX_MAX_IMAGE_PIXELS", "many"),
     ("ARKINDEX_MAX_IMAGE_PIXELS", "9" * 5000),
 ]

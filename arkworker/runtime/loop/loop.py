@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from arkworker.errors import ArkworkerError, ExitCode
 from arkworker.runtime.loop.jobs import Ending, Job, State
 from arkworker.runtime.loop.journal import Stage
-from arkworker.runtime.loop.publishing import collect
+from arkworker.runtime.publication import collect
 from arkworker.runtime.stopping import Interruption
 from arkworker.text import printable
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from arkworker.runtime.loop.activities import Activities
     from arkworker.runtime.loop.journal import Journal
-    from arkworker.runtime.loop.publishing import Publisher
     from arkworker.runtime.loop.tally import Tally
+    from arkworker.runtime.publishing import Publisher
 
 logger = logging.getLogger(__name__)
 

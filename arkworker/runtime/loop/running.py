@@ -20,32 +20,31 @@ from arkworker.runtime.loop.loop import ElementLoop
 from arkworker.runtime.loop.openers import LateOpener
 from arkworker.runtime.loop.pace import Pace
 from arkworker.runtime.loop.progress import Progress
-from arkworker.runtime.loop.publishing import LatePublisher
 from arkworker.runtime.loop.reports import Reports
 from arkworker.runtime.loop.retrieval import Retrieval
 from arkworker.runtime.loop.sources import Resumed
 from arkworker.runtime.loop.tally import Summary, Tally, exit_code_of
+from arkworker.runtime.publication import LatePublisher, make_publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
     from arkworker.element import Element
     from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.handover import Handover
-    from arkworker.runtime.loop.publishing import Publisher
     from arkworker.runtime.loop.sources import Source
+    from arkworker.runtime.publishing import Publisher
 
 #: Modes in which Arkindex keeps no activities.
 WITHOUT_ACTIVITIES = frozenset({"dataset", "export"})
 
 
-def process_elements(call: Callable[[Element, Any], Any], run: Handover, creates: Collection[str] = ()) -> None:
+def process_elements(call: Callable[[Element, Any], Any], run: Handover) -> None:
     """Put every element through user code.
 
     Args:
         call: User code, with an element and a session of the cache.
         run: What the lifecycle hands over.
-        creates: Slugs of the element types that publishing results may create.
 
     Raises:
         ElementsError: It did not end well; the exit code says how.
@@ -57,7 +56,8 @@ def process_elements(call: Callable[[Element, Any], Any], run: Handover, creates
     tally = Tally()
     try:
         source = _choose(run, clients, tally)
-        publisher = LatePublisher(clients.reports, run.context, creates)
+        publisher = LatePublisher(partial(make_publisher, run.context, clients.reports))
+        vars(run.context)["publisher"] = publisher  # for what user code publishes in the middle, too
         _ElementRun(call, run, clients, source, tally, publisher).perform()
     finally:
         clients.close()

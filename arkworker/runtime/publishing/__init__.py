@@ -7,6 +7,6 @@ results ──► nodes ──► merging ──► planning ──► Plan (req
 ```
 """
 
-from arkworker.runtime.publishing.publisher import ArkindexPublisher, SummarizingPublisher
+from arkworker.runtime.publishing.publisher import ArkindexPublisher, Corpora, Publisher, SummarizingPublisher
 
-__all__ = ["ArkindexPublisher", "SummarizingPublisher"]
+__all__ = ["ArkindexPublisher", "Corpora", "Publisher", "SummarizingPublisher"]

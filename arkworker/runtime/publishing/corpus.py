@@ -10,67 +10,70 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from arkworker.errors import ApiContentError, ApiResponseError, ResultError
+from arkworker.creates import Creates
+from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ResultError
 from arkworker.runtime.publishing.plan import Kind, Ref
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from arkworker.runtime.client import Client
     from arkworker.runtime.publishing.plan import Plan
 
 logger = logging.getLogger(__name__)
 
+#: As in the published library: no element type, any class and entity type.
+ANY = Creates()
+_REFUSALS = (400, 403, 409)
+
 
 class Corpus:
     """The names of one corpus.
 
     Args:
-        client: Looks them up and creates them.
         corpus_id: The corpus.
-        creates: Slugs of the element types that may be created. Classes and entity types may always be, as in the
-            published library.
+        creates: What may be created in it.
     """
 
-    def __init__(self, client: Client, corpus_id: str, creates: Collection[str] = ()) -> None:
-        self._client = client
-        self._id = corpus_id
-        self._types = _Directory("element type", self._list_types, self._create_type, creates.__contains__)
-        self._classes = _Directory("class", self._list_classes, self._create_class)
-        self._entity_types = _Directory("entity type", self._list_entity_types, self._create_entity_type)
+    def __init__(self, corpus_id: str, creates: Creates = ANY) -> None:
+        self.id = corpus_id
+        self._directories: dict[Kind, _Directory] = {
+            "element type": _Directory("element type", _list_types, _create_type, creates.element_types),
+            "class": _Directory("class", _list_classes, _create_class, creates.classes),
+            "entity type": _Directory("entity type", _list_entity_types, _create_entity_type, creates.entity_types),
+        }
 
-    def resolve(self, plan: Plan) -> dict[Ref, str]:
+    def resolve(self, client: Client, plan: Plan) -> dict[Ref, str]:
         """The ids of the classes and entity types of a plan; its element types are there.
 
         Raises:
             ResultError: Something is missing, and may not or cannot be created; the message says where it is used.
             ApiError: Arkindex does not answer.
         """
-        self._types.find(plan.element_types)
-        classes = self._classes.find(plan.classes)
-        entity_types = self._entity_types.find(plan.entity_types)
+        self._find(client, "element type", plan.element_types)
+        classes = self._find(client, "class", plan.classes)
+        entity_types = self._find(client, "entity type", plan.entity_types)
         return _refs("class", classes) | _refs("entity type", entity_types)
 
-    def _list_types(self) -> dict[str, str]:
-        answer = self._client.request("RetrieveCorpus", id=self._id)
-        return _by_name("RetrieveCorpus", answer.get("types"), "slug")
+    def names(self, client: Client, kind: Kind) -> Collection[str]:
+        """What the corpus has of a kind: `element type`, `class` or `entity type`.
 
-    def _create_type(self, slug: str) -> Any:
-        body = {"slug": slug, "display_name": slug, "folder": False, "corpus": self._id}
-        return self._client.request("CreateElementType", body)
+        Raises:
+            ApiError: Arkindex does not answer.
+        """
+        return self._directories[kind].names(client, self.id)
 
-    def _list_classes(self) -> dict[str, str]:
-        return _by_name("ListCorpusMLClasses", self._client.paginate("ListCorpusMLClasses", id=self._id), "name")
+    def may_create(self, kind: Kind, name: str) -> bool:
+        """Whether a name may be created where it is missing."""
+        return self._directories[kind].may_create(name)
 
-    def _create_class(self, name: str) -> Any:
-        return self._client.request("CreateMLClass", {"name": name}, id=self._id)
+    def ensure(self, client: Client, kind: Kind, name: str, place: str) -> None:
+        """Create a name that is missing, where that is allowed. Raises as `resolve` does."""
+        self._find(client, kind, {name: place})
 
-    def _list_entity_types(self) -> dict[str, str]:
-        return _by_name("ListCorpusEntityTypes", self._client.paginate("ListCorpusEntityTypes", id=self._id), "name")
-
-    def _create_entity_type(self, name: str) -> Any:
-        return self._client.request("CreateEntityType", {"name": name, "corpus": self._id})
+    def _find(self, client: Client, kind: Kind, wanted: Mapping[str, str]) -> dict[str, str]:
+        return self._directories[kind].find(client, self.id, wanted) if wanted else {}
 
 
 class _Directory:
@@ -78,57 +81,93 @@ class _Directory:
 
     def __init__(
         self,
-        label: str,
-        read: Callable[[], dict[str, str]],
-        create: Callable[[str], Any],
-        may_create: Callable[[str], bool] = lambda _: True,
+        label: Kind,
+        read: Callable[[Client, str], dict[str, str]],
+        create: Callable[[Client, str, str], Any],
+        creates: Collection[str] | None,
     ) -> None:
         self._label = label
         self._read = read
         self._create = create
-        self._may_create = may_create
+        self._creates = creates
         self._lock = threading.Lock()
         self._ids: dict[str, str] | None = None
 
-    def find(self, wanted: Mapping[str, str]) -> dict[str, str]:
-        """The ids of names, each of them given with the place that it is wanted at."""
-        if not wanted:
-            return {}
+    def may_create(self, name: str) -> bool:
+        return self._creates is None or name in self._creates
+
+    def names(self, client: Client, corpus_id: str) -> Collection[str]:
         with self._lock:
-            if self._ids is None:
-                self._ids = self._read()
-            return {name: self._get(self._ids, name, place) for name, place in wanted.items()}
+            return tuple(self._known(client, corpus_id))
 
-    def _get(self, ids: dict[str, str], name: str, place: str) -> str:
-        if name not in ids:
-            if not self._may_create(name):
-                hint = did_you_mean(name, ids) or "create it, or name it in `creates` of the worker"
-                raise ResultError(f"{place}: the corpus has no {self._label} {printable(name, 60)!r}; {hint}")
-            self._make(ids, name, place)
-        return ids[name]
+    def find(self, client: Client, corpus_id: str, wanted: Mapping[str, str]) -> dict[str, str]:
+        """The ids of names, each of them given with the place that it is wanted at."""
+        with self._lock:
+            ids = self._known(client, corpus_id)
+            # All are looked for before the first is created.
+            for name, place in wanted.items():
+                if name not in ids and not self.may_create(name):
+                    hint = did_you_mean(name, ids) or "create it, or name it in `creates` of the worker"
+                    raise ResultError(f"{place}: the corpus has no {self._label} {printable(name, 60)!r}; {hint}")
+            return {name: self._get(client, corpus_id, ids, name, place) for name, place in wanted.items()}
 
-    def _make(self, ids: dict[str, str], name: str, place: str) -> None:
+    def _known(self, client: Client, corpus_id: str) -> dict[str, str]:
+        if self._ids is None:
+            self._ids = self._read(client, corpus_id)
+        return self._ids
+
+    def _get(self, client: Client, corpus_id: str, ids: dict[str, str], name: str, place: str) -> str:
+        if name in ids:
+            return ids[name]
         try:
-            ids[name] = _id_of("creation", self._create(name))
+            ids[name] = _id_of("creation", self._create(client, corpus_id, name))
             logger.info("created the %s %s", self._label, printable(name, 60))
-        except ApiResponseError as error:
-            if error.status not in (400, 403):
+        except ApiError as error:
+            is_refused = isinstance(error, ApiResponseError) and error.status in _REFUSALS
+            if not is_refused and not error.uncertain:
                 raise
-            ids.update(self._read())
-            if name not in ids:
+            # Somebody else was faster, or it was created although the answer was lost.
+            ids.update(self._read(client, corpus_id))
+            if name not in ids and is_refused:
                 told = f"{place}: the corpus has no {self._label} {printable(name, 60)!r}, and refuses to create it"
                 raise ResultError(f"{told}: {error}") from None
+            if name not in ids:
+                raise
+        return ids[name]
+
+
+def _list_types(client: Client, corpus_id: str) -> dict[str, str]:
+    answer = client.request("RetrieveCorpus", id=corpus_id)
+    types = answer.get("types") if isinstance(answer, dict) else answer
+    return _by_name("RetrieveCorpus", types, "slug")
+
+
+def _create_type(client: Client, corpus_id: str, slug: str) -> Any:
+    body = {"slug": slug, "display_name": slug, "folder": False, "corpus": corpus_id}
+    return client.request("CreateElementType", body)
+
+
+def _list_classes(client: Client, corpus_id: str) -> dict[str, str]:
+    return _by_name("ListCorpusMLClasses", client.paginate("ListCorpusMLClasses", id=corpus_id), "name")
+
+
+def _create_class(client: Client, corpus_id: str, name: str) -> Any:
+    return client.request("CreateMLClass", {"name": name}, id=corpus_id)
+
+
+def _list_entity_types(client: Client, corpus_id: str) -> dict[str, str]:
+    return _by_name("ListCorpusEntityTypes", client.paginate("ListCorpusEntityTypes", id=corpus_id), "name")
+
+
+def _create_entity_type(client: Client, corpus_id: str, name: str) -> Any:
+    return client.request("CreateEntityType", {"name": name, "corpus": corpus_id})
 
 
 def _by_name(operation: str, items: Any, key: str) -> dict[str, str]:
     try:
-        return {item[key]: _id_of(operation, item) for item in _listed(items)}
+        return {item[key]: _id_of(operation, item) for item in items if item[key] is not None}
     except (TypeError, KeyError, AttributeError):
         raise ApiContentError(operation, f"the answer is no list of items with an id and a {key}") from None
-
-
-def _listed(items: Any) -> Iterable[Any]:
-    return items if items is not None else ()
 
 
 def _id_of(operation: str, item: Any) -> str:

@@ -25,6 +25,14 @@ class Text:
     value: Transcription
 
 
+@dataclass(slots=True)
+class Label:
+    """A classification, and what will be its id."""
+
+    ref: Ref
+    value: Classification
+
+
 @dataclass(slots=True, eq=False)
 class Node:
     """The element that was processed, or one that is created below it.
@@ -47,7 +55,7 @@ class Node:
     size: tuple[int, int] | None = None
     children: list[Node] = field(default_factory=list)
     transcriptions: list[Text] = field(default_factory=list)
-    classifications: list[Classification] = field(default_factory=list)
+    classifications: list[Label] = field(default_factory=list)
     metadata: list[Metadata] = field(default_factory=list)
     embeddings: list[Embedding] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
@@ -98,7 +106,7 @@ class _Filling:
                     node.needs.append(("entity type", entity.type, f"{path}.entities.{number}.type"))
             case Classification():
                 self._check_class(result.class_name, path)
-                node.classifications.append(result)
+                node.classifications.append(Label(Ref("classification", path), result))
                 node.needs.append(("class", result.class_name, f"{path}.class_name"))
             case Metadata():
                 node.metadata.append(result)

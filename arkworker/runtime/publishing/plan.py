@@ -9,23 +9,25 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from arkworker.runtime.publishing.nodes import Node
+
 #: As the published library: answers to more at once are cut off by gateways.
 BATCH_SIZE = 50
 
-Kind: TypeAlias = Literal["element", "transcription", "class", "entity type"]
+Kind: TypeAlias = Literal["element", "transcription", "classification", "element type", "class", "entity type"]
 
 
 class Ref(NamedTuple):
     """Stands in a request for an id that is not known yet.
 
     Attributes:
-        kind: Of what. Elements and transcriptions get their ids from the answers to earlier requests of the plan,
-            classes and entity types from the corpus.
-        key: A number of its own for what is created, the name for what the corpus has.
+        kind: Of what. Elements, transcriptions and classifications get their ids from the answers to earlier requests
+            of the plan, classes and entity types from the corpus.
+        key: The place in the results for what is created, the name for what the corpus has.
     """
 
     kind: Kind
-    key: int | str
+    key: str
 
 
 Target: TypeAlias = str | Ref
@@ -59,12 +61,14 @@ class Plan:
         element_types: Slugs, with the place in the results that wants them first.
         classes: Names, likewise.
         entity_types: Names, likewise.
+        nodes: What the requests were made from: the element and all that is created below it.
     """
 
     requests: tuple[Request, ...]
     element_types: Mapping[str, str] = field(default_factory=dict)
     classes: Mapping[str, str] = field(default_factory=dict)
     entity_types: Mapping[str, str] = field(default_factory=dict)
+    nodes: tuple[Node, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def holds(self) -> Mapping[str, int]:

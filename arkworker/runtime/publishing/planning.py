@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from arkworker.element import Element
-    from arkworker.results import Entity
+    from arkworker.results import Classification, Entity
     from arkworker.runtime.publishing.nodes import Text
 
 
@@ -46,7 +46,7 @@ def plan(
         *element_requests(nodes, merged, worker_run_id, corpus, batch_size),
         *_Content(nodes, merged, worker_run_id, batch_size).requests(),
     ]
-    return Plan(tuple(requests), *_needs(nodes))
+    return Plan(tuple(requests), *_needs(nodes), tuple(nodes))
 
 
 class _Content:
@@ -98,17 +98,19 @@ class _Content:
     def _classifications(self, node: Node) -> Iterator[Request]:
         found = node.classifications
         if len(found) == 1:
-            body = {"element": node.target, "worker_run_id": self._run, **_classified(found[0])}
-            body["high_confidence"] = found[0].high_confidence
-            yield Request("CreateClassification", {}, body, {"classifications": 1})
+            label = found[0]
+            body = {"element": node.target, "worker_run_id": self._run, **_classified(label.value)}
+            body["high_confidence"] = label.value.high_confidence
+            yield Request("CreateClassification", {}, body, {"classifications": 1}, gives=((label.ref,),))
             return
         for batch in batches(found, self._size):
             body = {
                 "parent": node.target,
                 "worker_run_id": self._run,
-                "classifications": [_classified(item) for item in batch],
+                "classifications": [_classified(label.value) for label in batch],
             }
-            yield Request("CreateClassifications", {}, body, {"classifications": len(batch)})
+            gives = tuple((label.ref,) for label in batch)
+            yield Request("CreateClassifications", {}, body, {"classifications": len(batch)}, gives)
 
     def _metadata(self, node: Node) -> Iterator[Request]:
         items = [{"type": item.type, "name": item.name, "value": item.value} for item in node.metadata]
@@ -139,8 +141,8 @@ def _entity(entity: Entity) -> dict[str, Any]:
     return item if entity.confidence is None else {**item, "confidence": entity.confidence}
 
 
-def _classified(item: Any) -> dict[str, Any]:
-    body = {"ml_class": Ref("class", item.class_name), "confidence": item.confidence}
+def _classified(item: Classification) -> dict[str, Any]:
+    body: dict[str, Any] = {"ml_class": Ref("class", item.class_name), "confidence": item.confidence}
     # Releases of Arkindex from September 2026 do not know it any more.
     return {**body, "high_confidence": True} if item.high_confidence else body
 

@@ -1,20 +1,21 @@
-"""Where the element loop leaves what user code found."""
+"""Where the results of an element go: to Arkindex, or no further than the log."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from arkworker.errors import ApiError, PublicationError, ResultError
-from arkworker.runtime.publishing.corpus import Corpus
+from arkworker.runtime.publishing.corpus import ANY, Corpus
 from arkworker.runtime.publishing.plan import BATCH_SIZE
 from arkworker.runtime.publishing.planning import plan
 from arkworker.runtime.publishing.sending import send
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
+    from arkworker.creates import Creates
     from arkworker.element import Element
     from arkworker.runtime.client import Client
     from arkworker.runtime.publishing.plan import Plan
@@ -22,14 +23,43 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+class Publisher(Protocol):
+    """Takes the results of an element; from any number of threads."""
+
+    def publish(self, element: Element, results: Sequence[Any]) -> None:
+        """Send the results of an element; returns once all are accepted.
+
+        Raises:
+            ResultError: Something cannot be published: nothing was sent.
+            PublicationError: Not all was accepted; it says what was.
+        """
+
+
+class Corpora:
+    """The corpora of a run, each with what was looked up in it. For all threads.
+
+    Args:
+        creates: What may be created in them.
+    """
+
+    def __init__(self, creates: Creates = ANY) -> None:
+        self._creates = creates
+        self._lock = threading.Lock()
+        self._corpora: dict[str, Corpus] = {}
+
+    def get(self, corpus_id: str) -> Corpus:
+        with self._lock:
+            return self._corpora.setdefault(corpus_id, Corpus(corpus_id, self._creates))
+
+
 class ArkindexPublisher:
-    """Publishes on Arkindex; from any number of threads.
+    """Publishes on Arkindex.
 
     Args:
         client: Sends the requests.
         worker_run_id: Signs the results.
         corpus_id: The run's corpus, for elements that do not say theirs.
-        creates: Slugs of the element types that may be created where a corpus lacks them.
+        corpora: What is known of corpora by now.
         batch_size: How many results of a kind one request holds at most.
     """
 
@@ -39,28 +69,21 @@ class ArkindexPublisher:
         *,
         worker_run_id: str | None,
         corpus_id: str | None = None,
-        creates: Collection[str] = (),
+        corpora: Corpora | None = None,
         batch_size: int = BATCH_SIZE,
     ) -> None:
         self._client = client
         self._run = worker_run_id
         self._corpus_id = corpus_id
-        self._creates = frozenset(creates)
+        self._corpora = corpora or Corpora()
         self._batch_size = batch_size
-        self._lock = threading.Lock()
-        self._corpora: dict[str, Corpus] = {}
 
     def publish(self, element: Element, results: Sequence[Any]) -> None:
-        """Send all results of an element; returns once all are accepted.
-
-        Raises:
-            ResultError: Something cannot be published: nothing was sent.
-            PublicationError: Not all was accepted; it says what was.
-        """
+        """As `Publisher`."""
         made = plan(element, results, worker_run_id=self._run, corpus_id=self._corpus_id, batch_size=self._batch_size)
         needs_corpus = made.element_types or made.classes or made.entity_types
         try:
-            known = self._corpus_of(element).resolve(made) if needs_corpus else {}
+            known = self._corpus_of(element).resolve(self._client, made) if needs_corpus else {}
         except ApiError as error:
             raise PublicationError(str(error), {}, {}, made.holds) from error
         send(self._client, made.requests, known)
@@ -70,8 +93,7 @@ class ArkindexPublisher:
         corpus_id = element.corpus.id if element.corpus is not None else self._corpus_id
         if corpus_id is None:
             raise ResultError("the corpus of the element is unknown: its types and classes cannot be looked up")
-        with self._lock:
-            return self._corpora.setdefault(corpus_id, Corpus(self._client, corpus_id, self._creates))
+        return self._corpora.get(corpus_id)
 
 
 class SummarizingPublisher:

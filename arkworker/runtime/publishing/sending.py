@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ArkworkerError, PublicationError
@@ -15,33 +16,57 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_CLASSIFYING = "CreateClassification"
+#: Where a bulk operation that answers with an object has its items.
+_LISTS = {"CreateTranscriptions": "transcriptions", "CreateClassifications": "classifications"}
 
-def send(client: Client, requests: Sequence[Request], known: Mapping[Ref, str]) -> None:
+
+@dataclass(slots=True)
+class Sent:
+    """What came of the requests of a plan by now.
+
+    Attributes:
+        ids: Those that are known.
+        requests: Those that were accepted.
+    """
+
+    ids: dict[Ref, str] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+
+
+def send(client: Client, requests: Sequence[Request], known: Mapping[Ref, str], sent: Sent | None = None) -> Sent:
     """Perform requests in order; the first that fails is the last.
 
     Args:
         client: Sends them.
         requests: Those of a plan.
         known: The ids of the classes and entity types that they name.
+        sent: Where to note what was accepted, for a caller who wants to know it of a failure, too.
+
+    Returns:
+        What was accepted: all.
 
     Raises:
         PublicationError: One was not accepted; it says what was, what was not, and what may have been.
     """
-    ids = dict(known)
+    sent = sent or Sent()
+    sent.ids.update(known)
     for number, request in enumerate(requests):
         try:
-            answer = _perform(client, request, ids)
+            answer = _perform(client, request, sent.ids)
         except ArkworkerError as error:
             is_open = isinstance(error, ApiError) and error.uncertain > 0
             uncertain = total([request]) if is_open else {}
             missing = total(requests[number + is_open :])
             raise PublicationError(str(error), total(requests[:number]), uncertain, missing) from error
+        sent.requests.append(request)
         try:
-            ids.update(_ids_in(request, answer))
+            sent.ids.update(_ids_in(request, answer))
         except ApiContentError as error:  # it was accepted, but what follows cannot be told where to go
             raise PublicationError(
                 str(error), total(requests[: number + 1]), {}, total(requests[number + 1 :])
             ) from error
+    return sent
 
 
 def _perform(client: Client, request: Request, ids: Mapping[Ref, str]) -> Any:
@@ -63,22 +88,26 @@ def _perform(client: Client, request: Request, ids: Mapping[Ref, str]) -> Any:
 
 def _is_there_already(error: ApiResponseError) -> bool:
     """Whether this worker run has made a classification before: then it is not an error."""
-    unique = "must make a unique set" if error.operation.startswith("CreateClassification") else None
-    return error.status == 400 and unique is not None and any(unique in message.detail for message in error.messages)
+    if error.status != 400 or not error.operation.startswith(_CLASSIFYING):
+        return False
+    return any("must make a unique set" in message.detail for message in error.messages)
 
 
-def _repeat_one_by_one(client: Client, request: Request, body: Any) -> None:
-    """One classification that is there refuses all of a bulk: make the others singly."""
-    if request.operation == "CreateClassification":
+def _repeat_one_by_one(client: Client, request: Request, body: Any) -> list[Any]:
+    """One classification that is there refuses all of a bulk: make the others singly. None stands for that one."""
+    if request.operation == _CLASSIFYING:
         logger.warning("this worker run has already made a classification of that class on element %s", body["element"])
-        return
+        return [None]
+    made: list[Any] = []
     for item in body["classifications"]:
         single = {"element": body["parent"], "worker_run_id": body["worker_run_id"], "high_confidence": False, **item}
         try:
-            _perform(client, Request("CreateClassification", {}, single, {}), {})
+            answer = _perform(client, Request(_CLASSIFYING, {}, single, {}), {})
+            made += answer if isinstance(answer, list) else [answer]
         except ApiError as error:
             error.uncertain += 1  # those before it are there
             raise
+    return made
 
 
 def _filled(value: Any, ids: Mapping[Ref, str]) -> Any:
@@ -91,32 +120,31 @@ def _filled(value: Any, ids: Mapping[Ref, str]) -> Any:
 
 
 def _ids_in(request: Request, answer: Any) -> dict[Ref, str]:
-    """The ids that an answer gives.
+    """The ids that an answer gives; nothing needs those of classifications.
 
     Raises:
         ApiContentError: It does not have them.
     """
-    items = _items(answer)
-    if request.gives and len(items) != len(request.gives):
+    items = _items(request.operation, answer)
+    if request.gives and len(items) != len(request.gives) and not request.operation.startswith(_CLASSIFYING):
         raise ApiContentError(request.operation, f"the answer has {len(items)} items, not {len(request.gives)}")
     pairs = zip(request.gives, items, strict=False)
-    return {ref: _find_id(request.operation, ref, item, len(refs)) for refs, item in pairs for ref in refs}
+    found = {ref: _find_id(request.operation, ref, item, len(refs)) for refs, item in pairs for ref in refs}
+    return {ref: identifier for ref, identifier in found.items() if identifier is not None}
 
 
-def _items(answer: Any) -> Sequence[Any]:
+def _items(operation: str, answer: Any) -> Sequence[Any]:
     if isinstance(answer, dict):
-        return _as_list(answer.get("transcriptions", [answer]))
-    return _as_list(answer)
+        answer = answer.get(_LISTS[operation]) if operation in _LISTS else [answer]
+    return answer if isinstance(answer, list) else []
 
 
-def _as_list(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _find_id(operation: str, ref: Ref, item: Any, kinds: int) -> str:
+def _find_id(operation: str, ref: Ref, item: Any, kinds: int) -> str | None:
     """Of two things that are made at once, the element has `element_id`."""
     key = "element_id" if kinds > 1 and ref.kind == "element" else "id"
     identifier = item.get(key) if isinstance(item, dict) else None
-    if not isinstance(identifier, str):
-        raise ApiContentError(operation, f"the answer has no {key}")
-    return identifier
+    if isinstance(identifier, str):
+        return identifier
+    if ref.kind == "classification":
+        return None
+    raise ApiContentError(operation, f"the answer has no {key}")

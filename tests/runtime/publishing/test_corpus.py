@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from arkworker.creates import Creates
 from arkworker.errors import ApiContentError, ApiResponseError, ResultError
 from arkworker.runtime.publishing.corpus import Corpus
 from arkworker.runtime.publishing.plan import Plan, Ref
@@ -16,15 +17,16 @@ if TYPE_CHECKING:
     from tests.runtime.publishing.conftest import Site
 
 CLASSES = Plan((), classes={"cat": "results.0.class_name"})
+STAINS = Creates(element_types=("stain",))
 TYPES = Plan((), element_types={"stain": "results.0.type"})
 
 
 def test_names_are_looked_up_once(site: Site) -> None:
     """Also what was created is known from then on."""
-    corpus = Corpus(site.client, site.corpus)
+    corpus = Corpus(site.corpus)
 
-    first = corpus.resolve(CLASSES)
-    second = corpus.resolve(CLASSES)
+    first = corpus.resolve(site.client, CLASSES)
+    second = corpus.resolve(site.client, CLASSES)
 
     assert first == second == {Ref("class", "cat"): site.get("ListCorpusMLClasses", id=site.corpus)[0]["id"]}
     assert [call.operation for call in site.emulator.ledger.calls()[:-1]] == ["ListCorpusMLClasses", "CreateMLClass"]
@@ -32,10 +34,10 @@ def test_names_are_looked_up_once(site: Site) -> None:
 
 def test_many_threads_create_a_name_once(site: Site) -> None:
     """The publisher works in several."""
-    corpus = Corpus(site.client, site.corpus)
+    corpus = Corpus(site.corpus)
 
     with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(lambda _: corpus.resolve(CLASSES), range(16)))
+        found = list(threads.map(lambda _: corpus.resolve(site.client, CLASSES), range(16)))
 
     assert len({tuple(ids.items()) for ids in found}) == 1
     assert site.calls() == {"CreateMLClass": 1}
@@ -46,21 +48,19 @@ def test_many_threads_create_a_name_once(site: Site) -> None:
 )
 def test_what_another_process_created_meanwhile_is_found(site: Site, plan: Plan) -> None:
     """Its creation is refused with 400; the corpus is looked at again."""
-    slow, fast = (Corpus(site.client, site.corpus, creates=["stain"]) for _ in range(2))
-    unknown = Plan((), **{name: {} for name in ("element_types", "classes", "entity_types")})
-    slow.resolve(unknown)
-    for directory in (slow._types, slow._classes, slow._entity_types):
-        directory._ids = directory._read()
-    ids = fast.resolve(plan)
+    slow, fast = (Corpus(site.corpus, STAINS) for _ in range(2))
+    for kind in ("element type", "class", "entity type"):
+        slow.names(site.client, kind)
+    ids = fast.resolve(site.client, plan)
 
-    assert slow.resolve(plan) == ids
+    assert slow.resolve(site.client, plan) == ids
 
 
 def test_an_element_type_is_created_only_where_the_worker_says_so(site: Site) -> None:
     """Otherwise it is most often a slip of the pen."""
     with pytest.raises(ResultError) as caught:
-        Corpus(site.client, site.corpus).resolve(TYPES)
-    Corpus(site.client, site.corpus, creates=["stain"]).resolve(TYPES)
+        Corpus(site.corpus).resolve(site.client, TYPES)
+    Corpus(site.corpus, STAINS).resolve(site.client, TYPES)
 
     assert str(caught.value) == (
         "results.0.type: the corpus has no element type 'stain'; create it, or name it in `creates` of the worker"
@@ -71,7 +71,7 @@ def test_an_element_type_is_created_only_where_the_worker_says_so(site: Site) ->
 def test_the_nearest_element_type_is_named(site: Site) -> None:
     """As for every unknown name."""
     with pytest.raises(ResultError, match="did you mean text_line"):
-        Corpus(site.client, site.corpus).resolve(Plan((), element_types={"textline": "results.0.type"}))
+        Corpus(site.corpus).resolve(site.client, Plan((), element_types={"textline": "results.0.type"}))
 
 
 @pytest.mark.parametrize("status", [400, 403])
@@ -82,7 +82,7 @@ def test_a_closed_corpus_is_told_with_the_place(site: Site, status: int) -> None
     with pytest.raises(
         ResultError, match=r"results.0.class_name: the corpus has no class 'cat', and refuses to create"
     ):
-        Corpus(site.client, site.corpus).resolve(CLASSES)
+        Corpus(site.corpus).resolve(site.client, CLASSES)
 
 
 def test_a_failing_server_is_no_closed_corpus(site: Site) -> None:
@@ -90,7 +90,7 @@ def test_a_failing_server_is_no_closed_corpus(site: Site) -> None:
     site.emulator.faults.add("CreateMLClass", Fault.answer(500))
 
     with pytest.raises(ApiResponseError):
-        Corpus(site.client, site.corpus).resolve(CLASSES)
+        Corpus(site.corpus).resolve(site.client, CLASSES)
 
 
 def test_an_answer_of_another_shape_is_no_corpus(site: Site) -> None:
@@ -99,4 +99,4 @@ def test_an_answer_of_another_shape_is_no_corpus(site: Site) -> None:
     site.emulator.faults.add("RetrieveCorpus", Fault.answer(200, b'{"types": [{"id": 1}]}', headers=headers))
 
     with pytest.raises(ApiContentError, match="RetrieveCorpus"):
-        Corpus(site.client, site.corpus).resolve(TYPES)
+        Corpus(site.corpus).resolve(site.client, TYPES)
