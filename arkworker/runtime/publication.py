@@ -13,25 +13,30 @@ if TYPE_CHECKING:
     from arkworker.runtime.client import Client
     from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.publishing import Publisher
+    from arkworker.runtime.publishing.outbox import Outbox
 
 
-def make_publisher(context: WorkerContext[Any], client: Client | None = None) -> Publisher:
+def make_publisher(
+    context: WorkerContext[Any], client: Client | None = None, outbox: Outbox | None = None
+) -> Publisher:
     """A publisher for a run: on Arkindex, or in the log where the run is read-only.
 
     Args:
         context: The run.
         client: Sends the requests; by default, `context.api`.
+        outbox: Where to leave what was accepted for the cache; None without one.
     """
     from arkworker.runtime.publishing import ArkindexPublisher, SummarizingPublisher
 
     if context.is_read_only:
-        return SummarizingPublisher()
+        return SummarizingPublisher(outbox)
     return ArkindexPublisher(
         client or context.api,
         worker_run_id=context.worker_run_id,
         corpus_id=context._corpus_id,  # noqa: SLF001 - None is fine here: elements may say theirs
         corpora=context.corpora,
         batch_size=context._batch_size,  # noqa: SLF001 - of no use to authors
+        outbox=outbox,
     )
 
 

@@ -10,7 +10,8 @@ from arkworker.errors import ApiError, PublicationError, ResultError
 from arkworker.runtime.publishing.corpus import ANY, Corpus
 from arkworker.runtime.publishing.plan import BATCH_SIZE
 from arkworker.runtime.publishing.planning import plan
-from arkworker.runtime.publishing.sending import send
+from arkworker.runtime.publishing.rows import fresh_ids, rows_of
+from arkworker.runtime.publishing.sending import Sent, send
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from arkworker.creates import Creates
     from arkworker.element import Element
     from arkworker.runtime.client import Client
+    from arkworker.runtime.publishing.outbox import Outbox
     from arkworker.runtime.publishing.plan import Plan
 
 logger = logging.getLogger(__name__)
@@ -61,9 +63,10 @@ class ArkindexPublisher:
         corpus_id: The run's corpus, for elements that do not say theirs.
         corpora: What is known of corpora by now.
         batch_size: How many results of a kind one request holds at most.
+        outbox: Where to leave what was accepted for the cache; None without one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a run says about publishing
         self,
         client: Client,
         *,
@@ -71,12 +74,14 @@ class ArkindexPublisher:
         corpus_id: str | None = None,
         corpora: Corpora | None = None,
         batch_size: int = BATCH_SIZE,
+        outbox: Outbox | None = None,
     ) -> None:
         self._client = client
         self._run = worker_run_id
         self._corpus_id = corpus_id
         self._corpora = corpora or Corpora()
         self._batch_size = batch_size
+        self._outbox = outbox
 
     def publish(self, element: Element, results: Sequence[Any]) -> None:
         """As `Publisher`."""
@@ -86,7 +91,12 @@ class ArkindexPublisher:
             known = self._corpus_of(element).resolve(self._client, made) if needs_corpus else {}
         except ApiError as error:
             raise PublicationError(str(error), {}, {}, made.holds) from error
-        send(self._client, made.requests, known)
+        sent = Sent()
+        try:
+            send(self._client, made.requests, known, sent)
+        finally:
+            if self._outbox is not None:
+                self._outbox.put(rows_of(element, made, sent, self._run))
         logger.debug("%s: published %s", element, summarize(made))
 
     def _corpus_of(self, element: Element) -> Corpus:
@@ -97,7 +107,14 @@ class ArkindexPublisher:
 
 
 class SummarizingPublisher:
-    """Publishes nothing, as in developer mode: checks the results, and says what they are."""
+    """Publishes nothing, as in developer mode: checks the results, and says what they are.
+
+    Args:
+        outbox: Where to leave them for the cache, under ids of their own, for the next worker at the desk.
+    """
+
+    def __init__(self, outbox: Outbox | None = None) -> None:
+        self._outbox = outbox
 
     def publish(self, element: Element, results: Sequence[Any]) -> None:
         """Log how many results of each kind there are.
@@ -106,7 +123,11 @@ class SummarizingPublisher:
             ResultError: Something could not be published.
         """
         made = plan(element, results, worker_run_id=None, corpus_id="")
-        logger.info("%s: %s, not published: this run is read-only", element, summarize(made))
+        told = "not published: this run is read-only"
+        if self._outbox is not None and (rows := rows_of(element, made, fresh_ids(made), None)):
+            self._outbox.put(rows)
+            told += "; the cache gets them, with ids that Arkindex does not know"
+        logger.info("%s: %s, %s", element, summarize(made), told)
 
 
 def summarize(made: Plan) -> str:

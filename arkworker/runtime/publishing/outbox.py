@@ -1,0 +1,76 @@
+"""Accepted results on their way to the cache.
+
+They are accepted in threads, while user code may be in the middle of a transaction of its own on the same file. So they
+wait here until the thread of user code writes them, between two of its sessions: neither ever waits for a lock.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from arkworker.errors import ArkworkerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from arkworker.runtime.publishing.rows import Rows
+
+logger = logging.getLogger(__name__)
+
+
+class UncachedError(ArkworkerError):
+    """Results are on Arkindex, and could not be written to the cache."""
+
+
+class Outbox:
+    """Rows that wait. Put in from any thread, written by the one that user code runs in.
+
+    Args:
+        sessions: Makes sessions of the cache, each of which is committed at its end, or rolled back.
+        are_published: Whether what comes is on Arkindex; in developer mode it is nowhere else.
+    """
+
+    def __init__(self, sessions: Callable[[], AbstractContextManager[Any]], *, are_published: bool = True) -> None:
+        self._sessions = sessions
+        self._are_published = are_published
+        self._waiting: deque[Rows] = deque()
+
+    def put(self, rows: Rows) -> None:
+        """Let rows wait for `flush`."""
+        if rows:
+            self._waiting.append(rows)
+
+    def flush(self) -> dict[str, UncachedError]:
+        """Write all that waits, in one transaction for each publication; between sessions of user code.
+
+        Returns:
+            By the ids of elements, why what was found on them could not be written.
+        """
+        from arkworker.runtime.publishing.caching import write
+
+        failures: dict[str, UncachedError] = {}
+        while self._waiting:
+            rows = self._waiting.popleft()
+            try:
+                with self._sessions() as session:
+                    write(session, rows)
+            except Exception as error:  # noqa: BLE001 - of the database or of an id: whatever it is, that element fails
+                failures[rows.element_id] = self._failure(error)
+        return failures
+
+    def abandon(self) -> dict[str, UncachedError]:
+        """As `flush`, where nothing can be written any more because user code does not come back."""
+        left = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        return {rows.element_id: self._failure("the run was ended before") for rows in left}
+
+    def _failure(self, reason: object) -> UncachedError:
+        done = "its results are on Arkindex, but" if self._are_published else "its results"
+        return UncachedError(f"{done} could not be written to the cache: {reason_of(reason)}")
+
+
+def reason_of(reason: object) -> str:
+    """One line, without the statement that SQLAlchemy repeats."""
+    return str(getattr(reason, "orig", None) or reason)
