@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import zstandard
 
@@ -13,6 +13,9 @@ from arkworker.text import printable
 from .refusal import Refusal, blaming, check_path
 from .staging import remove_leftovers, staging_directory
 from .writing import tar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DEFAULT_LEVEL = 3
 MAX_THREADS = 8  # each of them takes some megabytes
@@ -27,6 +30,7 @@ def create(
     *,
     level: int = DEFAULT_LEVEL,
     threads: int | None = None,
+    leaving_out: Iterable[str | os.PathLike[str]] = (),
 ) -> None:
     """Write the content of a directory into a `.tar.zst` archive, which appears when it is complete.
 
@@ -38,6 +42,7 @@ def create(
         archive: Where to; what is there is replaced.
         level: Of zstd, 1 to 19.
         threads: That compress; by default one for each core, 8 at most.
+        leaving_out: Paths in the directory that are left out, with all below them.
 
     Raises:
         ArchiveError: The directory is absent, has something that could not be extracted, or changes meanwhile; the
@@ -55,7 +60,7 @@ def create(
         with staging_directory(target.parent) as staging:
             unfinished = staging / "archive"
             with unfinished.open("xb") as file:
-                left_out = frozenset({os.fsencode(target), os.fsencode(staging)})
+                left_out = frozenset(os.fsencode(os.path.realpath(path)) for path in (target, staging, *leaving_out))
                 _write(os.fsencode(source), left_out, file, _parameters(level, threads))
             unfinished.rename(target)
 

@@ -1,0 +1,189 @@
+"""From the files of a model to a version that is available on Arkindex."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from arkworker.errors import ApiError, ApiResponseError, ArkworkerError, ReadOnlyError, UsageError
+from arkworker.runtime.models import versions
+from arkworker.runtime.models.archive import archive_of
+from arkworker.runtime.models.upload import cleaning, upload
+from arkworker.runtime.models.versions import AVAILABLE, ModelVersion
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from uuid import UUID
+
+    from arkworker.runtime.client import Client
+    from arkworker.runtime.models.archive import ModelArchive
+
+logger = logging.getLogger("arkworker")
+
+
+def publish_model_version(  # noqa: PLR0913 - the names that users of Arkindex know
+    client: Client,
+    files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    model_id: str | UUID,
+    work_dir: Path,
+    tag: str | None = None,
+    description: str | None = None,
+    configuration: Mapping[str, Any] | None = None,
+    parent: str | UUID | None = None,
+    read_only: bool = False,
+) -> ModelVersion:
+    """Make files a version of a model: an archive of them is sent to the storage of Arkindex, in parts.
+
+    Where Arkindex has a version with the very same archive, that one is used. What fails, or is interrupted, leaves
+    nothing: the upload is aborted, the new version removed, and so is the archive in any case.
+
+    Args:
+        client: Of the instance.
+        files: A directory, whose content is published, or one or several regular files.
+        model_id: The model to make a version of.
+        work_dir: Where the archive lies meanwhile.
+        tag: A name for the version; without effect, and a warning, when another version has it.
+        description: For people, in Markdown.
+        configuration: Values for workers that use this version, as JSON.
+        parent: Id of the version that this one was trained from.
+        read_only: Whether nothing may be sent; what would be is said in the error then.
+
+    Returns:
+        The version, as Arkindex describes it.
+
+    Raises:
+        UsageError: An argument cannot be sent.
+        ReadOnlyError: Nothing was archived or sent.
+        ArchiveError: The files cannot be archived.
+        ApiError: Arkindex or its storage does not take it.
+        ArkworkerError: There are no such files, or the disk refuses the archive.
+    """
+    model_id = str(model_id)
+    if not model_id:
+        raise UsageError("publish_model_version: model_id should be the id of a model")
+    source = _check_files(files)
+    body = _check(tag=tag, description=description, configuration=configuration, parent=parent)
+    count, size = _measure(source)
+    summary = f"a version of model {printable(model_id)} from {count} files of {size} bytes"
+    if not count:
+        raise ArkworkerError(f"{_shown(source)}: there is no file in it that could be published")
+    if read_only:
+        raise ReadOnlyError(f"this run is read-only, nothing was sent: {summary} would be published")
+    logger.info("Publishing %s", summary)
+    with archive_of(source, work_dir) as archive:
+        return _publish(client, model_id, {"size": archive.size, "archive_hash": archive.md5, **body}, archive)
+
+
+def _publish(client: Client, model_id: str, body: Mapping[str, Any], archive: ModelArchive) -> ModelVersion:
+    version, is_new = versions.create(client, model_id, body)
+    if version.state == AVAILABLE:
+        return _reuse(version)
+    logger.info("The %s waits for its archive", version)
+    try:
+        with _withdrawn_on_failure(client, version if is_new else None):
+            upload(client, version, archive)
+    except ApiResponseError as error:
+        existing = versions.find_same(client, error, model_id, archive.md5)
+        if existing is None or existing.state != AVAILABLE:
+            raise
+        return _reuse(existing)
+    return _current(client, version)
+
+
+def _reuse(version: ModelVersion) -> ModelVersion:
+    logger.warning("The %s has the very same archive already: it is used, as it is", version)
+    return version
+
+
+def _current(client: Client, version: ModelVersion) -> ModelVersion:
+    try:
+        current = versions.retrieve(client, version.id)
+    except ApiError as error:
+        # It is published; that its description does not come cannot change that.
+        logger.warning("The %s is published, but cannot be retrieved: %s", version, error)
+        return version
+    logger.info("The %s is %s", current, printable(current.state or "published"))
+    return current
+
+
+@contextmanager
+def _withdrawn_on_failure(client: Client, version: ModelVersion | None) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as failure:
+        if version is not None:
+            with cleaning(client, failure) as cleaner:
+                versions.withdraw(cleaner, version)
+        raise
+
+
+def _check(
+    *, configuration: Mapping[str, Any] | None, parent: str | UUID | None, tag: str | None, description: str | None
+) -> dict[str, Any]:
+    """What Arkindex is told beside the archive; nothing that is absent, as the published library does it.
+
+    Raises:
+        UsageError: It cannot be sent. Told before the archive is made, which may take long.
+    """
+    for name, text in (("tag", tag), ("description", description)):
+        if text is not None and not isinstance(text, str):
+            raise UsageError(f"publish_model_version: {name} should be a text")
+    if configuration is not None and not isinstance(configuration, Mapping):
+        raise UsageError("publish_model_version: configuration should be a mapping of names to values")
+    values = {"tag": tag, "description": description, "configuration": dict(configuration or {}), "parent": parent}
+    body = {name: str(value) if name == "parent" else value for name, value in values.items() if value is not None}
+    try:
+        json.dumps(body, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        reason = str(error) if isinstance(error, TypeError) else "it holds a value that JSON does not have"
+    else:
+        return body
+    raise UsageError(f"publish_model_version: configuration cannot be sent as JSON: {printable(reason)}")
+
+
+def _check_files(files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Path | tuple[Path, ...]:
+    if isinstance(files, str | os.PathLike):
+        path = Path(files)
+        if _mode(path, stat.S_ISDIR):
+            return path
+        paths: tuple[Path, ...] = (path,)
+    else:
+        paths = tuple(map(Path, files))
+    names: set[str] = set()
+    for path in paths:
+        if not _mode(path, stat.S_ISREG):
+            kind = "a regular file" if len(paths) > 1 else "a directory or a regular file"
+            raise ArkworkerError(f"{_shown(path)} cannot be published: it is not {kind}")
+        if path.name in names:
+            raise ArkworkerError(f"{_shown(path)} cannot be published: two files have this name")
+        names.add(path.name)
+    return paths
+
+
+def _mode(path: Path, is_kind: Any) -> bool:
+    try:
+        return bool(is_kind(path.stat().st_mode))
+    except (OSError, ValueError):
+        return False
+
+
+def _measure(source: Path | tuple[Path, ...]) -> tuple[int, int]:
+    """How many files there are, and their bytes."""
+    if isinstance(source, Path):
+        found = (os.path.join(folder, name) for folder, _, names in os.walk(source) for name in names)  # noqa: PTH118 - pathlib has no walk in 3.11
+        sizes = [os.lstat(path).st_size for path in found]
+    else:
+        sizes = [path.stat().st_size for path in source]
+    return len(sizes), sum(sizes)
+
+
+def _shown(path: Path | tuple[Path, ...]) -> str:
+    return printable(str(path), 500) if isinstance(path, Path) else "nothing"

@@ -1,0 +1,135 @@
+"""Sending an archive to the storage: in parts, each repeated by itself; in one piece where nothing else is offered.
+
+The storage gets no credentials: each address is its own permission.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from arkworker.errors import ApiContentError, ApiError, ApiResponseError, StoppedError
+from arkworker.runtime.models.versions import AVAILABLE, UPDATE, retrieve
+from arkworker.runtime.promises import address_of, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from arkworker.runtime.client import Client
+    from arkworker.runtime.models.archive import ModelArchive, Part
+    from arkworker.runtime.models.versions import ModelVersion
+
+logger = logging.getLogger("arkworker")
+
+BEGIN, PART = "CreateMultipartUpload", "CreateMultipartUploadPart"
+COMPLETE, ABORT = "CompleteMultipartUpload", "AbortMultipartUpload"
+CONTENT_TYPE = "application/zstd"
+#: An instance that answers these has no uploads in parts.
+NOT_OFFERED = frozenset({400, 404, 405, 501})
+
+
+def upload(client: Client, version: ModelVersion, archive: ModelArchive) -> None:
+    """Send the archive of a version, which is available then; what was begun and fails is aborted.
+
+    Raises:
+        ApiError: Arkindex or its storage does not take it.
+        ArkworkerError: The archive cannot be read.
+    """
+    target = {"object_type": "model_version", "object_id": version.id}
+    try:
+        answer = client.request(BEGIN, {**target, "checksum_algorithm": None})
+    except ApiResponseError as error:
+        if error.status not in NOT_OFFERED or not version.s3_put_url:
+            raise
+        logger.warning("Arkindex takes no upload in parts (%s): the archive is sent in one piece", error.message)
+        _upload_whole(client, version, archive)
+        return
+    target["upload_id"] = text_of(BEGIN, answer, "upload_id")
+    with _aborted_on_failure(client, target):
+        sent = [_send(client, target, archive, part) for part in archive.parts]
+        _complete(client, target, sent, version)
+
+
+def _send(client: Client, target: dict[str, str], archive: ModelArchive, part: Part) -> dict[str, Any]:
+    """Send one part; what the storage and Arkindex call it."""
+    logger.info("Uploading part %d of %d (%d bytes)", part.number, len(archive.parts), part.length)
+    md5 = base64.b64encode(part.md5).decode()
+    named = {"part_number": part.number, "checksum": None, "md5_hash": md5}
+    body = {**target, "checksum_algorithm": None, **named}
+    # Asking twice for the address of a part gives two addresses, no harm.
+    answer = client.request_with_outcome(PART, body, idempotent=True).value
+    headers = client.upload_url(
+        address_of(PART, answer, "url"),
+        archive.path,
+        headers={"Content-MD5": md5},
+        offset=part.offset,
+        length=part.length,
+    )
+    etag = headers.get("ETag")
+    if not etag:
+        raise ApiContentError("upload", f"the storage confirms part {part.number} with no ETag")
+    return {**named, "etag": etag}
+
+
+def _complete(client: Client, target: dict[str, str], parts: list[dict[str, Any]], version: ModelVersion) -> None:
+    try:
+        client.request(COMPLETE, {**target, "checksum_algorithm": None, "parts": parts})
+    except ApiError as error:
+        # The answer to an attempt may have been lost after the storage had put the parts together.
+        if not error.uncertain or not _is_available(client, version):
+            raise
+        logger.warning("The answer to %s was lost, but the %s is available", COMPLETE, version)
+
+
+def _is_available(client: Client, version: ModelVersion) -> bool:
+    try:
+        return retrieve(client, version.id).state == AVAILABLE
+    except ApiError:
+        return False
+
+
+def _upload_whole(client: Client, version: ModelVersion, archive: ModelArchive) -> None:
+    url = address_of("CreateModelVersion", {"s3_put_url": version.s3_put_url}, "s3_put_url")
+    logger.info("Uploading %d bytes", archive.size)
+    client.upload_url(url, archive.path, content_type=CONTENT_TYPE)
+    body = {"state": AVAILABLE, "size": archive.size, "archive_hash": archive.md5}
+    client.request_with_outcome(UPDATE, body, idempotent=True, id=version.id)
+
+
+@contextmanager
+def _aborted_on_failure(client: Client, target: dict[str, str]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as failure:
+        with cleaning(client, failure) as cleaner:
+            try:
+                cleaner.request(ABORT, target)
+            except ApiError as error:
+                logger.warning("The upload could not be aborted: %s", error)
+            else:
+                logger.info("The upload was aborted")
+        raise
+
+
+@contextmanager
+def cleaning(client: Client, failure: BaseException) -> Iterator[Client]:
+    """The client to clean up with: one that waits for nothing where it is not an error, but a signal, that ends us."""
+    if isinstance(failure, Exception):
+        yield client
+        return
+    hurried = client.twin(_NoWait())
+    try:
+        yield hurried
+    finally:
+        hurried.close()
+
+
+class _NoWait:
+    def now(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, _seconds: float) -> NoReturn:
+        raise StoppedError(0)  # the client gives up what it would have waited for
