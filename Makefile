@@ -4,6 +4,7 @@
 PYTHON ?= python3
 WORKERS ?= 2
 PYTEST_FLAGS ?=
+KEEP ?=
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -27,11 +28,8 @@ help: ## this list
 
 all: format test ## format, then the whole check
 
-demo: $(INSTALLED) ## find the text lines of two old prints, and draw them
-	@mkdir -p $(DEMO_OUTPUT)/current
-	@PONOS_DATA=$(DEMO_OUTPUT) $(RUN) -m arkworker run examples/page_lines/worker.py:PageLines \
-		--dev -c examples/page_lines/worker.yml
-	@echo; echo "The pictures:"; ls -1 $(DEMO_OUTPUT)/current/*.png | sed 's/^/  /'
+demo: $(INSTALLED) ## the whole story: an emulated Arkindex, a worker on two old prints, a picture; KEEP=1 to look around
+	@$(RUN) examples/page_lines/demo.py --output $(DEMO_OUTPUT) $(if $(KEEP),--keep)
 
 test: format-check lint types schemas-check pytest ## the whole check: format, lint, types, schemas, tests
 

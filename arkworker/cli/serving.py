@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +41,15 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
             command=command,
             once=flags.once,
             announce=lambda line: terminal.write(f"{line}\n"),
+            echo=_echo,
         )
+
+
+def _echo(piece: bytes) -> None:
+    """What a worker writes, on standard error as if it ran here; where nobody can read it, the page still shows it."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.buffer.write(piece)
+        sys.stderr.flush()
 
 
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:

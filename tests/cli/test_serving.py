@@ -48,6 +48,14 @@ def test_a_worker_is_run_once(command: Callable[..., Result], project: str, code
     assert f"worker 1 ended with exit code {code}" in done.out
 
 
+def test_what_a_worker_writes_is_seen(process: Callable[..., Result], project: str) -> None:
+    """Its log is on standard error, as if it were run by hand."""
+    worker = [sys.executable, "-c", "import sys; print('found'); sys.exit('lost')"]
+    done = process("serve", project, "--port", "0", "--once", "--", *worker)
+
+    assert (done.code, sorted(done.err.splitlines())) == (1, ["found", "lost"])
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -186,22 +182,3 @@ def test_the_pages_of_the_demo(name: str, lines: int, columns: int, pictures: in
         layout = look_at(image)
 
     assert (len(layout.lines), layout.columns, len(layout.pictures)) == (lines, columns, pictures)
-
-
-def test_the_worker_writes_lines_and_a_picture(tmp_path: Path) -> None:
-    """The command of the demo leaves a JSON file and a picture in the working directory."""
-    command = [sys.executable, "-m", "arkworker", "run", str(ROOT / "examples/page_lines/worker.py:PageLines")]
-    run = subprocess.run(
-        [*command, "--config.pages", json.dumps([str(PAGES / "breviary.jpg")])],
-        env={**os.environ, "PONOS_DATA": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert run.returncode == 0, run.stderr
-    assert "breviary.jpg: 67 lines, 2 columns, 2 pictures" in run.stderr
-    written = json.loads((tmp_path / "current" / "breviary.json").read_text())
-    assert len(written["lines"]) == 67
-    with Image.open(tmp_path / "current" / "breviary.png") as picture:
-        assert picture.size == (1150, 1800)

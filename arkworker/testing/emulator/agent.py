@@ -30,13 +30,14 @@ def run_worker(  # noqa: PLR0913 - keywords, each with a default
     chunk: int = 1,
     environ: Mapping[str, str] | None = None,
     started: Callable[[subprocess.Popen[bytes]], object] | None = None,
+    echo: Callable[[bytes], object] | None = None,
 ) -> int:
     """Run a task's command as an agent does, until it ends.
 
     The command gets the variables of the task over `environ` (by default the caller's own environment), with the
     artifacts of the parents in place. What it writes to its outputs is the task's log, which the page shows while it
     grows; files that it leaves in its directory become the task's artifacts; its end is the task's. `started` is given
-    the process, for a caller in another thread that wants to end it.
+    the process, for a caller in another thread that wants to end it; `echo` each piece of the log.
 
     Returns:
         Its exit code; negative when a signal ended it, as in `subprocess`.
@@ -61,7 +62,7 @@ def run_worker(  # noqa: PLR0913 - keywords, each with a default
     ) as process:
         if started is not None:
             started(process)
-        _keep_log(emulator, task.id, process)
+        _keep_log(emulator, task.id, process, echo)
     for path in sorted(work.iterdir()):
         if path.is_file() and not path.is_symlink():
             emulator.add_artifact(task.id, path.name, path)
@@ -84,12 +85,16 @@ def _prepare(emulator: Emulator, task: Task, data: Path) -> Path:
     return work
 
 
-def _keep_log(emulator: Emulator, task: str, process: subprocess.Popen[bytes]) -> None:
+def _keep_log(
+    emulator: Emulator, task: str, process: subprocess.Popen[bytes], echo: Callable[[bytes], object] | None
+) -> None:
     if process.stdout is None:
         return
     try:
         while piece := os.read(process.stdout.fileno(), PIECE):
             emulator.site.storage.append(f"logs/{task}", piece)
+            if echo is not None:
+                echo(piece)
     except BaseException:
         # Whoever interrupts the agent does not leave the worker behind.
         process.terminate()

@@ -13,7 +13,9 @@ from arkworker.testing.emulator.authentication import Tokens
 from arkworker.testing.emulator.database import Database
 from arkworker.testing.emulator.desk import Desk
 from arkworker.testing.emulator.faults import Faults
+from arkworker.testing.emulator.layout import Layout
 from arkworker.testing.emulator.ledger import Ledger
+from arkworker.testing.emulator.project import read_project
 from arkworker.testing.emulator.server import ServerThread, bind
 from arkworker.testing.emulator.site import Edition, ErrorStyle, Site
 from arkworker.testing.emulator.storage import Storage
@@ -100,6 +102,17 @@ class Emulator(CorpusArrangement, RunArrangement, FileArrangement):
     def task_token(self, worker_run: str, *, chunk: int = 1) -> str:
         """The token of a run's task (`Authorization: Ponos …`)."""
         return self.tasks(worker_run)[chunk - 1].token
+
+    def add_project(self, path: Path) -> str:
+        """Make what a project describes, a YAML file or a folder of images: its corpus, and a run of its worker.
+
+        Returns:
+            The id of the worker run.
+
+        Raises:
+            ConfigurationError: The project is wrong.
+        """
+        return Layout(self, read_project(path), path).arrange()
 
     def start(self) -> None:
         """Serve; after a `stop` on the same ports again, with everything as it was.

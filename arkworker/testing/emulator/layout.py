@@ -103,13 +103,15 @@ class Layout:
 
     def _add_element(self, item: ElementItem, parent: str | None) -> None:
         pixels = self._base / item.image if item.image is not None else item.size
-        if item.count > 1 and not (parent or item.children or item.polygon):
+        if item.count > 1 and not (parent or item.children or item.polygon or item.transcriptions):
             self._add_many(item, pixels)
             return
         for number in range(1, item.count + 1):
             name = item.name or item.type
             named = item.model_copy(update={"name": f"{name} {number}" if item.count > 1 else name})
             added = self._add(named, parent, pixels)
+            for text in item.transcriptions:
+                self._emulator.add_transcription(added, text)
             for child in item.children:
                 self._add_element(child, added)
 

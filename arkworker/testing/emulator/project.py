@@ -31,7 +31,13 @@ class TypeItem(Part):
 
 
 class ElementItem(Part):
-    """An element, or `count` of them alike; `image` is a file beside the project's, `size` that of a drawn page."""
+    """An element, or `count` of them alike.
+
+    Attributes:
+        image: A file beside the project's.
+        size: Width and height of a page that is drawn.
+        transcriptions: What a person has entered before.
+    """
 
     name: str = ""
     type: Slug = "page"
@@ -41,6 +47,7 @@ class ElementItem(Part):
     count: int = Field(1, ge=1, le=100_000)
     rotation_angle: int = Field(0, ge=0, lt=360)
     mirrored: bool = False
+    transcriptions: list[str] = Field(default_factory=list)
     children: list[ElementItem] = Field(default_factory=list)
 
 

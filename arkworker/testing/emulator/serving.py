@@ -39,6 +39,7 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
     command: Sequence[str] = (),
     once: bool = False,
     announce: Callable[[str], None],
+    echo: Callable[[bytes], object] | None = None,
 ) -> int:
     """Serve a project until SIGINT or SIGTERM; call it in the main thread.
 
@@ -52,6 +53,7 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
         command: A worker to run, once for each chunk, as the platform would; its log is in the page.
         once: Stop when the command has ended, instead of leaving its results to be looked at.
         announce: Told what a person should know, line by line.
+        echo: Given what the command writes, piece by piece.
 
     Returns:
         The exit code: 0, or 1 when the command failed.
@@ -80,7 +82,7 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
             announce(f"Emulated Arkindex on {emulator.url} (Ctrl-C stops it)")
             announce(f"API token: {emulator.token}")
             _announce_environment(emulator, run, announce)
-            workers = _Workers(emulator, run, command, announce) if command else None
+            workers = _Workers(emulator, run, command, announce, echo) if command else None
             if workers is not None:
                 workers.start(at_end=stopped.set if once else lambda: None)
             stopped.wait()
@@ -92,7 +94,15 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
 class _Workers:
     """A worker's command, once for each task, all at the same time."""
 
-    def __init__(self, emulator: Emulator, run: str, command: Sequence[str], announce: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        emulator: Emulator,
+        run: str,
+        command: Sequence[str],
+        announce: Callable[[str], None],
+        echo: Callable[[bytes], object] | None,
+    ) -> None:
+        self._echo = echo
         self._emulator = emulator
         self._run = run
         self._command = command
@@ -129,7 +139,9 @@ class _Workers:
 
     def _run_one(self, chunk: int) -> None:
         try:
-            code = run_worker(self._emulator, self._run, self._command, chunk=chunk, started=self._register)
+            code = run_worker(
+                self._emulator, self._run, self._command, chunk=chunk, started=self._register, echo=self._echo
+            )
         except OSError as error:
             self._end(f"cannot run {printable(self._command[0])}: {error.strerror}", failed=True)
             return

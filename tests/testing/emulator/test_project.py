@@ -27,6 +27,7 @@ elements:
     children:
       - {name: Inside, size: [100, 200], polygon: [[0, 0], [0, 50], [50, 50]]}
   - {name: Sheet, size: [300, 400], count: 3}
+  - {name: Read, size: [300, 400], transcriptions: ["Bonjour", "Bonsoir"]}
 secrets: {key: sesame}
 worker: worker.yml
 values: {threshold: 0.7, key: key}
@@ -85,7 +86,7 @@ def test_a_project_becomes_a_corpus_and_a_run(empty: Emulator, folder: Path) -> 
     items = get(empty, f"/workers/runs/{run}/configuration/")["configuration"]
     assert {item["key"]: item["value"] for item in items[:2]} == {"threshold": 0.7, "size": 9}
     assert get(empty, f"/secret/{items[2]['value']}")["content"] == "sesame"
-    assert names(empty, run) == ["a", "b", "c", "Inside", "Sheet 1", "Sheet 2", "Sheet 3"]
+    assert names(empty, run) == ["a", "b", "c", "Inside", "Sheet 1", "Sheet 2", "Sheet 3", "Read"]
     assert len(empty.tasks(run)) == 2
 
 
@@ -99,7 +100,7 @@ def test_elements_are_where_the_file_puts_them(empty: Emulator, folder: Path) ->
     (inside,) = get(empty, f"/elements/{top['Register 1']['id']}/children/")["results"]
     (scan,) = get(empty, f"/elements/{top['volume 2']['id']}/children/")["results"]
 
-    assert list(top) == ["a", "b", "volume 2", "Register 1", "Sheet 1", "Sheet 2", "Sheet 3"]
+    assert list(top) == ["a", "b", "volume 2", "Register 1", "Sheet 1", "Sheet 2", "Sheet 3", "Read"]
     assert inside["zone"]["polygon"] == [[0, 0], [0, 50], [50, 50], [0, 0]]
     assert (scan["name"], scan["zone"]["image"]["width"]) == ("c", 30)
 
@@ -183,3 +184,12 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
     """No traceback for a misspelt name."""
     with pytest.raises(ConfigurationError, match=r"nothing\.yml"):
         read_project(tmp_path / "nothing.yml")
+
+
+def test_transcriptions_are_entered_by_a_person(folder: Path, empty: Emulator) -> None:
+    """What an element of the project has on it was found by no worker."""
+    run = arrange(empty, folder / "project.yml")
+    read = list(empty.activity_states(run))[-1]
+    found = get(empty, f"/element/{read}/transcriptions/", worker_run="False")["results"]
+
+    assert [item["text"] for item in found] == ["Bonjour", "Bonsoir"]

@@ -1,4 +1,4 @@
-"""Corpora, types, images and elements."""
+"""Corpora, types, images, elements and what is written on them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import select
 from arkworker.testing.emulator import iiif
 from arkworker.testing.emulator.arrange.base import Arrangement, corpus_id, find
 from arkworker.testing.emulator.resources.elements import link, whole
-from arkworker.testing.emulator.tables import Corpus, Element, ElementType, Image, new_id
+from arkworker.testing.emulator.tables import Corpus, Element, ElementType, Image, Transcription, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,6 +107,18 @@ class CorpusArrangement(Arrangement):
             ]
             session.add_all(rows)
             return [row.id for row in rows]
+
+    def add_transcription(self, element: str, text: str, *, confidence: float | None = None) -> str:
+        """What is written on an element, as a person entered it; its id.
+
+        Raises:
+            LookupError: There is no such element.
+        """
+        with self.database.transaction() as session:
+            owner = find(session, Element, element)
+            row = Transcription(id=new_id(), element_id=owner.id, text=text, confidence=confidence)
+            session.add(row)
+            return row.id
 
 
 def _add_type(session: Session, corpus: str, slug: str, name: str, *, folder: bool) -> str:

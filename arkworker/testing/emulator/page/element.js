@@ -77,7 +77,8 @@ function facts(pairs) {
 }
 
 function transcription(item) {
-  const signed = [percent(item.confidence), item.orientation === "horizontal-lr" ? "" : item.orientation].filter(Boolean);
+  const turned = item.orientation === "horizontal-lr" ? "" : item.orientation;
+  const signed = [percent(item.confidence), turned, item.worker_run?.summary ?? "entered by a person"].filter(Boolean);
   return node("div", { class: "text" }, ...marked(item), node("small", {}, signed.join(" · ")));
 }
 

@@ -17,6 +17,12 @@ async function choose(id) {
   await Promise.all([showTree(chosen, choose), refreshElement()]);
 }
 
+// Whoever opens the page sees something: a page with an image, rather than a folder.
+async function first() {
+  const { elements } = await getJson("/viewer/elements");
+  return (elements.find((element) => element.polygon) ?? elements[0])?.id ?? "";
+}
+
 async function refreshElement() {
   if (!/^[0-9a-f-]{36}$/.test(chosen)) return;
   const element = await getJson(`/viewer/elements/${chosen}`);
@@ -37,6 +43,7 @@ async function refresh() {
   if (summary.version === shown) return;
   shown = summary.version;
   showRuns(summary.runs);
+  if (!chosen) chosen = await first();
   await Promise.all([showTree(chosen, choose), showCalls(), refreshElement()]);
 }
 
