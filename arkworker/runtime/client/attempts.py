@@ -58,11 +58,13 @@ class Task:
         name: The operation id, or method and address of a file.
         writes: Whether it changes something.
         repeatable: Whether it may be done again when the answer was lost.
+        careful: Whether it is never done again once it may have been applied: the caller looks first.
     """
 
     name: str
     writes: bool
     repeatable: bool
+    careful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ class Retries:
 
 def is_repeated(attempt: Attempt, task: Task) -> bool:
     """Whether another attempt should follow."""
+    if task.careful and is_possibly_applied(attempt):
+        return False
     return attempt.fault in _ALWAYS_REPEATED or (task.repeatable and attempt.fault in (Fault.LOST, Fault.GARBLED))
 
 

@@ -35,12 +35,14 @@ class Client:
         clock: What waits between attempts; the real one by default.
         budget: How often the whole run may repeat a request; clients of one run share one.
         jitter: Seconds added to each wait, at random between 0 and this.
+        careful: Whether an operation that writes, and cannot be repeated safely, is never sent again once it may have
+            been applied, not even after a 5xx: for a caller who then looks whether it was.
 
     Raises:
         ConfigurationError: The connection cannot work.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, each with a default
         self,
         connection: Connection,
         *,
@@ -48,9 +50,11 @@ class Client:
         clock: Clock | None = None,
         budget: RetryBudget | None = None,
         jitter: float = 0.0,
+        careful: bool = False,
     ) -> None:
         self._connection = connection
         self._read_only = read_only
+        self._careful = careful
         self._endpoint = connections.check(connection)
         self._excerpts = Excerpts(connection.token)
         self._ended = threading.Event()
@@ -96,7 +100,7 @@ class Client:
         content = _encode(operation, body)
         exchange = self._get_exchange()
         repeatable = operation.repeatable if idempotent is None else idempotent
-        task = Task(operation.id, operation.writes, repeatable)
+        task = Task(operation.id, operation.writes, repeatable, careful=self._careful and not repeatable)
         return self._retries.perform(lambda: exchange.call(operation, location, content), task)
 
     def paginate(self, operation_id: str, body: Any = None, **parameters: Any) -> Paginator:

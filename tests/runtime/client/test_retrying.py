@@ -214,6 +214,22 @@ def test_a_failing_server_may_have_acted(
     assert client.request_with_outcome(operation, **arguments).uncertain == 2
 
 
+@pytest.mark.parametrize(("operation", "arguments"), [PATCH, POST])
+def test_a_careful_client_lets_its_caller_look_first(
+    operation: str, arguments: dict[str, Any], server: FaultyServer, make_client: Callable[..., Client]
+) -> None:
+    """What a failing server may have done is not done again; what is safe is repeated as ever."""
+    client = make_client(server.origin, careful=True)
+    server.plays(server.reply(429), server.reply(500))
+
+    with pytest.raises(ApiResponseError) as caught:
+        client.request(operation, **arguments)
+
+    assert (len(server.received), caught.value.uncertain) == (2, 1)
+    server.plays(server.reply(500), server.json({}))
+    assert client.request_with_outcome("UpdateWorkerActivity", {}, id="1").attempts == 2
+
+
 @ALL
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_server_did_nothing(
