@@ -74,7 +74,8 @@ class Trial:
         path.write_text(json.dumps([{"id": element} for element in self.elements]))
         return str(path)
 
-    def start(self, *flags: str, name: str = "", **variables: str) -> Process:
+    def start(self, *flags: str, name: str = "", stream: int | None = None, **variables: str) -> Process:
+        """Start a worker; what it says goes to a file, or to `stream`."""
         data = self.folder / "data"  # shared, as by the tasks of one host
         environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         environ |= {"PYTHONPATH": str(ROOT), "USER_LOG": str(self.folder / "user.log")}
@@ -82,7 +83,8 @@ class Trial:
         summary = self.folder / f"summary{name}.json"
         command = [sys.executable, str(WORKER), "--summary", str(summary), *flags]
         log = (self.folder / f"log{name}.txt").open("w+")
-        return Process(subprocess.Popen(command, env=environ, stdout=log, stderr=log), summary, log)
+        output: Any = log if stream is None else stream
+        return Process(subprocess.Popen(command, env=environ, stdout=output, stderr=output), summary, log)
 
     def wait_for(self, operation: str, count: int = 1) -> None:
         """Until that many calls of an operation have come."""

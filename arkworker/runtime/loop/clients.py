@@ -62,9 +62,9 @@ class Clients:
         self.report_clock.hurry()
         self._timer = _after(CUT, self.intake.end)
 
-    def end_reports_soon(self) -> None:
-        """Cut off reports that do not come through shortly, so that they can be counted."""
-        _after(CUT, self.reports.end)
+    def end_reports_after(self, seconds: float) -> None:
+        """Cut off reports that do not come through in that time, so that they can be counted."""
+        _after(seconds, self.reports.end)
 
     def close(self) -> None:
         if self._timer is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import traceback
 from dataclasses import dataclass, field
@@ -17,8 +18,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_GROUPS = 100  # kept; what goes beyond is counted together
+MOST_SHAPES = 5  # of messages from one place; what goes beyond differs in no way that helps
 MOST_SHOWN = 10
 MOST_NAMED = 10  # elements of a group
+
+
+# Ids and other words with digits in them, numbers, and what is in quotes, where it is no apostrophe.
+_DETAILS = re.compile(r"""(?<!\w)(?:'[^']*'|"[^"]*")(?!\w)|[\w-]*\d[\w.-]*""")
 
 
 @dataclass(slots=True)
@@ -35,8 +41,9 @@ class Group:
             self.elements.append(printable(element_id, 60))
 
     def __str__(self) -> str:
+        times = "once" if self.count == 1 else f"{self.count} times"
         more = self.count - len(self.elements)
-        return f"{self.count} times {self.text}: {', '.join(self.elements)}" + (f" and {more} more" if more else "")
+        return f"{times} {self.text} ({', '.join(self.elements)}{f' and {more} more' if more else ''})"
 
 
 class Failures:
@@ -45,6 +52,7 @@ class Failures:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._groups: dict[Hashable, Group] = {}
+        self._shapes: dict[Hashable, set[str]] = {}  # of the messages of a type of error from one place
 
     def add(self, element_id: str, error: BaseException, *, traced: bool) -> None:
         """An element failed.
@@ -54,9 +62,14 @@ class Failures:
             error: Why.
             traced: Whether the author of the worker wants to see where: not for what Arkindex answered.
         """
-        text = f"{type(error).__name__}: {printable(str(error), 300)}".rstrip(": ")
+        message = _message_of(error)
+        text = f"{type(error).__name__}: {printable(message, 300)}".rstrip(": ")
+        place, shape = (type(error), _place_of(error)), _shape_of(message)
         with self._lock:
-            is_new = self._note(element_id, _kind_of(error, traced=traced), text)
+            shapes = self._shapes.setdefault(place, set()) if len(self._shapes) < MOST_GROUPS else set()
+            if len(shapes) < MOST_SHAPES:
+                shapes.add(shape)
+            is_new = self._note(element_id, (place, shape if shape in shapes else None), text)
         shown = (type(error), error, _of_user_code(error)) if traced and is_new else None
         logger.error("element %s failed: %s", printable(element_id, 60), text, exc_info=shown)
 
@@ -83,10 +96,26 @@ class Failures:
         return is_new
 
 
-def _kind_of(error: BaseException, *, traced: bool) -> Hashable:
-    """Equal for the same type of error raised at the same place; without a place, for the same text."""
-    frames = traceback.extract_tb(error.__traceback__, limit=-1) if traced else None
-    return (type(error), frames[0].filename, frames[0].lineno) if frames else (type(error), str(error)[:300])
+def _message_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - of a class of user code: whatever it raises must not end the run
+        return "its message cannot be had"
+
+
+def _shape_of(message: str) -> str:
+    """Equal for messages that differ by a name in quotes, an id or a number only."""
+    return _DETAILS.sub("#", message[:300])
+
+
+def _place_of(error: BaseException) -> tuple[str, int | None] | None:
+    """The last line outside of ours that an error came through; None for one that came through no other."""
+    places = [
+        (frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if not frame.f_globals.get("__name__", "").startswith("arkworker.")
+    ]
+    return places[-1] if places else None
 
 
 def _of_user_code(error: BaseException) -> TracebackType | None:

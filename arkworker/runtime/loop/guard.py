@@ -7,6 +7,7 @@ process.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -23,22 +24,26 @@ if TYPE_CHECKING:
     from arkworker.runtime.clock import Clock
     from arkworker.runtime.stopping import Stopping
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 # Ignored by default, and hardly anybody's; the runtime of Go interrupts itself with the same.
 INTERRUPT = signal.SIGURG
 INSISTENCE = 0.5  # seconds between interruptions of user code that does not end
-PATIENCE = 0.7  # seconds that interrupted user code has, before it is left behind
-FAREWELL = 0.7  # seconds for the last reports after that
+PATIENCE = 0.6  # seconds that interrupted user code has, before it is left behind
+TOLERANCE = 3.0  # the same, past the limit of an element: there is no hurry
+FAREWELL = 0.9  # seconds for the last reports after that, when a signal stops the run
 
 
 @dataclass(slots=True)
 class _Deadline:
-    """When user code is interrupted, when it is left behind, and the exit code then."""
+    """When user code is interrupted, when it is left behind, the exit code then, and the time for the last reports."""
 
     interrupt: float
     abandon: float
     exit_code: int
+    farewell: float
 
 
 class Guard:
@@ -49,8 +54,8 @@ class Guard:
         grace: Seconds that user code has after the first signal.
         limit: Seconds that one element may take; None for any.
         on_stop: Called at the first signal with its number, in another thread.
-        on_abandon: Called with the exit code when the run does not end in time, in another thread; the process ends
-            after it.
+        on_abandon: Called with the exit code and the seconds that are left when the run does not end in time, in
+            another thread; the process ends after it.
         clock: Tells the time.
     """
 
@@ -61,7 +66,7 @@ class Guard:
         grace: float,
         limit: float | None,
         on_stop: Callable[[int], None],
-        on_abandon: Callable[[int], None],
+        on_abandon: Callable[[int, float], None],
         clock: Clock | None = None,
     ) -> None:
         self._stopping = stopping
@@ -72,7 +77,9 @@ class Guard:
         self._clock = clock or SystemClock()
         self._main = threading.get_ident()
         self._is_main = threading.current_thread() is threading.main_thread()
+        self._process = os.getpid()
         self._in_user_code = False
+        self._has_interrupted = False
         self._stop: _Deadline | None = None
         self._element: _Deadline | None = None
         self._changed = threading.Condition()
@@ -86,7 +93,7 @@ class Guard:
             self._before = signal.signal(INTERRUPT, self._interrupt)
         self._thread.start()
         self._calling.__enter__()
-        if self._stopping.signal_number is not None:  # it came before anybody was called
+        if self._stopping.received or self._stopping.signal_number:  # it came before anybody was called
             self._begin_stop()
         return self
 
@@ -106,18 +113,38 @@ class Guard:
             Interruption: The grace time is over, or the limit was passed.
         """
         if self._limit is not None:
-            now = self._clock.now()
-            self._watch_element(_Deadline(now + self._limit, now + self._limit + PATIENCE, ExitCode.FAILED))
+            end = self._clock.now() + self._limit
+            self._watch_element(_Deadline(end, end + TOLERANCE, ExitCode.FAILED, max(FAREWELL, self._grace)))
+        self._has_interrupted = False
         try:
-            self._in_user_code = True
-            return code()
-        except Interruption:
-            self._in_user_code = False
+            return self._call(code)
+        except BaseException as error:
+            self._leave_child(error)
+            if self._has_interrupted and not isinstance(error, Interruption):
+                raise Interruption from error  # what user code made of it
             raise
         finally:
-            self._in_user_code = False
             if self._limit is not None:
                 self._watch_element(None)
+
+    def _call(self, code: Callable[[], T]) -> T:
+        try:
+            self._in_user_code = True
+            result = code()
+        finally:
+            self._in_user_code = False
+        self._leave_child(None)
+        if self._has_interrupted:
+            raise Interruption  # user code swallowed it: its work was cut all the same
+        return result
+
+    def _leave_child(self, error: BaseException | None) -> None:
+        """A child that user code forked, and that found its way back: the element is not its business."""
+        if os.getpid() != self._process:
+            if isinstance(error, Exception):
+                logger.error("a process that user code forked failed", exc_info=error)
+            code = error.code if isinstance(error, SystemExit) else int(error is not None)
+            os._exit(code if isinstance(code, int) else int(code is not None))
 
     @property
     def has_stopped(self) -> bool:
@@ -140,12 +167,13 @@ class Guard:
                 return
             number = self._stopping.received or self._stopping.signal_number or signal.SIGTERM
             end = self._clock.now() + self._grace
-            self._stop = _Deadline(end, end + PATIENCE, 128 + number)
+            self._stop = _Deadline(end, end + PATIENCE, 128 + number, FAREWELL)
             self._changed.notify_all()
         self._on_stop(number)
 
     def _interrupt(self, *_: object) -> None:
         if self._in_user_code:
+            self._has_interrupted = True
             raise Interruption
 
     def _watch(self) -> None:
@@ -164,14 +192,15 @@ class Guard:
     def _act(self, now: float) -> None:
         for deadline in self._deadlines():
             if now >= deadline.abandon:
-                self._abandon(deadline.exit_code)
+                self._abandon(deadline)
             if now >= deadline.interrupt:
                 deadline.interrupt = now + INSISTENCE
                 if self._in_user_code and self._is_main:
                     signal.pthread_kill(self._main, INTERRUPT)
 
-    def _abandon(self, exit_code: int) -> None:
-        last = threading.Thread(target=self._on_abandon, args=(exit_code,), name="farewell", daemon=True)
+    def _abandon(self, deadline: _Deadline) -> None:
+        arguments = deadline.exit_code, deadline.farewell
+        last = threading.Thread(target=self._on_abandon, args=arguments, name="farewell", daemon=True)
         last.start()
-        last.join(FAREWELL)
-        os._exit(exit_code)
+        last.join(deadline.farewell)
+        os._exit(deadline.exit_code)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_THREADS = 8
-MOST_FAILURES = 3  # of a source in a row, each after five attempts: then Arkindex is out of reach
+MOST_FAILURES = 4  # in a row, each after five attempts: then Arkindex is out of reach
 
 
 class _News(enum.Enum):
@@ -63,26 +63,29 @@ class Intake:
         self._keeping = threading.Lock()  # keeps what is ready from being handed over twice
         self._is_over = False  # nothing more is taken from the source
         self._is_stopped = False
-        self._failures = 0
+        self._failures = 0  # of the source, in a row
+        self._unreached = 0  # elements, in a row
         self._local = threading.local()
         self._threads: list[threading.Thread] = []
         self._working = 0
 
     def go_ahead(self) -> None:
         """Fetch in threads from now on; from any thread, once."""
-        if not self._ahead:
-            return
         for _ in range(self._ahead):
             self._permits.put(True)
         with self._keeping:
             if self._is_stopped:
                 return
             for number in range(min(self._ahead, MOST_THREADS)):
-                self._threads.append(threading.Thread(target=self._work, name=f"intake-{number}", daemon=True))
+                thread = threading.Thread(target=self._work, name=f"intake-{number}", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # the system has no more of them
+                    logger.warning("elements are fetched with %d threads: %s", number, error)
+                    break
+                self._threads.append(thread)
             self._working = len(self._threads)
-            self._is_ahead = True
-            for thread in self._threads:
-                thread.start()
+            self._is_ahead = self._working > 0
 
     def next(self) -> Job | None:
         """The next element for user code; None when there is none left or the run is being stopped."""
@@ -109,6 +112,11 @@ class Intake:
         self._permits.put(False)
         self._messages.put((0, _News.WAITS))  # wakes the main thread
 
+    def give_up(self, error: Exception) -> None:
+        """Take nothing more, because of an error; what is on its way or ready still goes to user code."""
+        self.error = self.error or error
+        self._is_over = True
+
     def note_wait(self) -> None:
         """The calling thread's element waits for another attempt."""
         self._messages.put((getattr(self._local, "number", 0), _News.WAITS))
@@ -130,10 +138,9 @@ class Intake:
     def _receive(self, number: int, news: Job | _News) -> None:
         if news is _News.ENDS:
             self._working -= 1
-        elif news is _News.WAITS:
-            self._waiting.add(number)
-        elif news is _News.NOTHING:
-            self._gone.add(number)
+        elif isinstance(news, _News):
+            if self._source.is_ordered:
+                (self._waiting if news is _News.WAITS else self._gone).add(number)
         else:
             self._ready[number] = news
 
@@ -161,7 +168,7 @@ class Intake:
                 self._bring()
         except BaseException as error:  # a defect of ours must end the run, not hang it
             logger.exception("the intake of elements failed")
-            self._give_up(error if isinstance(error, Exception) else RuntimeError("the intake of elements failed"))
+            self.give_up(error if isinstance(error, Exception) else RuntimeError("the intake of elements failed"))
         finally:
             self._permits.put(False)  # for the next thread
             self._messages.put((0, _News.ENDS))
@@ -178,6 +185,7 @@ class Intake:
             job = self._take()
         if job is not None:
             self._prepare(job)
+            self._note_reach(job)
         return (number, _News.NOTHING) if job is None or job.is_dropped else (number, job)
 
     def _take(self) -> Job | None:
@@ -194,16 +202,19 @@ class Intake:
                 return job
         return None
 
+    def _note_reach(self, job: Job) -> None:
+        """Elements of a list would fail to the last while Arkindex is out of reach: the run ends instead."""
+        self._unreached = self._unreached + 1 if job.is_unreached else 0
+        if self._unreached == MOST_FAILURES and job.failure is not None and not self._is_stopped:
+            logger.error("no more elements are tried: %s", job.failure)
+            self.give_up(job.failure)
+
     def _note_failure(self, error: ApiError) -> None:
         self._failures += 1
         if self._is_stopped:
             return
         if is_refusal(error) or not self._source.is_queue or self._failures >= MOST_FAILURES:
             logger.error("no more elements can be had: %s", error)
-            self._give_up(error)
+            self.give_up(error)
         else:
             logger.warning("%s; trying once more", error)
-
-    def _give_up(self, error: Exception) -> None:
-        self.error = self.error or error
-        self._is_over = True

@@ -30,6 +30,7 @@ class Job:
         is_held: Its activity is ours to end: it was claimed or started here, or may have been.
         is_taken: Another process has it.
         is_dropped: The run was stopped before anything was done about it.
+        is_unreached: No request about it got through.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Job:
     is_held: bool = False
     is_taken: bool = False
     is_dropped: bool = False
+    is_unreached: bool = False
 
 
 @dataclass(slots=True)
@@ -52,6 +54,8 @@ class Ending:
         results: What user code found, until it is published.
         is_held: Its activity is `started` as far as we know, not merely perhaps.
         uncertain: Reports so far that Arkindex may have acted upon although their answer was lost.
+        tries: How often reporting it has failed.
+        pause: How many other elements are to be reported before it is tried again.
     """
 
     id: str
@@ -60,3 +64,5 @@ class Ending:
     results: tuple[Any, ...] = ()
     is_held: bool = True
     uncertain: int = 0
+    tries: int = 0
+    pause: int = 0

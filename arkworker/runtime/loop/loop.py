@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ArkworkerError, ExitCode
@@ -67,15 +68,15 @@ class ElementLoop:
         self._pace = pace
         self._journal = journal
         self._current: Job | None = None
+        self._ending = threading.Lock()  # an element is ended once: by the main thread, or by who leaves it behind
 
     def run(self) -> None:
         """Until there are no more elements, or the run is to end."""
-        while self.ended_by is None and (job := self._intake.next()) is not None:
-            self._current = job
-            self._take(job)
-            self._current = None
-            self._progress.advance()
-            self._pace.note_element()
+        with self._progress:
+            while self.ended_by is None and (job := self._intake.next()) is not None:
+                self._take(job)
+                self._progress.advance()
+                self._pace.note_element()
 
     def dismiss(self, jobs: list[Job]) -> None:
         """End elements that user code never got, because the run ends."""
@@ -86,10 +87,11 @@ class ElementLoop:
                 self._fail(job, INTERRUPTED)
 
     def abandon(self) -> None:
-        """End the element that user code does not come back with; from another thread."""
-        job = self._current
+        """End the element that user code does not come back with; from another thread. The process ends after it."""
+        with self._ending:
+            job, self._current = self._current, None
         if job is not None:
-            self._fail(job, INTERRUPTED if self._guard.has_stopped else "time limit passed")
+            self._fail(job, self._interruption)
 
     def _take(self, job: Job) -> None:
         if job.is_taken:
@@ -102,9 +104,11 @@ class ElementLoop:
             self._process(job)
 
     def _process(self, job: Job) -> None:
+        self._current = job
         try:
             element = job.element or self._late(job.id)
         except ArkworkerError as error:
+            self._release(job)
             self._failures.add(job.id, error, traced=False)
             self._end(job, State.ERROR)
             return
@@ -115,13 +119,27 @@ class ElementLoop:
             with self._sessions() as cache:
                 results = self._guard.call(lambda: collect(self._call(element, cache)))
         except Interruption:
-            self._fail(job, INTERRUPTED if self._guard.has_stopped else "time limit passed")
+            self._release(job)
+            self._fail(job, self._interruption)
         except BaseException as error:  # noqa: BLE001 - of user code: whatever it is, it is this element's failure
+            self._release(job)
             self._failures.add(job.id, error, traced=True)
             self._end(job, State.ERROR)
             self._consider(error)
         else:
+            self._release(job)
             self._reports.submit(Ending(job.id, State.PROCESSED, element, results, is_held=True))
+
+    def _release(self, job: Job) -> None:
+        """The main thread ends this element; it stays here where another has done so, until the process ends."""
+        with self._ending:
+            is_ours, self._current = self._current is job, None
+        if not is_ours:
+            threading.Event().wait()
+
+    @property
+    def _interruption(self) -> str:
+        return INTERRUPTED if self._guard.has_stopped else "time limit passed"
 
     def _consider(self, error: BaseException) -> None:
         """`sys.exit` and Ctrl-C end the run, too; never as a success."""

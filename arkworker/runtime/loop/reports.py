@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -25,29 +26,35 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_THREADS = 4
-ROUNDS = 3  # of attempts at the reports that are still open before the process ends
+MOST_FAILURES = 4  # of reports in a row, each after five attempts: then Arkindex is out of reach
+MOST_RETRIES = 2  # in a row that fail, in one round of those that are still open before the process ends
+ROUNDS = 2
 
 
 class Reports:
     """Ends elements, each in one go: its results first, then its state. After `go_behind`, in threads of its own.
 
-    A report that fails is kept, tried again after the next one that succeeds, and once more before the process ends.
+    A report that fails is kept, tried again after later ones that succeed, less and less often, and before the process
+    ends.
 
     Args:
         activities: Where states are reported; None when they are not.
         publisher: Where results go.
         tally: Counts what became of each element.
         on_failure: Told of an element whose results could not be published.
+        on_outage: Told when one report after the other fails: more elements would only stay started.
         journal: Where it is noted what is still to be reported.
         behind: How many endings may wait; more make the main thread wait.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the parts that it connects
+    def __init__(  # noqa: PLR0913 - the parts that it connects
         self,
         activities: Activities | None,
         publisher: Publisher,
+        *,
         tally: Tally,
         on_failure: Callable[[str, Exception], None],
+        on_outage: Callable[[ApiError], None],
         journal: Journal,
         behind: int,
     ) -> None:
@@ -55,13 +62,16 @@ class Reports:
         self._publisher = publisher
         self._tally = tally
         self._on_failure = on_failure
+        self._on_outage = on_outage
         self._journal = journal
         self._behind = behind
         self._is_behind = False
         self._most_threads = min(max(1, behind), MOST_THREADS)
         self._waiting: SimpleQueue[Ending | None] = SimpleQueue()
         self._permits: SimpleQueue[bool] = SimpleQueue()  # one for each ending that may wait
+        self._open: dict[int, Ending] = {}  # submitted and not yet counted; who takes one out counts it
         self._kept: deque[Ending] = deque()
+        self._failures = 0  # of reports in a row
         self._threads: list[threading.Thread] = []
 
     def go_behind(self) -> None:
@@ -72,46 +82,54 @@ class Reports:
 
     def submit(self, ending: Ending) -> None:
         """End an element, or leave it to a thread of ours; waits while too many are waiting."""
+        self._open[id(ending)] = ending
         if self._activities is None and not ending.results:
-            self._tally.settle(ending.state)
+            self._count(ending, ending.state)
             return
         self._note(ending)
         if not self._is_behind:
-            self._finish_safely(ending)
-        else:
-            self._permits.get()
-            if len(self._threads) < self._most_threads and (not self._threads or not self._waiting.empty()):
-                self._start_thread()
+            self._finish(ending)
+            return
+        self._permits.get()
+        if len(self._threads) < self._most_threads and (not self._threads or not self._waiting.empty()):
+            self._start_thread()
+        if self._threads:
             self._waiting.put(ending)
+        else:
+            self._permits.put(True)
+            self._finish(ending)
 
-    def close(self) -> None:
-        """Try all that is left, and count what cannot be reported as uncertain."""
+    def close(self, *, rounds: int = ROUNDS, within: float | None = None) -> None:
+        """Try all that is left, and count what cannot be reported as uncertain.
+
+        Args:
+            rounds: Of attempts at what is still open then.
+            within: Seconds; None for as long as it takes.
+        """
+        end = None if within is None else time.monotonic() + within
         for _ in self._threads:
             self._waiting.put(None)
         for thread in self._threads:
-            thread.join()
-        for _ in range(ROUNDS):
-            self._try_kept(len(self._kept))
-        for ending in self._kept:
+            thread.join(None if end is None else max(0.0, end - time.monotonic()))
+        for _ in range(rounds):
+            self._retry_all()
+        for ending in tuple(self._open.values()):
             self._lose(ending, "its state could not be reported")
-        self._kept.clear()
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._work, name=f"reports-{len(self._threads) + 1}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no more of them
+            logger.warning("elements are reported with %d threads: %s", len(self._threads), error)
+            self._most_threads = len(self._threads)
+        else:
+            self._threads.append(thread)
 
     def _work(self) -> None:
         while (ending := self._waiting.get()) is not None:
             self._permits.put(True)
-            self._finish_safely(ending)
-
-    def _finish_safely(self, ending: Ending) -> None:
-        try:
             self._finish(ending)
-        except Exception:  # a defect of ours must not stop the reports of other elements
-            logger.exception("element %s: its end could not be reported", printable(ending.id, 60))
-            self._tally.count("uncertain")
 
     def _finish(self, ending: Ending) -> None:
         if ending.results and ending.element is not None:
@@ -123,44 +141,76 @@ class Reports:
         ending.element, ending.results = None, ()
         self._note(ending)
         if self._report(ending):
-            self._try_kept(1)
+            self._retry_one()
         else:
             self._kept.append(ending)
 
     def _report(self, ending: Ending) -> bool:
         """Report a state; False when it should be tried again."""
-        if self._activities is not None:
-            try:
+        try:
+            if self._activities is not None:
                 self._activities.end(ending.id, ending.state, uncertain=ending.uncertain)
-            except ApiError as error:
-                ending.uncertain += error.uncertain
-                if not is_refusal(error):
-                    logger.warning("element %s: %s; trying again later", printable(ending.id, 60), error)
-                    return False
+        except ApiError as error:
+            ending.uncertain += error.uncertain
+            if is_refusal(error):
                 self._lose(ending, str(error))
                 return True
-        self._tally.settle(ending.state)
+            logger.warning("element %s: %s; trying again later", printable(ending.id, 60), error)
+            self._note_failure(ending, error)
+            return False
+        except Exception:  # a defect of ours must not stop the reports of other elements
+            logger.exception("element %s: its end could not be reported", printable(ending.id, 60))
+            return False
+        self._failures = 0
+        self._count(ending, ending.state)
         self._journal.forget(ending.id)
         return True
+
+    def _note_failure(self, ending: Ending, error: ApiError) -> None:
+        ending.tries += 1
+        self._failures += ending.tries == 1  # one element alone is no outage
+        if ending.tries == 1 and self._failures == MOST_FAILURES:
+            self._on_outage(error)
 
     def _note(self, ending: Ending) -> None:
         """What the next run of this task is to report if this one is killed; nothing while results are on their way."""
         if self._activities is not None and not ending.results:
             self._journal.note(ending.id, Stage.PROCESSED if ending.state is State.PROCESSED else Stage.ERROR)
 
-    def _try_kept(self, number: int) -> None:
-        for _ in range(number):
+    def _retry_one(self) -> None:
+        """After a success, the report that was kept first; one that keeps failing waits for more and more of them."""
+        try:
+            ending = self._kept.popleft()
+        except IndexError:
+            return
+        ending.pause -= 1
+        if ending.pause >= 0 or not self._report(ending):
+            if ending.pause < 0:
+                ending.pause = 2**ending.tries
+            self._kept.append(ending)
+
+    def _retry_all(self) -> None:
+        failures = 0  # in a row: after two, the others are left to the next round
+        for _ in range(len(self._kept)):
             try:
                 ending = self._kept.popleft()
             except IndexError:  # another thread was faster
                 return
-            if not self._report(ending):
-                self._kept.append(ending)
+            if self._report(ending):
+                failures = 0
+                continue
+            self._kept.append(ending)
+            failures += 1
+            if failures == MOST_RETRIES:
                 return
 
     def _lose(self, ending: Ending, reason: str) -> None:
-        if ending.is_held:
+        if not ending.is_held:
+            self._count(ending, State.ERROR)
+        elif self._open.pop(id(ending), None) is not None:
             logger.error("element %s stays started on Arkindex: %s", printable(ending.id, 60), reason)
             self._tally.count("uncertain")
-        else:
-            self._tally.settle(State.ERROR)
+
+    def _count(self, ending: Ending, state: State) -> None:
+        if self._open.pop(id(ending), None) is not None:
+            self._tally.settle(state)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arkworker.element import Element
-from arkworker.errors import ApiError
+from arkworker.errors import ApiContentError, ApiError
+from arkworker.runtime.loop.activities import is_refusal
 from arkworker.runtime.loop.journal import Stage
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +48,7 @@ class Retrieval:
         if not job.is_held and self.is_stopped():
             job.is_dropped = True
             return
+        job.is_unreached = not job.is_held
         try:
             if not job.is_held and self.activities is not None and not self._start(job, self.activities):
                 return
@@ -53,21 +56,26 @@ class Retrieval:
                 self.journal.note(job.id, Stage.HELD)
             if not self.is_stopped() and not self.is_late:
                 job.element = self.retrieve(job.id, job.answer)
+            job.is_unreached = False
         except ApiError as error:
+            job.is_unreached = job.is_unreached and not (is_refusal(error) or isinstance(error, ApiContentError))
             if not self.is_stopped():
                 job.failure = error
         except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this element alone
-            job.failure = error
+            job.is_unreached, job.failure = False, error
 
     def retrieve(self, element_id: str, answer: Any = None) -> Element:
         """The element, from an answer that is there already or from Arkindex.
 
         Raises:
-            ApiError: It cannot be had.
+            ApiError: It cannot be had, or another came in its place.
         """
         if answer is None:
             answer = self.client.request(RETRIEVE, id=element_id)
-        return Element.from_api(answer).bind(self.opener)
+        element = Element.from_api(answer)
+        if _plain(element.id) != _plain(element_id):
+            raise ApiContentError(RETRIEVE, f"the answer is another element, {printable(element.id, 60)}", status=200)
+        return element.bind(self.opener)
 
     def _start(self, job: Job, activities: Activities) -> bool:
         """Report the start; False when there is nothing more to do here."""
@@ -79,5 +87,10 @@ class Retrieval:
                 job.is_dropped = True
                 return False
             raise
-        job.is_taken = not job.is_held
+        job.is_taken, job.is_unreached = not job.is_held, False
         return job.is_held
+
+
+def _plain(element_id: str) -> str:
+    """An id however it is written: with or without dashes, in whatever case."""
+    return element_id.replace("-", "").lower()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import signal
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,7 @@ from arkworker.runtime.clock import SystemClock
 from arkworker.runtime.loop import cached, outcome
 from arkworker.runtime.loop.activities import Activities
 from arkworker.runtime.loop.choosing import Choice
-from arkworker.runtime.loop.clients import Clients
+from arkworker.runtime.loop.clients import CUT, Clients
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.guard import Guard
 from arkworker.runtime.loop.intake import Intake
@@ -20,7 +22,7 @@ from arkworker.runtime.loop.loop import ElementLoop
 from arkworker.runtime.loop.openers import LateOpener
 from arkworker.runtime.loop.pace import Pace
 from arkworker.runtime.loop.progress import Progress
-from arkworker.runtime.loop.reports import Reports
+from arkworker.runtime.loop.reports import ROUNDS, Reports
 from arkworker.runtime.loop.retrieval import Retrieval
 from arkworker.runtime.loop.sources import Resumed
 from arkworker.runtime.loop.tally import Summary, Tally, exit_code_of
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from arkworker.runtime.loop.sources import Source
     from arkworker.runtime.publishing import Publisher
 
+logger = logging.getLogger(__name__)
+
+RECORDING = 0.2  # seconds for the summary, when the process ends at a given moment
 #: Modes in which Arkindex keeps no activities.
 WITHOUT_ACTIVITIES = frozenset({"dataset", "export"})
 
@@ -117,10 +122,11 @@ class _ElementRun:
         self._reports = Reports(
             self._activities(clients.reports),
             publisher,
-            self._tally,
-            lambda element_id, error: self._failures.add(element_id, error, traced=False),
-            self._journal,
-            settings.prefetch,
+            tally=self._tally,
+            on_failure=lambda element_id, error: self._failures.add(element_id, error, traced=False),
+            on_outage=self._intake.give_up,
+            journal=self._journal,
+            behind=settings.prefetch,
         )
         self._guard = Guard(
             run.stopping,
@@ -155,6 +161,11 @@ class _ElementRun:
             try:
                 self._loop.finish(self._found)
                 self._loop.run()
+            except KeyboardInterrupt:  # of a handler that user code has put there
+                self._loop.ended_by = 128 + signal.SIGINT
+            except Exception as error:
+                logger.exception("the run over elements failed")
+                self._intake.give_up(error)
             finally:
                 self._pace.stop()
                 self._end()
@@ -170,7 +181,7 @@ class _ElementRun:
         if self._loop.ended_by is not None:
             self._stop(self._loop.ended_by)
         self._dismiss()
-        self._reports.close()
+        self._reports.close(rounds=1 if self._intake.error else ROUNDS)
 
     def _dismiss(self) -> None:
         with self._dismissing:
@@ -184,13 +195,14 @@ class _ElementRun:
         # At once, in a thread: user code may take all of the grace time, and whoever sent the signal may not wait.
         threading.Thread(target=self._dismiss, name="dismissal", daemon=True).start()
 
-    def _abandon(self, exit_code: int) -> None:
+    def _abandon(self, exit_code: int, seconds: float) -> None:
         """User code does not come back: end its element and all others from here; the process ends after it."""
+        end = self._clock.now() + seconds - RECORDING
         self._stop(exit_code)
-        self._clients.end_reports_soon()
+        self._clients.end_reports_after(end - CUT / 2 - self._clock.now())
         self._loop.abandon()
         self._dismiss()
-        self._reports.close()
+        self._reports.close(rounds=1, within=end - self._clock.now())
         outcome.record(self._summary(exit_code), self._failures, self._run.settings.summary)
 
     def _ended_by(self) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from element_runs import Trial, trial
@@ -26,7 +26,7 @@ def ten(tmp_path: Path) -> Iterator[Trial]:
         yield made
 
 
-def run(made: Trial, *flags: str, **variables: str) -> Ended:
+def run(made: Trial, *flags: str, **variables: Any) -> Ended:
     return made.start(*flags, **variables).wait()
 
 

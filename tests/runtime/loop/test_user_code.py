@@ -1,0 +1,76 @@
+"""User code that does what it should not, in real processes."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+from typing import TYPE_CHECKING
+
+import pytest
+from element_runs import trial
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SWALLOWED = {
+    "and returns": "try: time.sleep(60)\nexcept BaseException: pass",
+    "and raises another": "try: time.sleep(60)\nexcept BaseException: raise KeyError('mine')",
+}
+
+
+@pytest.mark.parametrize("hook", SWALLOWED.values(), ids=SWALLOWED)
+def test_swallows_the_interruption(tmp_path: Path, hook: str) -> None:
+    """What was cut by the end of the grace time is no success, whatever user code makes of it."""
+    with trial(tmp_path, 3) as made:
+        process = made.start("--grace", "0.1", HOOK=hook)
+        made.wait_for("StartWorkerActivity", 3)
+
+        process.signal()
+        ended = process.wait()
+
+        assert (ended.code, dict(made.states)) == (143, {"error": 3}), ended
+        assert "interrupted" in ended.log
+
+
+def test_exception_without_a_message(tmp_path: Path) -> None:
+    """An exception that cannot even be shown fails its element alone."""
+    hook = "class E(Exception):\n def __str__(self): raise RuntimeError\nif element.name.endswith('2'): raise E"
+    with trial(tmp_path, 3) as made:
+        ended = made.start(HOOK=hook).wait()
+
+        assert (ended.code, dict(made.states)) == (0, {"processed": 2, "error": 1}), ended
+        assert "failed: once E: its message cannot be had" in ended.log
+
+
+@pytest.mark.parametrize("way", ["pass", "raise SystemExit(3)", "raise ValueError"])
+def test_forks(tmp_path: Path, way: str) -> None:
+    """A forked child that comes back from user code reports nothing: its parent does."""
+    hook = f"pid = os.fork()\nif pid == 0:\n {way}\nelse:\n os.waitpid(pid, 0)"
+    with trial(tmp_path, 3) as made:
+        ended = made.start(HOOK=hook).wait()
+
+        assert (ended.code, ended.summary["processed"]) == (0, 3), ended
+        assert [made.emulator.ledger.history(element)[1:] for element in made.elements] == [
+            ["started", "processed"]
+        ] * 3
+
+
+def test_bar_on_a_terminal(tmp_path: Path) -> None:
+    """On a terminal a bar shows the progress, and the log goes on above it."""
+    with trial(tmp_path, 3) as made:
+        reader, writer = pty.openpty()
+        process = made.start("--elements-list", made.write_list(), HOOK="time.sleep(0.3)", TERM="xterm", stream=writer)
+        os.close(writer)
+        shown = b""
+        while select.select([reader], [], [], 30)[0]:
+            try:
+                shown += os.read(reader, 65536)
+            except OSError:  # the other side has closed
+                break
+        os.close(reader)
+
+        assert process.wait().code == 0, shown
+    assert re.search(rb"1/3\b.*0 failed", shown), shown
+    assert b"3 processed, 0 failed" in shown
