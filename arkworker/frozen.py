@@ -73,9 +73,12 @@ class FrozenSet(set[Any]):
         return self
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
 def freeze(value: Any) -> Any:
     """The same value, frozen to the bottom: lists, dicts, sets, and what is in tuples, models and dataclasses."""
-    if isinstance(value, (FrozenList, FrozenDict, FrozenSet)):
+    if isinstance(value, (FrozenList, FrozenDict, FrozenSet)) or type(value) in _PLAIN:
         return value
     if isinstance(value, dict):
         return FrozenDict({key: freeze(item) for key, item in value.items()})

@@ -3,6 +3,24 @@
 from arkworker.element.model import Element
 from arkworker.element.options import ImageOptions, OpensImages
 from arkworker.element.orientation import Orientation
+from arkworker.element.reading import Query, ReadsElements, Source
 from arkworker.element.records import Corpus, Image, ImageServer, Zone
+from arkworker.element.stored import StoredClassification, StoredEntity, StoredMetadata, StoredTranscription
 
-__all__ = ["Corpus", "Element", "Image", "ImageOptions", "ImageServer", "OpensImages", "Orientation", "Zone"]
+__all__ = [
+    "Corpus",
+    "Element",
+    "Image",
+    "ImageOptions",
+    "ImageServer",
+    "OpensImages",
+    "Orientation",
+    "Query",
+    "ReadsElements",
+    "Source",
+    "StoredClassification",
+    "StoredEntity",
+    "StoredMetadata",
+    "StoredTranscription",
+    "Zone",
+]

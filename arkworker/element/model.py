@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import PrivateAttr, ValidationError, model_validator
 
+from arkworker.element.mistakes import first_problem, named
 from arkworker.element.options import ImageOptions, OpensImages
 from arkworker.element.orientation import Orientation, apply_orientation, revert_orientation
-from arkworker.element.records import Corpus, Image, Record, Zone
+from arkworker.element.readable import Readable
+from arkworker.element.records import Corpus, Image, Zone  # noqa: TC001 -- pydantic reads the annotations
 from arkworker.element.shapes import from_cache_row, gather
 from arkworker.element.temporary import saved_image
 from arkworker.errors import ApiContentError, CacheError, ImageError
@@ -22,16 +24,19 @@ if TYPE_CHECKING:
 
     import PIL.Image
 
+    from arkworker.element.reading import ReadsElements
 
-class Element(Record):
+
+class Element(Readable):
     """An element, from any answer of the API that describes one, or from a row of the cache.
 
     It is data alone. `open_image` hands over to the opener that the runner bound with `bind`, or to one that needs no
-    API; the opener takes no part in comparing, hashing, pickling or copying.
+    API, and `children` and its like to the reader; both take no part in comparing, hashing or pickling.
 
     Attributes:
         type: The slug of its type; None where the answer has only `type_id`.
         rotation_angle: Degrees, clockwise, applied after mirroring.
+        worker_run_id: The worker run that made it; None for one made by hand, or where the answer does not say.
     """
 
     id: str
@@ -45,6 +50,7 @@ class Element(Record):
     confidence: float | None = None
     created: str | None = None
     thumbnail_url: str | None = None
+    worker_run_id: str | None = None
 
     _opener: OpensImages | None = PrivateAttr(default=None)
 
@@ -63,11 +69,13 @@ class Element(Record):
         try:
             return cls.model_validate(answer)
         except ValidationError as error:
-            raise ApiContentError(operation, _first_problem(answer, error)) from None
+            raise ApiContentError(operation, first_problem("element", answer, error)) from None
 
     @classmethod
-    def from_cache(cls, row: Mapping[str, Any], image: Mapping[str, Any] | None = None) -> Self:
+    def from_cache(cls, row: Mapping[str, Any], image: Mapping[str, Any] | Image | None = None) -> Self:
         """The element of a row of the cache's table `elements`, with its row of `images`, by column names.
+
+        One image of many elements may be given as such.
 
         Raises:
             CacheError: The row describes no element.
@@ -75,9 +83,9 @@ class Element(Record):
         try:
             return cls.model_validate(from_cache_row(row, image))
         except ValidationError as error:
-            raise CacheError("cache", _first_problem(row, error)) from None
+            raise CacheError("cache", first_problem("element", row, error)) from None
         except ValueError as error:
-            raise CacheError("cache", f"{_named(row)}: {error}") from None
+            raise CacheError("cache", f"{named('element', row)}: {error}") from None
 
     @property
     def polygon(self) -> Polygon:
@@ -207,10 +215,13 @@ class Element(Record):
         """
         return saved_image(lambda: self.open_image(extension=extension, **options), extension)
 
-    def bind(self, opener: OpensImages) -> Self:
-        """The same element, whose images are opened by `opener`."""
+    def bind(self, opener: OpensImages | None = None, reader: ReadsElements | None = None) -> Self:
+        """The same element, whose images are opened by `opener`, and about which `reader` is asked.
+
+        What is left out stays as it is.
+        """
         bound = self.model_copy()
-        bound._opener = opener  # noqa: SLF001 -- its own
+        bound._opener, bound._reader = opener or self._opener, reader or self._reader  # noqa: SLF001 -- its own
         return bound
 
     @property
@@ -237,7 +248,7 @@ class Element(Record):
         return hash(self.id)
 
     def __getstate__(self) -> dict[Any, Any]:
-        return super().__getstate__() | {"__pydantic_private__": {"_opener": None}}
+        return super().__getstate__() | {"__pydantic_private__": {"_opener": None, "_reader": None}}
 
 
 def _default_opener() -> OpensImages:
@@ -248,16 +259,3 @@ def _default_opener() -> OpensImages:
             raise ImageError("opening images needs Pillow: pip install 'arkworker[image]'") from None
         raise
     return default_opener()
-
-
-def _named(answer: Any) -> str:
-    identifier = answer.get("id") if isinstance(answer, Mapping) else None
-    return f"element {printable(str(identifier), 60)}" if identifier else "element without id"
-
-
-def _first_problem(answer: Any, error: ValidationError) -> str:
-    """One line: the first field that is wrong, and how many more are."""
-    problems = error.errors(include_url=False, include_context=False, include_input=False)
-    place = printable(".".join(str(part) for part in problems[0]["loc"]) or "the answer", 80)
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{_named(answer)}: {place}: {problems[0]['msg'].removeprefix('Value error, ')}{more}"

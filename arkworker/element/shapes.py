@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from arkworker.element.records import Image
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -21,6 +23,8 @@ def gather(answer: Mapping[str, Any]) -> dict[str, Any]:
         values["corpus"] = {"id": corpus}
     if isinstance(kind, dict):
         values["type"] = kind.get("slug")
+    if isinstance(values.get("worker_run"), dict):
+        values.setdefault("worker_run_id", values["worker_run"].get("id"))
     if values.get("zone") is None and (zone := _flat_zone(values)):
         values["zone"] = zone
     return values
@@ -38,7 +42,7 @@ def _flat_zone(values: dict[str, Any]) -> dict[str, Any]:
     return {"polygon": values.pop("polygon", None), "image": image} if image else {}
 
 
-def from_cache_row(row: Mapping[str, Any], image: Mapping[str, Any] | None) -> dict[str, Any]:
+def from_cache_row(row: Mapping[str, Any], image: Mapping[str, Any] | Image | None) -> dict[str, Any]:
     """A row of the cache's table `elements`, with its row of `images`, as an answer of the API.
 
     Raises:
@@ -48,11 +52,15 @@ def from_cache_row(row: Mapping[str, Any], image: Mapping[str, Any] | None) -> d
     polygon = values.pop("polygon", None)
     values.pop("image_id", None)
     if image is not None:
-        server = {"version": image.get("version")}
-        picture = {key: image.get(key) for key in ("url", "width", "height")}
-        picture |= {"id": _with_dashes(image.get("id")), "server": server}
+        picture = image if isinstance(image, Image) else from_cache_image(image)
         values["zone"] = {"polygon": _decoded(polygon), "image": picture}
     return values
+
+
+def from_cache_image(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the cache's table `images`, as the image of an answer of the API."""
+    picture = {key: row.get(key) for key in ("url", "width", "height")}
+    return picture | {"id": _with_dashes(row.get("id")), "server": {"version": row.get("version")}}
 
 
 def _decoded(polygon: Any) -> Any:

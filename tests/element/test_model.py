@@ -38,7 +38,7 @@ ANSWER = {
     "rotation_angle": 90,
     "mirrored": True,
     "confidence": 0.5,
-    "metadata": [{"name": "date", "value": [1, 2]}],
+    "notes": [{"name": "date", "value": [1, 2]}],
     "has_children": {"lines": [1]},
 }
 
@@ -69,7 +69,7 @@ def test_an_answer_is_typed() -> None:
 
 def test_unknown_fields_are_kept() -> None:
     """What this release does not know stays an attribute."""
-    assert Element.from_api(ANSWER).metadata == [{"name": "date", "value": [1, 2]}]  # type: ignore[attr-defined]
+    assert Element.from_api(ANSWER).notes == [{"name": "date", "value": [1, 2]}]  # type: ignore[attr-defined]
 
 
 def test_an_element_is_frozen_to_the_bottom() -> None:
@@ -81,11 +81,11 @@ def test_an_element_is_frozen_to_the_bottom() -> None:
     with pytest.raises(ValueError, match="frozen"):
         element.zone.image.url = "x"
     with pytest.raises(TypeError):
-        element.metadata.append(1)
+        element.notes.append(1)
     with pytest.raises(TypeError):
-        element.metadata[0]["value"][0] = 3
+        element.notes[0]["value"][0] = 3
     with pytest.raises(TypeError):
-        element.model_extra["metadata"] = 1
+        element.model_extra["notes"] = 1
     with pytest.raises(TypeError):
         element.has_children["lines"] += [2]
 
@@ -94,7 +94,7 @@ def test_the_answer_that_it_came_from_has_no_hold_on_it() -> None:
     """Changing the answer afterwards changes nothing."""
     answer = copy.deepcopy(ANSWER)
     element = Element.from_api(answer)
-    answer["metadata"][0]["value"].append(3)  # type: ignore[index]
+    answer["notes"][0]["value"].append(3)  # type: ignore[index]
     answer["zone"]["polygon"][0][0] = 9  # type: ignore[index]
 
     assert element == Element.from_api(ANSWER)
@@ -247,7 +247,7 @@ def test_a_row_of_the_cache_is_an_element() -> None:
     assert element.zone is not None
     assert element.zone.image is not None
     assert (element.zone.image.id, element.zone.image.url) == (IMAGE["id"], IMAGE["url"])
-    assert element.worker_run_id == IMAGE["id"]  # type: ignore[attr-defined]
+    assert element.worker_run_id == IMAGE["id"]
 
 
 def test_a_row_without_image_has_no_zone() -> None:

@@ -1,0 +1,88 @@
+"""The elements of one run: found by their id, and bound to what opens their images and reads what belongs to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from arkworker.errors import ArkworkerError
+from arkworker.runtime.reading.openers import LateOpener
+from arkworker.runtime.reading.reader import Reader
+from arkworker.runtime.reading.remote import RETRIEVE, RemoteReader
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from arkworker.element import Element
+    from arkworker.runtime.client import Client
+    from arkworker.runtime.reading.cached import CacheReader
+    from arkworker.runtime.reading.sessions import Sessions
+
+
+class ElementAccess:
+    """What a run knows of elements.
+
+    Args:
+        api: Gives the client of the run.
+        sessions: Gives the sessions of the cache while it is open; None for a worker without one.
+        is_reachable: Whether somebody said where Arkindex is.
+        local_files: Whether the address of an image may be a path.
+    """
+
+    def __init__(
+        self,
+        api: Callable[[], Client],
+        sessions: Callable[[], Sessions | None],
+        *,
+        is_reachable: bool,
+        local_files: bool,
+    ) -> None:
+        self._api = api
+        self._sessions = sessions
+        self._is_reachable = is_reachable
+        self._remote = RemoteReader(api)
+        self._opener = LateOpener(self._refresh, local_files=local_files)
+        self._reader = Reader(self._remote, self._find_cache, is_reachable=is_reachable, bind=self.bind)
+
+    def bind(self, element: Element) -> Element:
+        """The same element, as one of this run."""
+        return element.bind(self._opener, self._reader)
+
+    def find_cached(self, element_id: str) -> Element | None:
+        """The element of that id from the cache; None when that does not have it.
+
+        Raises:
+            CacheError: Its row describes no element.
+        """
+        cache = self._find_cache()
+        found = cache.element(element_id) if cache is not None else None
+        return self.bind(found) if found is not None else None
+
+    def retrieve(self, element_id: str) -> Element:
+        """The element of that id, from the cache where that has it, else from Arkindex.
+
+        Raises:
+            ApiError, CacheError: It cannot be had.
+            ArkworkerError: It is not in the cache, and nobody said where Arkindex is.
+        """
+        found = self.find_cached(element_id)
+        if found is not None:
+            return found
+        if not self._is_reachable:
+            before = "it is not in the cache, and " if self._sessions() is not None else ""
+            raise ArkworkerError(
+                f"element {printable(element_id, 60)}: {before}nobody said where Arkindex is; set ARKINDEX_API_URL"
+            )
+        return self.bind(self._remote.element(element_id))
+
+    def _find_cache(self) -> CacheReader | None:
+        sessions = self._sessions()
+        if sessions is None:
+            return None
+        from arkworker.runtime.reading.cached import CacheReader  # it imports SQLAlchemy
+
+        return CacheReader(sessions)
+
+    def _refresh(self, element_id: str) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self._api().request(RETRIEVE, id=element_id)
+        return answer

@@ -1,0 +1,129 @@
+"""Who is asked about an element: the cache where it knows the element, else the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from arkworker.errors import ArkworkerError
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from arkworker.element import (
+        Element,
+        Query,
+        StoredClassification,
+        StoredEntity,
+        StoredMetadata,
+        StoredTranscription,
+    )
+    from arkworker.runtime.reading.cached import CacheReader
+    from arkworker.runtime.reading.remote import RemoteReader
+
+T = TypeVar("T")
+
+
+class Reader:
+    """Reads for the elements of one run.
+
+    Args:
+        remote: Reads from the API.
+        find_cache: Gives the cache, while the worker has one.
+        is_reachable: Whether somebody said where Arkindex is.
+        bind: Binds an element that was found to the run.
+    """
+
+    def __init__(
+        self,
+        remote: RemoteReader,
+        find_cache: Callable[[], CacheReader | None],
+        *,
+        is_reachable: bool,
+        bind: Callable[[Element], Element],
+    ) -> None:
+        self._remote = remote
+        self._find_cache = find_cache
+        self._is_reachable = is_reachable
+        self._bind = bind
+
+    def children(self, element: Element, query: Query) -> Iterator[Element]:
+        """As `ReadsElements`, and so are the others."""
+        found = self._read(
+            f"children of element {printable(element.id, 60)}",
+            query,
+            lambda cache: cache.children(element, query),
+            lambda cache: cache.knows(element.id),
+            lambda: self._remote.children(element, query),
+        )
+        return map(self._bind, found)
+
+    def parents(self, element: Element, query: Query) -> Iterator[Element]:
+        def knows(cache: CacheReader) -> bool:
+            # A row without a parent says little: the elements that a process begins with have none there.
+            return cache.knows_parents(element.id) or (not self._is_reachable and cache.knows(element.id))
+
+        found = self._read(
+            f"parents of element {printable(element.id, 60)}",
+            query,
+            lambda cache: cache.parents(element, query),
+            knows,
+            lambda: self._remote.parents(element, query),
+        )
+        return map(self._bind, found)
+
+    def transcriptions(self, element: Element, query: Query) -> Iterator[StoredTranscription]:
+        found = self._read(
+            f"transcriptions of element {printable(element.id, 60)}",
+            query,
+            lambda cache: cache.transcriptions(element, query),
+            lambda cache: cache.knows(element.id),
+            lambda: self._remote.transcriptions(element, query),
+        )
+        return (transcription.bind(self) for transcription in found)
+
+    def classifications(self, element: Element, query: Query) -> Iterator[StoredClassification]:
+        return self._read(
+            f"classifications of element {printable(element.id, 60)}",
+            query,
+            lambda cache: cache.classifications(element, query),
+            lambda cache: cache.knows(element.id),
+            lambda: self._remote.classifications(element, query),
+        )
+
+    def metadata(self, element: Element, *, load_parents: bool) -> Iterator[StoredMetadata]:
+        what = f"metadata of element {printable(element.id, 60)}"
+        return self._ask(what, "", lambda: self._remote.metadata(element, load_parents=load_parents))
+
+    def entities(self, transcription: StoredTranscription, query: Query) -> Iterator[StoredEntity]:
+        return self._read(
+            f"entities of transcription {printable(transcription.id, 60)}",
+            query,
+            lambda cache: cache.entities(transcription, query),
+            lambda cache: cache.knows_transcription(transcription.id),
+            lambda: self._remote.entities(transcription, query),
+        )
+
+    def _read(
+        self,
+        what: str,
+        query: Query,
+        cached: Callable[[CacheReader], Iterator[T]],
+        knows: Callable[[CacheReader], bool],
+        remote: Callable[[], Iterator[T]],
+    ) -> Iterator[T]:
+        cache = None if query.source == "api" or query.name is not None else self._find_cache()
+        if query.source == "cache" and cache is None:
+            raise ArkworkerError(f"{what}: this worker has no cache; set uses_cache = True on its class")
+        is_found = False
+        for item in cached(cache) if cache is not None else ():
+            is_found = True
+            yield item
+        if is_found or (cache is not None and (query.source == "cache" or knows(cache))):
+            return
+        yield from self._ask(what, "the cache does not know it, and " if cache is not None else "", remote)
+
+    def _ask(self, what: str, before: str, remote: Callable[[], Iterator[T]]) -> Iterator[T]:
+        if not self._is_reachable:
+            raise ArkworkerError(f"{what}: {before}nobody said where Arkindex is; set ARKINDEX_API_URL")
+        yield from remote()

@@ -1,0 +1,58 @@
+"""What elements know of a run: an Arkindex, a cache, both or none."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from arkworker.element import Element
+from arkworker.runtime.cache import session_scope
+from arkworker.runtime.client import Client, Connection
+from arkworker.runtime.reading.access import ElementAccess
+from arkworker.runtime.reading.sessions import Sessions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import Engine
+
+    from arkworker.testing.emulator import Emulator
+
+
+@dataclass
+class Run:
+    """A run.
+
+    Attributes:
+        access: Its elements.
+        sessions: Of its cache; calling it opens one, as for user code.
+    """
+
+    access: ElementAccess
+    sessions: Any
+
+    def element(self, element_id: str, **values: Any) -> Element:
+        """An element of this run, of which no more is known."""
+        return self.access.bind(Element(id=element_id, **values))
+
+
+@contextmanager
+def run_with(emulator: Emulator | None = None, engine: Engine | None = None) -> Iterator[Run]:
+    """A run that knows what is given; a run without an Arkindex fails when it wants a client."""
+    client = Client(Connection(url=emulator.url, token=emulator.token)) if emulator else None
+    sessions = Sessions(partial(session_scope, engine)) if engine else None
+
+    def find_client() -> Client:
+        return client if client is not None else _refuse()
+
+    yield Run(
+        ElementAccess(find_client, lambda: sessions, is_reachable=client is not None, local_files=False), sessions
+    )
+    if client is not None:
+        client.close()
+
+
+def _refuse() -> NoReturn:
+    raise AssertionError("a client is wanted although nobody said where Arkindex is")
