@@ -56,7 +56,7 @@ exit codes:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The console command `arkworker`."""
-    sys.exit(invoke(sys.argv[1:] if argv is None else argv))
+    _leave(invoke(sys.argv[1:] if argv is None else argv))
 
 
 def run_worker(worker: type[Worker[Any]], argv: Sequence[str]) -> NoReturn:
@@ -65,7 +65,15 @@ def run_worker(worker: type[Worker[Any]], argv: Sequence[str]) -> NoReturn:
     from arkworker.runtime.target import as_worker
 
     target = f"{worker.__module__}:{worker.__qualname__}"
-    sys.exit(guarded(lambda stopping: _run_made(as_worker(worker, target), target, argv, stopping), argv, target))
+    _leave(guarded(lambda stopping: _run_made(as_worker(worker, target), target, argv, stopping), argv, target))
+
+
+def _leave(code: int) -> NoReturn:
+    if code > 128:
+        from arkworker.cli.leaving import leave
+
+        leave(code)
+    sys.exit(code)
 
 
 def _run_made(worker: Worker[Any], target: str, argv: Sequence[str], stopping: Stopping) -> int:

@@ -64,6 +64,8 @@ class Stopping:
             os.write(self._writer, _END)  # not the end of the pipe: a child may hold it open
             os.close(self._writer)
             self._thread.join()
+            if self.signal_number is not None and self.received is None:
+                self._act(self.signal_number, 1)  # the main thread was faster
 
     @contextmanager
     def interruptible(self, *, although_stopped: bool = False) -> Iterator[None]:
@@ -98,6 +100,10 @@ class Stopping:
             yield
         finally:
             self._callbacks.remove(callback)
+
+    def call_at_stop(self, callback: Callable[[], None]) -> None:
+        """Call a function, from a thread, at a first signal that comes from now on until the end of the process."""
+        self._callbacks.append(callback)
 
     def check(self) -> None:
         """A safe point.

@@ -90,6 +90,10 @@ class Trial:
         """Until that many calls of an operation have come."""
         wait_until(lambda: len(self.emulator.ledger.calls(operation)) >= count)
 
+    def wait_for_file(self, name: str) -> None:
+        """Until a worker has made it."""
+        wait_until((self.folder / name).exists)
+
     @property
     def states(self) -> Counter[str]:
         return Counter(self.emulator.activity_states(self.run).values())

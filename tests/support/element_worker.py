@@ -17,6 +17,7 @@ WORK = float(os.environ.get("WORK", "0"))  # seconds on each element
 WAITS = float(os.environ.get("WAITS", "0.001"))
 LOG = os.environ.get("USER_LOG")
 HOOK = os.environ.get("HOOK", "pass")  # code to run for each element
+TEARDOWN = os.environ.get("TEARDOWN", "pass")
 
 
 class W(ElementsWorker):
@@ -36,6 +37,7 @@ class W(ElementsWorker):
     def teardown(self, context: Any) -> None:  # noqa: ARG002 - the hook's signature
         if LOG:
             Path(LOG).with_suffix(".teardown").touch()
+        exec(TEARDOWN)
 
 
 def _shorten_waits() -> None:

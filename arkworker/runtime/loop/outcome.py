@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import threading
+import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arkworker.errors import ArkworkerError, ConfigurationError, ExitCode, Problem
+from arkworker.runtime.loop.tally import Summary, Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from arkworker.runtime.loop.failures import Failures
-    from arkworker.runtime.loop.tally import Summary
+    from arkworker.runtime.stopping import Stopping
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +35,8 @@ class ElementsError(ArkworkerError):
         return str(self.args[0])
 
 
-def check_path(path: str | None) -> None:
-    """Refuse a file that no summary can be written to.
+def prepare(path: str | None) -> None:
+    """Refuse a file that no summary can be written to, and forget the summary of a run before.
 
     Raises:
         ConfigurationError: Its directory does not exist, or it is one itself.
@@ -41,6 +48,36 @@ def check_path(path: str | None) -> None:
     if message:
         problem = Problem("summary", "command line", "--summary", f"the file of the summary {message}")
         raise ConfigurationError([problem])
+    if target.is_file():
+        with contextlib.suppress(OSError):
+            target.resolve().unlink()
+
+
+@contextmanager
+def summed_up(path: str | None, tally: Tally, stopping: Stopping) -> Iterator[None]:
+    """However a run ends, its summary says so: also when it ends before the first element, or is stopped at its end."""
+    started = time.monotonic()
+    try:
+        yield
+    except ElementsError:
+        raise
+    except ArkworkerError as error:
+        write(Summary.of(tally, time.monotonic() - started, int(error.exit_code)), path)
+        raise
+    finally:
+        stopping.call_at_stop(lambda: _note_stop(path, stopping))
+        if stopping.received is not None:
+            _note_stop(path, stopping)
+
+
+def _note_stop(path: str | None, stopping: Stopping) -> None:
+    """A signal between the end of the elements and that of the process: the exit code says so, hence the summary."""
+    if path is None or stopping.received is None:
+        return
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        found = json.loads(Path(path).read_text(encoding="utf-8")) if Path(path).is_file() else {}
+        if found and found["exit_code"] <= 128:
+            write(Summary(**(found | {"exit_code": 128 + stopping.received})), path)
 
 
 def record(summary: Summary, failures: Failures, path: str | None) -> None:
@@ -51,8 +88,7 @@ def record(summary: Summary, failures: Failures, path: str | None) -> None:
             "%d claims or reports may have been lost on the way: look for elements that stay started on Arkindex",
             summary.uncertain,
         )
-    if path is not None:
-        _write(summary, Path(path))
+    write(summary, path)
 
 
 def conclude(summary: Summary, failures: Failures, path: str | None) -> None:
@@ -71,11 +107,33 @@ def _ending(exit_code: int) -> str:
     return f"stopped by signal {exit_code - 128}; " if exit_code > 128 else ""
 
 
-def _write(summary: Summary, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def write(summary: Summary, path: str | None) -> None:
+    """Write a summary, whole or not at all."""
+    if path is None:
+        return
+    content = json.dumps(summary.as_data()) + "\n"
     try:
-        temporary.write_text(json.dumps(summary.as_data()) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        if Path(path).exists() and not Path(path).is_file():
+            _send(content, path)
+        else:
+            _replace(content, Path(path).resolve())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         logger.error("%s: the summary cannot be written: %s", path, error.strerror)  # noqa: TRY400 - one line will do
+
+
+def _send(content: str, path: str) -> None:
+    """To a device or a pipe, which must not be replaced; one that nobody reads is an error, not a wait."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(content)
+
+
+def _replace(content: str, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        temporary.write_text(content, encoding="utf-8")
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise

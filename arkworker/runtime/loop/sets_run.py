@@ -19,8 +19,8 @@ from arkworker.runtime.loop.tally import Summary, Tally, exit_code_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from arkworker.runtime.datasets import Dataset, DatasetSet
     from arkworker.runtime.handover import Handover
-    from arkworker.runtime.loop.sets import Dataset, DatasetSet
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +38,17 @@ def process_sets(call: Callable[[DatasetSet, Path, Any], None], run: Handover) -
         ApiError: The sets cannot be listed.
         StoppedError: A signal came.
     """
-    outcome.check_path(run.settings.summary)
+    tally = Tally()
+    outcome.prepare(run.settings.summary)
+    with outcome.summed_up(run.settings.summary, tally, run.stopping):
+        _process_sets(call, run, tally)
+
+
+def _process_sets(call: Callable[[DatasetSet, Path, Any], None], run: Handover, tally: Tally) -> None:
     clock = SystemClock()
     start = clock.now()
     clients = Clients(run.context.connection, read_only=run.context.is_read_only)
-    tally, failures = Tally(), Failures()
+    failures = Failures()
     try:
         with (
             run.stopping.calling(lambda: clients.stop(run.stopping.received or 0)),
