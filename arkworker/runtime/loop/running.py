@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import threading
@@ -56,16 +57,17 @@ def process_elements(call: Callable[[Element, Any], Any], run: Handover) -> None
         ConfigurationError: The elements cannot be chosen, or the summary cannot be written.
         ApiError: The sets that elements are in cannot be listed.
     """
-    outcome.check_path(run.settings.summary)
-    clients = Clients(run.context.connection, read_only=run.context.is_read_only)
+    path = run.settings.summary
+    outcome.prepare(path)
     tally = Tally()
-    try:
+    with (
+        outcome.summed_up(path, tally, run.stopping),
+        contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
+    ):
         source = _choose(run, clients, tally)
         publisher = LatePublisher(partial(make_publisher, run.context, clients.reports))
         vars(run.context)["publisher"] = publisher  # for what user code publishes in the middle, too
         _ElementRun(call, run, clients, source, tally, publisher).perform()
-    finally:
-        clients.close()
 
 
 def _choose(run: Handover, clients: Clients, tally: Tally) -> Source:
