@@ -11,6 +11,7 @@ from arkworker.lazy import lazy_names
 
 if TYPE_CHECKING:
     from arkworker.configuration import UserConfiguration as UserConfiguration
+    from arkworker.creates import Creates as Creates
     from arkworker.declaration.metadata import Declaration as Declaration
     from arkworker.element import Element as Element
     from arkworker.errors import (
@@ -64,6 +65,7 @@ else:
         "Classification": "results",
         "ConfigurationError": "errors",
         "CorpusExport": "form",
+        "Creates": "creates",
         "Declaration": "declaration.metadata",
         "Element": "element",
         "ElementType": "form",
@@ -109,6 +111,7 @@ __all__ = [
     "Classification",
     "ConfigurationError",
     "CorpusExport",
+    "Creates",
     "Declaration",
     "Element",
     "ElementType",

@@ -62,12 +62,12 @@ def _names(given: Any, field: str, *, is_slug: bool) -> tuple[str, ...]:
         raise DeclarationError(f"{field} should be a tuple of names, not text: write {_EXAMPLE}, with the comma")
     if not isinstance(given, Iterable) or isinstance(given, Mapping):
         raise DeclarationError(f"{field} should be a tuple of names, such as {_EXAMPLE}, not {type(given).__name__}")
-    names = tuple(dict.fromkeys(given))
+    names = tuple(given)
     for number, name in enumerate(names):
         mistake = _mistake(name, is_slug=is_slug)
         if mistake:
             raise DeclarationError(f"{field}.{number} {mistake}")
-    return names
+    return tuple(dict.fromkeys(names))
 
 
 def _mistake(name: Any, *, is_slug: bool) -> str:

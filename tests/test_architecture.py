@@ -32,6 +32,7 @@ RANKS = {
     "arkworker.runtime.function_worker": 5,
     "arkworker.runtime.target": 6,
     "arkworker.runtime.explanation": 6,
+    "arkworker.runtime.corpus_check": 6,
     "arkworker.runtime.preparation": 6,
     "arkworker.runtime.handover": 5,
     "arkworker.runtime.elements_worker": 6,

@@ -59,7 +59,7 @@ def _forbid_core_dumps() -> None:
 
 
 def _check(preparation: Preparation, stopping: Stopping, flags: argparse.Namespace) -> int:
-    context = lifecycle.prepare(preparation, stopping)
+    context = lifecycle.prepare(preparation, stopping, is_trial=True)
     if not preparation.offline:
         with lifecycle.open_cache_of(context, preparation):
             pass

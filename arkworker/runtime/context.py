@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from typing_extensions import TypeVar
 
 from arkworker.creates import Creates
-from arkworker.errors import ArkworkerError, ConfigurationError, Problem
+from arkworker.errors import ArkworkerError, ConfigurationError, Problem, ResultError
 from arkworker.frozen import FrozenDict, FrozenList, freeze
 from arkworker.runtime.client import Connection
 
@@ -170,8 +170,11 @@ class WorkerContext(Generic[C]):
             ResultError: Something cannot be published; the message names it. Nothing was sent.
             PublicationError: Not all was accepted; it says what was. It is never worth a blind repetition.
         """
+        from arkworker.element import Element
         from arkworker.runtime.publication import collect
 
+        if not isinstance(element, Element):
+            raise ResultError(f"results are published on an Element, not on {type(element).__name__}")
         self.publisher.publish(element, collect(results))
 
     @cached_property

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from arkworker.errors import ArkworkerError, CacheError, StoppedError
 from arkworker.runtime import logs
 from arkworker.runtime.context import CacheStandIn
+from arkworker.runtime.corpus_check import check_corpus
 from arkworker.runtime.handover import Handover
 from arkworker.runtime.stopping import Interruption
 
@@ -44,7 +45,7 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
         ArkworkerError: What else ended it; its class decides the exit code.
     """
     with _instance_stopped_after(preparation):
-        context = prepare(preparation, stopping)
+        context = prepare(preparation, stopping, is_trial=False)
         with open_cache_of(context, preparation) as sessions:
             stopping.check()
             try:
@@ -67,16 +68,23 @@ def _instance_stopped_after(preparation: Preparation) -> Iterator[None]:
             stop_instance(settings.vast_url, settings.container_id, settings.container_api_key.get_secret_value())
 
 
-def prepare(preparation: Preparation, stopping: Stopping) -> WorkerContext[Any]:
-    """The context, announced in the log; a signal ends requests and waits.
+def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> WorkerContext[Any]:
+    """The context, announced in the log, with what it needs of its corpus; a signal ends requests and waits.
+
+    Args:
+        preparation: The steps before user code.
+        stopping: Knows of signals.
+        is_trial: Whether nothing is created on Arkindex, and no worker runs after it.
 
     Raises:
-        ArkworkerError: As `Preparation.prepare`.
+        ArkworkerError: As `Preparation.prepare` and `check_corpus`.
     """
     with stopping.calling(preparation.end):
         stopping.check()
         context = preparation.prepare()
-    _announce(context, preparation)
+        _announce(context, preparation)
+        if not preparation.offline:
+            check_corpus(context, preparation.worker, is_trial=is_trial)
     return context
 
 

@@ -7,6 +7,7 @@ results ──► nodes ──► merging ──► planning ──► Plan (req
 ```
 """
 
+from arkworker.runtime.publishing.corpus import Corpus
 from arkworker.runtime.publishing.publisher import ArkindexPublisher, Corpora, Publisher, SummarizingPublisher
 
-__all__ = ["ArkindexPublisher", "Corpora", "Publisher", "SummarizingPublisher"]
+__all__ = ["ArkindexPublisher", "Corpora", "Corpus", "Publisher", "SummarizingPublisher"]

@@ -120,9 +120,8 @@ class _Filling:
                 if result.type is not None:
                     node.needs.append(("element type", result.type, f"{path}.type"))
             case _:
-                raise ResultError(
-                    f"{path} should be a result, such as Transcription or Child, not {type(result).__name__}"
-                )
+                given = f"the class {result.__name__}" if isinstance(result, type) else type(result).__name__
+                raise ResultError(f"{path} should be a result, such as Transcription or Child, not {given}")
 
     def _child(self, child: Child, path: str) -> Node:
         _check_outline(self._node, child.polygon, path)

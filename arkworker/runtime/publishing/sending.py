@@ -53,7 +53,7 @@ def send(client: Client, requests: Sequence[Request], known: Mapping[Ref, str], 
     sent.ids.update(known)
     for number, request in enumerate(requests):
         try:
-            answer = _perform(client, request, sent.ids)
+            answer = perform(client, request, sent.ids)
         except ArkworkerError as error:
             is_open = isinstance(error, ApiError) and error.uncertain > 0
             uncertain = total([request]) if is_open else {}
@@ -61,7 +61,7 @@ def send(client: Client, requests: Sequence[Request], known: Mapping[Ref, str], 
             raise PublicationError(str(error), total(requests[:number]), uncertain, missing) from error
         sent.requests.append(request)
         try:
-            sent.ids.update(_ids_in(request, answer))
+            sent.ids.update(ids_in(request, answer))
         except ApiContentError as error:  # it was accepted, but what follows cannot be told where to go
             raise PublicationError(
                 str(error), total(requests[: number + 1]), {}, total(requests[number + 1 :])
@@ -69,9 +69,10 @@ def send(client: Client, requests: Sequence[Request], known: Mapping[Ref, str], 
     return sent
 
 
-def _perform(client: Client, request: Request, ids: Mapping[Ref, str]) -> Any:
-    body = _filled(request.body, ids)
-    parameters = {name: _filled(value, ids) for name, value in request.parameters.items()}
+def perform(client: Client, request: Request, ids: Mapping[Ref, str]) -> Any:
+    """Perform one request, with ids in the place of its `Ref`s; the answer. Raises as the client does."""
+    body = filled(request.body, ids)
+    parameters = {name: filled(value, ids) for name, value in request.parameters.items()}
     try:
         outcome = client.request_with_outcome(request.operation, body, **parameters)
     except ApiResponseError as error:
@@ -102,7 +103,7 @@ def _repeat_one_by_one(client: Client, request: Request, body: Any) -> list[Any]
     for item in body["classifications"]:
         single = {"element": body["parent"], "worker_run_id": body["worker_run_id"], "high_confidence": False, **item}
         try:
-            answer = _perform(client, Request(_CLASSIFYING, {}, single, {}), {})
+            answer = perform(client, Request(_CLASSIFYING, {}, single, {}), {})
             made += answer if isinstance(answer, list) else [answer]
         except ApiError as error:
             error.uncertain += 1  # those before it are there
@@ -110,16 +111,16 @@ def _repeat_one_by_one(client: Client, request: Request, body: Any) -> list[Any]
     return made
 
 
-def _filled(value: Any, ids: Mapping[Ref, str]) -> Any:
+def filled(value: Any, ids: Mapping[Ref, str]) -> Any:
     """JSON, with an id in the place of each `Ref`."""
     if isinstance(value, Ref):
         return ids[value]
     if isinstance(value, dict):
-        return {key: _filled(item, ids) for key, item in value.items()}
-    return [_filled(item, ids) for item in value] if isinstance(value, list) else value
+        return {key: filled(item, ids) for key, item in value.items()}
+    return [filled(item, ids) for item in value] if isinstance(value, list) else value
 
 
-def _ids_in(request: Request, answer: Any) -> dict[Ref, str]:
+def ids_in(request: Request, answer: Any) -> dict[Ref, str]:
     """The ids that an answer gives; nothing needs those of classifications.
 
     Raises:

@@ -1,0 +1,139 @@
+"""Before the first element: what a worker names, and the corpus must have.
+
+Names come from `creates` of the worker, and from options that are element types. What is missing is created where the
+worker says so; anything else that is missing is a mistake, better told now than at the thousandth element.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+
+from arkworker.errors import ConfigurationError, Problem, ResultError
+from arkworker.form import Control
+from arkworker.options import bare
+from arkworker.text import did_you_mean, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from arkworker.options import Option
+    from arkworker.runtime.context import WorkerContext
+    from arkworker.runtime.publishing import Corpus
+    from arkworker.runtime.publishing.plan import Kind
+    from arkworker.settings.catalogue import WorkerOptions
+
+logger = logging.getLogger("arkworker")
+
+_MOST_NAMES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A name, and where it was given."""
+
+    kind: Kind
+    name: str
+    path: str
+    source: str
+    location: str
+
+    def problem(self, message: str, hint: str = "") -> Problem:
+        return Problem(self.path, self.source, self.location, message, hint)
+
+
+def check_corpus(context: WorkerContext[Any], worker: WorkerOptions, *, is_trial: bool) -> None:
+    """Look all names up, and create what is missing; in developer mode and without a corpus, nothing.
+
+    Args:
+        context: The run.
+        worker: What it declares.
+        is_trial: Whether nothing is created, and it is only said what a run would create.
+
+    Raises:
+        ConfigurationError: With every name that is missing and may not or cannot be created.
+        ApiError: Arkindex does not answer.
+    """
+    corpus_id = context._corpus_id  # noqa: SLF001 - without one, there is nothing to look at
+    wanted = dict.fromkeys([*_from_options(context, worker), *_declared(worker)])
+    if context.is_read_only or corpus_id is None or not wanted:
+        return
+    corpus = context.corpora.get(corpus_id)
+    missing = [item for item in wanted if item.name not in corpus.names(context.api, item.kind)]
+    problems = [
+        _lacking(item, corpus.names(context.api, item.kind)) for item in missing if not _is_allowed(item, corpus)
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+    problems = [problem for item in missing if (problem := _create(item, context, corpus, is_trial=is_trial))]
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _is_allowed(item: _Wanted, corpus: Corpus) -> bool:
+    return corpus.may_create(item.kind, item.name)
+
+
+def _lacking(item: _Wanted, names: Collection[str]) -> Problem:
+    shown = ", ".join(printable(name, 60) for name in sorted(names)[:_MOST_NAMES]) or "none"
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    message = f"the corpus has no {item.kind} {printable(item.name, 60)!r}; it has {shown}{more}"
+    return item.problem(message, did_you_mean(item.name, names) or "create it, or name it in `creates` of the worker")
+
+
+def _create(item: _Wanted, context: WorkerContext[Any], corpus: Corpus, *, is_trial: bool) -> Problem | None:
+    if is_trial:
+        logger.info("The corpus lacks the %s %s: a run creates it", item.kind, printable(item.name, 60))
+        return None
+    try:
+        corpus.ensure(context.api, item.kind, item.name, item.path)
+    except ResultError as error:
+        return item.problem(str(error).removeprefix(f"{item.path}: "), "create it, or let somebody do so who may")
+    return None
+
+
+def _declared(worker: WorkerOptions) -> Iterator[_Wanted]:
+    creates = worker.creates
+    if creates is None:
+        return
+    fields: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
+        ("element type", "element_types", creates.element_types),
+        ("class", "classes", creates.classes or ()),
+        ("entity type", "entity_types", creates.entity_types or ()),
+    )
+    for kind, field, names in fields:
+        for name in names:
+            yield _Wanted(kind, name, "creates", "code of the worker", f"{worker.target}.creates.{field}")
+
+
+def _from_options(context: WorkerContext[Any], worker: WorkerOptions) -> Iterator[_Wanted]:
+    for option in worker.options.values():
+        if _is_element_type(option.annotation):
+            value = _value(context.config, option)
+            path = f"config.{option.name}"
+            origin = context.origins.get(path)
+            source, location = (origin.source, origin.location) if origin else ("default", "")
+            slugs = [value] if isinstance(value, str) else value if isinstance(value, Iterable) else ()
+            for slug in filter(_is_text, slugs):
+                yield _Wanted("element type", slug, path, source, location)
+
+
+def _is_element_type(annotation: Any) -> bool:
+    """Whether it is an `ElementType`, perhaps optional, perhaps a list of them."""
+    marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    if any(isinstance(mark, Control) and mark.type == "element_type" for mark in marks):
+        return True
+    kind = bare(annotation)
+    return get_origin(kind) is not Literal and any(map(_is_element_type, get_args(kind)))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _value(config: Any, option: Option) -> Any:
+    for field in option.fields:
+        config = getattr(config, field, None)  # a group may be left out
+    return config
