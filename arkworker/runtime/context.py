@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from arkworker.element import Element
     from arkworker.runtime.client import Client
     from arkworker.runtime.publishing import Corpora, Publisher
+    from arkworker.runtime.reading.access import ElementAccess
     from arkworker.settings.origins import Provenance
     from arkworker.settings.sources.payload import Process
 
@@ -132,6 +133,33 @@ class WorkerContext(Generic[C]):
         from arkworker.runtime.tasks import retrieve_parents
 
         return FrozenList(retrieve_parents(self.api, self.task_id) if self.task_id else ())
+
+    def retrieve_element(self, element_id: str) -> Element:
+        """An element by its id: from the cache where that has it, else from Arkindex.
+
+        Its image can be opened, and what belongs to it read, as with the element of `process_element`.
+
+        Raises:
+            ApiError, CacheError: It cannot be had.
+            ArkworkerError: It is not in the cache, and nobody said where Arkindex is.
+        """
+        return self.element_access.retrieve(element_id)
+
+    def bind_element(self, element: Element) -> Element:
+        """The same element as one of this run: one that was made by hand, or that came from another process."""
+        return self.element_access.bind(element)
+
+    @cached_property
+    def element_access(self) -> ElementAccess:
+        """What this run knows of elements; made again in another process, where the cache is not open."""
+        from arkworker.runtime.reading.access import ElementAccess
+
+        return ElementAccess(
+            lambda: self.api,
+            lambda: vars(self).get("sessions"),  # put there while the cache is open
+            is_reachable=self.connection_is_given,
+            local_files=self.is_developer_mode,
+        )
 
     def load_secret(self, name: str) -> Any:
         """The plain content of a secret: from Arkindex, or from the local store, which goes before it.

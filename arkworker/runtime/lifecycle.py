@@ -14,6 +14,7 @@ from arkworker.runtime import logs
 from arkworker.runtime.context import CacheStandIn
 from arkworker.runtime.corpus_check import check_corpus
 from arkworker.runtime.handover import Handover
+from arkworker.runtime.reading.sessions import Sessions
 from arkworker.runtime.stopping import Interruption
 
 if TYPE_CHECKING:
@@ -154,9 +155,12 @@ def open_cache_of(context: WorkerContext[Any], preparation: Preparation) -> Iter
             raise CacheError(path, f"its directory cannot be made: {error.strerror}") from None
         cache.merge(parents, path)
     engine = cache.open_cache(path, checked=bool(parents))
+    sessions = Sessions(partial(cache.session_scope, engine))
+    vars(context)["sessions"] = sessions  # for what is read about elements
     try:
-        yield partial(cache.session_scope, engine)
+        yield sessions
     finally:
+        sessions.close()
         engine.dispose()
 
 

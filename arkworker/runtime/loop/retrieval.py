@@ -5,22 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from arkworker.element import Element
 from arkworker.errors import ApiContentError, ApiError
 from arkworker.runtime.loop.activities import is_refusal
 from arkworker.runtime.loop.journal import Stage
-from arkworker.text import printable
+from arkworker.runtime.reading.remote import RETRIEVE, element_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.element import OpensImages
+    from arkworker.element import Element
     from arkworker.runtime.client import Client
     from arkworker.runtime.loop.activities import Activities
     from arkworker.runtime.loop.jobs import Job
     from arkworker.runtime.loop.journal import Journal
-
-RETRIEVE = "RetrieveElement"
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Retrieval:
     Attributes:
         client: What elements are retrieved with.
         activities: Where the start of an element is reported, unless it was claimed; None where it is not.
-        opener: Opens the images of elements.
+        bind: Binds an element to the run.
         is_stopped: Whether the run is being stopped.
         journal: Where it is noted that an element is in hand.
         is_late: Whether user code's own thread looks for the element in the cache first.
@@ -38,7 +35,7 @@ class Retrieval:
 
     client: Client
     activities: Activities | None
-    opener: OpensImages
+    bind: Callable[[Element], Element]
     is_stopped: Callable[[], bool]
     journal: Journal
     is_late: bool = False
@@ -72,10 +69,7 @@ class Retrieval:
         """
         if answer is None:
             answer = self.client.request(RETRIEVE, id=element_id)
-        element = Element.from_api(answer)
-        if _plain(element.id) != _plain(element_id):
-            raise ApiContentError(RETRIEVE, f"the answer is another element, {printable(element.id, 60)}", status=200)
-        return element.bind(self.opener)
+        return self.bind(element_of(answer, element_id))
 
     def _start(self, job: Job, activities: Activities) -> bool:
         """Report the start; False when there is nothing more to do here."""
@@ -89,8 +83,3 @@ class Retrieval:
             raise
         job.is_taken, job.is_unreached = not job.is_held, False
         return job.is_held
-
-
-def _plain(element_id: str) -> str:
-    """An id however it is written: with or without dashes, in whatever case."""
-    return element_id.replace("-", "").lower()

@@ -20,7 +20,6 @@ from arkworker.runtime.loop.guard import Guard
 from arkworker.runtime.loop.intake import Intake
 from arkworker.runtime.loop.journal import Journal, Stage, recover
 from arkworker.runtime.loop.loop import ElementLoop
-from arkworker.runtime.loop.openers import LateOpener
 from arkworker.runtime.loop.pace import Pace
 from arkworker.runtime.loop.progress import Progress
 from arkworker.runtime.loop.reports import ROUNDS, Reports
@@ -30,10 +29,9 @@ from arkworker.runtime.loop.tally import Summary, Tally, exit_code_of
 from arkworker.runtime.publication import LatePublisher, make_publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from arkworker.element import Element
-    from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.sources import Source
     from arkworker.runtime.publishing import Publisher
@@ -110,11 +108,10 @@ class _ElementRun:
         if self._found:
             held = [element_id for element_id, stage in self._found.items() if stage is Stage.HELD]
             source = Resumed(held, self._found, source)
-        opener = LateOpener(partial(_refresh, context), local_files=context.is_developer_mode)
         self._retrieval = Retrieval(
             clients.intake,
             self._activities(clients.intake),
-            opener,
+            context.bind_element,
             lambda: self._is_ending,
             self._journal,
             is_late=context.is_developer_mode and context.use_cache,
@@ -239,14 +236,9 @@ class _ElementRun:
         return Activities(client, context.worker_run_id, process.id)
 
     def _retrieve_late(self, element_id: str) -> Element:
-        found = cached.find_element(self._run.sessions, element_id) if self._run.context.use_cache else None
+        found = self._run.context.element_access.find_cached(element_id)
         if found is not None:
-            return found.bind(self._retrieval.opener)
+            return found
         if not self._run.context.connection_is_given:
             raise ArkworkerError("it is not in the cache, and nobody said where Arkindex is: set ARKINDEX_API_URL")
         return self._retrieval.retrieve(element_id)
-
-
-def _refresh(context: WorkerContext[Any], element_id: str) -> Mapping[str, Any]:
-    answer: Mapping[str, Any] = context.api.request("RetrieveElement", id=element_id)
-    return answer

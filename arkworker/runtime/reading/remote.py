@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from arkworker.element import Element
 from arkworker.element.stored import StoredClassification, StoredEntity, StoredMetadata, StoredTranscription
 from arkworker.errors import ApiContentError
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,8 +30,12 @@ class RemoteReader:
         self._api = api
 
     def element(self, element_id: str) -> Element:
-        """The element of that id."""
-        return Element.from_api(self._api().request(RETRIEVE, id=element_id))
+        """The element of that id.
+
+        Raises:
+            ApiError: It cannot be had.
+        """
+        return element_of(self._api().request(RETRIEVE, id=element_id), element_id)
 
     def children(self, element: Element, query: Query) -> Iterator[Element]:
         return self._elements("ListElementChildren", element, query)
@@ -76,6 +81,23 @@ class RemoteReader:
     def _pages(self, operation: str, identifier: str, **parameters: Any) -> Iterator[Any]:
         # The client is made, and its connection checked, with the first item.
         yield from self._api().paginate(operation, id=identifier, page_size=PAGE_SIZE, **parameters)
+
+
+def element_of(answer: Any, element_id: str) -> Element:
+    """The element that was asked for, from the answer.
+
+    Raises:
+        ApiContentError: It is another one, or none.
+    """
+    element = Element.from_api(answer)
+    if _plain(element.id) != _plain(element_id):
+        raise ApiContentError(RETRIEVE, f"the answer is another element, {printable(element.id, 60)}", status=200)
+    return element
+
+
+def _plain(element_id: str) -> str:
+    """An id however it is written: with or without dashes, in whatever case."""
+    return element_id.replace("-", "").lower()
 
 
 def _classes(element: Element) -> list[Any] | None:
