@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from arkworker.errors import ApiContentError, ArkworkerError
+from arkworker.runtime.promises import address_of
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ _UNKNOWN_TYPE = "application/octet-stream"
 # Compressed files: what the platform looks for is the compression, not what is in it.
 _COMPRESSIONS = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
 _TYPES = {".zst": "application/zstd", ".sqlite": "application/vnd.sqlite3"}
+# RFC 9110, section 8.3.1, with the parameters that follow a semicolon.
+_MEDIA_TYPE = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+(;[ -~]*)?", re.ASCII)
 
 
 class ArtifactsApi(Protocol):
@@ -83,7 +87,9 @@ def download_artifact(
     return api.download("DownloadArtifact", target, size=size, id=task_id, path=path)
 
 
-def upload_artifact(api: ArtifactsApi, task_id: str, path: Path, *, name: str | None = None) -> Artifact:
+def upload_artifact(
+    api: ArtifactsApi, task_id: str, path: Path, *, name: str | None = None, content_type: str | None = None
+) -> Artifact:
     """Make a file an artifact of a task.
 
     Args:
@@ -91,6 +97,7 @@ def upload_artifact(api: ArtifactsApi, task_id: str, path: Path, *, name: str | 
         task_id: The task to leave it.
         path: A regular file that nobody writes to any more.
         name: What to call it; its own name by default.
+        content_type: Such as `text/csv`; by default what its name says.
 
     Raises:
         ApiError: Arkindex or its storage refuses it.
@@ -100,13 +107,12 @@ def upload_artifact(api: ArtifactsApi, task_id: str, path: Path, *, name: str | 
     name = path.name if name is None else name
     if not _is_name(name):
         raise ArkworkerError(f"{printable(name)!r} cannot be the path of an artifact: they have no directories")
-    artifact = Artifact(name, _size(path), _content_type(name))
+    if content_type is not None and not _MEDIA_TYPE.fullmatch(content_type):
+        raise ArkworkerError(f"{printable(content_type)!r} cannot be the type of an artifact: it is no media type")
+    artifact = Artifact(name, _size(path), content_type or _content_type(name))
     body = {"path": artifact.path, "content_type": artifact.content_type, "size": artifact.size}
     answer = api.request("CreateArtifact", body, id=task_id)
-    url = answer.get("s3_put_url") if isinstance(answer, dict) else None
-    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
-        raise ApiContentError("CreateArtifact", "s3_put_url: should be the address to send the file to")
-    api.upload_url(url, path, content_type=artifact.content_type)
+    api.upload_url(address_of("CreateArtifact", answer, "s3_put_url"), path, content_type=artifact.content_type)
     return artifact
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from arkworker.element import Element
+    from arkworker.runtime.datasets import DatasetSet
     from arkworker.runtime.handover import Handover
-    from arkworker.runtime.loop.sets import DatasetSet
 
 
 class ElementsWorker(Worker[C]):

@@ -1,11 +1,15 @@
-"""Exports of datasets: started or taken over, waited for, downloaded."""
+"""Exports of a corpus or of one of its datasets: started or taken over, waited for, downloaded."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
-from arkworker.errors import ApiContentError, ApiResponseError, ArkworkerError
+from pydantic import Field
+
+from arkworker.element.records import Record
+from arkworker.errors import ApiResponseError, ArkworkerError
+from arkworker.runtime.promises import record_of, text_of
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ logger = logging.getLogger(__name__)
 LIST, START, DOWNLOAD = "ListExports", "StartExport", "DownloadExport"
 #: An export of the same data is under way, or was made a short while ago: it is used.
 TAKEN = frozenset({"running_export", "existing_export"})
+DONE, UNDER_WAY = "done", ("created", "running")
 #: Seconds between two looks: shorter at first.
 WAITS = (*(60.0,) * 15, *(300.0,) * 33)
 
@@ -27,82 +32,109 @@ class ExportError(ArkworkerError):
     """There is no export to work with."""
 
 
-def list_exports(client: Client, corpus_id: str, dataset_id: str) -> list[dict[str, Any]]:
-    """The exports of a dataset, the newest first.
+class Export(Record):
+    """An export; fields that are not named here are kept as attributes.
+
+    Attributes:
+        state: `created`, `running`, `done` or `failed`.
+        created: When, in ISO 8601.
+        dataset_id: Of the dataset that is all it holds; None for a whole corpus.
+    """
+
+    id: Annotated[str, Field(min_length=1)]
+    state: str | None = None
+    created: str | None = None
+    dataset_id: str | None = None
+
+
+def list_exports(client: Client, corpus_id: str, dataset_id: str | None = None) -> list[Export]:
+    """The exports of a dataset, or those of the whole corpus, the newest first.
 
     Raises:
         ApiError: They cannot be listed.
     """
-    found = list(client.paginate(LIST, id=corpus_id, dataset_id=dataset_id))
-    if not all(isinstance(export, dict) and isinstance(export.get("id"), str) for export in found):
-        raise ApiContentError(LIST, "an item of the answer is no export", status=200)
-    return sorted(found, key=lambda export: str(export.get("created") or ""), reverse=True)
+    items = client.paginate(LIST, id=corpus_id, dataset_id=dataset_id)
+    found = [record_of(Export, LIST, item) for item in items]
+    if dataset_id is None:
+        found = [export for export in found if export.dataset_id is None]
+    return sorted(found, key=lambda export: export.created or "", reverse=True)
 
 
-def start_export(client: Client, corpus_id: str, dataset_id: str) -> str:
-    """The id of an export of a dataset: a new one, or the one that Arkindex has already.
+def start_export(client: Client, corpus_id: str, dataset_id: str | None = None) -> str:
+    """The id of an export of a dataset or of the whole corpus: a new one, or the one that Arkindex has already.
 
     Raises:
         ApiError: It cannot be started.
         ExportError: Arkindex says that there is one, and lists none.
     """
+    body = {} if dataset_id is None else {"dataset_id": dataset_id}
     try:
-        answer = client.request(START, {"dataset_id": dataset_id}, id=corpus_id)
+        return text_of(START, client.request(START, body, id=corpus_id), "id")
     except ApiResponseError as error:
-        if error.status != 400 or not TAKEN & {message.code for message in error.messages}:
+        if error.status not in (400, 409) or not TAKEN & {message.code for message in error.messages}:
             raise
         logger.warning("%s The existing export is used.", error.message)
-        return _newest(list_exports(client, corpus_id, dataset_id), dataset_id)
-    export_id = answer.get("id")
-    if not isinstance(export_id, str):
-        raise ApiContentError(START, "the answer is no export", status=201)
-    return export_id
+    usable = [export for export in list_exports(client, corpus_id, dataset_id) if export.state in (DONE, *UNDER_WAY)]
+    return _newest(usable, corpus_id, dataset_id)
 
 
-def find_export(client: Client, corpus_id: str, dataset_id: str) -> str:
-    """The id of the newest export of a dataset that is done; for runs that may not start one.
+def find_export(client: Client, corpus_id: str, dataset_id: str | None = None) -> str:
+    """The id of the newest export of a dataset or of the whole corpus that is done; for runs that may not start one.
 
     Raises:
         ApiError: They cannot be listed.
         ExportError: There is none.
     """
-    done = [export for export in list_exports(client, corpus_id, dataset_id) if export.get("state") == "done"]
-    return _newest(done, dataset_id)
+    done = [export for export in list_exports(client, corpus_id, dataset_id) if export.state == DONE]
+    return _newest(done, corpus_id, dataset_id)
 
 
 def download_export(  # noqa: PLR0913 - what names an export
-    client: Client, clock: Clock, export_id: str, destination: Path, *, corpus_id: str, dataset_id: str
+    client: Client, clock: Clock, export_id: str, destination: Path, *, corpus_id: str, dataset_id: str | None = None
 ) -> Path:
     """Wait until an export is done, for at most three hours, and download it.
 
+    Args:
+        client: Of the instance.
+        clock: What waits.
+        export_id: The export.
+        destination: The SQLite file to write or replace, whole or not at all.
+        corpus_id: The corpus that the export is of.
+        dataset_id: The dataset that the export is of; None for the whole corpus.
+
     Raises:
         ApiError: It cannot be had.
+        ArkworkerError: The disk refuses it.
         ExportError: It failed, it went away, or it takes too long.
         StoppedError: The clock ended a wait, because the run is stopped.
     """
+    name = f"the export {printable(export_id, 60)} of {_named(corpus_id, dataset_id)}"
     for wait in (*WAITS, None):
         state = _state(client, export_id, corpus_id, dataset_id)
-        if state == "done":
-            logger.info("Downloading the export of dataset %s", printable(dataset_id, 60))
+        if state == DONE:
+            logger.info("Downloading %s", name)
             return client.download(DOWNLOAD, destination, id=export_id)
-        if state not in ("created", "running"):
-            raise ExportError(f"the export {export_id} of dataset {dataset_id} is {state}: start a new one")
+        if state not in UNDER_WAY:
+            raise ExportError(f"{name} is {state}: start a new one")
         if wait is not None:
-            logger.info("The export of dataset %s is %s; looking again in %g s", dataset_id, state, wait)
+            logger.info("%s is %s; looking again in %g s", name.capitalize(), state, wait)
             clock.sleep(wait)
-    raise ExportError(
-        f"the export {export_id} of dataset {dataset_id} takes more than 3 hours: try again when it is done"
-    )
+    raise ExportError(f"{name} takes more than 3 hours: try again when it is done")
 
 
-def _state(client: Client, export_id: str, corpus_id: str, dataset_id: str) -> str:
+def _state(client: Client, export_id: str, corpus_id: str, dataset_id: str | None) -> str:
     for export in list_exports(client, corpus_id, dataset_id):
-        if export["id"] == export_id:
-            return printable(str(export.get("state")), 60)
+        if export.id == export_id:
+            return printable(export.state or "in no state", 60)
     return "gone"
 
 
-def _newest(exports: list[dict[str, Any]], dataset_id: str) -> str:
+def _newest(exports: list[Export], corpus_id: str, dataset_id: str | None) -> str:
     if not exports:
-        raise ExportError(f"dataset {dataset_id} has no export: start one on Arkindex")
-    return str(exports[0]["id"])
+        raise ExportError(f"{_named(corpus_id, dataset_id)} has no export: start one on Arkindex")
+    return exports[0].id
+
+
+def _named(corpus_id: str, dataset_id: str | None) -> str:
+    kind, identifier = ("corpus", corpus_id) if dataset_id is None else ("dataset", dataset_id)
+    return f"{kind} {printable(identifier, 60)}"

@@ -1,5 +1,20 @@
-"""Opening the images of elements: downloads, IIIF servers, tiles, orientation. Needs the extra `image` (Pillow)."""
+"""Images: those of elements are opened (downloads, IIIF servers, tiles, orientation), and new ones announced.
 
-from arkworker.runtime.images.opener import ImageOpener, default_opener
+Opening needs the extra `image` (Pillow), which is why names are resolved when they are first used.
+"""
 
-__all__ = ["ImageOpener", "default_opener"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from arkworker.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from arkworker.runtime.images.creation import create_iiif_image
+    from arkworker.runtime.images.opener import ImageOpener, default_opener
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__, {"ImageOpener": "opener", "create_iiif_image": "creation", "default_opener": "opener"}
+    )
+
+__all__ = ["ImageOpener", "create_iiif_image", "default_opener"]

@@ -7,32 +7,13 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from arkworker.element.records import Record
 from arkworker.errors import ApiContentError
+from arkworker.runtime.datasets import DatasetSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from arkworker.runtime.client import Client
-
-
-class Dataset(Record):
-    """A dataset as Arkindex describes it; fields that are not named here are kept as attributes."""
-
-    id: str
-    name: str = ""
-    corpus_id: str | None = None
-
-
-class DatasetSet(Record):
-    """One set of a dataset, such as `train`."""
-
-    id: str | None = None
-    name: str
-    dataset: Dataset
-
-    def __str__(self) -> str:
-        return f"set {self.name} of dataset {self.dataset.name or self.dataset.id}"
 
 
 def parse_set(text: str) -> tuple[str, str]:
