@@ -15,6 +15,7 @@ from arkworker.creates import Creates
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem, ResultError
 from arkworker.frozen import FrozenDict, FrozenList, freeze
 from arkworker.runtime.client import Connection
+from arkworker.runtime.context_services import ContextServices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +45,7 @@ GONE = {
 
 
 @dataclass(frozen=True)
-class WorkerContext(Generic[C]):
+class WorkerContext(ContextServices, Generic[C]):
     """The run of a worker: immutable, comparable, picklable to another process.
 
     It holds the token of the API, which pickles with it; `repr` shows stars.

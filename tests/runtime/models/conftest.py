@@ -5,36 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from manual_clock import ManualClock
 
-from arkworker.runtime.client import Client, Connection
 from arkworker.runtime.models import archive
-from arkworker.testing.emulator import Emulator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Emulator]:
-    with Emulator() as emulator:
-        yield emulator
+    from arkworker.runtime.client import Client
+    from arkworker.testing.emulator import Emulator
 
 
 @pytest.fixture
-def emulator(served: Emulator) -> Iterator[Emulator]:
-    """One for the tests of a module; the ledger is empty at the beginning of each."""
-    served.ledger.clear()
-    yield served
-    served.faults.clear()
-
-
-@pytest.fixture
-def client(emulator: Emulator) -> Iterator[Client]:
-    client = Client(Connection(url=emulator.url, token=emulator.token, read_timeout=5.0), clock=ManualClock())
-    yield client
-    client.close()
+def client(arkindex_client: Client) -> Client:
+    return arkindex_client
 
 
 @pytest.fixture
