@@ -216,6 +216,9 @@ class Settings(BaseSettings):
     element: Annotated[tuple[Identifier, ...], Flag(("--element",), "ID", many=True, elements=True)] = Field(
         (), description="Elements to process."
     )
+    image: Annotated[tuple[FilePath, ...], Flag(("--image",), "FILE", many=True, elements=True)] = Field(
+        (), description="Image files to process as pages that are on no Arkindex, in developer mode."
+    )
     elements_list: Annotated[
         FilePath | None, Variable("TASK_ELEMENTS"), Flag(("--elements-list",), "FILE", elements=True)
     ] = Field(None, description="JSON file with the list of elements to process; their ids are used.")

@@ -59,6 +59,7 @@ FLAGS: list[tuple[tuple[str, ...], str, list[str], Any]] = [
     (("--elements-list",), "elements_list", ["e.json"], "e.json"),
     (("--no-elements-list",), "no_elements_list", [], True),
     (("--element",), "element", ["a", "b"], ("a", "b")),
+    (("--image",), "image", ["a.jpg", "b c.png"], ("a.jpg", "b c.png")),
     (("--no-worker-activity",), "no_worker_activity", [], True),
     (("--set",), "set", ["a:train", "a:un nom"], ("a:train", "a:un nom")),
 ]
