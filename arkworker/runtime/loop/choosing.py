@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from arkworker.runtime.client import Client
+    from arkworker.runtime.datasets import DatasetSet
     from arkworker.runtime.loop.sources import Source
     from arkworker.runtime.loop.tally import Tally
     from arkworker.settings.platform import Settings
@@ -56,10 +58,8 @@ class Choice:
         """
         self.check()
         settings = self.settings
-        if self._list is not None:
-            return self._of_ids(self._read_list(self._list), "elements_list")
-        if settings.element:
-            return self._of_ids(settings.element, "element")
+        if named := self._named():
+            return named
         if settings.set or self._mode == "dataset":
             return self._of_sets(client)
         if self._mode == "export":
@@ -74,6 +74,16 @@ class Choice:
             )
         return Queue(client, tally)
 
+    def _named(self) -> Source | None:
+        """What a person named one by one; None where nobody did."""
+        if self._list is not None:
+            return self._of_ids(self._read_list(self._list), "elements_list")
+        if self.settings.element:
+            return self._of_ids(self.settings.element, "element")
+        if self.settings.image:
+            return self._of_images([Path(path) for path in self.settings.image])
+        return None
+
     def check(self) -> None:
         """Refuse what cannot be, before anything starts.
 
@@ -86,6 +96,8 @@ class Choice:
             self._refuse(
                 "element", "elements are given by a list already", "drop --element, or pass --no-elements-list"
             )
+        if self.settings.image:
+            self._check_images()
         self._parse_sets()
 
     @property
@@ -97,21 +109,29 @@ class Choice:
         return None if self.settings.no_elements_list else self.settings.elements_list
 
     def _read_list(self, path: str) -> list[str]:
+        shape = "should be a JSON list of objects, each with an id"
         try:
-            data = json.loads(read_text_file(path, max_bytes=LARGEST_LIST).text)
+            text = read_text_file(path, max_bytes=LARGEST_LIST).text
+            data = json.loads(text)
         except TextFileError as error:
-            self._refuse("elements_list", error.reason, error.hint)
+            self._refuse("elements_list", error.reason, error.hint, _Place(path, error.line, error.column))
+        except json.JSONDecodeError as error:
+            self._refuse("elements_list", shape, place=_Place(path, error.lineno, error.colno))
         except (ValueError, RecursionError):
-            self._refuse("elements_list", "should be a JSON list of objects, each with an id")
+            self._refuse("elements_list", shape, place=_Place(path))
         if not isinstance(data, list):
-            self._refuse("elements_list", "should be a JSON list of objects, each with an id")
-        return [self._id_of(item, position) for position, item in enumerate(data, 1)]
+            self._refuse("elements_list", shape, place=_Place(path))
+        return [self._id_of(item, position, path, text) for position, item in enumerate(data, 1)]
 
-    def _id_of(self, item: Any, position: int) -> str:
+    def _id_of(self, item: Any, position: int, path: str, text: str) -> str:
         element_id = item.get("id") if isinstance(item, dict) else None
         if not isinstance(element_id, str):
-            self._refuse("elements_list", f"item {position} of the list is no object with an id")
-        return element_id
+            self._refuse("elements_list", f"item {position} of the list is no object with an id", place=_Place(path))
+        try:
+            return str(UUID(element_id))
+        except ValueError:
+            message = f"item {position} of the list: {printable(element_id, 60)!r} is no id of an element"
+            self._refuse("elements_list", message, "ids are UUIDs", _place_of(element_id, path, text))
 
     def _of_ids(self, ids: Sequence[str], name: str) -> Source:
         if not ids:
@@ -126,6 +146,20 @@ class Choice:
         except ValueError:
             self._refuse(name, f"{printable(element_id, 60)!r} is no id of an element", "ids are UUIDs")
 
+    def _check_images(self) -> None:
+        if self.process is not None:
+            self._refuse("image", "what is found on files of a desk can be published nowhere", "add --dev")
+        if self._list is not None or self.settings.element or self.settings.set:
+            self._refuse("image", "the elements are given already", "pass --image, or what names elements, not both")
+        for path in self.settings.image:
+            if not Path(path).is_file():
+                self._refuse("image", f"there is no file {printable(path, 100)!r}")
+
+    def _of_images(self, paths: Sequence[Path]) -> Source:
+        from arkworker.runtime.images.desk import describe_file
+
+        return Listing(map(describe_file, paths), len(set(paths)))
+
     def _parse_sets(self) -> list[tuple[str, str]]:
         parsed = []
         for text in self.settings.set:
@@ -135,7 +169,7 @@ class Choice:
                 self._refuse("set", f"{printable(text, 60)!r} is no set of a dataset", "write DATASET-ID:NAME")
         return parsed
 
-    def sets(self, client: Client) -> list[sets.DatasetSet]:
+    def sets(self, client: Client) -> list[DatasetSet]:
         """The sets to work on.
 
         Raises:
@@ -159,16 +193,40 @@ class Choice:
         ids = self.initial_ids()
         if not ids:
             self._refuse(
-                "element", "there are no elements to work on", "pass --element, --elements-list, --set, or a cache"
+                "element",
+                "there are no elements to work on",
+                "pass --element, --image, --elements-list, --set, or a cache",
             )
         return Listing(((element_id, None) for element_id in ids), len(ids))
 
     def _origin(self, name: str) -> tuple[str, str]:
         return self.origins.get(name, ("command line", "--" + name.replace("_", "-")))
 
-    def _refuse(self, name: str, message: str, hint: str = "") -> NoReturn:
+    def _refuse(self, name: str, message: str, hint: str = "", place: _Place | None = None) -> NoReturn:
         source, location = self._origin(name) if not name.startswith("process.") else ("worker run", name)
+        if place is not None:
+            location = f"{location}, {place}"
         raise ConfigurationError([Problem(name, source, location, message, hint)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a file; line and column from 1, or 0 for all of it."""
+
+    path: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return ":".join([printable(self.path), *(str(number) for number in (self.line, self.column) if number)])
+
+
+def _place_of(value: str, path: str, text: str) -> _Place:
+    """The first place of a text in a JSON file, unless it is written with escapes."""
+    position = text.find(f'"{value}"')
+    if position < 0:
+        return _Place(path)
+    return _Place(path, text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position))
 
 
 def _process_elements(client: Client, process_id: str) -> Iterator[tuple[str, Any]]:

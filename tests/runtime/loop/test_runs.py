@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from element_runs import Trial, trial
+from PIL import Image
 
 from arkworker.runtime.cache import merge
 from arkworker.testing.emulator import Fault
@@ -190,12 +191,56 @@ def test_developer_mode_with_nothing_to_do(ten: Trial) -> None:
     assert "there are no elements to work on" in ended.log
 
 
+def test_image_files_are_pages(ten: Trial, tmp_path: Path) -> None:
+    """At a desk, files are elements of their own, each once; one that is no image is known when it is opened."""
+    paths = [tmp_path / name for name in ("a b.png", "c.png")]
+    for path in paths:
+        Image.new("RGB", (30, 40)).save(path)
+    (tmp_path / "no.png").write_text("no image")
+    given = [str(path) for path in (*paths, paths[0], tmp_path / "no.png")]
+
+    ended = run(ten, "--image", *given, ARKINDEX_WORKER_RUN_ID="", ARKINDEX_API_URL="", ARKINDEX_TASK_TOKEN="")
+
+    assert numbers(ended) == [3, 3, 0, 0, 0, 0], ended
+    assert len(set(ten.user_calls)) == 3
+    assert ten.emulator.ledger.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "message"),
+    [
+        (["--image", "nowhere.png"], {"ARKINDEX_WORKER_RUN_ID": ""}, "there is no file 'nowhere.png'"),
+        (["--image", __file__], {}, "what is found on files of a desk can be published nowhere"),
+        (["--image", __file__, "--set", "a:b"], {"ARKINDEX_WORKER_RUN_ID": ""}, "the elements are given already"),
+    ],
+)
+def test_image_files_are_for_a_desk(ten: Trial, flags: list[str], environment: dict[str, str], message: str) -> None:
+    """A file that is not there, a worker run, and other elements beside the files are refused at once."""
+    ended = run(ten, *flags, **environment)
+
+    assert (ended.code, message in ended.log) == (78, True), ended
+    assert ten.user_calls == {}
+
+
 @pytest.mark.parametrize("given", ["not-an-id", "../../etc"])
 def test_ids_are_checked_first(ten: Trial, given: str) -> None:
     """One wrong id, and nothing starts."""
     ended = run(ten, "--element", ten.elements[0], given)
 
     assert ended.code == 78, ended
+    assert dict(ten.states) == {"queued": 10}
+
+
+def test_wrong_id_in_a_list(ten: Trial) -> None:
+    """The file, the line and the item are named, and nothing starts."""
+    path = ten.folder / "typed.json"
+    path.write_text(json.dumps([{"id": ten.elements[0]}, {"id": "page-2"}], indent=2))
+
+    ended = run(ten, TASK_ELEMENTS=str(path))
+
+    assert ended.code == 78, ended
+    assert f"{path}:6:11" in ended.log
+    assert "item 2 of the list: 'page-2' is no id of an element" in ended.log
     assert dict(ten.states) == {"queued": 10}
 
 
