@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from arkworker.runtime.context import WorkerContext
+    from arkworker.runtime.outbox import Outbox
     from arkworker.runtime.stopping import Stopping
     from arkworker.settings.platform import Settings
 
@@ -23,6 +24,7 @@ class Handover:
         origins: Where a setting came from, by its name: source and location.
         sessions: Makes sessions of the cache; or stand-ins, for workers without one.
         stopping: Knows of signals.
+        outbox: Where published results wait for the cache; None without a cache.
     """
 
     context: WorkerContext[Any]
@@ -30,3 +32,4 @@ class Handover:
     origins: Mapping[str, tuple[str, str]]
     sessions: Callable[[], Any]
     stopping: Stopping
+    outbox: Outbox | None = None

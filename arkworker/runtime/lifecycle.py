@@ -14,8 +14,11 @@ from arkworker.runtime import logs
 from arkworker.runtime.context import CacheStandIn
 from arkworker.runtime.corpus_check import check_corpus
 from arkworker.runtime.handover import Handover
+from arkworker.runtime.outbox import Outbox
+from arkworker.runtime.publication import LatePublisher, make_publisher
 from arkworker.runtime.reading.sessions import Sessions
 from arkworker.runtime.stopping import Interruption
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,10 +52,16 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
         context = prepare(preparation, stopping, is_trial=False)
         with open_cache_of(context, preparation) as sessions:
             stopping.check()
+            handover = _handover(context, preparation, sessions, stopping)
             try:
-                _hand_over(worker, _handover(context, preparation, sessions, stopping))
+                _hand_over(worker, handover)
             finally:
                 _tear_down(worker, context, stopping)
+                failures = handover.outbox.flush() if handover.outbox else {}
+                for element_id, error in failures.items():
+                    logger.error("element %s: %s", printable(element_id, 60), error)
+            for error in failures.values():
+                raise error
         stopping.check()
 
 
@@ -92,7 +101,9 @@ def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> 
 def _handover(context: WorkerContext[Any], preparation: Preparation, sessions: Any, stopping: Stopping) -> Handover:
     claims = preparation.resolution.ledger.claims
     origins = {path[0]: (claim.origin.source, claim.origin.location) for path, claim in claims.items() if path}
-    return Handover(context, preparation.resolution.settings, origins, sessions, stopping)
+    outbox = Outbox(sessions, are_published=not context.is_read_only) if context.use_cache else None
+    vars(context)["publisher"] = LatePublisher(lambda: make_publisher(context, outbox=outbox))
+    return Handover(context, preparation.resolution.settings, origins, sessions, stopping, outbox)
 
 
 def _hand_over(worker: Worker[Any], handover: Handover) -> None:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from arkworker.element import Element
     from arkworker.runtime.client import Client
     from arkworker.runtime.context import WorkerContext
+    from arkworker.runtime.outbox import Outbox
     from arkworker.runtime.publishing import Publisher
-    from arkworker.runtime.publishing.outbox import Outbox
 
 
 def make_publisher(

@@ -74,7 +74,9 @@ class ElementLoop:
         """Until there are no more elements, or the run is to end."""
         with self._progress:
             while self.ended_by is None and (job := self._intake.next()) is not None:
+                self._reports.settle()  # what came in while this thread was waiting
                 self._take(job)
+                self._reports.settle()
                 self._progress.advance()
                 self._pace.note_element()
 
@@ -128,7 +130,12 @@ class ElementLoop:
             self._consider(error)
         else:
             self._release(job)
-            self._reports.submit(Ending(job.id, State.PROCESSED, element, results, is_held=True))
+            failure = self._reports.settle(job.id)
+            if failure is None:
+                self._reports.submit(Ending(job.id, State.PROCESSED, element, results, is_held=True))
+            else:
+                self._failures.add(job.id, failure, traced=False)
+                self._end(job, State.ERROR)
 
     def _release(self, job: Job) -> None:
         """The main thread ends this element; it stays here where another has done so, until the process ends."""

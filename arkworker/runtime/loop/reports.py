@@ -13,6 +13,7 @@ from arkworker.errors import ApiError
 from arkworker.runtime.loop.activities import is_refusal
 from arkworker.runtime.loop.jobs import Ending, State
 from arkworker.runtime.loop.journal import Stage
+from arkworker.runtime.outbox import drained
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from arkworker.runtime.loop.activities import Activities
     from arkworker.runtime.loop.journal import Journal
     from arkworker.runtime.loop.tally import Tally
+    from arkworker.runtime.outbox import Outbox
     from arkworker.runtime.publishing import Publisher
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class Reports:
         on_outage: Told when one report after the other fails: more elements would only stay started.
         journal: Where it is noted what is still to be reported.
         behind: How many endings may wait; more make the main thread wait.
+        outbox: Where published results wait for the cache; None without one.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that it connects
@@ -57,6 +60,7 @@ class Reports:
         on_outage: Callable[[ApiError], None],
         journal: Journal,
         behind: int,
+        outbox: Outbox | None = None,
     ) -> None:
         self._activities = activities
         self._publisher = publisher
@@ -73,6 +77,9 @@ class Reports:
         self._kept: deque[Ending] = deque()
         self._failures = 0  # of reports in a row
         self._threads: list[threading.Thread] = []
+        self._outbox = outbox
+        self._published: deque[Ending] = deque()  # until `settle`
+        self._main = threading.get_ident()
 
     def go_behind(self) -> None:
         """Report in threads from now on; from any thread, once."""
@@ -99,6 +106,31 @@ class Reports:
             self._permits.put(True)
             self._finish(ending)
 
+    def settle(self, current: str | None = None) -> Exception | None:
+        """Write what was published to the cache, then report it; in the thread of user code, between its sessions.
+
+        Args:
+            current: The element that user code has just succeeded for.
+
+        Returns:
+            Why what user code itself published on that one could not be written.
+        """
+        if self._outbox is None:
+            return None
+        # First these: the rows of all of them are in the outbox by then.
+        published = list(drained(self._published))
+        is_main = threading.get_ident() == self._main
+        failures = self._outbox.flush() if is_main else self._outbox.abandon()
+        for ending in published:
+            if (failure := failures.pop(ending.id, None)) is not None:
+                ending.state = State.ERROR
+                self._on_failure(ending.id, failure)
+            self.submit(ending)
+        result = failures.pop(current, None) if current is not None else None
+        for element_id, failure in failures.items():
+            logger.error("element %s: %s", printable(element_id, 60), failure)
+        return result
+
     def close(self, *, rounds: int = ROUNDS, within: float | None = None) -> None:
         """Try all that is left, and count what cannot be reported as uncertain.
 
@@ -111,6 +143,8 @@ class Reports:
             self._waiting.put(None)
         for thread in self._threads:
             thread.join(None if end is None else max(0.0, end - time.monotonic()))
+        self._is_behind = False
+        self.settle()
         for _ in range(rounds):
             self._retry_all()
         for ending in tuple(self._open.values()):
@@ -138,6 +172,10 @@ class Reports:
             except Exception as error:  # noqa: BLE001 - whatever it raises concerns this element
                 ending.state = State.ERROR
                 self._on_failure(ending.id, error)
+            ending.element, ending.results = None, ()
+            if self._outbox is not None and ending.state is State.PROCESSED:
+                self._published.append(ending)
+                return
         ending.element, ending.results = None, ()
         self._note(ending)
         if self._report(ending):

@@ -63,7 +63,7 @@ def process_elements(call: Callable[[Element, Any], Any], run: Handover) -> None
         contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
     ):
         source = _choose(run, clients, tally)
-        publisher = LatePublisher(partial(make_publisher, run.context, clients.reports))
+        publisher = LatePublisher(partial(make_publisher, run.context, clients.reports, run.outbox))
         vars(run.context)["publisher"] = publisher  # for what user code publishes in the middle, too
         _ElementRun(call, run, clients, source, tally, publisher).perform()
 
@@ -126,6 +126,7 @@ class _ElementRun:
             on_outage=self._intake.give_up,
             journal=self._journal,
             behind=settings.prefetch,
+            outbox=run.outbox,
         )
         self._guard = Guard(
             run.stopping,

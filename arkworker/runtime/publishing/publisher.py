@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from arkworker.creates import Creates
     from arkworker.element import Element
     from arkworker.runtime.client import Client
-    from arkworker.runtime.publishing.outbox import Outbox
+    from arkworker.runtime.outbox import Outbox
     from arkworker.runtime.publishing.plan import Plan
 
 logger = logging.getLogger(__name__)

@@ -6,19 +6,20 @@ wait here until the thread of user code writes them, between two of its sessions
 
 from __future__ import annotations
 
-import logging
+import contextlib
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from arkworker.errors import ArkworkerError
+from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from arkworker.runtime.publishing.rows import Rows
 
-logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class UncachedError(ArkworkerError):
@@ -52,8 +53,7 @@ class Outbox:
         from arkworker.runtime.publishing.caching import write
 
         failures: dict[str, UncachedError] = {}
-        while self._waiting:
-            rows = self._waiting.popleft()
+        for rows in drained(self._waiting):
             try:
                 with self._sessions() as session:
                     write(session, rows)
@@ -63,14 +63,20 @@ class Outbox:
 
     def abandon(self) -> dict[str, UncachedError]:
         """As `flush`, where nothing can be written any more because user code does not come back."""
-        left = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        return {rows.element_id: self._failure("the run was ended before") for rows in left}
+        return {rows.element_id: self._failure("the run was ended before") for rows in drained(self._waiting)}
 
     def _failure(self, reason: object) -> UncachedError:
         done = "its results are on Arkindex, but" if self._are_published else "its results"
-        return UncachedError(f"{done} could not be written to the cache: {reason_of(reason)}")
+        return UncachedError(f"{done} could not be written to the cache: {_reason_of(reason)}")
 
 
-def reason_of(reason: object) -> str:
-    """One line, without the statement that SQLAlchemy repeats."""
-    return str(getattr(reason, "orig", None) or reason)
+def _reason_of(reason: object) -> str:
+    """Without the statement that SQLAlchemy repeats, which holds the results."""
+    return printable(str(getattr(reason, "orig", None) or reason))
+
+
+def drained(queue: deque[T]) -> Iterator[T]:
+    """Take all out, the oldest first; another thread may do so, too."""
+    with contextlib.suppress(IndexError):
+        while True:
+            yield queue.popleft()

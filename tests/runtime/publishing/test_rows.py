@@ -15,8 +15,8 @@ from arkworker.element import Element
 from arkworker.errors import PublicationError
 from arkworker.results import Child, Classification, Entity, Metadata, Transcription, Update
 from arkworker.runtime.cache import find_parent_caches, merge, open_cache, session_scope
+from arkworker.runtime.outbox import Outbox
 from arkworker.runtime.publishing import SummarizingPublisher
-from arkworker.runtime.publishing.outbox import Outbox
 from arkworker.testing.emulator import Fault
 
 if TYPE_CHECKING:
