@@ -2,7 +2,8 @@
 
 Importing this package costs nothing; what needs the extra `testing` is imported where it is used. The fixtures
 `make_context`, `cache`, `invoke` and `arkindex` are there in every pytest that has arkworker installed; the names below
-annotate them. `standard_tests` makes the tests that every worker should pass.
+annotate them. `standard_tests` makes the tests that every worker should pass, `bind_element` elements that a worker can
+read from.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from arkworker.testing.contexts import MakeContext as MakeContext
+    from arkworker.testing.elements import bind_element as bind_element
     from arkworker.testing.expectations import Arkindex as Arkindex, Expectation as Expectation, Received as Received
     from arkworker.testing.invocation import Invocation as Invocation, Invoke as Invoke
     from arkworker.testing.suite import standard_tests as standard_tests
@@ -22,6 +24,7 @@ else:
         "Invoke": "invocation",
         "MakeContext": "contexts",
         "Received": "expectations",
+        "bind_element": "elements",
         "standard_tests": "suite",
     }
 
@@ -33,4 +36,13 @@ else:
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
-__all__ = ["Arkindex", "Expectation", "Invocation", "Invoke", "MakeContext", "Received", "standard_tests"]
+__all__ = [
+    "Arkindex",
+    "Expectation",
+    "Invocation",
+    "Invoke",
+    "MakeContext",
+    "Received",
+    "bind_element",
+    "standard_tests",
+]

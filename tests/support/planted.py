@@ -40,8 +40,9 @@ class Planted:
 def plant(emulator: Emulator, path: Path, seed: int, count: int = 25) -> Planted:
     """A tree of elements at random, on the emulator and in a new cache."""
     dice = random.Random(seed)
+    corpus = emulator.add_corpus(types=TYPES)
     planted = _grow(dice, emulator, count)
-    _plant_on_emulator(emulator, planted)
+    _plant_on_emulator(emulator, corpus, planted)
     _plant_in_cache(path, planted)
     return planted
 
@@ -80,8 +81,7 @@ def _element(dice: random.Random, planted: Planted) -> dict[str, Any]:
     }
 
 
-def _plant_on_emulator(emulator: Emulator, planted: Planted) -> None:
-    corpus = emulator.add_corpus(types=TYPES)
+def _plant_on_emulator(emulator: Emulator, corpus: str, planted: Planted) -> None:
     with emulator.database.transaction() as session:
         kinds = {row.slug: row.id for row in session.query(tables.ElementType).filter_by(corpus_id=corpus)}
         for row in planted.elements:
