@@ -129,8 +129,8 @@ class ElementLoop:
             self._end(job, State.ERROR)
             self._consider(error)
         else:
-            self._release(job)
             failure = self._reports.settle(job.id)
+            self._release(job)
             if failure is None:
                 self._reports.submit(Ending(job.id, State.PROCESSED, element, results, is_held=True))
             else:
