@@ -115,9 +115,9 @@ def download_export(  # noqa: PLR0913 - what names an export
             logger.info("Downloading %s", name)
             return client.download(DOWNLOAD, destination, id=export_id)
         if state not in UNDER_WAY:
-            raise ExportError(f"{name} is {state}: start a new one")
+            raise ExportError(f"{name} is not to be had, it is {state!r}: start a new one")
         if wait is not None:
-            logger.info("%s is %s; looking again in %g s", name.capitalize(), state, wait)
+            logger.info("Waiting for %s, which is %s; looking again in %g s", name, state, wait)
             clock.sleep(wait)
     raise ExportError(f"{name} takes more than 3 hours: try again when it is done")
 
@@ -125,7 +125,7 @@ def download_export(  # noqa: PLR0913 - what names an export
 def _state(client: Client, export_id: str, corpus_id: str, dataset_id: str | None) -> str:
     for export in list_exports(client, corpus_id, dataset_id):
         if export.id == export_id:
-            return printable(export.state or "in no state", 60)
+            return printable(export.state or "without a state", 60)
     return "gone"
 
 
