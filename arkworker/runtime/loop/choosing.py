@@ -173,14 +173,15 @@ class Choice:
         """The sets to work on.
 
         Raises:
+            ConfigurationError: Nobody said where Arkindex is.
             ApiError: They cannot be listed.
         """
         if self.settings.set:
-            return sets.list_named_sets(client, self._parse_sets())
+            self._require_reach("set")
+            return sets.list_named_sets(client, list(dict.fromkeys(self._parse_sets())))
         return sets.list_process_sets(client, self.process.id) if self.process is not None else []
 
     def _of_sets(self, client: Client) -> Source:
-        self._require_reach("set")
         chosen = self.sets(client)
         return Listing(chain.from_iterable(sets.list_set_elements(client, one) for one in chosen))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, Problem, StoppedError
+from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, ExitCode, Problem, StoppedError
 from arkworker.runtime import exports
 from arkworker.runtime.clock import SystemClock
 from arkworker.runtime.loop import outcome
@@ -55,36 +56,58 @@ def _process_sets(call: Callable[[DatasetSet, Path, Any], None], run: Handover, 
             tempfile.TemporaryDirectory(prefix="arkworker-exports-") as folder,
         ):
             run.stopping.check()
-            _process_all(call, run, _Exports(run, clients, Path(folder)), tally, failures)
+            ended_by = _process_all(call, run, _Exports(run, clients, Path(folder)), tally, failures)
     except ApiError:
         run.stopping.check()  # a request that a signal ended says nothing about Arkindex
         raise
     finally:
         clients.close()
-    code = exit_code_of(tally, ended_by=None, strict=run.settings.strict)
+    code = exit_code_of(tally, ended_by=ended_by, strict=run.settings.strict)
     outcome.conclude(Summary.of(tally, clock.now() - start, code), failures, run.settings.summary)
 
 
 def _process_all(
     call: Callable[[DatasetSet, Path, Any], None], run: Handover, found: _Exports, tally: Tally, failures: Failures
-) -> None:
+) -> int | None:
+    """The exit code of what ended the run early, or let none of its sets be worked on; else None."""
     sets = found.list_sets()
+    unreachable = None
     for number, one in enumerate(sets, 1):
         logger.info("Processing %s (%d of %d)", one, number, len(sets))
         try:
             path = found.path_of(one.dataset)
-            with run.sessions() as cache, run.stopping.interruptible():
-                call(one, path, cache)
-        except StoppedError:
-            raise
-        except BaseException as error:
+        except ArkworkerError as error:
             run.stopping.check()
-            failures.add(str(one), error, traced=not isinstance(error, ApiError | exports.ExportError))
+            failures.add(str(one), error, traced=False)
             tally.count("failed")
-            if isinstance(error, SystemExit | KeyboardInterrupt):
-                raise
-        else:
-            tally.count("processed")
+            unreachable = unreachable or (error if error.exit_code == ExitCode.UNAVAILABLE else None)
+            continue
+        failure = _failure_of(call, one, path, run)
+        tally.count("processed" if failure is None else "failed")
+        if failure is not None:
+            failures.add(str(one), failure, traced=True)
+        if isinstance(failure, SystemExit | KeyboardInterrupt):
+            return ExitCode.FAILED if isinstance(failure, SystemExit) else 128 + signal.SIGINT
+    return ExitCode.UNAVAILABLE if unreachable is not None and not tally["processed"] else None
+
+
+def _failure_of(
+    call: Callable[[DatasetSet, Path, Any], None], one: DatasetSet, path: Path, run: Handover
+) -> BaseException | None:
+    """What user code, or the commit after it, made of a set.
+
+    Raises:
+        StoppedError: A signal came meanwhile.
+    """
+    try:
+        with run.sessions() as cache, run.stopping.interruptible():
+            call(one, path, cache)
+    except StoppedError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - of user code: whatever it is, it is this set's failure
+        run.stopping.check()
+        return error
+    return None
 
 
 class _Exports:
@@ -105,7 +128,11 @@ class _Exports:
             ApiError: They cannot be listed.
         """
         run = self._run
-        choice = Choice(run.settings, run.context.process, run.origins, list)
+        if run.settings.element:
+            hint = "pass --set DATASET-ID:NAME"
+            message = "this worker works on the sets of datasets, not on single elements"
+            raise ConfigurationError([Problem("element", "command line", "--element", message, hint)])
+        choice = Choice(run.settings, run.context.process, run.origins, list, run.context.connection_is_given)
         choice.check()
         sets = choice.sets(self._clients.intake)
         if not sets:

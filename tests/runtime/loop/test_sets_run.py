@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from element_runs import wait_until
 
-from arkworker.testing.emulator import Emulator
+from arkworker.testing.emulator import Emulator, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+JSON = {"content-type": "application/json"}
 ROOT = Path(__file__).parents[3]
 WORKER = """
 import os, sqlite3
+from arkworker.runtime.clock import SystemClock
 from arkworker.runtime.elements_worker import DatasetWorker
+
+if "SHORT" in os.environ:
+    whole = SystemClock.sleep
+    SystemClock.sleep = lambda self, seconds: whole(self, seconds / 1000)
 
 class W(DatasetWorker):
     def process_set(self, dataset_set, export, context, cache):
         count, = sqlite3.connect(export).execute("SELECT count(*) FROM element").fetchone()
         if dataset_set.name == os.environ.get("FAILING"):
             raise ValueError
+        if "EXIT" in os.environ:
+            raise SystemExit(0)
         print(dataset_set.name, dataset_set.dataset.name, count > 0)
 
 W.main()
@@ -42,11 +54,18 @@ class Desk:
         self.dataset = emulator.add_dataset("Pages", {"train": [first], "test": [second]})
         self.run_id = emulator.add_worker_run(mode="dataset", sets=[(self.dataset, "train"), (self.dataset, "test")])
 
-    def run(self, *flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def command(self, flags: tuple[str, ...], variables: dict[str, str]) -> dict[str, Any]:
         environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         environ |= {"PYTHONPATH": str(ROOT)} | self.emulator.environment(self.run_id, data_dir=self.folder) | variables
-        command = [sys.executable, "-c", WORKER, *flags]
-        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+        return {"args": [sys.executable, "-c", WORKER, *flags], "env": environ}
+
+    def run(self, *flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = self.command(flags, variables)
+        return subprocess.run(**command, capture_output=True, text=True, timeout=60, check=False)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        command = self.command((), {})
+        return subprocess.Popen(command["args"], env=command["env"], stderr=subprocess.DEVNULL)
 
 
 @pytest.fixture
@@ -99,3 +118,92 @@ def test_no_sets(desk: Desk) -> None:
 
     assert done.returncode == 78, done.stderr
     assert "there are no sets to work on" in done.stderr
+
+
+def test_named_sets_twice(desk: Desk) -> None:
+    """A set that is named twice is worked on once."""
+    done = desk.run("--set", f"{desk.dataset}:test", f"{desk.dataset.upper()}:test")
+
+    assert (done.returncode, done.stdout) == (0, "test Pages True\n"), done.stderr
+
+
+def test_unknown_set(desk: Desk) -> None:
+    """A set that does not exist is told before anything starts."""
+    done = desk.run("--set", f"{desk.dataset}:test", f"{desk.dataset}:tset")
+
+    assert (done.returncode, done.stdout) == (78, ""), done.stderr
+    assert "RetrieveDatasetSet (status 404)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_malformed_set(desk: Desk) -> None:
+    """What is no set of a dataset is refused, with the form that it should have."""
+    done = desk.run("--set", "train")
+
+    assert done.returncode == 78, done.stderr
+    assert "should be the id of a dataset, a colon and the name of a set" in done.stderr
+
+
+def test_failed_export(desk: Desk) -> None:
+    """A set whose export failed is a failure of its own, told in one line."""
+    desk.emulator.faults.add("StartExport", Fault.answer(400, b'["no room"]', headers=JSON))
+
+    done = desk.run()
+
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    assert "no room" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_cut_download(desk: Desk) -> None:
+    """An export whose download is cut is downloaded again: user code never gets half of it."""
+    desk.emulator.faults.add("*", Fault.cut(), times=1, where=lambda call: call.origin == "storage")
+
+    done = desk.run(SHORT="1")
+
+    assert (done.returncode, done.stdout) == (0, "train Pages True\ntest Pages True\n"), done.stderr
+
+
+def test_download_that_never_comes_through(desk: Desk) -> None:
+    """Storage that keeps failing is worth a retry of the whole run."""
+    desk.emulator.faults.add("*", Fault.answer(503), where=lambda call: call.origin == "storage")
+
+    done = desk.run(SHORT="1")
+
+    assert done.returncode == 69, done.stderr
+    assert "0 processed, 2 failed" in done.stderr.splitlines()[-1]
+
+
+def test_elements_are_refused(desk: Desk) -> None:
+    """A worker on sets says so to whoever gives it elements."""
+    done = desk.run("--element", desk.dataset)
+
+    assert done.returncode == 78, done.stderr
+    assert "works on the sets of datasets" in done.stderr
+
+
+def test_exit_in_user_code(desk: Desk) -> None:
+    """`sys.exit(0)` in user code ends the run, as a failure, with a summary."""
+    done = desk.run("--summary", str(desk.folder / "summary.json"), EXIT="1")
+
+    assert done.returncode == 1, done.stderr
+    summary = json.loads((desk.folder / "summary.json").read_text())
+    assert (summary["failed"], summary["exit_code"]) == (1, 1)
+
+
+def test_signal_while_waiting_for_an_export(desk: Desk) -> None:
+    """A signal ends the wait for an export."""
+    export = {"id": desk.dataset, "state": "running", "created": "2026-01-01T00:00:00Z", "dataset_id": desk.dataset}
+    page = {"count": 1, "next": None, "previous": None, "results": [export]}
+    refusal = {"type": "validation_error", "errors": [{"attr": None, "code": "running_export", "detail": "Running."}]}
+    desk.emulator.faults.add("ListExports", Fault.answer(200, json.dumps(page).encode(), headers=JSON))
+    desk.emulator.faults.add("StartExport", Fault.answer(400, json.dumps(refusal).encode(), headers=JSON))
+    process = desk.start()
+    wait_until(lambda: len(desk.emulator.ledger.calls("ListExports")) == 2)
+
+    time.sleep(0.1)  # the answer has to arrive, and the wait to begin; a signal before that ends it as well
+    start = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(20) == 143
+    assert time.monotonic() - start < 3
