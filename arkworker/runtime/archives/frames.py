@@ -1,32 +1,37 @@
 """zstd, strictly: the outline of the stream is read here, its content by the library.
 
-The library alone cannot tell a cut stream from a whole one, nor bound what one call returns. The outline (RFC 8878:
-frames, blocks and their sizes) is a few bytes for each block, so it is walked first: the stream must be whole, and what
-goes into the decoder at once is chosen so that little comes out of it.
+The library alone can tell neither that a stream is cut nor that something else follows. The outline (RFC 8878: frames,
+blocks and their sizes) is a few bytes for each block, so it is walked on the way to the decoder: the stream must be
+whole, and nothing but zstd.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, BinaryIO
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import zstandard
 
 from .refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 MAGIC = 0xFD2FB528
 SKIPPABLE = 0x184D2A50  # to …5F
 LARGEST_BLOCK = 128 * 2**10
-PIECE = 2**19  # the most that one call of the decoder may give, in bytes: what fits the caches is faster
+PIECE = 2**19  # what fits the caches is faster
 RAW, RUN, COMPRESSED, RESERVED = range(4)
 
+# What the decoder still holds when its input ends would be lost: one more frame, of nothing, pushes it out.
+_END = SKIPPABLE.to_bytes(4, "little") + bytes(4)
+# Content that was hardly compressed is decoded sooner than two threads agree on Python's lock.
+_WORTH_A_THREAD = 0.75
 
-def decompress(file: BinaryIO, max_window: int) -> Generator[bytes, None, None]:
-    """The content of a zstd file in pieces of at most about a mebibyte; the next one is made in a second thread.
+
+def decompress(file: BinaryIO, max_window: int) -> Generator[memoryview, None, None]:
+    """The content of a zstd file in pieces of PIECE bytes at most, each to be used before the next one is asked for.
 
     Args:
         file: Open for reading, buffered.
@@ -35,49 +40,63 @@ def decompress(file: BinaryIO, max_window: int) -> Generator[bytes, None, None]:
     Raises:
         Refusal: It is no zstd, damaged, cut short, followed by something else, or asks for too large a window.
     """
-    contents = _decode(file, max_window)
+    decoder = _Decoder(file, max_window)
+    buffer, other = (memoryview(bytearray(PIECE)) for _ in range(2))
+    read: Callable[[], int] = partial(decoder.read_into, buffer)
     with ThreadPoolExecutor(1, thread_name_prefix="arkworker-archive") as thread:
-        # Several: the thread then goes on to the next piece while it still has Python's lock, and the two overlap.
-        coming = deque(thread.submit(next, contents, b"") for _ in range(3))
-        while content := coming.popleft().result():
-            coming.append(thread.submit(next, contents, b""))
-            yield content
+        while size := read():
+            is_slow = decoder.ratio < _WORTH_A_THREAD
+            read = thread.submit(decoder.read_into, other).result if is_slow else partial(decoder.read_into, other)
+            yield buffer[:size]
+            buffer, other = other, buffer
 
 
-def _decode(file: BinaryIO, max_window: int) -> Iterator[bytes]:
-    decoder = zstandard.ZstdDecompressor(max_window_size=max_window)
-    stream = decoder.decompressobj(write_size=PIECE, read_across_frames=True)
-    try:
-        for piece in _pieces(_Outline(file, max_window)):
-            if content := stream.decompress(piece):
-                yield content
-    except zstandard.ZstdError:
-        raise Refusal("is damaged: its zstd data cannot be decompressed") from None
-    except OSError as error:
-        raise Refusal(f"cannot be read: {error.strerror}") from None
+class _Decoder:
+    """Decodes into buffers.
 
+    Attributes:
+        ratio: The compressed size over the size of the content, of what was decoded last.
+    """
 
-def _pieces(outline: _Outline) -> Iterator[bytes]:
-    """The compressed bytes, cut so that each piece holds blocks of at most PIECE bytes of content."""
-    parts: list[bytes] = []
-    expected = 0
-    for part, content in outline:
-        if expected + content > PIECE or len(parts) > 4096:
-            yield b"".join(parts)
-            parts, expected = [], 0
-        parts.append(part)
-        expected += content
-    yield b"".join(parts)
+    def __init__(self, file: BinaryIO, max_window: int) -> None:
+        self.ratio = 1.0
+        self._outline = _Outline(file, max_window)
+        decoder = zstandard.ZstdDecompressor(max_window_size=max_window)
+        source = cast("BinaryIO", self._outline)  # nothing but its read is called
+        self._stream = decoder.stream_reader(source, read_size=LARGEST_BLOCK, read_across_frames=True)
+
+    def read_into(self, buffer: memoryview) -> int:
+        before = self._outline.given
+        try:
+            count = self._stream.readinto(buffer)
+        except zstandard.ZstdError:
+            raise Refusal("is damaged: its zstd data cannot be decompressed") from None
+        except OSError as error:
+            raise Refusal(f"cannot be read: {error.strerror}") from None
+        self.ratio = (self._outline.given - before) / max(count, 1)
+        return count
 
 
 class _Outline:
-    """Iterates over the headers and blocks of a zstd file: the bytes, and the most content that they stand for."""
+    """A zstd file for the decoder, checked from header to header; what others may skip is left out.
+
+    Attributes:
+        given: How many bytes the decoder got.
+    """
 
     def __init__(self, file: BinaryIO, max_window: int) -> None:
+        self.given = 0
         self._file = file
         self._max_window = max_window
+        self._parts = self._frames()
 
-    def __iter__(self) -> Iterator[tuple[bytes, int]]:
+    def read(self, _size: int) -> bytes:
+        """The next part, empty at the end; what a decoder calls its source by."""
+        part = next(self._parts, b"")
+        self.given += len(part)
+        return part
+
+    def _frames(self) -> Iterator[bytes]:
         frames = 0
         while start := self._file.read(4):
             magic = int.from_bytes(start, "little")
@@ -90,6 +109,7 @@ class _Outline:
                 raise Refusal("has other data after its zstd data, or is cut" if frames else "is not a zstd file")
         if not frames:
             raise Refusal("is empty")
+        yield _END
 
     def _read(self, count: int) -> bytes:
         data = self._file.read(count)
@@ -102,19 +122,19 @@ class _Outline:
         while remaining:
             remaining -= len(self._read(min(remaining, PIECE)))
 
-    def _frame(self, magic: bytes) -> Iterator[tuple[bytes, int]]:
+    def _frame(self, magic: bytes) -> Iterator[bytes]:
         descriptor = self._read(1)
         flags = descriptor[0]
         fields = self._read(_header_size(flags))
         window = _window(flags, fields)
         if window > self._max_window:
             raise Refusal(f"asks for a zstd window of {window:,} bytes; at most {self._max_window:,} are allowed")
-        yield magic + descriptor + fields, 0
-        yield from self._blocks(min(window, LARGEST_BLOCK))
+        yield magic + descriptor + fields
+        yield from self._blocks()
         if flags & 0b100:
-            yield self._read(4), 0
+            yield self._read(4)
 
-    def _blocks(self, largest: int) -> Iterator[tuple[bytes, int]]:
+    def _blocks(self) -> Iterator[bytes]:
         last = 0
         while not last:
             header = self._read(3)
@@ -122,7 +142,9 @@ class _Outline:
             last, kind, size = bits & 1, bits >> 1 & 3, bits >> 3
             if kind == RESERVED or size > LARGEST_BLOCK:
                 raise Refusal("is damaged: a zstd block of no known kind or size")
-            yield header + self._read(1 if kind == RUN else size), largest if kind == COMPRESSED else size
+            yield header
+            if content := self._read(1 if kind == RUN else size):
+                yield content
 
 
 def _header_size(flags: int) -> int:

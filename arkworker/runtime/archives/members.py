@@ -25,7 +25,7 @@ MAX_PADDING = 64 * 2**20  # after the end mark: tar fills up its last record, us
 class Stream:
     """The bytes of a tar; whoever takes some must get them all."""
 
-    def __init__(self, contents: Iterator[bytes]) -> None:
+    def __init__(self, contents: Iterator[memoryview]) -> None:
         self._contents = contents
         self._content = memoryview(b"")
         self._position = 0
@@ -37,7 +37,7 @@ class Stream:
         return self._before + self._position
 
     def pieces(self, count: int) -> Iterator[memoryview]:
-        """The next `count` bytes as they come, not copied."""
+        """The next `count` bytes as they come, not copied: each piece is to be used before the next one."""
         while count:
             piece = self._content[self._position : self._position + count]
             if not piece:
@@ -50,7 +50,7 @@ class Stream:
     def take(self, count: int) -> bytes:
         """The next `count` bytes in one."""
         content = self.at_once(count)
-        return b"".join(self.pieces(count)) if content is None else bytes(content)
+        return b"".join(bytes(piece) for piece in self.pieces(count)) if content is None else bytes(content)
 
     def at_once(self, count: int) -> memoryview | None:
         """The next `count` bytes, not copied, when they have all come already; else None, and nothing is taken."""
@@ -63,15 +63,14 @@ class Stream:
     def rest(self) -> Iterator[memoryview]:
         """All that is left, as it comes."""
         yield self._content[self._position :]
-        for content in self._contents:
-            yield memoryview(content)
+        yield from self._contents
 
     def _advance(self) -> None:
-        content = next(self._contents, b"")
-        if not content:
+        content = next(self._contents, None)
+        if content is None:
             raise Refusal("is cut short: its tar ends too early")
         self._before += len(self._content)
-        self._content, self._position = memoryview(content), 0
+        self._content, self._position = content, 0
 
 
 def read_members(stream: Stream, budget: Budget) -> Iterator[Member]:

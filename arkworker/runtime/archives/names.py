@@ -13,6 +13,7 @@ STAGING_PREFIX = b".arkworker-staging-"  # no member may pose as a leftover of o
 
 # Nothing to clean and nothing to refuse: no component is empty, starts with a dot, or is too long.
 _PLAIN = re.compile(rb"(?:[^/\0.][^/\0]{0,254}/){0,63}[^/\0.][^/\0]{0,254}")
+_HERE = b"./"  # before each name that `tar -C directory .` writes
 
 
 def clean(name: bytes) -> bytes:
@@ -21,8 +22,9 @@ def clean(name: bytes) -> bytes:
     Raises:
         Refusal: It is absolute, holds a NUL or a `..` component, or is too long or too deep.
     """
-    if _PLAIN.fullmatch(name):
-        return name
+    plain = name.removeprefix(_HERE)
+    if _PLAIN.fullmatch(plain):
+        return plain
     if name.startswith(b"/"):
         raise Refusal("has an absolute name", name)
     if b"\0" in name:
