@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from arkworker.errors import ApiResponseError, ApiUnavailableError, ConfigurationError, Problem
-from arkworker.settings.sources.payload import CONFIGURATION, WORKER_RUN, Payload, parse_payload
+from arkworker.settings.sources.payload import CONFIGURATION, WORKER_RUN, Payload, WorkerRun, parse_payload
 from arkworker.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from arkworker.runtime.client import Client
     from arkworker.settings.resolution import Resolution
 
@@ -24,9 +27,24 @@ def retrieve_payload(client: Client, resolution: Resolution) -> Payload:
         ConfigurationError: It refuses, or a part that the runner needs is missing or of the wrong type.
     """
     worker_run_id = resolution.settings.worker_run_id or ""
-    try:
+    with _explained(resolution):
         worker_run = client.request(WORKER_RUN, id=worker_run_id)
         configuration = _retrieve_configuration(client, worker_run_id)
+    return parse_payload(worker_run, configuration)
+
+
+def retrieve_run(client: Client, resolution: Resolution) -> WorkerRun:
+    """Ask for the worker run alone, as `retrieve_payload` does: its configuration is for administrators to read."""
+    with _explained(resolution):
+        worker_run = client.request(WORKER_RUN, id=resolution.settings.worker_run_id)
+    return parse_payload(worker_run, {"configuration": []}).run
+
+
+@contextmanager
+def _explained(resolution: Resolution) -> Iterator[None]:
+    """Say what to correct, where that can be told."""
+    try:
+        yield
     except ApiResponseError as error:
         problem = _refusal(error, resolution)
         if problem is None:
@@ -35,7 +53,7 @@ def retrieve_payload(client: Client, resolution: Resolution) -> Payload:
         error.message += f"; {_named(resolution, ('api', 'url'), 'ARKINDEX_API_URL')} sets this address"
         raise
     else:
-        return parse_payload(worker_run, configuration)
+        return
     raise ConfigurationError([problem])
 
 

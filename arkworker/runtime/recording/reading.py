@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from dataclasses import dataclass
@@ -126,7 +127,7 @@ def read_recording(path: str) -> Recording:
     """Open and check a results file.
 
     Raises:
-        ConfigurationError: It cannot be read, is no results file, or not whole; names the lines.
+        ConfigurationError: It cannot be read, is still written, is no results file, or not whole; names the lines.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
@@ -137,6 +138,7 @@ def read_recording(path: str) -> Recording:
     file = os.fdopen(descriptor, "rb")
     try:
         require_regular(descriptor, path)
+        _share(descriptor, path)
         return Recording(file, path)
     except OSError as error:
         file.close()
@@ -144,6 +146,15 @@ def read_recording(path: str) -> Recording:
     except BaseException:
         file.close()
         raise
+
+
+def _share(descriptor: int, path: str) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        refuse(path, 0, "a run still writes it: wait for its end")
+    except OSError:  # some file systems of clusters have no locks
+        return
 
 
 def require_regular(descriptor: int, name: str) -> None:

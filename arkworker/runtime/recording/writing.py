@@ -89,7 +89,7 @@ class Recorder:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            refuse(self.path, 0, "another process writes it: give each its own file")
+            refuse(self.path, 0, "another process writes or publishes it: give each run a file of its own")
         except OSError as error:  # some file systems of clusters have no locks
             logger.warning("%s cannot be locked: %s; let no other process write it", self.path, error.strerror)
 

@@ -1,0 +1,92 @@
+"""The verb `publish`: send the results that `run --results FILE` recorded."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from arkworker.cli import terminal
+from arkworker.cli.flags import PlainParser
+from arkworker.errors import ConfigurationError, ExitCode
+from arkworker.runtime import logs
+from arkworker.runtime.delivery.order import Order, default_journal, publish
+from arkworker.settings.catalogue import WorkerOptions
+from arkworker.settings.platform import OFF
+from arkworker.settings.resolution import Inputs, resolve
+from arkworker.settings.sources.command_line import Typed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from arkworker.runtime.stopping import Stopping
+    from arkworker.settings.resolution import Resolution
+
+RUN = "ARKINDEX_WORKER_RUN_ID"
+#: Flags that mean what they mean for `run`.
+_OF_RUN = ("env_file", "log_format", "no_worker_activity", "publication_batch_size", "strict", "summary", "verbose")
+
+
+def perform(argv: Sequence[str], stopping: Stopping) -> int:
+    """Publish a file."""
+    flags = _parser().parse_args(argv)
+    verbose = flags.verbose or os.environ.get("ARKINDEX_DEBUG", "").strip().lower() not in OFF
+    is_json = flags.log_format == "json"
+    logs.configure(verbose=verbose, style="json" if is_json else "text", is_colourful=terminal.is_colourful(sys.stderr))
+
+    def settle(worker_run_id: str) -> Resolution:
+        return _resolve(flags, {RUN: worker_run_id} if worker_run_id else {})
+
+    first = settle(flags.worker_run_id or "")
+    if first.ledger.problems:
+        raise ConfigurationError(first.ledger.problems)
+    order = Order(flags.file, flags.journal or default_journal(flags.file), _worker_run_of(flags, first), settle)
+    summary = publish(order, first.settings, stopping)
+    if flags.json:
+        terminal.write_json(summary.as_data())
+    return ExitCode.OK
+
+
+def _resolve(flags: argparse.Namespace, replaced: dict[str, str]) -> Resolution:
+    given = {name: getattr(flags, name) for name in _OF_RUN}
+    namespace = argparse.Namespace(**{name: _typed(name, value) for name, value in given.items() if value})
+    return resolve(WorkerOptions("publish", processes_elements=True), Inputs(namespace, os.environ | replaced))
+
+
+def _typed(name: str, value: object) -> Typed:
+    return Typed("--" + name.replace("_", "-"), [value] if isinstance(value, str) else [])
+
+
+def _worker_run_of(flags: argparse.Namespace, resolution: Resolution) -> tuple[str, str] | None:
+    """The worker run that somebody named, and where."""
+    if resolution.settings.worker_run_id is None:
+        return None
+    claim = resolution.ledger.claims["worker_run_id",]
+    place = "--worker-run-id" if flags.worker_run_id else claim.origin.location
+    return resolution.settings.worker_run_id, place
+
+
+def _parser() -> PlainParser:
+    parser = PlainParser(
+        "publish",
+        "Publish what a run with --results FILE recorded, from any machine. What was published is noted in a journal: "
+        "a publication that was ended, however, is gone on with by the same command, and nothing is sent twice. "
+        "ARKINDEX_API_URL and ARKINDEX_API_TOKEN say where, and who.",
+    )
+    parser.add_argument("file", metavar="FILE", help="The results file.")
+    parser.add_argument(
+        "--worker-run-id", metavar="ID", help=f"Worker run that signs results recorded without one. [env: {RUN}]"
+    )
+    parser.add_argument("--journal", metavar="FILE", help="Journal of the publication; FILE.journal by default.")
+    parser.add_argument("--no-worker-activity", action="store_true", help="Do not report the state of each element.")
+    parser.add_argument(
+        "--publication-batch-size", metavar="N", help="How many results of a kind one request holds; 50 by default."
+    )
+    parser.add_argument("--strict", action="store_true", help="Exit with 1 when any element failed.")
+    parser.add_argument("--summary", metavar="FILE", help="File to write the summary to, as JSON.")
+    parser.add_argument("--env-file", metavar="FILE", help="File of NAME=value lines, weaker than the environment.")
+    parser.add_argument("-v", "--verbose", "--debug", action="store_true", help="Log at level DEBUG.")
+    parser.add_argument("--log-format", metavar="FORMAT", choices=("text", "json"), help="How to log: text, or json.")
+    parser.add_argument("--json", action="store_true", help="Show the summary, or all problems, as JSON.")
+    return parser

@@ -1,0 +1,12 @@
+"""Publishes a results file, and knows at any moment what of it is on Arkindex.
+
+```
+FILE ──► reading ──► delivering, an element ──► Arkindex
+                       │       ▲
+              note     ▼       │ what is there already, where an answer was lost
+                 FILE.journal  lookup
+```
+
+Before each request it is noted that it is in flight, after it what it gave. Killed in between, the next publication
+reads back what this worker run has on the element, and so learns whether the request was carried out.
+"""
