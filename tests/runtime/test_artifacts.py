@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arkworker.errors import ApiContentError, ArkworkerError, ReadOnlyError
+from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ArkworkerError, ReadOnlyError
 from arkworker.runtime.artifacts import Artifact, download_artifact, list_artifacts, upload_artifact
+from arkworker.testing.emulator import Emulator, Fault
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from arkworker.runtime.client import Client
 
 TASK = "0a0a0a0a-0000-4000-8000-000000000001"
 URL = "https://storage.example.org/put?signature=canary"
@@ -162,3 +165,80 @@ def test_uploads_nothing_in_read_only_mode(tmp_path: Path) -> None:
     with pytest.raises(ReadOnlyError):
         upload_artifact(api, TASK, tmp_path / "x")
     assert len(api.calls) == 1
+
+
+def test_uploads_with_a_type(tmp_path: Path) -> None:
+    """What a person says goes before what the name says."""
+    (tmp_path / "x.txt").write_bytes(b"")
+    api = FakeApi({"s3_put_url": URL})
+    assert upload_artifact(api, TASK, tmp_path / "x.txt", content_type="text/csv; header=present").content_type == (
+        "text/csv; header=present"
+    )
+    assert api.calls[1] == (URL, tmp_path / "x.txt", "text/csv; header=present")
+
+
+@pytest.mark.parametrize("content_type", ["", "text", "text/", "a/b\r\nX-Evil: 1", "a/b;\n", "té/xt"])
+def test_uploads_with_no_type_that_is_none(tmp_path: Path, content_type: str) -> None:
+    """It becomes a header."""
+    (tmp_path / "x").write_bytes(b"")
+    api = FakeApi({"s3_put_url": URL})
+    with pytest.raises(ArkworkerError, match="it is no media type"):
+        upload_artifact(api, TASK, tmp_path / "x", content_type=content_type)
+    assert api.calls == []
+
+
+@pytest.fixture
+def task(emulator: Emulator) -> str:
+    emulator.add_corpus()
+    return str(emulator.tasks(emulator.add_worker_run(elements=[]))[0].id)
+
+
+def test_what_is_uploaded_can_be_downloaded(
+    emulator: Emulator, arkindex_client: Client, task: str, tmp_path: Path
+) -> None:
+    """The storage gets the bytes under the type that was announced, and no credentials."""
+    (tmp_path / "été.csv").write_bytes(b"a;b\n")
+
+    uploaded = upload_artifact(arkindex_client, task, tmp_path / "été.csv")
+    path = download_artifact(arkindex_client, task, "été.csv", tmp_path / "copy", size=4)
+
+    assert (list_artifacts(arkindex_client, task), path.read_bytes()) == ([uploaded], b"a;b\n")
+    headers = emulator.ledger.calls("PutFile")[0].headers
+    assert (headers["content-type"], "authorization" in headers) == ("text/csv", False)
+
+
+def test_a_name_that_is_taken_is_an_error(arkindex_client: Client, task: str, tmp_path: Path) -> None:
+    """One line that says so."""
+    (tmp_path / "x").write_bytes(b"")
+    upload_artifact(arkindex_client, task, tmp_path / "x")
+
+    with pytest.raises(ApiResponseError, match="path: An artifact with this path already exists"):
+        upload_artifact(arkindex_client, task, tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"), [(Fault.answer(403, b"canary"), "status 403"), (Fault.reset(), "reset")]
+)
+def test_a_storage_that_takes_nothing_is_an_error(
+    fault: Fault, expected: str, emulator: Emulator, arkindex_client: Client, task: str, tmp_path: Path
+) -> None:
+    """Without what it says of signatures, and without the signature."""
+    (tmp_path / "x").write_bytes(b"content")
+    emulator.faults.add("PutFile", fault)
+
+    with pytest.raises(ApiError, match=expected) as caught:
+        upload_artifact(arkindex_client, task, tmp_path / "x")
+
+    assert ("canary" in str(caught.value), "signature" in str(caught.value)) == (False, False)
+
+
+def test_an_artifact_of_another_size_is_refused(
+    emulator: Emulator, arkindex_client: Client, task: str, tmp_path: Path
+) -> None:
+    """Nothing is left of it."""
+    emulator.add_artifact(task, "db.sqlite", b"12345")
+
+    with pytest.raises(ApiContentError, match="promised"):
+        download_artifact(arkindex_client, task, "db.sqlite", tmp_path, size=4)
+
+    assert list(tmp_path.iterdir()) == []
