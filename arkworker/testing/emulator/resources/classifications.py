@@ -50,7 +50,9 @@ def create_classifications(request: ApiRequest, body: NewClassifications) -> dic
         _create(request, parent, item, run_id(body), "classifications", number)
         for number, item in enumerate(body.classifications)
     ]
-    found = [{"id": row.id, "ml_class": row.ml_class_id, "confidence": row.confidence} for row in rows]
+    found = [
+        {"id": row.id, "ml_class": row.ml_class_id, "confidence": row.confidence, "state": row.state} for row in rows
+    ]
     return {"parent": parent.id, "worker_run_id": run_id(body), "classifications": found}
 
 
