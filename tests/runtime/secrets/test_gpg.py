@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import gnupg
 import pytest
 
 from arkworker.errors import StoppedError
@@ -241,3 +242,19 @@ def test_says_how_gpg_failed(tmp_path: Path) -> None:
         gpg.encrypt(CONTENT, "A1")
     with pytest.raises(GpgError, match=r"^gpg could not list its keys \(exit status 2\)$"):
         gpg.secret_keys()
+
+
+def test_decrypts_what_the_usual_library_encrypted(key_ring: KeyRing, tmp_path: Path) -> None:
+    """The published command writes secrets with python-gnupg."""
+    theirs = gnupg.GPG(env=dict(key_ring.environ))
+    encrypted = theirs.encrypt(CONTENT, Gpg(key_ring.environ).secret_keys(), always_trust=True)
+
+    assert (encrypted.ok, Gpg(key_ring.environ).decrypt(_file(tmp_path, encrypted.data))) == (True, CONTENT)
+
+
+def test_the_usual_library_decrypts_what_it_encrypted(key_ring: KeyRing, tmp_path: Path) -> None:
+    """The published worker reads secrets with python-gnupg."""
+    [key] = Gpg(key_ring.environ).secret_keys()
+    path = _file(tmp_path, Gpg(key_ring.environ).encrypt(CONTENT, key))
+
+    assert gnupg.GPG(env=dict(key_ring.environ)).decrypt_file(str(path)).data == CONTENT
