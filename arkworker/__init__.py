@@ -51,7 +51,8 @@ if TYPE_CHECKING:
         Update as Update,
     )
     from arkworker.runtime.context import WorkerContext as WorkerContext
-    from arkworker.runtime.elements_worker import ElementsWorker as ElementsWorker
+    from arkworker.runtime.datasets import DatasetSet as DatasetSet
+    from arkworker.runtime.elements_worker import DatasetWorker as DatasetWorker, ElementsWorker as ElementsWorker
     from arkworker.runtime.worker import Worker as Worker
     from arkworker.secret import Secret as Secret
 else:
@@ -66,6 +67,8 @@ else:
         "ConfigurationError": "errors",
         "CorpusExport": "form",
         "Creates": "creates",
+        "DatasetSet": "runtime.datasets",
+        "DatasetWorker": "runtime.elements_worker",
         "Declaration": "declaration.metadata",
         "Element": "element",
         "ElementType": "form",
@@ -112,6 +115,8 @@ __all__ = [
     "ConfigurationError",
     "CorpusExport",
     "Creates",
+    "DatasetSet",
+    "DatasetWorker",
     "Declaration",
     "Element",
     "ElementType",

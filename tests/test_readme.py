@@ -56,7 +56,7 @@ def test_a_session_prints_what_the_readme_shows(session: str, tmp_path: Path) ->
 
 def test_the_readme_has_files_and_sessions() -> None:
     """The blocks above were found: a change of their form does not turn the tests off."""
-    assert (set(FILES), len(SESSIONS)) == ({"page_lines.py", "worker.yml", "mistaken.yml"}, 3)
+    assert (set(FILES), len(SESSIONS)) == ({"page_lines.py", "titles.py", "worker.yml", "mistaken.yml"}, 3)
 
 
 def test_links_lead_somewhere() -> None:

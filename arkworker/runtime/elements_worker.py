@@ -8,11 +8,13 @@ from arkworker.runtime.context import C, WorkerContext
 from arkworker.runtime.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from sqlalchemy.orm import Session
 
     from arkworker.element import Element
+    from arkworker.results import Result
     from arkworker.runtime.datasets import DatasetSet
     from arkworker.runtime.handover import Handover
 
@@ -26,7 +28,9 @@ class ElementsWorker(Worker[C]):
 
     processes_elements: ClassVar[bool] = True
 
-    def process_element(self, element: Element, context: WorkerContext[C], cache: Session) -> Any:
+    def process_element(
+        self, element: Element, context: WorkerContext[C], cache: Session
+    ) -> Result | Iterable[Result] | None:
         """Work on one element.
 
         What was found is published after this has succeeded, while the next element is worked on; the element is

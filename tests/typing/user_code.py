@@ -11,9 +11,23 @@ from typing import TYPE_CHECKING, Any, TypeVar, assert_type
 
 from pydantic import Field
 
-from arkworker import ExitCode, Secret, UserConfiguration, Worker, WorkerContext
+from arkworker import (
+    DatasetSet,
+    DatasetWorker,
+    Element,
+    ElementsWorker,
+    ExitCode,
+    Result,
+    Secret,
+    Transcription,
+    UserConfiguration,
+    Worker,
+    WorkerContext,
+)
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy.orm import Session
 
 
@@ -66,6 +80,35 @@ class WithoutCache(Worker[Configuration]):
 
 class WrongFlag(Worker[Configuration]):
     uses_cache = "yes"  # type: ignore[assignment]
+
+
+class Yielding(ElementsWorker[Configuration]):
+    def process_element(
+        self, element: Element, context: WorkerContext[Configuration], cache: Session
+    ) -> Iterator[Result]:
+        assert_type(context.config, Configuration)
+        yield Transcription(text=element.name, confidence=0.5)
+        del cache
+
+
+class Returning(ElementsWorker[Configuration]):
+    def process_element(
+        self, element: Element, context: WorkerContext[Configuration], cache: Session
+    ) -> list[Transcription]:
+        del element, context, cache
+        return []
+
+
+class WrongResult(ElementsWorker[Configuration]):
+    def process_element(self, element: Element, context: WorkerContext[Configuration], cache: Session) -> int: ...  # type: ignore[override, empty-body]
+
+
+class OverSets(DatasetWorker[Configuration]):
+    def process_set(
+        self, dataset_set: DatasetSet, export: Path, context: WorkerContext[Configuration], cache: Session
+    ) -> None:
+        assert_type(dataset_set.dataset.name, str)
+        del export, context, cache
 
 
 C = TypeVar("C", bound=UserConfiguration)
