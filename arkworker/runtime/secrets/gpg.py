@@ -1,10 +1,10 @@
 """Driving the `gpg` program so that it never waits for a person.
 
-python-gnupg, the usual library, is not used at run time. As of 0.5.7 it has no time limit, so that a gpg that waits for a
-lock or an agent holds the run for ever; it keeps the process to itself, so that nothing can end it and what it started,
-neither after a while nor when a signal comes; it starts gpg once more for its version, before each use; and it can be
-told to log what it decrypts. Each could be had by overriding its private methods only, on which nothing should rest
-that guards secrets. The files are the same: tests encrypt with the one and decrypt with the other.
+python-gnupg, the usual library, is not used at run time. As of 0.5.7 it has no time limit, so that a gpg that waits for
+a lock or an agent holds the run for ever; it keeps the process to itself, so that nothing can end it and what it
+started, neither after a while nor when a signal comes; it starts gpg once more for its version, before each use; and it
+can be told to log what it decrypts. Each could be had by overriding its private methods only, on which nothing should
+rest that guards secrets. The files are the same: tests encrypt with the one and decrypt with the other.
 """
 
 from __future__ import annotations
