@@ -131,11 +131,12 @@ def test_two_runs_have_queues_of_their_own(world: World) -> None:
     assert set(world.emulator.activity_states(world.run).values()) == {"queued"}
 
 
-def test_of_5000_elements_and_two_workers_each_is_claimed_once() -> None:
+@pytest.mark.parametrize("count", [500, pytest.param(5000, marks=pytest.mark.campaign)])
+def test_two_workers_claim_each_element_once(count: int) -> None:
     """Two tasks that claim at the same time share the queue, and nothing is handed out twice or left."""
     with Emulator() as emulator:
         emulator.add_corpus()
-        elements = emulator.add_elements(5000)
+        elements = emulator.add_elements(count)
         run = emulator.add_worker_run(chunks=2)
         port = emulator.url.rpartition(":")[2]
         tokens = [emulator.task_token(run, chunk=chunk) for chunk in (1, 2)]
@@ -146,4 +147,4 @@ def test_of_5000_elements_and_two_workers_each_is_claimed_once() -> None:
         assert Counter(claims[0] + claims[1]) == Counter(elements)
         assert min(map(len, claims)) > 0
         assert {tuple(emulator.ledger.history(element)) for element in elements} == {("queued", "started")}
-        assert Counter(change.state for change in emulator.ledger.changes()) == {"queued": 5000, "started": 5000}
+        assert Counter(change.state for change in emulator.ledger.changes()) == {"queued": count, "started": count}

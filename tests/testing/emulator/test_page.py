@@ -17,7 +17,6 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.testing.emulator.conftest import World
 
@@ -72,15 +71,24 @@ def driver() -> Iterator[str]:
         process.terminate()
 
 
-@pytest.fixture
-def browser(driver: str, tmp_path: Path) -> Iterator[Browser]:
-    options = {"args": [*ARGUMENTS, f"--user-data-dir={tmp_path / 'profile'}"]}
+@pytest.fixture(scope="module")
+def session(driver: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A browser for all tests here: starting one takes as long as each of them."""
+    options = {"args": [*ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]}
     wanted = {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}}
-    session = Browser(driver).post("session", capabilities=wanted)["sessionId"]
-    browser = Browser(f"{driver}/session/{session}")
+    browser = Browser(f"{driver}/session/{Browser(driver).post('session', capabilities=wanted)['sessionId']}")
     yield browser
-    complaints = browser.post("se/log", type="browser")
     requests.delete(browser.url, timeout=60)
+
+
+@pytest.fixture
+def browser(session: Browser) -> Iterator[Browser]:
+    """The browser, which has nothing to complain about at the end."""
+    session.post("url", url="about:blank")
+    session.post("se/log", type="browser")
+    yield session
+    complaints = session.post("se/log", type="browser")
+    session.post("url", url="about:blank")
     assert complaints == []
 
 
@@ -154,9 +162,11 @@ def test_elements_are_opened_and_chosen(world: World, browser: Browser) -> None:
     browser.wait("document.querySelectorAll('.row').length === 2")
     browser.run("document.querySelector('.row .open').click()")
     browser.wait("document.querySelectorAll('.row').length === 3")
+    browser.wait("document.querySelector('#details h3')")
+    assert browser.text("#details h3") == "Page 1"  # of itself, as nobody chose another
     browser.run("document.querySelector('.below .name').click()")
 
-    browser.wait("document.querySelector('#details h3')")
+    browser.wait("document.querySelector('#details .text')")
 
     assert browser.text("#details .text").startswith("À 🎻 Paris")
     browser.run("document.querySelector('#details .path button').click()")

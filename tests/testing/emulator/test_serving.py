@@ -1,4 +1,4 @@
-"""`serve`, in a process of its own, as the command line calls it."""
+"""`serve`, as the command line calls it; in a process of its own where signals end it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+
+from arkworker.errors import UsageError
+from arkworker.testing.emulator import serve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,14 +21,9 @@ if TYPE_CHECKING:
 SERVE = """
 import json, sys
 from pathlib import Path
-from arkworker.errors import ArkworkerError
 from arkworker.testing.emulator import serve
 options = json.loads(sys.argv[2])
-options |= {name: Path(options[name]) for name in ("database", "directory") if name in options}
-try:
-    sys.exit(serve(Path(sys.argv[1]), announce=lambda line: print(line, flush=True), **options))
-except ArkworkerError as error:
-    sys.exit(f"{error.exit_code:d} {error}")
+sys.exit(serve(Path(sys.argv[1]), announce=lambda line: print(line, flush=True), **options))
 """
 PROJECT = "elements: [{size: [10, 10], count: 2}]\nchunks: 2"
 
@@ -60,21 +58,24 @@ def test_it_serves_until_it_is_stopped(project: Path) -> None:
     assert [line.count("export ARKINDEX_API_URL=") for line in lines[3:]] == [1, 1]
 
 
+def serve_once(project: Path, **options: Any) -> tuple[int, list[str]]:
+    """The exit code and what was announced, of a server in this process that stops by itself."""
+    lines: list[str] = []
+    return serve(project, port=0, once=True, announce=lines.append, **options), lines
+
+
 def test_it_runs_a_worker_once_for_each_chunk(project: Path) -> None:
     """Its exit code says whether one of them failed."""
-    options = f'{{"port": 0, "once": true, "command": ["{sys.executable}", "-c", "raise SystemExit(3)"]}}'
-    ended, out, err = finish(start(project, options))
+    code, lines = serve_once(project, command=["sh", "-c", "exit 3"])
 
-    assert (ended, err) == (1, "")
-    assert sorted(out.splitlines()[-2:]) == [f"worker {chunk} ended with exit code 3" for chunk in (1, 2)]
+    assert (code, sorted(lines[-2:])) == (1, [f"worker {chunk} ended with exit code 3" for chunk in (1, 2)])
 
 
 def test_a_command_that_is_not_there(project: Path) -> None:
     """It is said, and is a failure."""
-    ended, out, err = finish(start(project, '{"port": 0, "once": true, "command": ["/nowhere"]}'))
+    code, lines = serve_once(project, command=["/nowhere"])
 
-    assert (ended, err) == (1, "")
-    assert "cannot run /nowhere: No such file or directory" in out
+    assert (code, lines[-1]) == (1, "cannot run /nowhere: No such file or directory")
 
 
 def test_workers_are_ended_with_it(project: Path) -> None:
@@ -94,25 +95,26 @@ def test_a_taken_port_is_one_line(project: Path) -> None:
     """It names the port and the remedy."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        answer = finish(start(project, f'{{"port": {port}}}'))
+        with pytest.raises(UsageError) as refused:
+            serve(project, port=port, announce=print)
 
-    message = f"2 cannot listen on 127.0.0.1, port {port}: Address already in use; choose another one with --port\n"
-    assert answer == (1, "", message)
+    reason = "Address already in use; choose another one with --port"
+    assert str(refused.value) == f"cannot listen on 127.0.0.1, port {port}: {reason}"
 
 
 def test_a_file_that_is_no_database(project: Path) -> None:
     """It is one line, and the file stays as it was."""
-    answer = finish(start(project, f'{{"port": 0, "database": "{project}"}}'))
+    with pytest.raises(UsageError, match=f"^cannot use {project} as the database: file is not a database$"):
+        serve(project, port=0, database=project, announce=print)
 
-    assert answer == (1, "", f"2 cannot use {project} as the database: file is not a database\n")
     assert project.read_text() == PROJECT
 
 
 def test_a_database_is_served_again_as_it_was(project: Path, tmp_path: Path) -> None:
     """The second time, the project is not laid out once more."""
-    files = f'"database": "{tmp_path / "a.sqlite"}", "directory": "{tmp_path / "files"}"'
-    ends = [finish(start(project, f'{{"port": 0, "once": true, {files}, "command": ["true"]}}')) for _ in "ab"]
+    kept = {"database": tmp_path / "a.sqlite", "directory": tmp_path / "files"}
+    ends = [serve_once(project, command=["true"], **kept) for _ in "ab"]
 
-    runs = [re.findall(r"ARKINDEX_WORKER_RUN_ID=(\S+)", out)[0] for _, out, _ in ends]
+    runs = [re.findall(r"ARKINDEX_WORKER_RUN_ID=(\S+)", "\n".join(lines))[0] for _, lines in ends]
     assert runs[0] == runs[1]
-    assert [(code, err) for code, _, err in ends] == [(0, "")] * 2
+    assert [code for code, _ in ends] == [0, 0]

@@ -43,7 +43,10 @@ async function refresh() {
   if (summary.version === shown) return;
   shown = summary.version;
   showRuns(summary.runs);
-  if (!chosen) chosen = await first();
+  if (!chosen) {
+    const found = await first();
+    chosen ||= found; // somebody may have been faster
+  }
   await Promise.all([showTree(chosen, choose), showCalls(), refreshElement()]);
 }
 
