@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import tempfile
@@ -42,7 +43,8 @@ def perform(argv: Sequence[str], _stopping: Stopping) -> int:
     for note in notes:
         sys.stderr.write(f"arkworker: {note}\n")
     shown = printable(str(directory))
-    terminal.write(f"Created {shown}. Try it:\n  cd {shown}\n  pip install --editable '.[dev]'\n  pytest\n")
+    place = shlex.quote(shown)
+    terminal.write(f"Created {shown}. Its README.md says how to go on:\n  cd {place}\n  cat README.md\n")
     return ExitCode.OK
 
 

@@ -6,7 +6,7 @@ import inspect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from arkworker.declaration.layout import Bracketed, literal, render, string
+from arkworker.declaration.layout import Bracketed, imported, literal, render, string
 from arkworker.declaration.metadata import display_name_of, slug_of
 from arkworker.declaration.naming import Names
 from arkworker.declaration.options_code import HOMES, OptionsCode, kind_of
@@ -45,13 +45,29 @@ class Module:
     workers: tuple[str, ...]
 
 
-def generate(drafts: Sequence[Draft], notes: Iterable[str] = (), body: Sequence[str] = ()) -> Module:
-    """A module with a worker for each draft.
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What the generated workers do.
+
+    Attributes:
+        lines: Those of `process_element`; they may use `logger`.
+        names: What they use of arkworker besides the annotations.
+    """
+
+    lines: tuple[str, ...]
+    names: frozenset[str] = frozenset()
+
+
+NOTHING_YET = Body(('raise NotImplementedError("this worker does nothing yet")',))
+
+
+def generate(drafts: Sequence[Draft], notes: Iterable[str] = (), body: Body = NOTHING_YET) -> Module:
+    """A module with a worker over elements for each draft.
 
     Args:
         drafts: The workers.
         notes: What is left to do by hand; becomes comments.
-        body: The lines of `run`, which may use `logger`; none for a worker that says that it does nothing yet.
+        body: What they do.
     """
     generator = _Generator(body)
     workers = tuple(generator.add(draft) for draft in drafts)
@@ -62,11 +78,12 @@ def generate(drafts: Sequence[Draft], notes: Iterable[str] = (), body: Sequence[
 class _Generator:
     """Collects classes, and what they need."""
 
-    def __init__(self, body: Sequence[str]) -> None:
+    def __init__(self, body: Body) -> None:
         self._body = body
-        self._names = Names(frozenset(HOMES) | {"Session", "logger", "logging"})
+        self._names = Names(frozenset(HOMES) | {"Iterator", "Session", "logger", "logging"})
         self._code = OptionsCode(self._names)
-        self._code.imports |= {"TYPE_CHECKING", "UserConfiguration", "Worker", "WorkerContext"}
+        self._code.imports |= {"TYPE_CHECKING", "UserConfiguration", "WorkerContext", *body.names}
+        self._code.imports |= {"Element", "ElementsWorker", "Result"}
 
     def add(self, draft: Draft) -> str:
         content = draft.content
@@ -105,20 +122,20 @@ class _Generator:
         self._code.blocks.append("\n".join([f"class {name}(UserConfiguration):", *lines]))
 
     def _worker(self, name: str, configuration: str, content: WorkerContent) -> None:
-        arguments = _declaration(name, content)
+        declared = _declaration(name, content)
         blocks = [_docstring(content)]
-        if arguments:
+        if declared:
             self._code.imports.add("Declaration")
-            blocks.append(render(Bracketed("Declaration(", tuple(arguments), ")"), 1, before="declaration = "))
+            blocks.append(render(Bracketed("Declaration(", tuple(declared), ")"), 1, before="declaration = "))
         context = f"context: WorkerContext[{configuration}]"
-        signature = Bracketed("def run(", ("self", context, "cache: Session"), ") -> None:")
-        body = self._body or ['raise NotImplementedError("this worker does nothing yet")']
-        blocks.append("\n".join([render(signature, 1), *(f"        {line}".rstrip() for line in body)]))
-        head = render(Bracketed(f"class {name}(", (f"Worker[{configuration}]",), "):"))
+        arguments = ("self", "element: Element", context, "cache: Session")
+        signature = Bracketed("def process_element(", arguments, ") -> Iterator[Result]:")
+        blocks.append("\n".join([render(signature, 1), *(f"        {line}" for line in self._body.lines)]))
+        head = render(Bracketed(f"class {name}(", (f"ElementsWorker[{configuration}]",), "):"))
         self._code.blocks.append(f"{head}\n" + "\n\n".join(blocks))
 
     def text(self, summary: str, notes: Iterable[str]) -> str:
-        uses_logger = any("logger." in line for line in self._body)
+        uses_logger = any("logger." in line for line in self._body.lines)
         standard = ["import logging"] if uses_logger else []
         comments = [f"# {note}" for note in notes]
         top = [
@@ -127,7 +144,7 @@ class _Generator:
             "from __future__ import annotations",
             "\n".join([*standard, self._import("typing")]),
             "\n".join(filter(None, (self._import("arkworker"), self._import("pydantic")))),
-            "if TYPE_CHECKING:\n    from sqlalchemy.orm import Session",
+            "if TYPE_CHECKING:\n    from collections.abc import Iterator\n\n    from sqlalchemy.orm import Session",
             *(["logger = logging.getLogger(__name__)"] if uses_logger else []),
         ]
         return "\n\n\n".join(["\n\n".join(top), *self._code.blocks]) + "\n"
@@ -137,12 +154,7 @@ class _Generator:
         names = sorted(
             (name for name in self._code.imports if HOMES[name] == home), key=lambda name: (not name.isupper(), name)
         )
-        if not names:
-            return ""
-        line = f"from {home} import {', '.join(names)}"
-        if len(line) <= 88:
-            return line
-        return "\n".join([f"from {home} import (", *(f"    {name}," for name in names), ")"])
+        return imported(home, names) if names else ""
 
 
 def _declaration(name: str, content: WorkerContent) -> list[str]:

@@ -6,7 +6,10 @@ What does not fit a line of 88 is written with one item a line and a comma after
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 WIDTH = 88
 _INDENT = "    "
@@ -59,6 +62,14 @@ def literal(value: Any) -> Part:
     if isinstance(value, dict):
         return Bracketed("{", tuple(prefixed(f"{string(key)}: ", literal(item)) for key, item in value.items()), "}")
     return repr(value).replace("e+", "e")
+
+
+def imported(home: str, names: Sequence[str]) -> str:
+    """The statement that imports some names, in their order."""
+    line = f"from {home} import {', '.join(names)}"
+    if len(line) <= WIDTH:
+        return line
+    return "\n".join([f"from {home} import (", *(f"{_INDENT}{name}," for name in names), ")"])
 
 
 def string(text: str) -> str:

@@ -18,8 +18,8 @@ HOMES = {
     **dict.fromkeys(("Annotated", "Any", "Literal", "TYPE_CHECKING"), "typing"),
     "Field": "pydantic",
     **dict.fromkeys(("CorpusExport", "Declaration", "ElementType", "Model", "NotDeclared", "NotEditable"), "arkworker"),
-    **dict.fromkeys(("Required", "S3Bucket", "Secret", "Text", "UserConfiguration", "Worker"), "arkworker"),
-    **dict.fromkeys(("WorkerContext", "WorkerVersion"), "arkworker"),
+    **dict.fromkeys(("Required", "S3Bucket", "Secret", "Text", "UserConfiguration", "WorkerVersion"), "arkworker"),
+    **dict.fromkeys(("Classification", "Element", "ElementsWorker", "Result", "WorkerContext"), "arkworker"),
 }
 _TYPES = {
     "bool": "bool",

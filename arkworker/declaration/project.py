@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from arkworker.declaration.content import FieldContent, WorkerContent
-from arkworker.declaration.generation import Draft, generate
-from arkworker.declaration.layout import Bracketed, render, string
+from arkworker.declaration.generation import NOTHING_YET, Body, Draft, generate
+from arkworker.declaration.layout import Bracketed, imported, literal, prefixed, render, string
 from arkworker.declaration.metadata import label_of, slug_of
 from arkworker.declaration.project_files import (
     CI,
     DOCKERFILE,
     GITIGNORE,
-    GREETING_BODY,
-    GREETING_TEST,
     PRE_COMMIT,
     PYPROJECT,
     README,
-    TESTS,
+    SHAPE_BODY,
+    SHAPE_TESTS,
+    STANDARD_TESTS,
 )
 from arkworker.declaration.writing import dump, to_yaml
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _COMMAND = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,60}")
+_TOLERANCE = "Width and height may differ by this share of the height in a square."
 _NIL = "00000000-0000-0000-0000-000000000000"
 #: Something to start with, where a worker needs a value and has no default.
 _EXAMPLES: dict[str, Any] = {
@@ -41,7 +42,6 @@ _EXAMPLES: dict[str, Any] = {
     "corpus_export": _NIL,
     "element_type": "page",
     "s3_bucket": "bucket",
-    "secret": "env:SECRET",
 }
 
 
@@ -64,23 +64,20 @@ def new_project(name: str) -> dict[str, str]:
     content = WorkerContent(
         slug,
         label_of(slug.replace("-", "_")),
-        "worker",
-        "Write a greeting to the working directory.",
-        configuration=(
-            FieldContent("greeting", "Greeting", "string", help_text="What to write.", default="Hello"),
-            FieldContent("times", "Times", "int", help_text="How often.", default=1),
-        ),
+        "classifier",
+        "Tell the shape of pages: portrait, landscape or square.",
+        configuration=(FieldContent("tolerance", "Tolerance", "float", help_text=_TOLERANCE, default=0.05),),
     )
-    return _files(slug, [Draft(content)], (), GREETING_BODY, GREETING_TEST)
+    return _files(slug, [Draft(content)], (), SHAPE_BODY, SHAPE_TESTS)
 
 
 def project_from(name: str, drafts: Sequence[Draft], notes: Iterable[str]) -> dict[str, str]:
     """The files of a project for workers that are declared already."""
-    return _files(slug_of(re.sub(r"[^0-9A-Za-z]+", "_", name)), drafts, notes, (), "")
+    return _files(slug_of(re.sub(r"[^0-9A-Za-z]+", "_", name)), drafts, notes)
 
 
 def _files(
-    slug: str, drafts: Sequence[Draft], notes: Iterable[str], body: Sequence[str], own_test: str
+    slug: str, drafts: Sequence[Draft], notes: Iterable[str], body: Body = NOTHING_YET, own_tests: str = ""
 ) -> dict[str, str]:
     package = "worker_" + slug.replace("-", "_").removeprefix("worker_")
     commands = _commands(drafts)
@@ -104,12 +101,15 @@ def _files(
             f"--check arkindex/{part.content.slug}.yml{' &&' if part is not parts[-1] else ''}"
             for part in parts
         ),
-        "workers": _workers(package, parts),
+        "class": first.class_name,
+        "imports": imported(f"{package}.worker", sorted(part.class_name for part in parts)),
+        "workers": _workers(parts),
+        "tests": "\n".join(map(_standard_tests, parts)),
     }
     files = {
         f"{package}/__init__.py": "",
         f"{package}/worker.py": module.text,
-        "tests/test_worker.py": _filled(TESTS + own_test, values),
+        "tests/test_standards.py": _filled(STANDARD_TESTS, values),
         "pyproject.toml": _filled(PYPROJECT, values),
         "Dockerfile": _filled(DOCKERFILE, values),
         ".dockerignore": ".git\n.venv\n__pycache__\n",
@@ -118,9 +118,12 @@ def _files(
         ".pre-commit-config.yaml": _filled(PRE_COMMIT, values),
         "README.md": _filled(README, values),
     }
+    if own_tests:
+        files["tests/test_worker.py"] = _filled(own_tests, values)
     for part in parts:
         files[f"arkindex/{part.content.slug}.yml"] = to_yaml(part.content)
-        files[f"config/{part.content.slug}.yml"] = dump(_examples(part.content.configuration))
+        files[f"config/{part.content.slug}.yml"] = dump(_examples(part.content.configuration, "env:SECRET"))
+        files[f"desk/{part.content.slug}.yml"] = dump(_desk(part.content))
     return files
 
 
@@ -148,24 +151,49 @@ def _with_command(content: WorkerContent, command: str) -> WorkerContent:
     return content if content.docker_command is not None else replace(content, docker_command=command)
 
 
-def _workers(package: str, parts: Sequence[_Part]) -> str:
-    pairs = [
-        Bracketed("(", (string(f"{package}.worker:{part.class_name}"), string(part.content.slug)), ")")
-        for part in parts
-    ]
+def _workers(parts: Sequence[_Part]) -> str:
+    pairs = [Bracketed("(", (part.class_name, string(part.content.slug)), ")") for part in parts]
     return render(Bracketed("[", tuple(pairs), "]"), before="WORKERS = ")
 
 
-def _examples(fields: Iterable[FieldContent]) -> dict[str, Any]:
-    """A value for each option that has a default or needs a value."""
+def _standard_tests(part: _Part) -> str:
+    """The tests of one worker, with the values that it cannot do without."""
+    needed = [option for option in part.content.configuration if _has_need(option)]
+    values = _examples(needed, "a secret of the tests")
+    given = (prefixed("config=", literal(values)),) if values else ()
+    declaration = f"declaration={string(f'arkindex/{part.content.slug}.yml')}"
+    call = Bracketed("standard_tests(", (part.class_name, *given, declaration), ")")
+    return render(call, before=f"Test{part.class_name} = ")
+
+
+def _has_need(field: FieldContent) -> bool:
+    return any(map(_has_need, field.children)) or (field.required and field.default is None)
+
+
+def _desk(content: WorkerContent) -> dict[str, Any]:
+    """An emulated Arkindex: two pages that are drawn, and a worker run."""
+    pages = [{"name": "Letter", "size": [1000, 1400]}, {"name": "Map", "size": [1400, 1000]}]
+    values: dict[str, Any] = {}
+    for key, value in _examples(content.configuration, "SECRET").items():
+        values |= {f"{key}.{name}": item for name, item in value.items()} if _is_group(content, key) else {key: value}
+    described = {"corpus": "Desk", "elements": pages, "worker": f"../arkindex/{content.slug}.yml", "values": values}
+    return described | ({"secrets": {"SECRET": "text"}} if "SECRET" in values.values() else {})
+
+
+def _is_group(content: WorkerContent, key: str) -> bool:
+    return any(field.key == key and field.type == "group" for field in content.configuration)
+
+
+def _examples(fields: Iterable[FieldContent], secret: str) -> dict[str, Any]:
+    """A value for each option that has a default or needs a value; `secret` for those that are one."""
     found: dict[str, Any] = {}
     for field in fields:
         if field.type == "group":
-            inner = _examples(field.children)
+            inner = _examples(field.children, secret)
             found |= {field.key: inner} if inner else {}
         elif field.default is not None:
             found[field.key] = field.default
         elif field.required and field.editable:
-            value = field.choices[0] if field.type == "enum" else _EXAMPLES[field.type]
+            value = field.choices[0] if field.type == "enum" else {**_EXAMPLES, "secret": secret}[field.type]
             found[field.key] = [value] if field.many else value
     return found

@@ -2,60 +2,108 @@
 
 from __future__ import annotations
 
-GREETING_BODY = (
-    'path = context.work_dir / "greeting.txt"',
-    "lines = [context.config.greeting] * context.config.times",
-    'path.write_text("\\n".join(lines) + "\\n", encoding="utf-8")',
-    'logger.info("Wrote %s", path)',
+from arkworker.declaration.generation import Body
+
+SHAPE_BODY = Body(
+    (
+        "box = element.bounding_box",
+        "if abs(box.width - box.height) <= context.config.tolerance * box.height:",
+        '    shape = "square"',
+        "else:",
+        '    shape = "landscape" if box.width > box.height else "portrait"',
+        'logger.info("%s is %s", element, shape)',
+        "yield Classification(class_name=shape, confidence=1.0)",
+    ),
+    frozenset({"Classification"}),
 )
 
-TESTS = '''\
-"""The worker agrees with what Arkindex is told of it, and works at a desk."""
+STANDARD_TESTS = '''\
+"""What every worker should pass, and the files that stand beside the code."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from arkworker.cli import invoke
+from arkworker.testing import Invoke, standard_tests
+
+@imports@
 
 PROJECT = Path(__file__).parents[1]
 @workers@
 
-
-@pytest.mark.parametrize(("target", "slug"), WORKERS)
-def test_the_declaration_agrees_with_the_code(target: str, slug: str) -> None:
-    """Write it again with: python -m arkworker schema TARGET --output arkindex/SLUG.yml"""
-    declaration = PROJECT / "arkindex" / f"{slug}.yml"
-
-    assert invoke(["schema", target, "--check", str(declaration)]) == 0
+@tests@
 
 
-def test_the_declarations_are_valid() -> None:
+def test_the_declarations_are_valid(invoke: Invoke) -> None:
     """By the rules of Arkindex."""
-    assert invoke(["validate", str(PROJECT / "arkindex")]) == 0
+    done = invoke("validate", PROJECT / "arkindex")
+
+    assert done.code == 0, done.err
 
 
-@pytest.mark.parametrize(("target", "slug"), WORKERS)
-def test_the_example_configuration_is_valid(target: str, slug: str) -> None:
+@pytest.mark.parametrize(("worker", "slug"), WORKERS)
+def test_the_example_configuration_is_valid(
+    invoke: Invoke, worker: type[object], slug: str
+) -> None:
     """Everything up to the code of the worker, without network."""
     config = PROJECT / "config" / f"{slug}.yml"
 
-    assert invoke(["check", target, "--dev", "--offline", "-c", str(config)]) == 0
+    done = invoke("check", worker, "--dev", "--offline", "-c", config)
+
+    assert done.code == 0, done.err
 '''
 
-GREETING_TEST = '''
+SHAPE_TESTS = '''\
+"""The worker tells the shape of pages."""
 
-def test_the_greeting_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from arkworker import Classification, Element
+
+@imports@
+
+if TYPE_CHECKING:
+    from arkworker.testing import Arkindex, Invoke, MakeContext
+    from sqlalchemy.orm import Session
+
+PAGE = "0c1fbe0e-54d9-4f25-8a28-0a5a4cd0a1b3"
+
+
+def page(width: int, height: int) -> dict[str, Any]:
+    """A page as Arkindex describes it."""
+    polygon = [[0, 0], [0, height], [width, height], [width, 0], [0, 0]]
+    image = {"width": width, "height": height, "url": "https://iiif.example/page"}
+    zone = {"polygon": polygon, "image": image}
+    return {"id": PAGE, "type": "page", "name": "1", "zone": zone}
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [((100, 140), "portrait"), ((140, 100), "landscape"), ((100, 105), "square")],
+)
+def test_the_shape_of_a_page(
+    make_context: MakeContext, cache: Session, size: tuple[int, int], shape: str
 ) -> None:
-    """As often as it is asked for."""
-    monkeypatch.setenv("PONOS_DATA", str(tmp_path))
+    """By the width and the height of its polygon; what is found is what it returns."""
+    element = Element.from_api(page(*size))
+    context = make_context(@class@, {"tolerance": 0.1})
 
-    assert invoke(["run", WORKERS[0][0], "--dev", "--config.times", "2"]) == 0
+    results = list(@class@().process_element(element, context, cache))
 
-    (greeting,) = tmp_path.rglob("greeting.txt")
-    assert greeting.read_text(encoding="utf-8") == "Hello\\nHello\\n"
+    assert results == [Classification(class_name=shape, confidence=1.0)]
+
+
+def test_a_run(invoke: Invoke, arkindex: Arkindex) -> None:
+    """The whole command line, with an Arkindex that knows no more than it is told."""
+    arkindex.expect("RetrieveElement", page(100, 140), id=PAGE)
+
+    done = invoke("run", @class@, "--element", PAGE)
+
+    assert (done.code, "1 processed" in done.err) == (0, True)
 '''
 
 PYPROJECT = """\
@@ -69,10 +117,10 @@ version = "0.1.0"
 description = "A worker for Arkindex"
 readme = "README.md"
 requires-python = ">=3.11"
-dependencies = ["arkworker"]
+dependencies = ["arkworker[image]"]
 
 [project.optional-dependencies]
-dev = ["mypy>=1.15", "pytest>=8.3", "ruff>=0.11"]
+dev = ["arkworker[testing]", "mypy>=1.15", "ruff>=0.11"]
 
 [project.scripts]
 @scripts@
@@ -143,20 +191,44 @@ repos:
 README = """\
 # @name@
 
-A worker for Arkindex, built on arkworker.
+A worker for Arkindex, built on arkworker. `@package@/worker.py` holds its options and its work.
 
 ```
+python3 -m venv .venv
+. .venv/bin/activate
 pip install --editable '.[dev]'
 pytest
-
-python -m arkworker explain @target@ --dev -c config/@first@.yml
-python -m arkworker run @target@ --dev -c config/@first@.yml
 ```
 
-`@package@/worker.py` holds the options and the work. After a change of the options, write what Arkindex is told:
+On an emulated Arkindex, as in production; http://127.0.0.1:8000 shows what is found, until Ctrl-C:
 
 ```
-python -m arkworker schema @target@ --output arkindex/@first@.yml
+arkworker serve desk/@first@.yml -- @command@
+```
+
+At a desk with no Arkindex at all, on images of yours:
+
+```
+@command@ --dev --image page.jpg
+```
+
+What each option is, and where its value comes from:
+
+```
+arkworker explain @target@ --dev -c config/@first@.yml
+```
+
+On elements of your Arkindex, which stays as it is:
+
+```
+export ARKINDEX_API_URL=https://… ARKINDEX_API_TOKEN=…
+@command@ --dev -c config/@first@.yml --element ID
+```
+
+After a change of the options, write what Arkindex is told of them:
+
+```
+arkworker schema @target@ --output arkindex/@first@.yml
 ```
 
 The image is built with `docker build .`, and its command is `@command@`.

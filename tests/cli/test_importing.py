@@ -19,7 +19,7 @@ def test_the_code_is_written(command: Callable[..., Result], tmp_path: Path) -> 
     result = command("import", str(tmp_path / "s.yml"))
     note = "arkworker: docker.shm_size: Arkindex refuses it as it is; 8g stands for it\n"
     assert (result.code, result.err) == (0, note)
-    assert "class S(Worker[SConfiguration]):\n" in result.out
+    assert "class S(ElementsWorker[SConfiguration]):\n" in result.out
 
 
 def test_what_was_imported_agrees_with_its_declaration(command: Callable[..., Result], tmp_path: Path) -> None:

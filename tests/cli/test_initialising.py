@@ -75,6 +75,26 @@ def test_a_new_project_is_formatted_and_linted(create: Callable[[str], Path], de
     assert run_in(project, "ruff", "check", "--isolated", "--no-cache", ".") == (0, "All checks passed!\n")
 
 
+def test_a_new_project_works_as_in_production(create: Callable[[str], Path]) -> None:
+    """What its README says, on the emulated Arkindex that comes with it."""
+    project = create("")
+    target = "worker_my_pages.worker:MyPages"
+    desk = ["arkworker", "serve", "desk/my-pages.yml", "--port", "0", "--once"]
+    code, output = run_in(project, *desk, "--", sys.executable, "-m", "arkworker", "run", target)
+    assert (code, "2 elements" in output, "Map" in output) == (0, True, True), output
+
+
+def test_the_commands_of_the_readme(create: Callable[[str], Path]) -> None:
+    """Those that need neither an instance nor a person end well."""
+    project = create("")
+    readme = (project / "README.md").read_text()
+    commands = [line.split()[1:] for line in readme.splitlines() if line.startswith("arkworker ")]
+    assert {words[0] for words in commands} == {"serve", "explain", "schema"}
+    for words in commands:
+        if words[0] != "serve":
+            assert run_in(project, "arkworker", *words)[0] == 0
+
+
 def test_the_files_of_a_new_project(create: Callable[[str], Path]) -> None:
     """A worker, its test, declaration, image and checks; the command of the image is that of the worker."""
     project = create("")
@@ -88,7 +108,9 @@ def test_the_files_of_a_new_project(create: Callable[[str], Path]) -> None:
         "README.md",
         "arkindex/my-pages.yml",
         "config/my-pages.yml",
+        "desk/my-pages.yml",
         "pyproject.toml",
+        "tests/test_standards.py",
         "tests/test_worker.py",
         "worker_my_pages/__init__.py",
         "worker_my_pages/worker.py",
@@ -115,10 +137,10 @@ def test_the_hook_of_a_new_project_finds_a_difference(create: Callable[[str], Pa
     """`schema --check` exits 1 once the declaration is changed."""
     project = create("")
     declaration = project / "arkindex" / "my-pages.yml"
-    declaration.write_text(declaration.read_text().replace("default: 1", "default: 2"))
+    declaration.write_text(declaration.read_text().replace("default: 0.05", "default: 0.1"))
     target = "worker_my_pages.worker:MyPages"
     code, output = run_in(project, "arkworker", "schema", target, "--check", "arkindex/my-pages.yml")
-    assert (code, "+  default: 1" in output) == (1, True)
+    assert (code, "+  default: 0.05" in output) == (1, True)
 
 
 def test_nothing_is_overwritten(command: Callable[..., Result], tmp_path: Path) -> None:
