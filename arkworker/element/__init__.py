@@ -5,7 +5,13 @@ from arkworker.element.options import ImageOptions, OpensImages
 from arkworker.element.orientation import Orientation
 from arkworker.element.reading import Query, ReadsElements, Source
 from arkworker.element.records import Corpus, Image, ImageServer, Zone
-from arkworker.element.stored import StoredClassification, StoredEntity, StoredMetadata, StoredTranscription
+from arkworker.element.stored import (
+    StoredClassification,
+    StoredEmbedding,
+    StoredEntity,
+    StoredMetadata,
+    StoredTranscription,
+)
 
 __all__ = [
     "Corpus",
@@ -19,6 +25,7 @@ __all__ = [
     "ReadsElements",
     "Source",
     "StoredClassification",
+    "StoredEmbedding",
     "StoredEntity",
     "StoredMetadata",
     "StoredTranscription",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from arkworker.element.model import Element
-    from arkworker.element.stored import StoredClassification, StoredMetadata, StoredTranscription
+    from arkworker.element.stored import StoredClassification, StoredEmbedding, StoredMetadata, StoredTranscription
 
 
 class Readable(Record):
@@ -110,6 +110,10 @@ class Readable(Record):
             ApiError: They cannot be read. With the first item.
         """
         return self._bound.metadata(self._element, load_parents=load_parents)
+
+    def embeddings(self) -> Iterator[StoredEmbedding]:
+        """The embeddings of this element, from Arkindex, page after page: the cache has none. As `metadata`."""
+        return self._bound.embeddings(self._element)
 
     @property
     def _element(self) -> Element:

@@ -10,7 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from arkworker.element.model import Element
-    from arkworker.element.stored import StoredClassification, StoredEntity, StoredMetadata, StoredTranscription
+    from arkworker.element.stored import (
+        StoredClassification,
+        StoredEmbedding,
+        StoredEntity,
+        StoredMetadata,
+        StoredTranscription,
+    )
 
 Source: TypeAlias = Literal["cache", "api"]
 #: A worker run by its id; `False` for what was made by hand; None for all.
@@ -81,6 +87,9 @@ class ReadsElements(Protocol):
 
     def metadata(self, element: Element, *, load_parents: bool) -> Iterator[StoredMetadata]:
         """Its metadata."""
+
+    def embeddings(self, element: Element) -> Iterator[StoredEmbedding]:
+        """Its embeddings."""
 
     def entities(self, transcription: StoredTranscription, query: Query) -> Iterator[StoredEntity]:
         """The entities in a text."""

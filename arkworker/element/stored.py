@@ -160,6 +160,19 @@ class StoredClassification(Stored):
         return values
 
 
+class StoredEmbedding(Stored):
+    """A vector that stands for an element.
+
+    Attributes:
+        value: Its numbers.
+    """
+
+    kind = "embedding"
+
+    id: str
+    value: tuple[float, ...]
+
+
 class StoredMetadata(Stored):
     """A named value that is kept with an element.
 

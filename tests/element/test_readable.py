@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RUN = "0c1fbe0e-54d9-4f25-8a28-0a5a4cd0a1b3"
-LISTS = ("children", "parents", "transcriptions", "classifications", "metadata")
+LISTS = ("children", "parents", "transcriptions", "classifications", "metadata", "embeddings")
 
 
 class Reader:
@@ -52,11 +52,13 @@ def test_what_is_asked_for_is_handed_over() -> None:
     element.children(type="line", name="a", recursive=True, worker_run=UUID(RUN), source="api")
     element.transcriptions(element_type="line", worker_run=False)
     element.metadata(load_parents=True)
+    element.embeddings()
 
     assert reader.asked == [
         ("children", element, Query(type="line", name="a", recursive=True, worker_run=RUN, source="api"), {}),
         ("transcriptions", element, Query(type="line", worker_run=False), {}),
         ("metadata", element, {"load_parents": True}),
+        ("embeddings", element, {}),
     ]
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Element,
         Query,
         StoredClassification,
+        StoredEmbedding,
         StoredEntity,
         StoredMetadata,
         StoredTranscription,
@@ -94,6 +95,10 @@ class Reader:
     def metadata(self, element: Element, *, load_parents: bool) -> Iterator[StoredMetadata]:
         what = f"metadata of element {printable(element.id, 60)}"
         return self._ask(what, "", lambda: self._remote.metadata(element, load_parents=load_parents))
+
+    def embeddings(self, element: Element) -> Iterator[StoredEmbedding]:
+        what = f"embeddings of element {printable(element.id, 60)}"
+        return self._ask(what, "", lambda: self._remote.embeddings(element))
 
     def entities(self, transcription: StoredTranscription, query: Query) -> Iterator[StoredEntity]:
         return self._read(

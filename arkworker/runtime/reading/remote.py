@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from arkworker.element import Element
-from arkworker.element.stored import StoredClassification, StoredEntity, StoredMetadata, StoredTranscription
+from arkworker.element.stored import (
+    StoredClassification,
+    StoredEmbedding,
+    StoredEntity,
+    StoredMetadata,
+    StoredTranscription,
+)
 from arkworker.errors import ApiContentError
 from arkworker.text import printable
 
@@ -67,6 +73,11 @@ class RemoteReader:
         operation = "ListElementMetaData"
         for answer in self._api().request(operation, id=element.id, load_parents=load_parents or None):
             yield StoredMetadata.from_api(answer, operation=operation)
+
+    def embeddings(self, element: Element) -> Iterator[StoredEmbedding]:
+        operation = "ListEmbeddings"
+        for answer in self._pages(operation, element.id):
+            yield StoredEmbedding.from_api(answer, operation=operation)
 
     def entities(self, transcription: StoredTranscription, query: Query) -> Iterator[StoredEntity]:
         operation = "ListTranscriptionEntities"

@@ -57,7 +57,7 @@ def text(on: str = LINE, **values: Any) -> CachedTranscription:
 class TestLaziness:
     """Nothing is read before it is wanted."""
 
-    @pytest.mark.parametrize("name", [*LISTS, "metadata"])
+    @pytest.mark.parametrize("name", [*LISTS, "metadata", "embeddings"])
     def test_no_request_before_the_first_item(self, emulator: Emulator, name: str) -> None:
         """Calling the method asks for nothing; the first item does."""
         page = emulator.add_element("page", image=(10, 10))
@@ -194,6 +194,17 @@ class TestTheChoice:
 
         assert (own, names) == ([("numeric", "folio", 12)], {"written", "folio"})
 
+    def test_embeddings_come_from_arkindex(self, emulator: Emulator, engine: Engine, page: str) -> None:
+        """As they were published: the cache has none."""
+        write(engine, row(page))
+        with run_with(emulator, engine) as run, run.sessions():
+            client = run.access._api()
+            for number in range(101):
+                client.request("CreateEmbedding", {"value": [number, 0.5]}, id=page)
+            found = [item.value for item in run.element(page).embeddings()]
+
+        assert found == [(number, 0.5) for number in range(101)]
+
     def test_classes_that_came_with_the_element(self, emulator: Emulator, page: str) -> None:
         """They are not asked for again, unless the API is named."""
         corpus = {"name": "cat"}
@@ -289,7 +300,7 @@ def failure_of(read: Callable[[], Iterator[Any]]) -> Exception:
 class TestMistakes:
     """Each has one clear line."""
 
-    @pytest.mark.parametrize("name", [*LISTS, "metadata"])
+    @pytest.mark.parametrize("name", [*LISTS, "metadata", "embeddings"])
     def test_nobody_to_ask(self, name: str) -> None:
         """Without a cache and an address, no connection is attempted."""
         with (
