@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 _EXTRA = frozenset({"starlette", "uvicorn", "anyio", "h11", "click", "PIL"})
 
 
+_FAULT = (
+    "Let requests go wrong, as OPERATION:EFFECT[,NAME=VALUE…]; may be given several times. OPERATION is its id or a "
+    "pattern: '*' is all of them, files and images too. EFFECT is delay (seconds=), answer (status=, retry_after=), "
+    "close, reset, cut (in the middle of the answer), slow (seconds=, the body), malformed or expired_token. "
+    "acted=true lets it happen once the operation was carried out. times=, skip=, rate= (from 0 to 1) and seed= say "
+    "which requests. Such as: --fault '*:delay,seconds=0.2' --fault 'Create*:answer,status=503,rate=0.3'. A project's "
+    "file has the same under `faults`."
+)
+
+
 def perform(argv: Sequence[str], stopping: Stopping) -> int:
     """Serve until a signal comes; 1 when the command that was given failed."""
     flags, command = _parse(list(argv))
@@ -40,6 +50,7 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
             directory=flags.directory,
             command=command,
             once=flags.once,
+            faults=flags.fault,
             announce=lambda line: terminal.write(f"{line}\n"),
             echo=_echo,
         )
@@ -83,6 +94,7 @@ def _parser() -> PlainParser:
     parser.add_argument("--database", metavar="FILE", type=Path, help="SQLite file to keep everything in; else memory.")
     parser.add_argument("--directory", metavar="DIR", type=Path, help="Folder to keep stored files in.")
     parser.add_argument("--once", action="store_true", help="Stop when the COMMAND has ended.")
+    parser.add_argument("--fault", metavar="FAULT", action="append", default=[], help=_FAULT)
     parser.add_argument("--json", action="store_true", help="Show all problems as JSON on standard output.")
     return parser
 

@@ -6,17 +6,39 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
+
+from arkworker.testing.emulator import Fault
+from arkworker.testing.emulator.project import FaultItem, read_project
 
 PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 
 
 def test_the_example_passes_in_25_lines(tmp_path: Path) -> None:
     """What the documentation shows is a whole test of a worker, and passes with every warning an error."""
-    worker, test = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    worker, test, whole = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "titles.py").write_text(worker)
     (tmp_path / "test_titles.py").write_text(test)
+    (tmp_path / "test_whole.py").write_text(whole)
     command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:xdist"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
 
-    assert done.stdout.splitlines()[-1].partition(" in ")[0] == "8 passed, 1 skipped", done.stdout
+    assert done.stdout.splitlines()[-1].partition(" in ")[0] == "9 passed, 1 skipped", done.stdout
     assert len(test.splitlines()) <= 25
+
+
+def test_the_project_with_faults_is_one(tmp_path: Path) -> None:
+    """The file with faults that the documentation shows is read as it stands."""
+    (project,) = re.findall(r"```yaml\n(# project.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    path = tmp_path / "project.yml"
+    path.write_text(project)
+
+    assert [fault.effect for fault in read_project(path).faults] == ["delay", "reset", "answer"]
+
+
+def test_every_effect_is_documented() -> None:
+    """The table of faults has each effect, under the name that a file and a flag know."""
+    table = re.findall(r"^\| `Fault\.(\w+)\(.*?\| `(\w+)`", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert {effect for _, effect in table} == set(get_args(FaultItem.model_fields["effect"].annotation))
+    assert all(callable(getattr(Fault, name)) for name, _ in table)

@@ -54,9 +54,7 @@ class Layout:
         for name, sets in project.datasets.items():
             emulator.add_dataset(name, {key: [self._element(n) for n in names] for key, names in sets.items()})
         for fault in project.faults:
-            emulator.faults.add(
-                fault.operation, fault.fault(), times=fault.times, skip=fault.skip, rate=fault.rate, seed=fault.seed
-            )
+            fault.add_to(emulator.faults)
         return self._add_run()
 
     def _add_run(self) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - pydantic reads it
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from arkworker.errors import ConfigurationError, Problem
+from arkworker.errors import ConfigurationError, Problem, UsageError
 from arkworker.settings.report.messages import message_of
 from arkworker.settings.text_file import TextFileError, read_text_file
 from arkworker.settings.yaml.document import Mapping, Node, Sequence, YamlError, parse_yaml, to_python
 from arkworker.testing.emulator.faults import Fault
 from arkworker.testing.emulator.values import Ring, Slug  # noqa: TC001 - pydantic reads them
 from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from arkworker.testing.emulator.faults import Faults
 
 SOURCE = "project"
 
@@ -60,7 +63,7 @@ class FaultItem(Part):
     """A fault on demand, in words: see `Fault` and `Faults.add`."""
 
     operation: str
-    effect: Literal["delay", "answer", "close", "reset", "cut", "slow", "malformed"]
+    effect: Literal["delay", "answer", "close", "reset", "cut", "slow", "malformed", "expired_token"]
     acted: bool = False
     seconds: float = Field(0.0, ge=0)
     status: int = Field(503, ge=200, le=599)
@@ -71,10 +74,36 @@ class FaultItem(Part):
     seed: int = 0
 
     def fault(self) -> Fault:
+        if self.effect == "expired_token":
+            return Fault.expired_token()
         if self.effect == "answer":
             return Fault.answer(self.status, acted=self.acted, retry_after=self.retry_after)
         acted = self.acted or self.effect in ("cut", "slow", "malformed")
         return Fault(self.effect, acted, self.seconds)
+
+    def add_to(self, faults: Faults) -> None:
+        """Put it in force."""
+        rule = self.model_dump(include={"times", "skip", "rate", "seed"})
+        faults.add(self.operation, self.fault(), **rule)
+
+
+def read_fault(text: str) -> FaultItem:
+    """A fault as it is written on a command line: `StartWorkerActivity:reset,acted=true,rate=0.3`.
+
+    Raises:
+        UsageError: It is none; the message names the part.
+    """
+    name, colon, rest = text.partition(":")
+    effect, *pairs = rest.split(",")
+    options = dict(pair.partition("=")[::2] for pair in pairs)
+    if not (colon and name.strip()):
+        raise UsageError(f"a fault is written OPERATION:EFFECT[,NAME=VALUE…], not {printable(text, 100)!r}")
+    try:
+        return FaultItem.model_validate({**options, "operation": name.strip(), "effect": effect.strip()})
+    except ValidationError as error:
+        line = error.errors(include_url=False, include_input=False)[0]
+        place = printable(".".join(str(part) for part in line["loc"]), 60)
+        raise UsageError(f"fault {printable(text, 100)!r}: {place}: {message_of(line)}") from None
 
 
 def _named(value: Any) -> Any:

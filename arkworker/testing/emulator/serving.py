@@ -15,7 +15,7 @@ from arkworker.errors import UsageError
 from arkworker.testing.emulator.agent import run_worker
 from arkworker.testing.emulator.emulator import Emulator
 from arkworker.testing.emulator.layout import Layout
-from arkworker.testing.emulator.project import read_project
+from arkworker.testing.emulator.project import read_fault, read_project
 from arkworker.testing.emulator.tables import WorkerRun
 from arkworker.text import printable
 
@@ -38,6 +38,7 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
     directory: Path | None = None,
     command: Sequence[str] = (),
     once: bool = False,
+    faults: Sequence[str] = (),
     announce: Callable[[str], None],
     echo: Callable[[bytes], object] | None = None,
 ) -> int:
@@ -52,6 +53,7 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
         directory: Of stored files, kept.
         command: A worker to run, once for each chunk, as the platform would; its log is in the page.
         once: Stop when the command has ended, instead of leaving its results to be looked at.
+        faults: Further ones, besides those of the project, each as `OPERATION:EFFECT[,NAME=VALUE…]`.
         announce: Told what a person should know, line by line.
         echo: Given what the command writes, piece by piece.
 
@@ -60,9 +62,10 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
 
     Raises:
         ConfigurationError: The project is wrong.
-        UsageError: A port is taken, or is not ours to take; the database file cannot be used.
+        UsageError: A port is taken, or is not ours to take; the database file cannot be used; a fault is none.
     """
     described = read_project(project)
+    further = [read_fault(text) for text in faults]
     try:
         emulator = Emulator(
             edition=described.edition,
@@ -77,6 +80,8 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
         raise UsageError(f"cannot use {printable(str(database))} as the database: {error}") from None
     try:
         run = _existing_run(emulator) or Layout(emulator, described, project).arrange()
+        for fault in further:
+            fault.add_to(emulator.faults)
         _start(emulator, host, port)
         with _until_stopped() as stopped:
             announce(f"Emulated Arkindex on {emulator.url} (Ctrl-C stops it)")

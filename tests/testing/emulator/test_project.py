@@ -9,10 +9,10 @@ import pytest
 import requests
 from PIL import Image
 
-from arkworker.errors import ConfigurationError
-from arkworker.testing.emulator import Emulator
+from arkworker.errors import ConfigurationError, UsageError
+from arkworker.testing.emulator import Emulator, Fault
 from arkworker.testing.emulator.layout import Layout
-from arkworker.testing.emulator.project import read_project
+from arkworker.testing.emulator.project import read_fault, read_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,3 +193,31 @@ def test_transcriptions_are_entered_by_a_person(folder: Path, empty: Emulator) -
     found = get(empty, f"/element/{read}/transcriptions/", worker_run="False")["results"]
 
     assert [item["text"] for item in found] == ["Bonjour", "Bonsoir"]
+
+
+def test_a_fault_is_written_on_a_command_line() -> None:
+    """Operation, effect, and what else there is to say."""
+    fault = read_fault("Create*:answer,status=429,retry_after=3,acted=true,rate=0.5,times=2")
+
+    assert fault.fault() == Fault.answer(429, acted=True, retry_after="3")
+    assert (fault.operation, fault.rate, fault.times, fault.seed) == ("Create*", 0.5, 2, 0)
+    assert read_fault("*:expired_token").fault() == Fault.expired_token()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("reset", "a fault is written OPERATION:EFFECT[,NAME=VALUE…], not 'reset'"),
+        ("*:explode", "fault '*:explode': effect: Input should be"),
+        ("*:delay,seconds=long", "fault '*:delay,seconds=long': seconds: Input should be"),
+        ("*:delay,second=1", "fault '*:delay,second=1': second: "),
+        ("*:delay,rate=2", "fault '*:delay,rate=2': rate: Input should be less than or equal to 1"),
+    ],
+)
+def test_a_wrong_fault_is_one_line(text: str, message: str) -> None:
+    """It names the part, as every mistake on a command line."""
+    with pytest.raises(UsageError) as refused:
+        read_fault(text)
+
+    assert str(refused.value).startswith(message)
+    assert "\n" not in str(refused.value)

@@ -25,6 +25,15 @@ from arkworker.testing.emulator import serve
 options = json.loads(sys.argv[2])
 sys.exit(serve(Path(sys.argv[1]), announce=lambda line: print(line, flush=True), **options))
 """
+ASK = """
+import os, urllib.error, urllib.request
+url = os.environ["ARKINDEX_API_URL"] + "process/workers/" + os.environ["ARKINDEX_WORKER_RUN_ID"] + "/"
+try:
+    urllib.request.urlopen(url)
+except urllib.error.HTTPError as error:
+    raise SystemExit(error.code != 418)
+raise SystemExit(2)
+"""
 PROJECT = "elements: [{size: [10, 10], count: 2}]\nchunks: 2"
 
 
@@ -118,3 +127,12 @@ def test_a_database_is_served_again_as_it_was(project: Path, tmp_path: Path) -> 
     runs = [re.findall(r"ARKINDEX_WORKER_RUN_ID=(\S+)", "\n".join(lines))[0] for _, lines in ends]
     assert runs[0] == runs[1]
     assert [code for code, _ in ends] == [0, 0]
+
+
+def test_faults_are_given_beside_a_project(project: Path) -> None:
+    """The first retrieval of a worker run fails as the flag says."""
+    code, lines = serve_once(
+        project, faults=["RetrieveWorkerRun:answer,status=418"], command=[sys.executable, "-c", ASK]
+    )
+
+    assert (code, lines[-1][-1]) == (0, "0")
