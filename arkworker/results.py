@@ -64,6 +64,28 @@ def _storable(text: str) -> str:
     return text
 
 
+def _result(value: Any) -> Any:
+    """One of the results; a mapping is one that was written down."""
+    if isinstance(value, dict) or _is_result(value):
+        return value
+    raise ValueError(_no_result(value))
+
+
+def _is_result(value: Any) -> bool:
+    return isinstance(value, _Result) and not isinstance(value, Entity)
+
+
+def _no_result(value: Any) -> str:
+    given = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+    return f"should be a result, such as Transcription or Child, not {given}"
+
+
+def _results(value: Any) -> Any:
+    if isinstance(value, (_Result, str, bytes, dict)):
+        raise ValueError(f"should be a list of results, not {type(value).__name__}")  # noqa: TRY004 - for pydantic
+    return value
+
+
 Confidence = Annotated[float, BeforeValidator(_number), Field(ge=0, le=1, strict=True)]
 Whole = Annotated[int, BeforeValidator(_integer)]
 FiniteNumber = Annotated[float, BeforeValidator(_number), Field(strict=True)]
@@ -83,7 +105,7 @@ else:
     Numbers = Annotated[tuple[FiniteNumber, ...], BeforeValidator(_numbers)]
     Ids = tuple[Name, ...]
     Entities = tuple["Entity", ...]
-    Results = tuple["Result", ...]
+    Results = Annotated[tuple[Annotated["Result", BeforeValidator(_result)], ...], BeforeValidator(_results)]
 
 
 class _Result(BaseModel):
@@ -98,13 +120,41 @@ class _Result(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise ResultError(_told(error)) from None
+            raise ResultError(_told(error, error.title)) from None
 
 
-def _told(error: ValidationError) -> str:
+def check(result: Any, path: str) -> None:
+    """Refuse what is no result, and one that was changed past its validation; but for the results of a child.
+
+    Args:
+        result: What somebody found.
+        path: Its place, such as `results.3`.
+
+    Raises:
+        ResultError: One line that names the place and the field.
+    """
+    if not _is_result(result):
+        raise ResultError(f"{path} {_no_result(result)}")
+    _check_fields(result, path)
+    for number, entity in enumerate(result.entities if isinstance(result, Transcription) else ()):
+        _check_fields(entity, f"{path}.entities.{number}")
+
+
+def _check_fields(result: _Result, path: str) -> None:
+    given = result.model_fields_set - {"results"}
+    fields = {name: value for name, value in vars(result).items() if name in given}
+    kind = type(result)
+    try:
+        # As pydantic itself makes an instance; this one is thrown away.
+        kind.__pydantic_validator__.validate_python(fields, self_instance=kind.__new__(kind))
+    except ValidationError as error:
+        raise ResultError(_told(error, path)) from None
+
+
+def _told(error: ValidationError, root: str) -> str:
     """The fields that are wrong and what is wrong with them, without what was given."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    places = (".".join([error.title, *map(str, problem["loc"])]) for problem in problems)
+    places = (".".join([root, *map(str, problem["loc"])]) for problem in problems)
     return "; ".join(
         f"{printable(place, 100)}: {printable(problem['msg'].removeprefix('Value error, '))}"
         for place, problem in zip(places, problems, strict=True)

@@ -148,6 +148,28 @@ def test_results_nest() -> None:
         make(Child, type="line", results=[word, 3])
 
 
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [
+        (["x"], "Child.results.0: should be a result, such as Transcription or Child, not str"),
+        ([[]], "Child.results.0: should be a result, such as Transcription or Child, not list"),
+        ([Child], "Child.results.0: should be a result, such as Transcription or Child, not the class Child"),
+        (
+            [Entity(type="place", offset=0, length=1)],
+            "Child.results.0: should be a result, such as Transcription or Child, not Entity",
+        ),
+        (Transcription(text="x", confidence=1), "Child.results: should be a list of results, not Transcription"),
+        ("x", "Child.results: should be a list of results, not str"),
+    ],
+)
+def test_what_is_no_result_is_no_part_of_a_child(results: Any, message: str) -> None:
+    """The message names what was given by its type."""
+    with pytest.raises(ResultError) as caught:
+        make(Child, type="line", results=results)
+
+    assert str(caught.value) == message
+
+
 def test_an_update_holds_what_was_given() -> None:
     """A confidence of None is a change, everything else of None is left out."""
     assert Update(name="x", type=None).changes == {"name": "x"}

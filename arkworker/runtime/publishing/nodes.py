@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ResultError
-from arkworker.results import Child, Classification, Embedding, Link, Metadata, Transcription, Update
+from arkworker.results import Child, Classification, Embedding, Link, Metadata, Transcription, Update, check
 from arkworker.runtime.publishing.plan import Ref, Target
 from arkworker.text import printable
 
@@ -92,8 +92,12 @@ class _Filling:
 
     def take(self, results: Sequence[Any]) -> None:
         prefix = f"{self._node.path}.results" if self._node.path else "results"
+        if not isinstance(results, tuple | list):
+            raise ResultError(f"{prefix} should be a list of results, not {type(results).__name__}")
         for number, result in enumerate(results):
-            self._put(result, f"{prefix}.{number}")
+            path = f"{prefix}.{number}"
+            check(result, path)
+            self._put(result, path)
 
     def _put(self, result: Any, path: str) -> None:
         node = self._node
@@ -119,9 +123,6 @@ class _Filling:
                 node.changes |= result.changes
                 if result.type is not None:
                     node.needs.append(("element type", result.type, f"{path}.type"))
-            case _:
-                given = f"the class {result.__name__}" if isinstance(result, type) else type(result).__name__
-                raise ResultError(f"{path} should be a result, such as Transcription or Child, not {given}")
 
     def _child(self, child: Child, path: str) -> Node:
         _check_outline(self._node, child.polygon, path)

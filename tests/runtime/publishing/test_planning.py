@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -199,6 +200,66 @@ def test_what_cannot_be_published_is_refused_with_its_place(element: Element, re
         plan(element, results, worker_run_id="run")
 
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (TEXT.model_copy(update={"confidence": 1.2}), "results.0.confidence: Input should be less than or equal to 1"),
+        (
+            lines(1, TEXT.model_copy(update={"confidence": math.nan}))[0],
+            "results.0.results.0.confidence: Input should be a finite number",
+        ),
+        (
+            Transcription.model_construct(text=""),
+            "results.0.text: should not be empty; results.0.confidence: Field required",
+        ),
+        (
+            TEXT.model_copy(update={"entities": (Entity.model_construct(type="a", offset=0, length=0),)}),
+            "results.0.entities.0.length: Input should be greater than 0",
+        ),
+        (
+            TEXT.model_copy(update={"entities": 3}),
+            "results.0.entities: Input should be a valid tuple",
+        ),
+        (
+            Child.model_construct(type="a", polygon=outline()[:2], results=()),
+            "results.0.polygon: a polygon needs at least three different points, not 2",
+        ),
+        (
+            Child.model_construct(type="a", polygon=tuple(outline()), results=[[TEXT]]),
+            "results.0.results.0 should be a result, such as Transcription or Child, not list",
+        ),
+        (
+            Child.model_construct(type="a", polygon=tuple(outline()), results="x"),
+            "results.0.results should be a list of results, not str",
+        ),
+    ],
+)
+def test_a_value_that_was_changed_past_its_validation_is_refused(result: Any, message: str) -> None:
+    """Pydantic offers ways around it; the message has the place among all results."""
+    with pytest.raises(ResultError) as caught:
+        plan(PAGE, [result], worker_run_id="run")
+
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("size", [1, 7, 50, 300, 1000])
+def test_three_hundred_children_take_as_many_requests_as_the_size_of_a_batch_allows(size: int) -> None:
+    """Children and transcriptions share theirs; entities have an operation for one transcription at once only."""
+    entities = [Entity(type="place", offset=offset, length=2) for offset in range(3)]
+    text = Transcription(text="Paris", confidence=1, entities=entities)
+    batches = math.ceil(300 / size)
+
+    assert operations(lines(300, text), batch_size=size) == {
+        "CreateElementTranscriptions": batches,
+        "CreateTranscriptionEntities": 300,
+    }
+    assert operations(lines(300, text, name="x"), batch_size=size) == {
+        "CreateElements": batches,
+        "CreateTranscriptions": batches,
+        "CreateTranscriptionEntities": 300,
+    }
 
 
 def test_an_element_of_unknown_corpus_has_no_children_without_outline() -> None:
