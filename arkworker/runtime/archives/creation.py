@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 DEFAULT_LEVEL = 3
 MAX_THREADS = 8  # each of them takes some megabytes
-# Jobs of 2 MiB that see a quarter of the window before them: as small as with one thread, in a third of the memory that
-# the library's own choice takes.
-_JOB_SIZE, _QUARTER_OF_WINDOW = 2 * 2**20, 7
+# Jobs of 1 MiB that see half a window before them: smaller than with one thread, in a quarter of the memory that the
+# library's own choice takes.
+_JOB_SIZE, _HALF_OF_WINDOW = 2**20, 8
 
 
 def create(
@@ -77,5 +77,5 @@ def _parameters(level: int, threads: int | None) -> zstandard.ZstdCompressionPar
     # Never 0: that is another algorithm, with other bytes.
     count = threads or min(os.cpu_count() or 1, MAX_THREADS)
     return zstandard.ZstdCompressionParameters.from_level(
-        level, threads=count, write_checksum=True, job_size=_JOB_SIZE, overlap_log=_QUARTER_OF_WINDOW
+        level, threads=count, write_checksum=True, job_size=_JOB_SIZE, overlap_log=_HALF_OF_WINDOW
     )

@@ -111,4 +111,4 @@ def _open(archive: Path) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
         raise Refusal("is no regular file")
-    return os.fdopen(file, "rb", buffering=2**18)
+    return os.fdopen(file, "rb", buffering=2**16)

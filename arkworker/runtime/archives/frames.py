@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAGIC = 0xFD2FB528
 SKIPPABLE = 0x184D2A50  # to …5F
 LARGEST_BLOCK = 128 * 2**10
-PIECE = 2**19  # what fits the caches is faster
+PIECE = 2**18  # what fits the caches is faster
 RAW, RUN, COMPRESSED, RESERVED = range(4)
 
 # What the decoder still holds when its input ends would be lost: one more frame, of nothing, pushes it out.
@@ -45,10 +45,13 @@ def decompress(file: BinaryIO, max_window: int) -> Generator[memoryview, None, N
     read: Callable[[], int] = partial(decoder.read_into, buffer)
     with ThreadPoolExecutor(1, thread_name_prefix="arkworker-archive") as thread:
         while size := read():
-            is_slow = decoder.ratio < _WORTH_A_THREAD
-            read = thread.submit(decoder.read_into, other).result if is_slow else partial(decoder.read_into, other)
-            yield buffer[:size]
-            buffer, other = other, buffer
+            content = buffer[:size]
+            if decoder.ratio < _WORTH_A_THREAD:
+                buffer, other = other, buffer
+                read = thread.submit(decoder.read_into, buffer).result
+            else:
+                read = partial(decoder.read_into, buffer)
+            yield content
 
 
 class _Decoder:
