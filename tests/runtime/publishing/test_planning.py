@@ -42,6 +42,10 @@ def operations(results: list[Any], element: Element = PAGE, **options: Any) -> d
     return dict(Counter(request.operation for request in made.requests))
 
 
+def unchecked(**values: Any) -> Child:
+    return Child.model_construct(**{"type": "a", "polygon": tuple(outline()), "results": (), **values})
+
+
 def lines(count: int, *results: Result, kind: str = "text_line", name: str | None = None) -> list[Child]:
     return [Child(type=kind, polygon=outline(number), name=name, results=results) for number in range(count)]
 
@@ -223,15 +227,15 @@ def test_what_cannot_be_published_is_refused_with_its_place(element: Element, re
             "results.0.entities: Input should be a valid tuple",
         ),
         (
-            Child.model_construct(type="a", polygon=outline()[:2], results=()),
+            unchecked(polygon=outline()[:2]),
             "results.0.polygon: a polygon needs at least three different points, not 2",
         ),
         (
-            Child.model_construct(type="a", polygon=tuple(outline()), results=[[TEXT]]),
+            unchecked(results=[[TEXT]]),
             "results.0.results.0 should be a result, such as Transcription or Child, not list",
         ),
         (
-            Child.model_construct(type="a", polygon=tuple(outline()), results="x"),
+            unchecked(results="x"),
             "results.0.results should be a list of results, not str",
         ),
     ],
