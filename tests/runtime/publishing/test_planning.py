@@ -215,7 +215,7 @@ def test_what_cannot_be_published_is_refused_with_its_place(element: Element, re
             "results.0.results.0.confidence: Input should be a finite number",
         ),
         (
-            Transcription.model_construct(text=""),
+            Transcription.model_construct(**dict[str, Any](text="")),
             "results.0.text: should not be empty; results.0.confidence: Field required",
         ),
         (
