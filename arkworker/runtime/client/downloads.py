@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _STRONG = re.compile(r'"[\x21\x23-\x7e]+"')  # an ETag that stands for the very bytes; a weak one begins with W/
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 
 
@@ -88,7 +89,7 @@ class Download:
             return  # bytes of the answer and bytes of the file are counted differently
         etag, length = answer.headers.get("ETag", ""), answer.headers.get("Content-Length", "")
         self._etag = etag if _STRONG.fullmatch(etag) else None
-        self._total = int(length) if length.isascii() and length.isdecimal() else None
+        self._total = int(length) if _LENGTH.fullmatch(length) else None
 
     def _fits(self, answer: Answer) -> bool:
         found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
@@ -112,8 +113,11 @@ class Download:
 
     def _check(self) -> Attempt:
         label, size, written = self._remote.label, self._remote.size, self._written
-        if self._total is not None and written < self._total:
-            return lose(label, f"{written} of {self._total} bytes came", Fault.GARBLED)
+        if self._total is not None and written != self._total:
+            reason = f"{written} bytes came where {self._total} were announced"
+            if written > self._total:
+                self._start_over()
+            return lose(label, reason, Fault.GARBLED)
         if size is not None and written != size:
             self._start_over()
             return lose(label, f"{written} bytes came where {size} were promised", Fault.GARBLED)

@@ -74,7 +74,7 @@ def publish_model_version(  # noqa: PLR0913 - the names that users of Arkindex k
     count, size = _measure(source)
     summary = f"a version of model {printable(model_id)} from {count} files of {size} bytes"
     if not count:
-        raise ArkworkerError(f"{_shown(source)}: there is no file in it that could be published")
+        raise ArkworkerError(f"{_shown(source)}: there is no file that could be published")
     if read_only:
         raise ReadOnlyError(f"this run is read-only, nothing was sent: {summary} would be published")
     logger.info("Publishing %s", summary)
@@ -176,14 +176,27 @@ def _mode(path: Path, is_kind: Any) -> bool:
 
 
 def _measure(source: Path | tuple[Path, ...]) -> tuple[int, int]:
-    """How many files there are, and their bytes."""
-    if isinstance(source, Path):
-        found = (os.path.join(folder, name) for folder, _, names in os.walk(source) for name in names)  # noqa: PTH118 - pathlib has no walk in 3.11
-        sizes = [os.lstat(path).st_size for path in found]
+    """How many files there are, and their bytes.
+
+    Raises:
+        ArkworkerError: They are being removed.
+    """
+    try:
+        sizes = list(_sizes(source))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
     else:
-        sizes = [path.stat().st_size for path in source]
-    return len(sizes), sum(sizes)
+        return len(sizes), sum(sizes)
+    raise ArkworkerError(f"{_shown(source)} cannot be published: {reason}")
+
+
+def _sizes(source: Path | tuple[Path, ...]) -> Iterator[int]:
+    if not isinstance(source, Path):
+        yield from (path.stat().st_size for path in source)
+        return
+    for folder, _, names in os.walk(source):
+        yield from (os.lstat(os.path.join(folder, name)).st_size for name in names)  # noqa: PTH118 - pathlib has no walk in 3.11
 
 
 def _shown(path: Path | tuple[Path, ...]) -> str:
-    return printable(str(path), 500) if isinstance(path, Path) else "nothing"
+    return printable(str(path), 500) if isinstance(path, Path) else f"{len(path)} files"

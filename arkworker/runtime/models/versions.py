@@ -76,10 +76,12 @@ def create(client: Client, model_id: str, body: Mapping[str, Any]) -> tuple[Mode
             return existing, False
         if "tag" not in body or not _is_about_tag(error):
             raise
+        lost = ", perhaps made by an attempt whose answer was lost" if error.uncertain else ""
     logger.warning(
-        "Another version of model %s has the tag %s: this one is published without a tag",
+        "Another version of model %s has the tag %s%s: this one is published without a tag",
         model_id,
         printable(body["tag"]),
+        lost,
     )
     return create(client, model_id, {name: value for name, value in body.items() if name != "tag"})
 

@@ -112,6 +112,16 @@ def test_leaves_itself_out(source: Path) -> None:
     assert not [name for name in listing(source) if name.startswith(".")]
 
 
+def test_leaves_out_what_it_is_told_to(source: Path, place: Path) -> None:
+    """With all below it, by whatever path it is named; it may be absent."""
+    before = listing(source)
+    (source / "left" / "out").mkdir(parents=True)
+    (source / "left" / "out" / "file").touch()
+    create(source, place / "a", leaving_out=[source / "." / "left", source / "absent"])
+    extract(place / "a", place / "out")
+    assert listing(place / "out") == before
+
+
 def test_an_old_archive_stays_when_the_new_one_fails(source: Path, place: Path) -> None:
     """It is replaced when the new one is complete."""
     (place / "a").write_text("old")

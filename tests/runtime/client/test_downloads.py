@@ -173,6 +173,28 @@ def test_a_file_with_another_digest_starts_over(server: FaultyServer, client: Cl
     assert ((tmp_path / "x").read_bytes() == BODY, ranges(server)) == (True, [None, "bytes=100000-", None])
 
 
+def test_a_rest_that_is_longer_than_it_says_starts_over(server: FaultyServer, client: Client, tmp_path: Path) -> None:
+    """In chunks, nothing else would bound it."""
+    head = f"HTTP/1.1 206 OK\r\nTransfer-Encoding: chunked\r\nETag: {ETAG}\r\nContent-Range: bytes 100000-199999/200000"
+    chunk = b"%x\r\n%b\r\n0\r\n\r\n" % (HALF + 1, BODY[HALF:] + b"x")
+    server.plays(beginning(server), server.raw(head.encode() + b"\r\n\r\n" + chunk), server.reply(200, BODY))
+
+    client.download_url(f"{server.origin}/x", tmp_path / "x")
+
+    assert ((tmp_path / "x").read_bytes() == BODY, ranges(server)) == (True, [None, "bytes=100000-", None])
+
+
+def test_a_length_that_is_none_is_not_believed(server: FaultyServer, client: Client, tmp_path: Path) -> None:
+    """However long it is: the end of the connection is the end of the file then."""
+    server.plays(
+        server.raw(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nx"), server.reply(200, BODY)
+    )
+
+    client.download_url(f"{server.origin}/x", tmp_path / "x")
+
+    assert (tmp_path / "x").read_bytes() in (b"x", BODY)
+
+
 def test_an_access_that_ends_meanwhile_is_an_error(server: FaultyServer, client: Client, tmp_path: Path) -> None:
     """A presigned address expires; nothing half is left."""
     server.plays(beginning(server), server.reply(403))

@@ -195,7 +195,7 @@ def test_nothing_is_no_model(files: Any, client: Client, model: str, tmp_path: P
     """A directory without files is a mistake, such as that of a training that wrote elsewhere."""
     (tmp_path / "empty" / "sub").mkdir(parents=True)
 
-    with pytest.raises(ArkworkerError, match="there is no file in it"):
+    with pytest.raises(ArkworkerError, match="there is no file that could be published"):
         publish_model_version(client, tmp_path / files if files else files, model_id=model, work_dir=work_dir)
 
 
@@ -255,6 +255,26 @@ def test_a_tag_that_is_taken_is_known_in_either_style(
     emulator.faults.add("CreateModelVersion", fault, times=1)
 
     assert publish_model_version(client, directory, model_id=model, work_dir=work_dir, tag="new").tag is None
+
+
+def test_a_tag_that_a_lost_attempt_has_is_left_out_too(
+    emulator: Emulator, client: Client, model: str, directory: Path, work_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And it is said whose it may be."""
+    emulator.faults.add("CreateModelVersion", Fault.answer(502, acted=True), times=1)
+
+    assert publish_model_version(client, directory, model_id=model, work_dir=work_dir, tag="lost").tag is None
+    assert "has the tag lost, perhaps made by an attempt whose answer was lost: " in caplog.text
+
+
+def test_files_that_are_being_removed_are_one_line(
+    client: Client, model: str, directory: Path, work_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another process, between two looks."""
+    monkeypatch.setattr(os, "walk", lambda _: [(str(directory), [], ["gone.bin"])])
+
+    with pytest.raises(ArkworkerError, match="model cannot be published: No such file or directory"):
+        publish_model_version(client, directory, model_id=model, work_dir=work_dir)
 
 
 def test_another_refusal_is_an_error(
