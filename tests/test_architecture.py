@@ -37,6 +37,7 @@ RANKS = {
     "arkworker.runtime.handover": 5,
     "arkworker.runtime.elements_worker": 6,
     "arkworker.runtime.loop": 6,
+    "arkworker.runtime.delivery": 6,
     "arkworker.runtime.lifecycle": 6,
     "arkworker.cli": 7,
     "arkworker.testing": 8,

@@ -97,6 +97,7 @@ class WorkerContext(ContextServices, Generic[C]):
     _corpus_id: str | None
     _creates: Creates = field(default_factory=Creates)
     _batch_size: int = 50
+    _is_recording: bool = False
     origins: Mapping[str, Provenance] = field(default_factory=FrozenDict, compare=False, repr=False)
 
     @property

@@ -25,6 +25,7 @@ class Handover:
         sessions: Makes sessions of the cache; or stand-ins, for workers without one.
         stopping: Knows of signals.
         outbox: Where published results wait for the cache; None without a cache.
+        target: How the person who started the worker named it.
     """
 
     context: WorkerContext[Any]
@@ -33,3 +34,4 @@ class Handover:
     sessions: Callable[[], Any]
     stopping: Stopping
     outbox: Outbox | None = None
+    target: str = ""

@@ -94,7 +94,8 @@ def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> 
         context = preparation.prepare()
         _announce(context, preparation)
         if not preparation.offline:
-            check_corpus(context, preparation.worker, is_trial=is_trial)
+            is_recording = preparation.resolution.settings.results is not None
+            check_corpus(context, preparation.worker, is_trial=is_trial or is_recording)
     return context
 
 
@@ -103,7 +104,8 @@ def _handover(context: WorkerContext[Any], preparation: Preparation, sessions: A
     origins = {path[0]: (claim.origin.source, claim.origin.location) for path, claim in claims.items() if path}
     outbox = Outbox(sessions, are_published=not context.is_read_only) if context.use_cache else None
     vars(context)["publisher"] = LatePublisher(lambda: make_publisher(context, outbox=outbox))
-    return Handover(context, preparation.resolution.settings, origins, sessions, stopping, outbox)
+    settings, target = preparation.resolution.settings, preparation.worker.target
+    return Handover(context, settings, origins, sessions, stopping, outbox, target)
 
 
 def _hand_over(worker: Worker[Any], handover: Handover) -> None:

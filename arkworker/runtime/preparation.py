@@ -206,6 +206,7 @@ class Preparation:
             _corpus_id=run.process.corpus if run else settings.corpus_id,
             _creates=self.worker.creates or Creates(),
             _batch_size=settings.publication_batch_size,
+            _is_recording=settings.results is not None,
             origins=context_origins(resolution, values),
         )
 

@@ -26,10 +26,12 @@ def make_publisher(
         client: Sends the requests; by default, `context.api`.
         outbox: Where to leave what was accepted for the cache; None without one.
     """
-    from arkworker.runtime.publishing import ArkindexPublisher, SummarizingPublisher
+    from arkworker.runtime.publishing import ArkindexPublisher, CheckingPublisher, SummarizingPublisher
 
     if context.is_read_only:
         return SummarizingPublisher(outbox)
+    if context._is_recording:  # noqa: SLF001 - as below
+        return CheckingPublisher()
     return ArkindexPublisher(
         client or context.api,
         worker_run_id=context.worker_run_id,

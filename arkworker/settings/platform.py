@@ -257,6 +257,12 @@ class Settings(BaseSettings):
         Flag(("--publication-batch-size",), "N"),
     ] = Field(50, description="How many results of a kind to send in one request, at most.")
 
+    results: Annotated[FilePath | None, Flag(("--results",), "FILE", elements=True)] = Field(
+        None,
+        description="File to record results and states in, instead of publishing them; "
+        "`arkworker publish FILE` sends them later, from any machine. A file of the same run is continued.",
+    )
+
     bootstrap: Annotated[Switch, Variable("TASK_BOOTSTRAP"), Flag(("--bootstrap",))] = Field(
         False, description="Download the parents' artifacts and the model before starting, where no agent does."
     )

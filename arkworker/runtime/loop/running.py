@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ApiError, ArkworkerError
 from arkworker.runtime.clock import SystemClock
-from arkworker.runtime.loop import cached, outcome
+from arkworker.runtime.loop import cached, outcome, recording
 from arkworker.runtime.loop.activities import Activities
 from arkworker.runtime.loop.choosing import Choice
 from arkworker.runtime.loop.clients import CUT, Clients
@@ -22,6 +22,7 @@ from arkworker.runtime.loop.journal import Journal, Stage, recover
 from arkworker.runtime.loop.loop import ElementLoop
 from arkworker.runtime.loop.pace import Pace
 from arkworker.runtime.loop.progress import Progress
+from arkworker.runtime.loop.recording import RecordedFailures, Records
 from arkworker.runtime.loop.reports import ROUNDS, Reports
 from arkworker.runtime.loop.retrieval import Retrieval
 from arkworker.runtime.loop.sources import Resumed
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.sources import Source
     from arkworker.runtime.publishing import Publisher
+    from arkworker.runtime.recording.writing import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -56,16 +58,17 @@ def process_elements(call: Callable[[Element, Any], Any], run: Handover) -> None
         ApiError: The sets that elements are in cannot be listed.
     """
     path = run.settings.summary
+    recording.check_path(run.settings)
     outcome.prepare(path)
     tally = Tally()
     with (
         outcome.summed_up(path, tally, run.stopping),
+        recording.opened(run) as recorder,
         contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
     ):
         source = _choose(run, clients, tally)
         publisher = LatePublisher(partial(make_publisher, run.context, clients.reports, run.outbox))
-        vars(run.context)["publisher"] = publisher  # for what user code publishes in the middle, too
-        _ElementRun(call, run, clients, source, tally, publisher).perform()
+        _ElementRun(call, run, clients, source, tally, publisher, recorder).perform()
 
 
 def _choose(run: Handover, clients: Clients, tally: Tally) -> Source:
@@ -93,6 +96,7 @@ class _ElementRun:
         source: Source,
         tally: Tally,
         publisher: Publisher,
+        recorder: Recorder | None,
     ) -> None:
         context, settings = run.context, run.settings
         self._run = run
@@ -100,11 +104,18 @@ class _ElementRun:
         self._clock = SystemClock()
         self._start = self._clock.now()
         self._tally = tally
-        self._failures = Failures()
+        self._failures = Failures() if recorder is None else RecordedFailures()
         self._is_ending = False
         self._dismissing = threading.Lock()
         self._source = source
+        self._records = self._record(recorder, publisher)
+        vars(context)["publisher"] = self._records or publisher  # for what user code publishes in the middle, too
+        if source.is_queue and settings.no_worker_activity:
+            logger.warning("--no-worker-activity: elements of the queue will stay started, since no end is reported")
         self._journal, self._found = self._open_journal()
+        if self._records is not None:
+            call, source = self._records.entering(call), self._records.remaining()
+            self._found = self._records.unrecorded(self._found)
         if self._found:
             held = [element_id for element_id, stage in self._found.items() if stage is Stage.HELD]
             source = Resumed(held, self._found, source)
@@ -118,7 +129,7 @@ class _ElementRun:
         )
         self._intake = Intake(source, self._retrieval.prepare, settings.prefetch)
         clients.intake_clock.on_wait = self._intake.note_wait
-        self._reports = Reports(
+        self._reports = self._records or Reports(
             self._activities(clients.reports),
             publisher,
             tally=self._tally,
@@ -128,6 +139,8 @@ class _ElementRun:
             behind=settings.prefetch,
             outbox=run.outbox,
         )
+        if self._records is not None:
+            self._records.journal, self._records.on_broken = self._journal, self._intake.give_up
         self._guard = Guard(
             run.stopping,
             grace=settings.grace,
@@ -227,9 +240,17 @@ class _ElementRun:
         journal = Journal(context.work_dir, owner)
         return journal, recover(context.work_dir, owner, journal)
 
+    def _record(self, recorder: Recorder | None, publisher: Publisher) -> Records | None:
+        if recorder is None or not isinstance(self._failures, RecordedFailures):
+            return None
+        outbox = self._run.outbox if self._run.context.is_read_only else None
+        return Records(recorder, publisher, self._source, tally=self._tally, failures=self._failures, outbox=outbox)
+
     def _activities(self, client: Any) -> Activities | None:
         context = self._run.context
         process, settings = context.process, self._run.settings
+        if self._records is not None and not self._source.is_queue:
+            return None  # whoever publishes reports the states
         if process is None or context.worker_run_id is None or settings.no_worker_activity:
             return None
         if not self._source.is_queue and (process.activity_state != "ready" or process.mode in WITHOUT_ACTIVITIES):

@@ -40,6 +40,9 @@ def process_sets(call: Callable[[DatasetSet, Path, Any], None], run: Handover) -
         StoppedError: A signal came.
     """
     tally = Tally()
+    if run.settings.results is not None:
+        message = "this worker works on sets of datasets, and finds no results to record"
+        raise ConfigurationError([Problem("results", "command line", "--results", message)])
     outcome.prepare(run.settings.summary)
     with outcome.summed_up(run.settings.summary, tally, run.stopping):
         _process_sets(call, run, tally)

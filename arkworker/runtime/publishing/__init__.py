@@ -8,6 +8,12 @@ results ──► nodes ──► merging ──► planning ──► Plan (req
 """
 
 from arkworker.runtime.publishing.corpus import Corpus
-from arkworker.runtime.publishing.publisher import ArkindexPublisher, Corpora, Publisher, SummarizingPublisher
+from arkworker.runtime.publishing.publisher import (
+    ArkindexPublisher,
+    CheckingPublisher,
+    Corpora,
+    Publisher,
+    SummarizingPublisher,
+)
 
-__all__ = ["ArkindexPublisher", "Corpora", "Corpus", "Publisher", "SummarizingPublisher"]
+__all__ = ["ArkindexPublisher", "CheckingPublisher", "Corpora", "Corpus", "Publisher", "SummarizingPublisher"]

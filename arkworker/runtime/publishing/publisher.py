@@ -106,6 +106,19 @@ class ArkindexPublisher:
         return self._corpora.get(corpus_id)
 
 
+class CheckingPublisher:
+    """Publishes nothing, as where results are recorded to be published later: refuses what could not be."""
+
+    def publish(self, element: Element, results: Sequence[Any]) -> None:
+        """Check results.
+
+        Raises:
+            ResultError: Something could not be published.
+        """
+        made = plan(element, results, worker_run_id=None, corpus_id="")
+        logger.debug("%s: recorded %s", element, summarize(made))
+
+
 class SummarizingPublisher:
     """Publishes nothing, as in developer mode: checks the results, and says what they are.
 

@@ -9,7 +9,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from arkworker.errors import ArkworkerError, ResultError
+from arkworker.errors import ArkworkerError, ExitCode, ResultError
 from arkworker.runtime.recording.lines import Entry, Header, dump
 from arkworker.runtime.recording.reading import LONGEST_LINE, Recording, refuse, require_regular
 from arkworker.text import printable
@@ -26,6 +26,8 @@ ROOM = 64 << 10  # bytes that the disk must have left before the first element
 
 class RecordingError(ArkworkerError):
     """A line could not be written; the file is as it was before it."""
+
+    exit_code = ExitCode.CONFIGURATION
 
 
 class Recorder:
