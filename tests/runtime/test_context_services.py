@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
+import random
 import signal
 import subprocess
 import sys
@@ -12,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import select
 
 from arkworker.errors import ArkworkerError, ConfigurationError, ReadOnlyError, UsageError
 from arkworker.runtime.client import Connection
 from arkworker.runtime.datasets import Dataset, DatasetSet
 from arkworker.runtime.exports import ExportError
 from arkworker.testing.emulator import Emulator, Fault
+from arkworker.testing.emulator.tables import ModelVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -228,8 +232,8 @@ def start(
     """Starts a worker in a process of its own, which publishes a model of some MiB."""
 
     def begin(mebibytes: int, *, measured: bool = False) -> subprocess.Popen[str]:
-        (tmp_path / "model").mkdir()
-        (tmp_path / "small").mkdir()
+        (tmp_path / "model").mkdir(exist_ok=True)
+        (tmp_path / "small").mkdir(exist_ok=True)
         (tmp_path / "small" / "x").write_bytes(os.urandom(10 << 20 if measured else 1))
         with (tmp_path / "model" / "weights.bin").open("wb") as file:
             for _ in range(mebibytes):
@@ -275,6 +279,51 @@ def test_a_signal_aborts_the_upload(
         ("DestroyModelVersion", 204),
     ], log
     assert [path.name for path in (tmp_path / "data" / "current").iterdir()] == []
+
+
+def test_a_signal_ends_the_wait_for_another_attempt(
+    start: Callable[..., subprocess.Popen[str]], emulator: Emulator
+) -> None:
+    """A storage that fails is not waited for any longer."""
+    emulator.faults.add("PutFile", Fault.answer(503))
+    with start(1) as process:
+        try:
+            wait_for(lambda: emulator.ledger.calls("PutFile"))
+            process.send_signal(signal.SIGTERM)
+            _, log = process.communicate(timeout=15)
+        finally:
+            process.kill()
+
+    assert process.returncode == 143, log
+    assert len(emulator.ledger.calls("PutFile")) <= 2, log
+    assert emulator.ledger.calls()[-1].operation == "DestroyModelVersion", log
+
+
+@pytest.mark.campaign
+def test_killed_publications_leave_nothing_that_the_next_one_trips_over(
+    start: Callable[..., subprocess.Popen[str]], emulator: Emulator, tmp_path: Path
+) -> None:
+    """SIGKILL at any moment: what is available is whole, and the next run removes what was left on the disk."""
+    emulator.faults.add("*", Fault.delay(0.02))
+    dice = random.Random(1)
+    for _ in range(50):
+        with start(3) as process:
+            try:
+                time.sleep(dice.uniform(0.3, 1.5))
+            finally:
+                process.kill()
+    with start(3) as process:
+        _, log = process.communicate(timeout=60)
+
+    assert process.returncode == 0, log
+    assert list((tmp_path / "data" / "current").iterdir()) == []
+    with emulator.database.transaction() as session:
+        rows = session.scalars(select(ModelVersion).where(ModelVersion.state == "available")).all()
+        found = {row.id: row.archive_hash for row in rows}
+    for identifier, digest in found.items():
+        content = emulator.site.storage.path(f"models/{identifier}").read_bytes()
+        assert hashlib.md5(content).hexdigest() == digest
+    assert found
 
 
 def grown_by(process: subprocess.Popen[str]) -> int:
