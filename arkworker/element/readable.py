@@ -27,7 +27,8 @@ class Readable(Record):
     A worker that uses the cache reads there what belongs to an element that the cache knows: one that has a row, or
     whose child has one. What it finds there is then all, as in the published library; rows that user code has added in
     its session are seen. For other elements, names and metadata, which the cache does not have, and parents that have
-    no row, Arkindex is asked. `source="api"` always asks Arkindex, `source="cache"` never does.
+    no row, Arkindex is asked. `source="api"` always asks Arkindex, `source="cache"` never does. To an image file of a
+    desk (`--image`) nothing belongs but what the cache has.
     """
 
     _reader: ReadsElements | None = PrivateAttr(default=None)

@@ -39,7 +39,7 @@ class Run:
 
 
 @contextmanager
-def run_with(emulator: Emulator | None = None, engine: Engine | None = None) -> Iterator[Run]:
+def run_with(emulator: Emulator | None = None, engine: Engine | None = None, *, at_desk: bool = False) -> Iterator[Run]:
     """A run that knows what is given; a run without an Arkindex fails when it wants a client."""
     client = Client(Connection(url=emulator.url, token=emulator.token)) if emulator else None
     sessions = Sessions(partial(session_scope, engine)) if engine else None
@@ -47,9 +47,8 @@ def run_with(emulator: Emulator | None = None, engine: Engine | None = None) -> 
     def find_client() -> Client:
         return client if client is not None else _refuse()
 
-    yield Run(
-        ElementAccess(find_client, lambda: sessions, is_reachable=client is not None, local_files=False), sessions
-    )
+    access = ElementAccess(find_client, lambda: sessions, is_reachable=client is not None, local_files=at_desk)
+    yield Run(access, sessions)
     if client is not None:
         client.close()
 

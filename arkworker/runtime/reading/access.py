@@ -42,7 +42,9 @@ class ElementAccess:
         self._is_reachable = is_reachable
         self._remote = RemoteReader(api)
         self._opener = LateOpener(self._refresh, local_files=local_files)
-        self._reader = Reader(self._remote, self._find_cache, is_reachable=is_reachable, bind=self.bind)
+        self._reader = Reader(
+            self._remote, self._find_cache, is_reachable=is_reachable, local_files=local_files, bind=self.bind
+        )
 
     def bind(self, element: Element) -> Element:
         """The same element, as one of this run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, TypeVar
 
 from arkworker.errors import ArkworkerError
@@ -32,6 +33,7 @@ class Reader:
         remote: Reads from the API.
         find_cache: Gives the cache, while the worker has one.
         is_reachable: Whether somebody said where Arkindex is.
+        local_files: Whether an element may be an image file of a desk.
         bind: Binds an element that was found to the run.
     """
 
@@ -41,11 +43,13 @@ class Reader:
         find_cache: Callable[[], CacheReader | None],
         *,
         is_reachable: bool,
+        local_files: bool,
         bind: Callable[[Element], Element],
     ) -> None:
         self._remote = remote
         self._find_cache = find_cache
         self._is_reachable = is_reachable
+        self._local_files = local_files
         self._bind = bind
 
     def children(self, element: Element, query: Query) -> Iterator[Element]:
@@ -55,7 +59,7 @@ class Reader:
             query,
             lambda cache: cache.children(element, query),
             lambda cache: cache.knows(element.id),
-            lambda: self._remote.children(element, query),
+            self._unless_at_desk(element, lambda: self._remote.children(element, query)),
         )
         return map(self._bind, found)
 
@@ -69,7 +73,7 @@ class Reader:
             query,
             lambda cache: cache.parents(element, query),
             knows,
-            lambda: self._remote.parents(element, query),
+            self._unless_at_desk(element, lambda: self._remote.parents(element, query)),
         )
         return map(self._bind, found)
 
@@ -79,7 +83,7 @@ class Reader:
             query,
             lambda cache: cache.transcriptions(element, query),
             lambda cache: cache.knows(element.id),
-            lambda: self._remote.transcriptions(element, query),
+            self._unless_at_desk(element, lambda: self._remote.transcriptions(element, query)),
         )
         return (transcription.bind(self) for transcription in found)
 
@@ -89,16 +93,17 @@ class Reader:
             query,
             lambda cache: cache.classifications(element, query),
             lambda cache: cache.knows(element.id),
-            lambda: self._remote.classifications(element, query),
+            self._unless_at_desk(element, lambda: self._remote.classifications(element, query)),
         )
 
     def metadata(self, element: Element, *, load_parents: bool) -> Iterator[StoredMetadata]:
         what = f"metadata of element {printable(element.id, 60)}"
-        return self._ask(what, "", lambda: self._remote.metadata(element, load_parents=load_parents))
+        found = self._unless_at_desk(element, lambda: self._remote.metadata(element, load_parents=load_parents))
+        return self._ask(what, "", found)
 
     def embeddings(self, element: Element) -> Iterator[StoredEmbedding]:
         what = f"embeddings of element {printable(element.id, 60)}"
-        return self._ask(what, "", lambda: self._remote.embeddings(element))
+        return self._ask(what, "", self._unless_at_desk(element, lambda: self._remote.embeddings(element)))
 
     def entities(self, transcription: StoredTranscription, query: Query) -> Iterator[StoredEntity]:
         return self._read(
@@ -115,7 +120,7 @@ class Reader:
         query: Query,
         cached: Callable[[CacheReader], Iterator[T]],
         knows: Callable[[CacheReader], bool],
-        remote: Callable[[], Iterator[T]],
+        remote: Callable[[], Iterator[T]] | None,
     ) -> Iterator[T]:
         cache = None if query.source == "api" or query.name is not None else self._find_cache()
         if query.source == "cache" and cache is None:
@@ -128,7 +133,15 @@ class Reader:
             return
         yield from self._ask(what, "the cache does not know it, and " if cache is not None else "", remote)
 
-    def _ask(self, what: str, before: str, remote: Callable[[], Iterator[T]]) -> Iterator[T]:
+    def _ask(self, what: str, before: str, remote: Callable[[], Iterator[T]] | None) -> Iterator[T]:
+        if remote is None:
+            return
         if not self._is_reachable:
             raise ArkworkerError(f"{what}: {before}nobody said where Arkindex is; set ARKINDEX_API_URL")
         yield from remote()
+
+    def _unless_at_desk(self, element: Element, remote: Callable[[], Iterator[T]]) -> Callable[[], Iterator[T]] | None:
+        """What asks Arkindex about an element; None for an image file of a desk, which it cannot know."""
+        image = element.zone.image if element.zone is not None else None
+        is_file = image is not None and image.url is not None and image.url.startswith(os.sep)
+        return None if is_file and self._local_files else remote

@@ -368,6 +368,23 @@ class TestMistakes:
             next(run.element(PAGE).children())
 
 
+class TestImageFiles:
+    """At a desk, an image file is an element that is on no Arkindex."""
+
+    @pytest.mark.parametrize("arkindexes", [0, 1])
+    def test_nothing_belongs_to_it(self, emulator: Emulator, engine: Engine, arkindexes: int) -> None:
+        """Arkindex is not asked about it, nor missed; the cache has what user code has put there."""
+        zone = {"image": {"url": "/pages/1.jpg"}}
+        with run_with(emulator if arkindexes else None, engine, at_desk=True) as run, run.sessions() as session:
+            element = run.element(PAGE, zone=zone)
+            with asked(emulator) as operations:
+                none = [list(getattr(element, name)()) for name in (*LISTS, "metadata")]
+                session.add(row(parent_id=UUID(PAGE)))
+                children = [child.id for child in element.children()]
+
+        assert (none, children, operations) == ([[], [], [], [], []], [LINE], [])
+
+
 class TestRetrieving:
     """Elements by their id."""
 
