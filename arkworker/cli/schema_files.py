@@ -10,13 +10,17 @@ import sys
 from pathlib import Path
 
 from arkworker.runtime.context_schema import context_schema
+from arkworker.runtime.recording.lines import line_schema
 from arkworker.settings.schemas.configuration import to_text
 from arkworker.settings.schemas.inputs import platform_schemas
 
 
 def texts() -> dict[str, str]:
     """The content of each file by its name."""
-    schemas = platform_schemas() | {"context.schema.json": context_schema()}
+    schemas = platform_schemas() | {
+        "context.schema.json": context_schema(),
+        "results.schema.json": line_schema(),
+    }
     return {name: to_text(schema) for name, schema in sorted(schemas.items())}
 
 

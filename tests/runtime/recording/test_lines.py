@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
+from jsonschema import Draft202012Validator
 
 from arkworker.element import Element
 from arkworker.errors import ResultError
@@ -29,6 +30,7 @@ from arkworker.runtime.recording.lines import (
     RecordedElement,
     dump,
     element_of,
+    line_schema,
     load_entry,
     load_header,
     recorded,
@@ -41,6 +43,9 @@ CONFIDENCE = st.floats(0, 1) | st.integers(0, 1)
 COORDINATE = st.integers(0, 5000) | st.floats(0, 5000)
 POLYGON = st.lists(st.tuples(COORDINATE, COORDINATE), min_size=3, max_size=6, unique=True)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+
+
+SCHEMA = Draft202012Validator(line_schema())
 
 
 def transcriptions() -> st.SearchStrategy[Transcription]:
@@ -106,6 +111,15 @@ def test_what_was_dumped_is_loaded(results: list[Any], published: list[Any]) -> 
     assert [getattr(one, "changes", None) for one in found.results] == [
         getattr(one, "changes", None) for one in results
     ]
+
+
+@given(st.lists(RESULTS, max_size=2))
+@settings(max_examples=15)
+def test_every_line_is_as_the_schema_says(results: list[Any]) -> None:
+    """Whoever reads the file with other tools can rely on the schema."""
+    data = json.loads(dump(entry(*results)))
+
+    assert [error.message for error in SCHEMA.iter_errors(data)] == []
 
 
 def test_a_header_comes_back() -> None:
