@@ -18,7 +18,7 @@ from arkworker.runtime.clock import SystemClock
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from arkworker.runtime.client import Connection
     from arkworker.runtime.client.operations import Operation
@@ -37,7 +37,7 @@ class Received:
         method: The HTTP method.
         path: The path, without the query.
         query: Every parameter of the query with its values, in order.
-        body: The body: parsed where it is JSON, text otherwise, None without one.
+        body: The body: parsed where it is JSON, text otherwise, bytes where it is no text; None without one.
     """
 
     method: str
@@ -46,7 +46,8 @@ class Received:
     body: Any
 
     def __str__(self) -> str:
-        body = "" if self.body is None else f" {json.dumps(self.body, ensure_ascii=False)}"
+        body = f"{len(self.body)} bytes" if isinstance(self.body, bytes) else self.body
+        body = "" if body is None else f" {json.dumps(body, ensure_ascii=False)}"
         return printable(f"{self.method} {self.path}{body}", 300)
 
 
@@ -67,6 +68,7 @@ class Expectation:
     answer: Any
     status: int
     times: int | None
+    headers: Mapping[str, str] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
 
     @property
@@ -143,7 +145,13 @@ class Arkindex:
         return self._add(Expectation(operation, known.method, path, query, body, answer, status, times))
 
     def expect_address(
-        self, path: str, answer: Any = None, *, method: str = "GET", times: int | None = 1
+        self,
+        path: str,
+        answer: Any = None,
+        *,
+        method: str = "GET",
+        times: int | None = 1,
+        headers: Mapping[str, str] | None = None,
     ) -> Expectation:
         """Expect a request by its path, on any host: an image, a file, an operation that is not in the table.
 
@@ -152,8 +160,10 @@ class Arkindex:
             answer: Bytes, answered as they are; anything else as JSON.
             method: The HTTP method.
             times: How often it must come; None for any number of times, even none.
+            headers: Of the answer, such as the `ETag` of a storage.
         """
-        return self._add(Expectation(path, method, re.compile(re.escape(path)), {}, ..., answer, 200, times))
+        pattern = re.compile(re.escape(path))
+        return self._add(Expectation(path, method, pattern, {}, ..., answer, 200, times, headers or {}))
 
     def verify(self) -> None:
         """Fail the test when a request came that nobody expected, or did not come that was expected; say so once."""
@@ -175,15 +185,15 @@ class Arkindex:
             self._expectations.append(expectation)
         return expectation
 
-    def _receive(self, received: Received) -> tuple[int, Any]:
+    def _receive(self, received: Received) -> tuple[int, Any, Mapping[str, str]]:
         with self._lock:
             self.requests.append(received)
             for expectation in self._expectations:
                 if expectation.matches(received):
                     expectation.received.append(received)
-                    return expectation.status, expectation.answer
+                    return expectation.status, expectation.answer, expectation.headers
             self._unexpected.append(received)
-        return _REFUSAL, {"detail": f"the test does not expect {received}"}
+        return _REFUSAL, {"detail": f"the test does not expect {received}"}, {}
 
 
 @contextmanager
@@ -192,9 +202,9 @@ def emulate() -> Iterator[Arkindex]:
     arkindex = Arkindex()
 
     def respond(request: Any) -> Any:
-        status, answer = arkindex._receive(_received(request))  # noqa: SLF001 - its own
+        status, answer, headers = arkindex._receive(_received(request))  # noqa: SLF001 - its own
         content = {"content": answer} if isinstance(answer, bytes) else {"json": answer}
-        return requests_mock.create_response(request, status_code=status, **content)
+        return requests_mock.create_response(request, status_code=status, headers=dict(headers), **content)
 
     with pytest.MonkeyPatch.context() as patch, requests_mock.Mocker(case_sensitive=True) as mocker:
         patch.setattr(SystemClock, "sleep", lambda _self, _seconds: None)
@@ -204,12 +214,21 @@ def emulate() -> Iterator[Arkindex]:
 
 def _received(request: Any) -> Received:
     parts = urlsplit(request.url)
-    text = request.text
+    return Received(request.method, parts.path, parse_qs(parts.query, keep_blank_values=True), _readable(request.body))
+
+
+def _readable(body: Any) -> Any:
+    content = body.read() if hasattr(body, "read") else body  # a file is read as it is sent
+    if not content:
+        return None
     try:
-        body = json.loads(text) if text else None
+        text = content if isinstance(content, str) else content.decode()
+    except UnicodeDecodeError:
+        return content
+    try:
+        return json.loads(text)
     except ValueError:
-        body = text
-    return Received(request.method, parts.path, parse_qs(parts.query, keep_blank_values=True), body)
+        return text
 
 
 def _operation(name: str) -> Operation:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from arkworker import ConfigurationError, Secret, UserConfiguration, Worker, WorkerContext
-from arkworker.errors import UsageError
+from arkworker.errors import ApiResponseError, UsageError
 from arkworker.runtime.cache import CachedImage
 
 if TYPE_CHECKING:
@@ -164,6 +164,46 @@ def test_a_write_is_seen(make_context: MakeContext, arkindex: Arkindex) -> None:
 
     assert [received.body for received in expected.received] == [{"text": "x"}]
     assert arkindex.requests == expected.received
+
+
+def test_an_upload_is_seen(make_context: MakeContext, arkindex: Arkindex, tmp_path: Path) -> None:
+    """What goes to the storage: text as it is, anything else as bytes."""
+    context = make_context(write_name, worker_run_id="r", task_id="t")
+    for name, content in (("a.txt", "té".encode()), ("b.bin", b"\xff\x00")):
+        (tmp_path / name).write_bytes(content)
+        arkindex.expect("CreateArtifact", {"s3_put_url": f"https://storage.example.org/{name}?signature=s"}, id="t")
+        arkindex.expect_address(f"/{name}", method="PUT")
+        context.upload_artifact(tmp_path / name)
+
+    assert [request.body for request in arkindex.requests if request.method == "PUT"] == ["té", b"\xff\x00"]
+
+
+def test_a_model_version_is_seen(make_context: MakeContext, arkindex: Arkindex, tmp_path: Path) -> None:
+    """Step by step, with the ETag that the storage confirms the only part with."""
+    (tmp_path / "weights.bin").write_bytes(b"weights")
+    context = make_context(write_name, worker_run_id="r", model_details={"id": "m"}, work_dir=tmp_path / "work")
+    created = arkindex.expect("CreateModelVersion", {"id": "v"}, id="m")
+    arkindex.expect("CreateMultipartUpload", {"upload_id": "u"})
+    arkindex.expect("CreateMultipartUploadPart", {"url": "https://storage.example.org/part"})
+    arkindex.expect_address("/part", method="PUT", headers={"ETag": '"e"'})
+    completed = arkindex.expect("CompleteMultipartUpload")
+    arkindex.expect("RetrieveModelVersion", {"id": "v", "state": "available"}, id="v")
+
+    version = context.publish_model_version(tmp_path / "weights.bin", tag="fine")
+
+    assert (version.state, created.received[0].body["tag"]) == ("available", "fine")
+    assert completed.received[0].body["parts"][0]["etag"] == '"e"'
+
+
+def test_an_unexpected_upload_is_told(make_context: MakeContext, arkindex: Arkindex, tmp_path: Path) -> None:
+    """By its size."""
+    (tmp_path / "x").write_bytes(b"\xff" * 1000)
+    context = make_context(write_name, worker_run_id="r", task_id="t")
+    arkindex.expect("CreateArtifact", {"s3_put_url": "https://storage.example.org/x"})
+    with pytest.raises(ApiResponseError):
+        context.upload_artifact(tmp_path / "x")
+
+    assert arkindex.take_mistakes() == 'unexpected request: PUT /x "1000 bytes"'
 
 
 def test_repeated_requests_wait_for_nothing(make_context: MakeContext, arkindex: Arkindex) -> None:
