@@ -38,6 +38,8 @@ RANKS = {
     "arkworker.runtime.elements_worker": 6,
     "arkworker.runtime.loop": 6,
     "arkworker.runtime.delivery": 6,
+    "arkworker.runtime.delivery.lookup": SERVICES,
+    "arkworker.runtime.delivery.matching": SERVICES,
     "arkworker.runtime.lifecycle": 6,
     "arkworker.cli": 7,
     "arkworker.testing": 8,

@@ -64,6 +64,11 @@ class Client:
         self._document: Mapping[str, Operation] | None = None
         connections.warn(connection)
 
+    @property
+    def clock(self) -> Clock:
+        """What waits between attempts, for a caller who has attempts of its own."""
+        return self._retries.clock
+
     def request(self, operation_id: str, body: Any = None, **parameters: Any) -> Any:
         """Do an operation.
 
@@ -83,7 +88,13 @@ class Client:
         return self.request_with_outcome(operation_id, body, **parameters).value
 
     def request_with_outcome(
-        self, operation_id: str, body: Any = None, *, idempotent: bool | None = None, **parameters: Any
+        self,
+        operation_id: str,
+        body: Any = None,
+        *,
+        idempotent: bool | None = None,
+        careful: bool | None = None,
+        **parameters: Any,
     ) -> Outcome:
         """As `request`, and say how many attempts may have been applied although their answer was lost.
 
@@ -92,6 +103,7 @@ class Client:
             body: What to send as JSON.
             idempotent: Whether doing it twice is doing it once; by default as the method says: GET, PUT and
                 DELETE are, POST and PATCH are not. The claim `StartWorkerActivity` is repeated and counted.
+            careful: As for the client, for this request alone.
             parameters: Those of path and query.
         """
         operation = self._find(operation_id, parameters)
@@ -100,7 +112,8 @@ class Client:
         content = _encode(operation, body)
         exchange = self._get_exchange()
         repeatable = operation.repeatable if idempotent is None else idempotent
-        task = Task(operation.id, operation.writes, repeatable, careful=self._careful and not repeatable)
+        is_careful = self._careful if careful is None else careful
+        task = Task(operation.id, operation.writes, repeatable, careful=is_careful and not repeatable)
         return self._retries.perform(lambda: exchange.call(operation, location, content), task)
 
     def paginate(self, operation_id: str, body: Any = None, **parameters: Any) -> Paginator:

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
 from arkworker.errors import ApiError, PublicationError, ResultError
+from arkworker.runtime.publishing.certainty import Certainty
 from arkworker.runtime.publishing.corpus import ANY, Corpus
 from arkworker.runtime.publishing.plan import BATCH_SIZE
 from arkworker.runtime.publishing.planning import plan
@@ -93,7 +94,7 @@ class ArkindexPublisher:
             raise PublicationError(str(error), {}, {}, made.holds) from error
         sent = Sent()
         try:
-            send(self._client, made.requests, known, sent)
+            send(Certainty(self._client, self._run, element.id).perform, made.requests, known, sent)
         finally:
             if self._outbox is not None:
                 self._outbox.put(rows_of(element, made, sent, self._run))

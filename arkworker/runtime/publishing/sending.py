@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ArkworkerError, PublicationError
 from arkworker.runtime.publishing.plan import Ref, Request, total
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from arkworker.runtime.client import Client
 
@@ -34,11 +34,15 @@ class Sent:
     requests: list[Request] = field(default_factory=list)
 
 
-def send(client: Client, requests: Sequence[Request], known: Mapping[Ref, str], sent: Sent | None = None) -> Sent:
+#: Performs a request with the ids that are known; answers what Arkindex answered.
+Perform: TypeAlias = "Callable[[Request, Mapping[Ref, str]], Any]"
+
+
+def send(perform: Perform, requests: Sequence[Request], known: Mapping[Ref, str], sent: Sent | None = None) -> Sent:
     """Perform requests in order; the first that fails is the last.
 
     Args:
-        client: Sends them.
+        perform: Performs one.
         requests: Those of a plan.
         known: The ids of the classes and entity types that they name.
         sent: Where to note what was accepted, for a caller who wants to know it of a failure, too.
@@ -53,7 +57,7 @@ def send(client: Client, requests: Sequence[Request], known: Mapping[Ref, str], 
     sent.ids.update(known)
     for number, request in enumerate(requests):
         try:
-            answer = perform(client, request, sent.ids)
+            answer = perform(request, sent.ids)
         except ArkworkerError as error:
             is_open = isinstance(error, ApiError) and error.uncertain > 0
             uncertain = total([request]) if is_open else {}
@@ -69,12 +73,19 @@ def send(client: Client, requests: Sequence[Request], known: Mapping[Ref, str], 
     return sent
 
 
-def perform(client: Client, request: Request, ids: Mapping[Ref, str]) -> Any:
-    """Perform one request, with ids in the place of its `Ref`s; the answer. Raises as the client does."""
+def perform(client: Client, request: Request, ids: Mapping[Ref, str], **options: bool) -> Any:
+    """Perform one request, with ids in the place of its `Ref`s; the answer. Raises as the client does.
+
+    Args:
+        client: Sends it.
+        request: One of a plan.
+        ids: Those that it needs.
+        options: `idempotent` and `careful` of `Client.request_with_outcome`.
+    """
     body = filled(request.body, ids)
     parameters = {name: filled(value, ids) for name, value in request.parameters.items()}
     try:
-        outcome = client.request_with_outcome(request.operation, body, **parameters)
+        outcome = client.request_with_outcome(request.operation, body, **options, **parameters)
     except ApiResponseError as error:
         if not _is_there_already(error):
             raise

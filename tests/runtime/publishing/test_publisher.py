@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 def outline(number: int = 0) -> list[tuple[int, int]]:
     return [(number, 0), (number, 10), (number + 10, 10)]
+
+
+TEXT = Transcription(text="Paris", confidence=1)
+ENTITIES = (Entity(type="place", offset=0, length=5), Entity(type="person", offset=0, length=5))
 
 
 def test_results_of_every_kind_arrive(site: Site) -> None:
@@ -105,9 +109,88 @@ def test_an_interrupted_publication_tells_what_was_accepted(site: Site) -> None:
     assert site.calls() == {"CreateElements": 2}
 
 
-def test_a_lost_answer_is_neither_accepted_nor_not(site: Site) -> None:
-    """The server did it, and the client cannot know."""
-    site.emulator.faults.add("CreateMetaData", Fault.reset(acted=True))
+#: One of each request whose repetition would make something twice.
+TWICE: dict[str, list[Any]] = {
+    "CreateElement": [Child(type="text_line")],
+    "CreateElements": [Child(type="text_line", polygon=outline(), name="n")],
+    "CreateElementTranscriptions": [Child(type="text_line", polygon=outline(), results=[TEXT])],
+    "CreateTranscription": [TEXT],
+    "CreateTranscriptions": [Transcription(text="Lyon", confidence=1)] * 2,
+    "CreateTranscriptionEntity": [TEXT.model_copy(update={"entities": ENTITIES[:1]})],
+    "CreateTranscriptionEntities": [TEXT.model_copy(update={"entities": ENTITIES})],
+    "CreateMetaData": [Metadata(type="text", name="n", value="v")],
+    "CreateMetaDataBulk": [Metadata(type="text", name=name, value="v") for name in "op"],
+    "CreateEmbedding": [Embedding(value=[1, 2])],
+}
+ONCE: dict[str, list[Any]] = {
+    "CreateClassification": [Classification(class_name="a", confidence=1)],
+    "CreateClassifications": [Classification(class_name=name, confidence=1) for name in "ab"],
+    "PartialUpdateElement": [Update(name="x")],
+}
+#: How an answer is lost although the server acted.
+LOST = {"502": Fault.answer(502, acted=True), "reset": Fault.reset(acted=True), "cut": Fault.cut()}
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault"),
+    [
+        *((operation, "reset") for operation in [*TWICE, *ONCE]),
+        ("CreateTranscription", "502"),
+        ("CreateElements", "cut"),
+    ],
+)
+def test_a_lost_answer_is_looked_for(site: Site, operation: str, fault: str) -> None:
+    """What was carried out counts as accepted, is not sent again, and what follows is sent."""
+    site.emulator.faults.add(operation, LOST[fault], times=1)
+    results = (TWICE | ONCE)[operation]
+
+    site.publisher().publish(site.page, [*results, Update(confidence=0.5)])
+
+    assert site.calls()[operation] == (2 if operation in ONCE else 1)
+    assert site.client.request("RetrieveElement", id=site.page.id)["confidence"] == 0.5
+
+
+def test_ids_that_are_found_are_those_of_what_follows(site: Site) -> None:
+    """The transcription of a child whose creation nobody confirmed is on that child."""
+    site.emulator.faults.add("CreateElements", Fault.reset(acted=True), times=1)
+    results = [Child(type="text_line", name=str(n), polygon=outline(n), results=[TEXT]) for n in range(3)]
+
+    site.publisher().publish(site.page, results)
+
+    children = {child["id"] for child in site.get("ListElementChildren", id=site.page.id)}
+    texts = site.get("ListTranscriptions", id=site.page.id, recursive=True)
+    assert len(children) == 3
+    assert {text["element"]["id"] for text in texts} == children
+
+
+def test_a_server_that_failed_is_asked_again(site: Site) -> None:
+    """Once it is known that nothing was done: then everything is there once."""
+    for operation in TWICE:
+        site.emulator.faults.add(operation, Fault.answer(503), times=2)
+
+    for results in TWICE.values():
+        site.publisher().publish(site.page, results)
+
+    assert {operation: site.calls()[operation] for operation in TWICE} == dict.fromkeys(TWICE, 3) | {
+        "CreateTranscription": 3 + 2  # and one for each kind of entities
+    }
+
+
+def test_a_server_that_keeps_failing_has_not_accepted_it(site: Site) -> None:
+    """After five attempts, each of them looked for."""
+    site.emulator.faults.add("CreateTranscription", Fault.answer(500))
+
+    with pytest.raises(PublicationError) as caught:
+        site.publisher().publish(site.page, [TEXT])
+
+    error = caught.value
+    assert (error.accepted, error.uncertain, error.missing) == ({}, {}, {"transcriptions": 1})
+    assert site.calls() == {"CreateTranscription": 5}
+
+
+def test_what_may_still_be_under_way_is_not_sent_again(site: Site) -> None:
+    """No answer came, and it is not there yet: that is neither accepted nor not."""
+    site.emulator.faults.add("CreateMetaData", Fault.reset())
     results = [Transcription(text="x", confidence=1), Metadata(type="text", name="n", value="v")]
 
     with pytest.raises(PublicationError) as caught:
@@ -116,15 +199,31 @@ def test_a_lost_answer_is_neither_accepted_nor_not(site: Site) -> None:
     error = caught.value
     assert (error.accepted, error.uncertain, error.missing) == ({"transcriptions": 1}, {"metadata": 1}, {})
     assert "perhaps accepted: 1 metadata" in str(error)
+    assert str(error).endswith("it was not there when it was looked for")
+    assert site.calls()["CreateMetaData"] == 1
 
 
-def test_a_repeat_that_may_have_doubled_is_told(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """A 5xx is repeated, as the contract says, and may have been applied."""
-    site.emulator.faults.add("CreateMetaData", Fault.answer(502, acted=True), times=1)
+def test_what_cannot_be_looked_for_stays_uncertain(site: Site) -> None:
+    """The message says both."""
+    site.emulator.faults.add("CreateMetaData", Fault.answer(500, acted=True))
+    site.emulator.faults.add("ListElementMetaData", Fault.answer(403))
 
-    site.publisher().publish(site.page, [Metadata(type="text", name="n", value="v")])
+    with pytest.raises(
+        PublicationError, match=r"CreateMetaData \(status 500\).*; looking for it failed, too: List"
+    ) as caught:
+        site.publisher().publish(site.page, TWICE["CreateMetaData"])
 
-    assert "CreateMetaData: an earlier attempt failed and may have been applied" in caplog.text
+    assert caught.value.uncertain == {"metadata": 1}
+
+
+def test_equal_results_of_another_request_are_not_taken_for_lost_ones(site: Site) -> None:
+    """The first batch has the same content as the second, which is not there."""
+    site.emulator.faults.add("CreateMetaDataBulk", Fault.answer(500), skip=1, times=1)
+    results = [Metadata(type="text", name="n", value="v")] * 4
+
+    site.publisher(batch_size=2).publish(site.page, results)
+
+    assert len(site.client.request("ListElementMetaData", id=site.page.id)) == 4
 
 
 @pytest.mark.parametrize("names", [["cat"], ["cat", "dog"]])
