@@ -126,6 +126,8 @@ def _verb(verb: str, rest: Sequence[str], stopping: Stopping) -> int:
         from arkworker.errors import UsageError
         from arkworker.text import did_you_mean, printable
 
+        if verb.startswith("-"):
+            raise UsageError(f"the verb goes before {printable(verb, 60)}: arkworker VERB TARGET, then the flags")
         nearest = did_you_mean(verb, [*OF_A_WORKER, *OTHERS])
         raise UsageError(f"unknown verb {printable(verb, 60)}" + (f"; {nearest}" if nearest else ""))
     if not rest or rest[0].startswith("-"):

@@ -27,7 +27,7 @@ class Names:
 
     def class_of(self, text: str, suffix: str, longest: int = 28) -> str:
         """`PageLines` for `page-lines`, at most so long; with the suffix where that is taken."""
-        plain = re.sub(r"[^0-9A-Za-z]+", "_", _ascii(text))
+        plain = re.sub(r"[^0-9A-Za-z]+", "_", to_ascii(text))
         name = "".join(word[0].upper() + word[1:] for word in words_of(plain))[:longest]
         name = name if name[:1].isalpha() else f"{suffix}{name}"
         is_free = name.upper() not in self._taken and not keyword.iskeyword(name)
@@ -41,13 +41,14 @@ class Names:
         return candidate
 
 
-def _ascii(text: str) -> str:
+def to_ascii(text: str) -> str:
+    """The text without accents, and without what has no ASCII letter."""
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
 def _field_name(key: str) -> str:
     is_fit = key.isidentifier() and key.isascii() and len(key) <= _LONGEST
-    name = key if is_fit else re.sub(r"\W+", "_", _ascii(key)).strip("_")[:_LONGEST].strip("_")
+    name = key if is_fit else re.sub(r"\W+", "_", to_ascii(key)).strip("_")[:_LONGEST].strip("_")
     if name.startswith("_"):
         name = name.strip("_")
     if not name or name[0].isdigit() or name.startswith(_PROTECTED):

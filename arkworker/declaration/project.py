@@ -10,6 +10,7 @@ from arkworker.declaration.content import FieldContent, WorkerContent
 from arkworker.declaration.generation import NOTHING_YET, Body, Draft, generate
 from arkworker.declaration.layout import Bracketed, imported, literal, prefixed, render, string
 from arkworker.declaration.metadata import label_of, slug_of
+from arkworker.declaration.naming import to_ascii
 from arkworker.declaration.project_files import (
     CI,
     DOCKERFILE,
@@ -60,7 +61,7 @@ def new_project(name: str) -> dict[str, str]:
     Args:
         name: Of the project; becomes its slug.
     """
-    slug = slug_of(re.sub(r"[^0-9A-Za-z]+", "_", name))
+    slug = _slug_of_project(name)
     content = WorkerContent(
         slug,
         label_of(slug.replace("-", "_")),
@@ -73,7 +74,11 @@ def new_project(name: str) -> dict[str, str]:
 
 def project_from(name: str, drafts: Sequence[Draft], notes: Iterable[str]) -> dict[str, str]:
     """The files of a project for workers that are declared already."""
-    return _files(slug_of(re.sub(r"[^0-9A-Za-z]+", "_", name)), drafts, notes)
+    return _files(_slug_of_project(name), drafts, notes)
+
+
+def _slug_of_project(name: str) -> str:
+    return slug_of(re.sub(r"[^0-9A-Za-z]+", "_", to_ascii(name)))
 
 
 def _files(

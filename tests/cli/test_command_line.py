@@ -72,6 +72,7 @@ def test_help_of_a_worker(command: Callable[..., Result], write_worker: Callable
     [
         (("rnu", "w.py:W"), "unknown verb rnu; did you mean run?"),
         (("\x1b[31m",), "unknown verb \\x1b[31m"),
+        (("-c", "f.yml", "run", "w.py:W"), "the verb goes before -c: arkworker VERB TARGET, then the flags"),
         (("run",), "TARGET is missing: arkworker run module:name, or path/to/file.py:name, then the flags"),
         (
             ("run", "--dev", "w.py:W"),

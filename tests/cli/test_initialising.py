@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -120,6 +121,14 @@ def test_the_files_of_a_new_project(create: Callable[[str], Path]) -> None:
     assert table["scripts"] == {"worker-my-pages": "worker_my_pages.worker:MyPages.main"}
     assert 'CMD ["worker-my-pages"]' in (project / "Dockerfile").read_text()
     assert not any("@" in path.read_text() for path in project.rglob("*") if path.suffix in (".toml", ".md"))
+
+
+def test_a_name_with_accents(command: Callable[..., Result], tmp_path: Path) -> None:
+    """Letters lose their accents, and are not lost; a place with spaces is shown as a shell takes it."""
+    result = command("init", str(tmp_path / "Pages d'été"))
+    table = tomllib.loads((tmp_path / "Pages d'été" / "pyproject.toml").read_text())["project"]
+    assert (result.code, table["name"]) == (0, "worker-pages-d-ete")
+    assert shlex.split(result.out.splitlines()[1])[1] == str(tmp_path / "Pages d'été")
 
 
 def test_each_worker_has_its_command(create: Callable[[str], Path]) -> None:

@@ -23,7 +23,8 @@ def as_segments(
 ) -> list[Segment]:
     """The report: a heading, each problem with its place and remedy, ten at most and how many more."""
     count = f"{len(problems)} {kind}" + ("s" if len(problems) != 1 else "")
-    segments: list[Segment] = [("arkworker: ", ""), (f"{count} in {subject}{printable(target)}\n", "path")]
+    place = f" in {subject}{printable(target)}" if target else ""  # of verbs without a worker
+    segments: list[Segment] = [("arkworker: ", ""), (f"{count}{place}\n", "path")]
     width = max((len(problem.path or problem.source) for problem in problems[:MOST_SHOWN]), default=0)
     for problem in problems[:MOST_SHOWN]:
         segments += _problem(problem, width)

@@ -48,6 +48,11 @@ def test_caret_stands_below_the_value() -> None:
     assert lines[-2:] == [r"      12 │ \x1b\tx", "         │       ^"]
 
 
+def test_problems_of_no_worker() -> None:
+    """Where there is no target, as with `import`, the heading leaves it out."""
+    assert as_text([Problem("slug", "s", "l", "m")], "").startswith("arkworker: 1 problem\n")
+
+
 def test_ten_problems_are_shown() -> None:
     """And how many more there are; data holds all."""
     problems = [Problem(f"config.a{number}", "s", "l", "m") for number in range(25)]
