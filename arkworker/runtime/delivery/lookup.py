@@ -31,6 +31,10 @@ class Lookup:
             "CreateElementTranscriptions": self._annotations,
             "CreateTranscription": self._transcription,
             "CreateTranscriptions": self._transcriptions,
+            "CreateClassification": lambda sent: self._classifications(sent.body["element"], [sent.body]),
+            "CreateClassifications": lambda sent: self._classifications(
+                sent.body["parent"], sent.body["classifications"]
+            ),
             "CreateMetaData": lambda sent: self._metadata(sent, [sent.body]),
             "CreateMetaDataBulk": lambda sent: self._metadata(sent, sent.body["metadata_list"]),
             "CreateTranscriptionEntity": lambda sent: self._entities(sent, [sent.body]),
@@ -45,7 +49,7 @@ class Lookup:
     ) -> list[Any] | None:
         """What a request created, item by item in its order; None when it was not carried out.
 
-        Classifications and changes are not looked for: sent twice, they are there once.
+        Changes are not looked for: made twice, they are made once.
 
         Args:
             operation: The operation.
@@ -123,6 +127,14 @@ class Lookup:
     def _written(self, sent: _Sent, element_id: str, **filters: Any) -> list[dict[str, Any]]:
         filters |= {"recursive": True, "worker_run": self._run}
         return self._list("ListTranscriptions", sent, id=element_id, **filters)
+
+    def _classifications(self, element_id: str, wanted: list[dict[str, Any]]) -> list[Any] | None:
+        """All of them; where only some are there, sending them again adds the others."""
+        element = self._client.request("RetrieveElement", id=element_id)
+        items = element.get("classifications") or element.get("classes") or []
+        there = {item["ml_class"]["id"]: item for item in items if self._is_ours(item)}
+        found = [there.get(one["ml_class"]) for one in wanted]
+        return found if all(found) else None
 
     def _metadata(self, sent: _Sent, wanted: list[dict[str, Any]]) -> list[Any] | None:
         items = self._client.request("ListElementMetaData", id=sent.parameters["id"])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_THREADS = 4
+_HINT = "--no-worker-activity publishes results without states"
 
 
 class _RefusedError(ArkworkerError):
@@ -140,11 +141,14 @@ class Publication:
             if not refuses(error):
                 raise
             self._note(entry, progress, "taken")
-            hint = "--no-worker-activity publishes the results without states"
-            raise _RefusedError(f"its start was refused: {error}; {hint}") from None
+            raise _RefusedError(f"its start was refused: {error}; {_HINT}") from None
         if not is_ours:
             self._note(entry, progress, "taken")
-            logger.warning("element %s is skipped: another process has it", printable(entry.element.id, 60))
+            logger.warning(
+                "element %s is skipped: another process has it, or the process of the worker run does not; %s",
+                printable(entry.element.id, 60),
+                _HINT,
+            )
         return is_ours
 
     def _publish(self, entry: Entry, progress: Progress) -> State:

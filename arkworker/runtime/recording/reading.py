@@ -135,10 +135,14 @@ def read_recording(path: str) -> Recording:
         refuse(path, 0, "the path holds a NUL character")
     except OSError as error:
         refuse(path, 0, f"cannot be read: {error.strerror}")
-    file = os.fdopen(descriptor, "rb")
     try:
         require_regular(descriptor, path)
         _share(descriptor, path)
+        file = os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    try:
         return Recording(file, path)
     except OSError as error:
         file.close()
