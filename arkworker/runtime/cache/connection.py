@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from arkworker.runtime.cache.limits import Limits
 
 _BUSY_SECONDS = 30.0
-# Whatever the header of the file asks for; more takes memory and was hardly faster.
-_CACHE_KILOBYTES = 1000
-_LARGER_CACHE_KILOBYTES = 2000
+# Whatever the header of the file asks for: little for what goes from page to page, more for what jumps between them.
+_CACHE_KILOBYTES = 500
+_BUILDING_KILOBYTES = 2000
+_JUMPING_KILOBYTES = 3000
 _STEPS_BETWEEN_LOOKS = 50_000
 # From "Defense against the dark arts" of SQLite's own documentation.
 _PRECAUTIONS = ("PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON", "PRAGMA mmap_size=0")
@@ -28,10 +29,10 @@ _UNSAFE = ("PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=OFF", "PRAGMA s
 
 @contextlib.contextmanager
 def reading(
-    path: Path, limits: Limits, *, is_shared: bool = False, is_result: bool = False
+    path: Path, limits: Limits, *, is_shared: bool = False, jumps: bool = False
 ) -> Iterator[sqlite3.Connection]:
     """Open a file to read it. One that is not shared is read without locks, and nothing is written beside it."""
-    cache = _LARGER_CACHE_KILOBYTES if is_result else _CACHE_KILOBYTES
+    cache = _JUMPING_KILOBYTES if jumps else _CACHE_KILOBYTES
     connection = _connect(uri(path, "mode=ro" if is_shared else "mode=ro&immutable=1"), limits)
     try:
         for statement in (*_PRECAUTIONS, *_READ_ONLY, f"PRAGMA cache_size=-{cache}"):
@@ -46,7 +47,7 @@ def building(path: Path, limits: Limits) -> Iterator[sqlite3.Connection]:
     """Open the private file of a merge: without a journal, as a failure throws it away."""
     connection = _connect(uri(path, "mode=rwc"), limits)
     try:
-        for statement in (*_PRECAUTIONS, *_UNSAFE, f"PRAGMA cache_size=-{_LARGER_CACHE_KILOBYTES}"):
+        for statement in (*_PRECAUTIONS, *_UNSAFE, f"PRAGMA cache_size=-{_BUILDING_KILOBYTES}"):
             connection.execute(statement)
         yield connection
     finally:

@@ -45,7 +45,8 @@ class Examiner:
         Raises:
             CacheError: From what is returned: the parent is damaged, or has values that no model can read.
         """
-        tasks = [self._pool.submit(self._check_table, source, table) for table in columns_of(source.version)]
+        tasks = [self._pool.submit(self._check_integrity, source)]
+        tasks += [self._pool.submit(self._check_rows, source, table) for table in columns_of(source.version)]
         return lambda: _wait(tasks)
 
     def check_pages(self, file: ParentFile) -> None:
@@ -56,34 +57,42 @@ class Examiner:
     def check_result(self, built: Path, output: str, sources: Sequence[Source]) -> None:
         """Raises: CacheError: A reference of the result leads nowhere, or it was not written as it should."""
         tasks = [self._pool.submit(self._check_references, built, output, table, sources) for table in TABLES]
-        # What is wrong with the pages of a new file came with those that were copied.
-        blamed = sources[0].file.path if sources and sources[0].is_exact else output
-        tasks.append(self._pool.submit(self._check_structure, built, blamed))
+        is_checked_copy = len(sources) == 1 and sources[0].is_exact
+        if not is_checked_copy:
+            tasks.append(self._pool.submit(self._check_structure, built, output))
         _wait(tasks)
 
-    def _check_table(self, source: Source, table: str) -> None:
-        file, columns = source.file, columns_of(source.version)[table]
-        with self._reading(file) as connection:
-            check_integrity(connection, file.path, table, thorough=source.is_exact or file.size < THOROUGH_BYTES)
+    def _check_integrity(self, source: Source) -> None:
+        file = source.file
+        with self._reading(file, jumps=True) as connection:
+            if source.is_exact:
+                check_whole(connection, file.path, thorough=True)
+                return
+            for table in columns_of(source.version):
+                check_integrity(connection, file.path, table, thorough=file.size < THOROUGH_BYTES)
+
+    def _check_rows(self, source: Source, table: str) -> None:
+        path, columns = source.file.path, columns_of(source.version)[table]
+        with self._reading(source.file) as connection:
             if any(column.name == "entity_id" for column in columns):
-                check_entities(connection, file.path)
-            check_rows(connection, file.path, table, columns)
+                check_entities(connection, path)
+            check_rows(connection, path, table, columns)
 
     @contextlib.contextmanager
-    def _reading(self, file: ParentFile) -> Iterator[sqlite3.Connection]:
+    def _reading(self, file: ParentFile, *, jumps: bool = False) -> Iterator[sqlite3.Connection]:
         with (
             refusing(file.path, self._limits.deadline),
-            reading(file.readable, self._limits, is_shared=file.is_shared) as connection,
+            reading(file.readable, self._limits, is_shared=file.is_shared, jumps=jumps) as connection,
         ):
             yield connection
 
     def _check_references(self, built: Path, output: str, table: str, sources: Sequence[Source]) -> None:
-        with refusing(output, self._limits.deadline), reading(built, self._limits, is_result=True) as connection:
+        with refusing(output, self._limits.deadline), reading(built, self._limits) as connection:
             check_references(connection, table, sources, output, self._limits)
 
-    def _check_structure(self, built: Path, blamed: str) -> None:
-        with refusing(blamed, self._limits.deadline), reading(built, self._limits, is_result=True) as connection:
-            check_whole(connection, blamed)
+    def _check_structure(self, built: Path, output: str) -> None:
+        with refusing(output, self._limits.deadline), reading(built, self._limits) as connection:
+            check_whole(connection, output)
 
 
 def check_own(path: str, real: Path) -> None:
@@ -97,7 +106,8 @@ def check_own(path: str, real: Path) -> None:
         source = examiner.read_schema(file, (SCHEMA_VERSION,))
         if not source.is_inert:
             raise refusal(path, "has triggers or views, which would run when it is used")
-        examiner.check_pages(file)
+        if not source.is_exact:
+            examiner.check_pages(file)
         examiner.start(source)()
 
 

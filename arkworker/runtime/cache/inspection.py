@@ -52,13 +52,14 @@ def check_integrity(connection: sqlite3.Connection, path: str, table: str, *, th
         raise refusal(path, f"is damaged: {answer[0] if answer else 'no answer'}")
 
 
-def check_whole(connection: sqlite3.Connection, path: str) -> None:
-    """Check the structure of a whole file.
+def check_whole(connection: sqlite3.Connection, path: str, *, thorough: bool = False) -> None:
+    """Check the structure of a whole file, also where it is free; when thorough, each entry of its indexes too.
 
     Raises:
         CacheError: It is damaged.
     """
-    answer = connection.execute("PRAGMA quick_check(1)").fetchone()
+    check = "integrity_check" if thorough else "quick_check"
+    answer = connection.execute(f"PRAGMA {check}(1)").fetchone()
     if answer != ("ok",):
         raise refusal(path, f"is damaged: {answer[0] if answer else 'no answer'}")
 

@@ -75,6 +75,8 @@ def merge(  # noqa: PLR0913 - the limits are named by the caller, one by one
         work = _Work(scratch / "cache.sqlite", target, limits)
         with examining(limits) as examiner:
             sources = [examiner.read_schema(file) for file in files]
+            if sources and sources[0].is_exact:
+                sources[0] = assembly.copy(sources[0], work.built)
             checks = [examiner.start(source) for source in sources]
             report = _assemble(work, list(zip(sources, checks, strict=True)), strict=on_conflict == "refuse")
             examiner.check_result(work.built, str(target), sources)
@@ -98,9 +100,8 @@ def _assemble(work: _Work, parents: list[tuple[assembly.Source, Callable[[], Non
     """Add each parent once its own checks have passed; those of later ones go on meanwhile."""
     copied = bool(parents) and parents[0][0].is_exact
     if copied:
-        source, wait = parents.pop(0)
+        _, wait = parents.pop(0)
         wait()
-        assembly.copy(source, work.built)
     with building(work.built, work.limits) as connection:
         if not copied:
             assembly.create(connection)
