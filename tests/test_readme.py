@@ -48,6 +48,7 @@ def test_a_session_prints_what_the_readme_shows(session: str, tmp_path: Path) ->
     """A command of the README, run in a folder with its files, prints what stands below it; `…` is any lines."""
     for name, text in FILES.items():
         (tmp_path / name).write_text(written(text), encoding="utf-8")
+    (tmp_path / "pages").symlink_to(ROOT / "examples/page_lines/pages")
     command, shown = session.split("\n", maxsplit=1)
     pattern = ".*".join(re.escape(part) for part in squeeze(shown).split("…"))
 
@@ -56,7 +57,7 @@ def test_a_session_prints_what_the_readme_shows(session: str, tmp_path: Path) ->
 
 def test_the_readme_has_files_and_sessions() -> None:
     """The blocks above were found: a change of their form does not turn the tests off."""
-    assert (set(FILES), len(SESSIONS)) == ({"page_lines.py", "titles.py", "worker.yml", "mistaken.yml"}, 3)
+    assert (set(FILES), len(SESSIONS)) == ({"page_lines.py", "frames.py", "worker.yml", "mistaken.yml"}, 5)
 
 
 def test_links_lead_somewhere() -> None:
