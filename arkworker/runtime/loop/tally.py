@@ -65,8 +65,9 @@ class Summary:
         return asdict(self)
 
     def __str__(self) -> str:
+        noun = "element" if self.elements == 1 else "elements"
         return (
-            f"{self.elements} elements in {self.seconds:.1f} s: {self.processed} processed, {self.failed} failed, "
+            f"{self.elements} {noun} in {self.seconds:.1f} s: {self.processed} processed, {self.failed} failed, "
             f"{self.skipped} skipped, {self.uncertain} uncertain"
         )
 
