@@ -67,8 +67,8 @@ def demonstrate(output: Path, *, keep: bool, draw: bool) -> int:
             draw_pages(client, pages).save(picture)
             say(f"The pages with what was found, drawn by Pillow, with no Chromium at hand: {picture}")
         if keep:
-            say(f"The page is on {arkindex.url}/#{pages[0]} until you press Ctrl-C.")
             with contextlib.suppress(KeyboardInterrupt):
+                say(f"The page is on {arkindex.url}/#{pages[0]} until you press Ctrl-C.")
                 threading.Event().wait()
     live = [sys.executable, "-m", "arkworker", "serve", str(PROJECT)]
     live += ["--database", str(place / "arkindex.sqlite"), "--directory", str(place)]
