@@ -193,9 +193,9 @@ README = """\
 
 A worker for Arkindex, built on arkworker. `@package@/worker.py` holds its options and its work.
 
+In the environment that arkworker is installed in:
+
 ```
-python3 -m venv .venv
-. .venv/bin/activate
 pip install --editable '.[dev]'
 pytest
 ```
