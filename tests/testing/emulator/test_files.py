@@ -204,3 +204,13 @@ def test_an_image_elsewhere_is_known_once(world: World) -> None:
     again = world.client.json(409, "POST", "/image/iiif/url/", body)
 
     assert (made["url"], again["existing_id"]) == (body["url"], made["id"])
+
+
+def test_an_older_instance_names_the_image_in_a_400(world: World) -> None:
+    """Before Arkindex 1.11.2, the id of the image that has this address came with a refusal of the content."""
+    body = {"url": "https://images.example.org/2", "width": 10, "height": 20}
+    made = world.client.post("/image/iiif/url/", body)
+    world.emulator.site.error_style = "legacy"
+    again = world.client.json(400, "POST", "/image/iiif/url/", body)
+
+    assert again == {"url": ["Image with this URL already exists."], "id": made["id"]}

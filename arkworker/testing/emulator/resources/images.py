@@ -68,7 +68,10 @@ def update_image(request: ApiRequest, image_id: str, body: ImageChange) -> dict[
 def create_iiif_url(request: ApiRequest, body: NewUrl) -> dict[str, Any]:
     known = request.session.scalar(select(Image).where(Image.external_url == body.url))
     if known is not None:
-        raise conflict("Image with this URL already exists.", "url", code="unique", existing_id=known.id)
+        message = "Image with this URL already exists."
+        if request.site.error_style == "legacy":  # before Arkindex 1.11.2
+            raise invalid(message, "url", code="unique", id=known.id)
+        raise conflict(message, "url", code="unique", existing_id=known.id)
     if body.width is None or body.height is None:
         # The real server asks the other one; the emulator has no network, by design.
         raise invalid("The emulator needs both the width and the height of an image elsewhere.", "width")
