@@ -33,7 +33,12 @@ C = TypeVar("C", default="Mapping[str, Any]")
 GONE = {
     "api_client": "use context.api",
     "args": "the flags of arkworker are in the context; extra flags of a worker are context.arguments",
+    "create_dataset": "use create_dataset(context.api, …) of arkworker.runtime.datasets",
+    "create_model_version": "use context.publish_model_version(files, …), which makes the version, too",
+    "download_latest_export": "use context.download_export(destination)",
     "extras_dir_argument": "use context.find_extras_directory()",
+    "list_artifacts": "use list_artifacts(context.api, …) of arkworker.runtime.artifacts",
+    "list_set_elements": "use context.list_dataset_elements(dataset_set)",
     "parser": "declare extra flags with the attribute `arguments` of the worker",
     "process_information": "use context.process, whose parts are attributes: context.process.id",
     "request": "use context.api.request(operation_id, …)",
