@@ -267,6 +267,7 @@ class Update(_Result):
         confidence: From 0 to 1.
         rotation_angle: Degrees, clockwise, from 0 to 359.
         mirrored: Whether its image is mirrored.
+        image: Id of the image that it lies on from now on.
     """
 
     kind: Literal["update"] = Field(default="update", repr=False)
@@ -276,6 +277,7 @@ class Update(_Result):
     confidence: Confidence | None = None
     rotation_angle: Whole | None = Field(default=None, ge=0, le=359)
     mirrored: bool | None = None
+    image: Name | None = None
 
     @model_validator(mode="after")
     def _something_changes(self) -> Self:
@@ -317,9 +319,10 @@ class Child(_Result):
 
     Attributes:
         type: Slug of its element type.
-        polygon: Its outline on the image of its parent; None for one without an image.
+        polygon: Its outline on its image; None for one without an image, or for the whole of an image of its own.
         name: Its name; by default, its number among the children of its type, from 1.
         confidence: From 0 to 1; None when unknown.
+        image: Id of an image of its own, such as `context.create_iiif_image` gives; by default, that of its parent.
         results: What was found on it, children included.
     """
 
@@ -328,6 +331,7 @@ class Child(_Result):
     polygon: Outline | None = None
     name: Name | None = None
     confidence: Confidence | None = None
+    image: Name | None = None
     results: Results = Field(default=(), strict=False)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from arkworker.creates import Creates
 from arkworker.element import Element
 from arkworker.results import (
     Child,
@@ -22,7 +23,7 @@ from arkworker.results import (
     Update,
 )
 from arkworker.runtime.client import Client, Connection
-from arkworker.runtime.publishing import ArkindexPublisher
+from arkworker.runtime.publishing import ArkindexPublisher, Corpora
 from arkworker.testing.emulator import Emulator
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.compat
 
 # The worker of the published library: what it does on an element follows from the element's name.
 WORKER = """
+from uuid import UUID
 from arkindex_worker.models import Element, Transcription
 from arkindex_worker.worker import ElementsWorker, MetaType
 from arkindex_worker.worker.transcription import TextOrientation
@@ -42,6 +44,7 @@ from arkindex_worker.worker.transcription import TextOrientation
 class Peer(ElementsWorker):
     def process_element(self, element):
         names = {"self": self, "element": element, "other": Element({"id": OTHER}), "Transcription": Transcription}
+        names |= {"IMAGE": IMAGE, "UUID": UUID}
         names |= {"MetaType": MetaType, "TextOrientation": TextOrientation}
         names["square"] = lambda number: [[number, 0], [number, 10], [number + 10, 10]]
         exec(CODES[element.name], names)
@@ -63,6 +66,7 @@ def lines(count: int, *results: Result, name: str | None = None) -> list[Child]:
 
 ENTITIES = [Entity(type="place", offset=0, length=5, confidence=0.5), Entity(type="place", offset=1, length=2)]
 OTHER = "00000000-0000-0000-0000-00000000beef"
+IMAGE = "the image of the twin"
 
 # What the published library is told to do, and the results of ours.
 SCENARIOS: dict[str, tuple[str, list[Any]]] = {
@@ -83,6 +87,19 @@ SCENARIOS: dict[str, tuple[str, list[Any]]] = {
     "child without outline": (
         "self.create_sub_element(element, 'text_line', 'n', confidence=0.5)",
         [Child(type="text_line", name="n", confidence=0.5)],
+    ),
+    "child with an image of its own": (
+        "self.create_sub_element(element, 'text_line', 'n', polygon=square(1), image=IMAGE)",
+        [Child(type="text_line", name="n", polygon=square(1), image=IMAGE)],
+    ),
+    "child on the whole of an image": (
+        "self.create_sub_element(element, 'text_line', 'n', image=IMAGE)",
+        [Child(type="text_line", name="n", image=IMAGE)],
+    ),
+    "new element type": (
+        """self.check_required_types(["stain"], create_missing=True)
+self.create_elements(element, [dict(type='stain', name='n', polygon=square(1))])""",
+        [Child(type="stain", name="n", polygon=square(1))],
     ),
     "children with transcriptions": (
         """self.create_element_transcriptions(element, 'text_line', [dict(polygon=square(n), text='Paris',
@@ -130,6 +147,11 @@ self.create_transcription_entities(text, [dict(type_id=kind, offset=0, length=5,
             mirrored=True, type='text_line')""",
         [Update(name="x", polygon=square(1), confidence=0.5, rotation_angle=90, mirrored=True, type="text_line")],
     ),
+    "confidence taken away": ("self.partial_update_element(element, confidence=None)", [Update(confidence=None)]),
+    "other image": (
+        "self.partial_update_element(element, image=UUID(IMAGE))",
+        [Update(image=IMAGE)],
+    ),
     "parent": ("self.create_element_parent(parent=other, child=element)", [Link(parents=[OTHER])]),
     "children that exist": ("self.create_element_children(element, [other])", [Link(children=[OTHER])]),
 }
@@ -140,7 +162,7 @@ OPERATIONS = {
     *("CreateTranscription", "CreateTranscriptions", "CreateElementTranscriptions"),
     *("CreateTranscriptionEntity", "CreateTranscriptionEntities", "CreateEntityType"),
     *("CreateClassification", "CreateClassifications", "CreateMLClass"),
-    *("CreateMetaData", "CreateMetaDataBulk", "CreateEmbedding"),
+    *("CreateMetaData", "CreateMetaDataBulk", "CreateEmbedding", "CreateElementType"),
 }
 
 
@@ -152,6 +174,7 @@ class Twin:
         self.corpus = emulator.add_corpus()
         self.pages = {name: emulator.add_element("page", name, image=(1000, 1400)) for name in pages}
         emulator.add_element("paragraph", "Other", id=OTHER)
+        self.image = emulator.add_image((1000, 1400))
         self.run = emulator.add_worker_run(elements=list(self.pages.values()))
 
     @property
@@ -166,7 +189,7 @@ class Twin:
 
     def _ids(self) -> dict[str, str]:
         client = self.client
-        ids = {"corpus": self.corpus, "run": self.run}
+        ids = {"corpus": self.corpus, "run": self.run, "image": self.image}
         for name, page in self.pages.items():
             texts = list(client.paginate("ListTranscriptions", id=page))
             ids |= {name: page, **{f"text {number} of {name}": text["id"] for number, text in enumerate(texts)}}
@@ -183,9 +206,14 @@ def _named(call: Call, ids: Mapping[str, str]) -> str:
     return text
 
 
+def _on(image: str, result: Any) -> Any:
+    """A result that wants an image of its own, with that of the twin."""
+    return result.model_copy(update={"image": image}) if getattr(result, "image", None) else result
+
+
 def publish_with_peer(python: Path, twin: Twin, codes: Mapping[str, str], home: Path) -> None:
     done = subprocess.run(
-        [python, "-c", f"CODES, OTHER = {dict(codes)!r}, {OTHER!r}\n{WORKER}"],
+        [python, "-c", f"CODES, OTHER, IMAGE = {dict(codes)!r}, {OTHER!r}, {twin.image!r}\n{WORKER}"],
         env={"PATH": os.environ["PATH"], "HOME": str(home), **twin.emulator.environment(twin.run)},
         capture_output=True,
         text=True,
@@ -198,9 +226,11 @@ def publish_with_peer(python: Path, twin: Twin, codes: Mapping[str, str], home: 
 
 def publish_with_ours(twin: Twin, results: Mapping[str, list[Any]]) -> None:
     client = twin.client
-    publisher = ArkindexPublisher(client, worker_run_id=twin.run, corpus_id=twin.corpus)
+    corpora = Corpora(Creates(element_types=("stain",)))
+    publisher = ArkindexPublisher(client, worker_run_id=twin.run, corpus_id=twin.corpus, corpora=corpora)
     for name, page in twin.pages.items():
-        publisher.publish(Element.from_api(client.request("RetrieveElement", id=page)), results[name])
+        found = [_on(twin.image, result) for result in results[name]]
+        publisher.publish(Element.from_api(client.request("RetrieveElement", id=page)), found)
     client.close()
 
 

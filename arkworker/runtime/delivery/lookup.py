@@ -186,7 +186,8 @@ def _element_id(transcription: Mapping[str, Any], root: str) -> str:
 
 def _same_element(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     is_same = (one["type"], one["name"]) == (other.get("type"), other.get("name"))
-    return is_same and same_box(one.get("polygon"), _polygon(other))
+    # Without an outline, an element has that of the whole of its image, if it has one.
+    return is_same and (one.get("polygon") is None or same_box(one["polygon"], _polygon(other)))
 
 
 def _same_writing(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

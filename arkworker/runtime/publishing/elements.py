@@ -24,11 +24,11 @@ def element_requests(
         ResultError: A child has to be created in a corpus that is not known.
     """
     for parent in nodes:
-        outlined = [child for child in parent.children if child.has_image and child not in merged]
+        outlined = [child for child in parent.children if _is_in_bulk(child) and child not in merged]
         yield from _outlined(parent, outlined, run, size)
         yield from _merged(parent, [child for child in parent.children if child in merged], run, size)
         for child in parent.children:
-            if not child.has_image:
+            if not _is_in_bulk(child):
                 yield _single(parent, child, run, corpus)
 
 
@@ -76,19 +76,25 @@ def _annotation(node: Node) -> dict[str, Any]:
 
 def _single(parent: Node, node: Node, run: str | None, corpus: str | None) -> Request:
     if corpus is None:
-        raise ResultError(f"{node.path}: a child without an outline needs a corpus, and that of its parent is unknown")
+        raise ResultError(f"{node.path}: it needs a corpus, and that of its parent is unknown")
     child = _child(node)
     body = {
         "type": child.type,
         "name": node.name,
-        "image": None,
+        "image": child.image,
         "corpus": corpus,
-        "polygon": None,
+        "polygon": None if child.polygon is None else _points(child),
         "parent": parent.target,
         "worker_run_id": run,
         "confidence": child.confidence,
     }
     return Request("CreateElement", {}, body, {child.type: 1}, ((_ref(node),),))
+
+
+def _is_in_bulk(node: Node) -> bool:
+    """Whether it has an outline on the image of its parent: others are created singly."""
+    child = _child(node)
+    return child.polygon is not None and child.image is None
 
 
 def _points(child: Child) -> list[list[float]]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from arkworker.runtime.publishing.nodes import Node
 
 
+_NOWHERE: tuple[str, Polygon] = "", ()
+
+
 @dataclass(frozen=True, slots=True)
 class _Rest:
     """Children of one type below one parent that fill no batch."""
@@ -36,7 +39,7 @@ def choose(nodes: Sequence[Node], size: int) -> set[Node]:
     for number, parent in enumerate(nodes):
         groups = _candidates(parent)
         loose -= sum(map(len, groups))
-        outlined = sum(child.has_image for child in parent.children)
+        outlined = sum(_place(child) != _NOWHERE for child in parent.children)
         plain.append(outlined - sum(map(len, groups)))
         for group in groups:
             full = len(group) // size * size
@@ -55,16 +58,16 @@ def _candidates(parent: Node) -> list[list[Node]]:
     groups: dict[str, list[Node]] = defaultdict(list)
     for node in parent.children:
         child = node.child
-        is_plain = child is not None and child.name is None and child.polygon is not None
+        is_plain = child is not None and child.name is None and child.polygon is not None and child.image is None
         if child is not None and is_plain and node.transcriptions and outlines[_place(node)] == 1:
             groups[child.type].append(node)
     return list(groups.values())
 
 
 def _place(node: Node) -> tuple[str, Polygon]:
-    """Type and outline, whether that is closed or not."""
-    if node.child is None or node.child.polygon is None:
-        return "", ()
+    """Type and outline on the image of its parent, whether that is closed or not."""
+    if node.child is None or node.child.polygon is None or node.child.image is not None:
+        return _NOWHERE
     outline = tuple(node.child.polygon)
     return node.child.type, outline[:-1] if outline[0] == outline[-1] else outline
 

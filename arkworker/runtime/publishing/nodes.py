@@ -43,6 +43,7 @@ class Node:
         child: What creates it; None for the element itself.
         name: Of a child: its own, or its number among those of its type.
         has_image: Whether children can have an outline.
+        is_on_root: Whether its image is that of the element itself.
         size: Width and height of that image in pixels; None where they are unknown.
         needs: What its results want of the corpus: kind, name, place.
     """
@@ -52,6 +53,7 @@ class Node:
     child: Child | None = None
     name: str = ""
     has_image: bool = False
+    is_on_root: bool = True
     size: tuple[int, int] | None = None
     children: list[Node] = field(default_factory=list)
     transcriptions: list[Text] = field(default_factory=list)
@@ -119,23 +121,29 @@ class _Filling:
             case Link():
                 node.links.append(result)
             case Update():
-                _check_outline(node, result.polygon, path)
-                node.changes |= result.changes
-                if result.type is not None:
-                    node.needs.append(("element type", result.type, f"{path}.type"))
+                self._update(result, path)
+
+    def _update(self, update: Update, path: str) -> None:
+        if update.image is None:
+            _check_outline(self._node, update.polygon, path)
+        self._node.changes |= update.changes
+        if update.type is not None:
+            self._node.needs.append(("element type", update.type, f"{path}.type"))
 
     def _child(self, child: Child, path: str) -> Node:
-        _check_outline(self._node, child.polygon, path)
+        if child.image is None:
+            _check_outline(self._node, child.polygon, path)
         self._node.needs.append(("element type", child.type, f"{path}.type"))
         self._numbers[child.type] += 1
-        has_image = child.polygon is not None
+        is_below = child.polygon is not None and child.image is None
         return Node(
             Ref("element", path),
             path,
             child,
             name=child.name or str(self._numbers[child.type]),
-            has_image=has_image,
-            size=self._node.size if has_image else None,
+            has_image=is_below or child.image is not None,
+            is_on_root=is_below and self._node.is_on_root,
+            size=self._node.size if is_below else None,
         )
 
     def _check_class(self, name: str, path: str) -> None:

@@ -94,7 +94,8 @@ class _Maker:
             "id": identifier,
             "parent_id": self._find(parent.target),
             "type": child.type,
-            "image_id": self._image_id if child.polygon is not None else None,
+            # An image of its own is not in the cache: all that is known of it is its id.
+            "image_id": self._image_id if node.is_on_root else None,
             "polygon": _points(child.polygon),
             "rotation_angle": 0,
             "mirrored": False,

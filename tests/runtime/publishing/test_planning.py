@@ -121,6 +121,29 @@ def test_a_child_without_outline_is_created_by_itself() -> None:
     assert (request.body["parent"], request.body["corpus"], request.body["polygon"]) == ("folder", "corpus", None)
 
 
+def test_a_child_with_an_image_of_its_own_is_created_by_itself() -> None:
+    """Where its parent has none; its own children are on that image, in bulk."""
+    word = Child(type="word", polygon=outline())
+    page = Child(type="page", name="1", image="image-id", results=[word, word])
+    part = Child(type="page", image="image-id", polygon=outline(5000))
+
+    requests = plan(FOLDER, [page, part], worker_run_id="run").requests
+
+    assert [request.operation for request in requests] == ["CreateElement", "CreateElement", "CreateElements"]
+    assert [(request.body["image"], request.body["polygon"]) for request in requests[:2]] == [
+        ("image-id", None),
+        ("image-id", [[5000, 0], [5000, 10], [5010, 10]]),
+    ]
+    assert requests[2].parameters == {"id": Ref("element", "results.0")}
+
+
+def test_an_update_may_move_to_another_image() -> None:
+    """Its outline is on that one, whatever the size of the first."""
+    (request,) = plan(PAGE, [Update(image="image-id", polygon=outline(5000))], worker_run_id="run").requests
+
+    assert (request.operation, request.body["image"]) == ("PartialUpdateElement", "image-id")
+
+
 def test_entities_take_one_request_for_each_transcription() -> None:
     """All of them at once, whatever the size of a batch: there is no operation for several transcriptions."""
     entities = [Entity(type="place", offset=offset, length=1) for offset in range(4)]

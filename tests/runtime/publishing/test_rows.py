@@ -123,6 +123,20 @@ def test_rows_are_signed_and_placed(site: Site, cache: Cache) -> None:
     assert [row["image_id"] for row in below].count(None) == 1  # the child without an outline
 
 
+def test_an_image_of_its_own_is_not_in_the_cache(site: Site, cache: Cache) -> None:
+    """All that is known of it is its id, and the schema wants more; its outline is kept."""
+    image = site.emulator.add_image((50, 50))
+    child = Child(type="page", image=image, polygon=SQUARE, results=[Child(type="text_line", polygon=SQUARE)])
+    site.publisher(outbox=cache.outbox).publish(site.page, [child])
+
+    failures = cache.outbox.flush()
+
+    assert failures == {}
+    assert [(row["image_id"], row["polygon"]) for row in cache.rows("elements")[1:]] == [
+        (None, "[[0, 0], [0, 10], [10, 10]]")
+    ] * 2
+
+
 def test_one_entity_of_each_type_is_kept(site: Site, cache: Cache) -> None:
     """The schema has no room for more; the first stays."""
     site.publisher(outbox=cache.outbox).publish(site.page, [TEXT])
