@@ -18,7 +18,7 @@ _BUSY_SECONDS = 30.0
 # Whatever the header of the file asks for: little for what goes from page to page, more for what jumps between them.
 _CACHE_KILOBYTES = 500
 _BUILDING_KILOBYTES = 2000
-_JUMPING_KILOBYTES = 3000
+_JUMPING_KILOBYTES = 2500
 _STEPS_BETWEEN_LOOKS = 50_000
 # From "Defense against the dark arts" of SQLite's own documentation.
 _PRECAUTIONS = ("PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON", "PRAGMA mmap_size=0")
