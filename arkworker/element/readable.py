@@ -26,9 +26,12 @@ class Readable(Record):
 
     A worker that uses the cache reads there what belongs to an element that the cache knows: one that has a row, or
     whose child has one. What it finds there is then all, as in the published library; rows that user code has added in
-    its session are seen. For other elements, names and metadata, which the cache does not have, and parents that have
-    no row, Arkindex is asked. `source="api"` always asks Arkindex, `source="cache"` never does. To an image file of a
-    desk (`--image`) nothing belongs but what the cache has.
+    its session are seen. Arkindex is asked about other elements, for names and metadata, which the cache does not have,
+    and for parents that have no row; and about all of them where the cache is in memory, as no task before has left
+    one. `source="api"` always asks Arkindex, `source="cache"` never does.
+
+    Where nobody said where Arkindex is, at a desk, the cache answers for the elements that it knows. To an image file
+    (`--image`) nothing belongs but what the cache has.
     """
 
     _reader: ReadsElements | None = PrivateAttr(default=None)

@@ -19,6 +19,7 @@ from arkworker.runtime.context_services import ContextServices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     from arkworker.element import Element
     from arkworker.runtime.client import Client
@@ -141,8 +142,8 @@ class WorkerContext(ContextServices, Generic[C]):
 
         return FrozenList(retrieve_parents(self.api, self.task_id) if self.task_id else ())
 
-    def retrieve_element(self, element_id: str) -> Element:
-        """An element by its id: from the cache where that has it, else from Arkindex.
+    def retrieve_element(self, element_id: str | UUID) -> Element:
+        """An element by its id: from the cache where that is a file and has it, else from Arkindex.
 
         Its image can be opened, and what belongs to it read, as with the element of `process_element`.
 
@@ -150,7 +151,7 @@ class WorkerContext(ContextServices, Generic[C]):
             ApiError, CacheError: It cannot be had.
             ArkworkerError: It is not in the cache, and nobody said where Arkindex is.
         """
-        return self.element_access.retrieve(element_id)
+        return self.element_access.retrieve(str(element_id))
 
     def bind_element(self, element: Element) -> Element:
         """The same element as one of this run: one that was made by hand, or that came from another process."""

@@ -168,7 +168,7 @@ def open_cache_of(context: WorkerContext[Any], preparation: Preparation) -> Iter
             raise CacheError(path, f"its directory cannot be made: {error.strerror}") from None
         cache.merge(parents, path)
     engine = cache.open_cache(path, checked=bool(parents))
-    sessions = Sessions(partial(cache.session_scope, engine))
+    sessions = Sessions(partial(cache.session_scope, engine), began_empty=path is None)
     vars(context)["sessions"] = sessions  # for what is read about elements
     try:
         yield sessions

@@ -42,7 +42,7 @@ class Run:
 def run_with(emulator: Emulator | None = None, engine: Engine | None = None, *, at_desk: bool = False) -> Iterator[Run]:
     """A run that knows what is given; a run without an Arkindex fails when it wants a client."""
     client = Client(Connection(url=emulator.url, token=emulator.token)) if emulator else None
-    sessions = Sessions(partial(session_scope, engine)) if engine else None
+    sessions = Sessions(partial(session_scope, engine), began_empty=not engine.url.database) if engine else None
 
     def find_client() -> Client:
         return client if client is not None else _refuse()

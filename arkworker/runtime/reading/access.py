@@ -77,9 +77,10 @@ class ElementAccess:
             )
         return self.bind(self._remote.element(element_id))
 
-    def _find_cache(self) -> CacheReader | None:
+    def _find_cache(self, *, is_wanted: bool = False) -> CacheReader | None:
+        """The cache, where it is what to look at first; one that began empty is only where it is wanted, or alone."""
         sessions = self._sessions()
-        if sessions is None:
+        if sessions is None or (sessions.began_empty and self._is_reachable and not is_wanted):
             return None
         from arkworker.runtime.reading.cached import CacheReader  # it imports SQLAlchemy
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from arkworker.errors import ArkworkerError
 from arkworker.text import printable
@@ -26,12 +26,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class FindsCache(Protocol):
+    def __call__(self, *, is_wanted: bool) -> CacheReader | None:
+        """The cache; None where there is none, or where the API goes before it unless it is wanted by name."""
+
+
 class Reader:
     """Reads for the elements of one run.
 
     Args:
         remote: Reads from the API.
-        find_cache: Gives the cache, while the worker has one.
+        find_cache: Gives the cache, where it is to be read.
         is_reachable: Whether somebody said where Arkindex is.
         local_files: Whether an element may be an image file of a desk.
         bind: Binds an element that was found to the run.
@@ -40,7 +45,7 @@ class Reader:
     def __init__(
         self,
         remote: RemoteReader,
-        find_cache: Callable[[], CacheReader | None],
+        find_cache: FindsCache,
         *,
         is_reachable: bool,
         local_files: bool,
@@ -122,14 +127,15 @@ class Reader:
         knows: Callable[[CacheReader], bool],
         remote: Callable[[], Iterator[T]] | None,
     ) -> Iterator[T]:
-        cache = None if query.source == "api" or query.name is not None else self._find_cache()
-        if query.source == "cache" and cache is None:
+        is_wanted = query.source == "cache"
+        cache = None if query.source == "api" or query.name is not None else self._find_cache(is_wanted=is_wanted)
+        if is_wanted and cache is None:
             raise ArkworkerError(f"{what}: this worker has no cache; set uses_cache = True on its class")
         is_found = False
         for item in cached(cache) if cache is not None else ():
             is_found = True
             yield item
-        if is_found or (cache is not None and (query.source == "cache" or knows(cache))):
+        if is_found or (cache is not None and (is_wanted or knows(cache))):
             return
         yield from self._ask(what, "the cache does not know it, and " if cache is not None else "", remote)
 

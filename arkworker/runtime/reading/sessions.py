@@ -21,11 +21,16 @@ class Sessions:
     What user code has added but not committed is so seen, and no second connection waits for its locks. SQLAlchemy
     allows one thread for each session: the others are refused.
 
+    Attributes:
+        began_empty: Whether the cache holds nothing but what this run has put there: it is in memory. It then says
+            little about an element, and Arkindex goes before it.
+
     Args:
         make: Opens a session for the time of a block.
     """
 
-    def __init__(self, make: Callable[[], AbstractContextManager[Session]]) -> None:
+    def __init__(self, make: Callable[[], AbstractContextManager[Session]], *, began_empty: bool = False) -> None:
+        self.began_empty = began_empty
         self._make = make
         self._thread = threading.get_ident()
         self._open = threading.local()

@@ -169,6 +169,19 @@ class TestTheChoice:
 
         assert (len(from_api), from_cache, operations) == (1, [[], [], [], []], [])
 
+    def test_a_cache_that_began_empty(self, emulator: Emulator, page: str) -> None:
+        """In memory, it has nothing but what this run has put there: Arkindex goes before it, unless it is named."""
+        engine = open_cache(None)
+        with run_with(emulator, engine) as run, run.sessions() as session:
+            session.add(row(parent_id=UUID(page)))
+            session.add(row(page))
+            element = run.access.retrieve(page)
+            from_api = [child.type for child in element.children()]
+            from_cache = [child.id for child in element.children(source="cache")]
+        engine.dispose()
+
+        assert (element.name, len(from_api), from_cache) == ("page", 1, [LINE])
+
     def test_names_are_looked_for_on_arkindex(self, emulator: Emulator, engine: Engine, page: str) -> None:
         """The cache has none."""
         write(engine, row(page))
