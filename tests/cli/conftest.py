@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from arkindex_stub import Stub, serve
 
-from arkworker.cli import invoke, running
+from arkworker.cli import running
 from arkworker.runtime.clock import SystemClock
+from arkworker.testing.invocation import Invoker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,32 +68,20 @@ def write_worker(tmp_path: Path) -> Callable[[str], str]:
 
 
 @pytest.fixture
-def command(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Callable[..., Result]]:
-    """Runs a command line in this process, with the given environment added."""
+def command(tmp_path: Path) -> Iterator[Callable[..., Result]]:
+    """Runs a command line in this process, with the given environment added: by the test kit, without its Arkindex."""
     path, modules = list(sys.path), set(sys.modules)
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    invoker = Invoker(tmp_path, None, partial(pytest.fail, "the tests of command lines have an Arkindex of their own"))
 
-    def run(*argv: str, **environment: str) -> Result:
-        monkeypatch.setenv("PONOS_DATA", str(tmp_path / "ponos"))
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        capsys.readouterr()
-        code = invoke(list(argv))
-        captured = capsys.readouterr()
-        for name in environment:
-            monkeypatch.delenv(name)
-        return Result(int(code), captured.out, captured.err)
+    def run(*argv: str, stdin: bytes = b"", **environment: str) -> Result:
+        done = invoker.invoke(*argv, environ=environment, stdin=stdin)
+        return Result(done.code, done.out, done.err)
 
     yield run
     sys.path[:] = path
     for name in set(sys.modules) - modules:
         if name.startswith("worker_"):
             del sys.modules[name]
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 class QuickClock(SystemClock):

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from arkworker.cli import invoke
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -42,14 +44,12 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def secrets(
-    command: Callable[..., Result], gnupg_home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Result]:
+def secrets(command: Callable[..., Result], gnupg_home: str, tmp_path: Path) -> Callable[..., Result]:
     """Runs the verb, with a content on standard input."""
 
-    def run(*argv: str, content: bytes = b"", is_terminal: bool = False) -> Result:
-        monkeypatch.setattr("sys.stdin", Terminal() if is_terminal else io.TextIOWrapper(io.BytesIO(content)))
-        return command("secrets", *argv, GNUPGHOME=gnupg_home, XDG_CONFIG_HOME=str(tmp_path / "config"))
+    def run(*argv: str, content: bytes = b"") -> Result:
+        variables = {"GNUPGHOME": gnupg_home, "XDG_CONFIG_HOME": str(tmp_path / "config")}
+        return command("secrets", *argv, stdin=content, **variables)
 
     return run
 
@@ -136,7 +136,9 @@ def test_refusals_are_one_line_without_the_content(
     assert [path for path in tmp_path.rglob("*") if path.is_file() and "secrets" in path.parts] == []
 
 
-def test_content_is_asked_for_on_a_terminal(secrets: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_content_is_asked_for_on_a_terminal(
+    gnupg_home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """And not shown while it is typed."""
     asked: list[str] = []
 
@@ -145,7 +147,10 @@ def test_content_is_asked_for_on_a_terminal(secrets: Callable[..., Result], monk
         return "canary"
 
     monkeypatch.setattr("getpass.getpass", answer)
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setenv("GNUPGHOME", gnupg_home)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
-    result = secrets("set", "x", is_terminal=True)
+    code = invoke(["secrets", "set", "x"])
 
-    assert (result.code, asked, "canary" in result.out) == (0, ["Content of x: "], False)
+    assert (code, asked, "canary" in capsys.readouterr().out) == (0, ["Content of x: "], False)
