@@ -1,26 +1,37 @@
-"""The end of a process that a signal stopped: threads and processes of user code must not keep it alive."""
+"""The end of a process that a signal stopped: what user code left running must not keep it alive."""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
+import signal
 import sys
 import threading
 import time
 from typing import Any, NoReturn
 
-PATIENCE = 0.5  # seconds for what user code left running, which the interpreter would wait for without end
+from arkworker.runtime.stopping import SIGNALS
+
+PATIENCE = 0.5  # seconds for threads and processes that the interpreter would wait for without end
 
 
 def leave(code: int) -> NoReturn:
-    """End the process, at once if user code has left something running that does not end by itself."""
+    """End the process with this exit code, soon; at another signal, at once.
+
+    Not by the interpreter's own end: it gives up the handlers first, and a signal then would change the exit code.
+    """
+    for number in SIGNALS:
+        signal.signal(number, lambda *_: os._exit(code))
     end = time.monotonic() + PATIENCE
     for one in _left_running():
         one.join(max(0.0, end - time.monotonic()))
-    if _left_running():
-        for stream in (sys.stdout, sys.stderr):
+    if not _left_running():
+        atexit._run_exitfuncs()  # noqa: SLF001 - what the interpreter would do next
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
             stream.flush()
-        os._exit(code)
-    sys.exit(code)
+    os._exit(code)
 
 
 def _left_running() -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -54,6 +55,14 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(fields, ensure_ascii=False)
 
 
+class Handler(logging.StreamHandler[TextIO]):
+    """One whose failure, as when user code has closed the stream, is no failure of what was to be logged."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name
+        with contextlib.suppress(ValueError, OSError):
+            super().handleError(record)
+
+
 def configure(
     *,
     verbose: bool = False,
@@ -62,7 +71,7 @@ def configure(
     stream: TextIO | None = None,
 ) -> None:
     """Send all logging of this process to a stream, standard error by default."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = Handler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter(colour=is_colourful))
     root = logging.getLogger()
     root.handlers[:] = [handler]

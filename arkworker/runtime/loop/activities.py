@@ -63,21 +63,17 @@ class Activities:
             state: `processed` or `error`.
             uncertain: Earlier attempts that may have been applied.
 
+        A conflict on the first attempt means that somebody else has changed the activity; on a repeat, that the lost
+        attempt was applied.
+
         Raises:
             ApiError: The report was not accepted.
         """
         try:
             self._update(element_id, state)
         except ApiResponseError as error:
-            if error.status != 409:
+            if error.status != 409 or not error.uncertain + uncertain:
                 raise
-            if not error.uncertain + uncertain:
-                logger.warning(
-                    "element %s: Arkindex refuses the state %s, because its activity was changed by somebody else: %s",
-                    printable(element_id, 60),
-                    state,
-                    error.message,
-                )
 
     def _update(self, element_id: str, state: State) -> None:
         body = {"element_id": element_id, "process_id": self.process_id, "state": str(state)}

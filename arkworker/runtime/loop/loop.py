@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from arkworker.runtime.loop.journal import Journal
     from arkworker.runtime.loop.pace import Pace
     from arkworker.runtime.loop.progress import Progress
+    from arkworker.runtime.loop.recording import Records
     from arkworker.runtime.loop.reports import Reports
     from arkworker.runtime.loop.tally import Tally
 
@@ -47,7 +48,7 @@ class ElementLoop:
         late: Callable[[str], Element],
         *,
         intake: Intake,
-        reports: Reports,
+        reports: Reports | Records,
         guard: Guard,
         tally: Tally,
         failures: Failures,
@@ -165,7 +166,9 @@ class ElementLoop:
     def finish(self, found: Mapping[str, Stage]) -> None:
         """End what a run before had in hand when it was killed, but for what user code had not begun."""
         for element_id, stage in found.items():
-            if stage is Stage.PROCESSED:
-                self._reports.submit(Ending(element_id, State.PROCESSED))
-            elif stage is not Stage.HELD:
-                self._fail(Job(element_id, is_held=True), "a run before ended while this element was worked on")
+            if stage is Stage.HELD:
+                continue
+            if stage is Stage.WORKING:
+                self._failures.add_reason(element_id, "a run before ended while this element was worked on")
+            state = State.PROCESSED if stage is Stage.PROCESSED else State.ERROR
+            self._reports.submit(Ending(element_id, state, uncertain=1))  # it may have been reported just before

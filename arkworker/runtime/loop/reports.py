@@ -46,7 +46,7 @@ class Reports:
         on_failure: Told of an element whose results could not be published.
         on_outage: Told when one report after the other fails: more elements would only stay started.
         journal: Where it is noted what is still to be reported.
-        behind: How many endings may wait; more make the main thread wait.
+        behind: How many endings may be on their way; more make the main thread wait.
         outbox: Where published results wait for the cache; None without one.
     """
 
@@ -72,7 +72,7 @@ class Reports:
         self._is_behind = False
         self._most_threads = min(max(1, behind), MOST_THREADS)
         self._waiting: SimpleQueue[Ending | None] = SimpleQueue()
-        self._permits: SimpleQueue[bool] = SimpleQueue()  # one for each ending that may wait
+        self._permits: SimpleQueue[bool] = SimpleQueue()  # one for each ending that may be on its way
         self._open: dict[int, Ending] = {}  # submitted and not yet counted; who takes one out counts it
         self._kept: deque[Ending] = deque()
         self._failures = 0  # of reports in a row
@@ -162,8 +162,8 @@ class Reports:
 
     def _work(self) -> None:
         while (ending := self._waiting.get()) is not None:
-            self._permits.put(True)
             self._finish(ending)
+            self._permits.put(True)
 
     def _finish(self, ending: Ending) -> None:
         if ending.results and ending.element is not None:
@@ -246,7 +246,7 @@ class Reports:
         if not ending.is_held:
             self._count(ending, State.ERROR)
         elif self._open.pop(id(ending), None) is not None:
-            logger.error("element %s stays started on Arkindex: %s", printable(ending.id, 60), reason)
+            logger.error("element %s is not %s on Arkindex: %s", printable(ending.id, 60), ending.state, reason)
             self._tally.count("uncertain")
 
     def _count(self, ending: Ending, state: State) -> None:

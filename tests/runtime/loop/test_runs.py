@@ -254,6 +254,16 @@ def test_lost_claims_are_counted(ten: Trial) -> None:
     assert dict(ten.states) == {"processed": 8, "started": 2}
 
 
+def test_refused_end_is_counted(ten: Trial) -> None:
+    """An element whose end is refused at the first attempt is no success: Arkindex says otherwise."""
+    ten.emulator.faults.add("UpdateWorkerActivity", Fault.answer(409), times=1)
+
+    ended = run(ten)
+
+    assert numbers(ended) == [10, 9, 0, 0, 1, 75], ended
+    assert dict(ten.states) == {"processed": 9, "started": 1}
+
+
 def test_repeated_start_is_ours(ten: Trial) -> None:
     """A conflict on the repeat of a start whose answer was lost is no other process."""
     ten.befall(["reset"], 0.3, acted=[True], seed=5)
