@@ -7,6 +7,8 @@ wait here until the thread of user code writes them, between two of its sessions
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +21,12 @@ if TYPE_CHECKING:
 
     from arkworker.runtime.publishing.rows import Rows
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
+
+#: The cache belongs to one process.
+ELSEWHERE = "the cache does not get results that are published outside of the worker's own process"
 
 
 class UncachedError(ArkworkerError):
@@ -38,11 +45,14 @@ class Outbox:
         self._sessions = sessions
         self._are_published = are_published
         self._waiting: deque[Rows] = deque()
+        self._process = os.getpid()
 
     def put(self, rows: Rows) -> None:
-        """Let rows wait for `flush`."""
-        if rows:
+        """Let rows wait for `flush`; in a process that this one was forked into, nobody calls it."""
+        if rows and os.getpid() == self._process:
             self._waiting.append(rows)
+        elif rows:
+            logger.warning(ELSEWHERE)
 
     def flush(self) -> dict[str, UncachedError]:
         """Write all that waits, in one transaction for each publication; between sessions of user code.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator, Sequence, Set as AbstractSet
 from typing import TYPE_CHECKING, Any
+
+from arkworker.runtime.outbox import ELSEWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.outbox import Outbox
     from arkworker.runtime.publishing import Publisher
+
+logger = logging.getLogger(__name__)
 
 
 def make_publisher(
@@ -28,6 +33,8 @@ def make_publisher(
     """
     from arkworker.runtime.publishing import ArkindexPublisher, CheckingPublisher, SummarizingPublisher
 
+    if context.use_cache and outbox is None:
+        logger.warning(ELSEWHERE)
     if context.is_read_only:
         return SummarizingPublisher(outbox)
     if context._is_recording:  # noqa: SLF001 - as below

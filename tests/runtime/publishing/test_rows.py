@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from contextlib import closing
 from functools import partial
@@ -246,6 +247,20 @@ def test_a_child_task_takes_the_rows_over(site: Site, cache: Cache, tmp_path: Pa
     merge(find_parent_caches(tmp_path / "tasks", ["parent"], None), tmp_path / "db.sqlite")
 
     assert cache.counts()["transcription_entities"] == 4
+
+
+def test_another_process_is_told_that_nothing_is_cached(
+    site: Site, cache: Cache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was forked from the worker's; what it publishes is on Arkindex nevertheless."""
+    publisher = site.publisher(outbox=cache.outbox)
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+
+    publisher.publish(site.page, [TEXT])
+    cache.outbox.flush()
+
+    assert cache.counts()["transcriptions"] == 0
+    assert "the cache does not get results that are published outside of the worker's own process" in caplog.text
 
 
 def test_an_abandoned_outbox_says_so() -> None:
