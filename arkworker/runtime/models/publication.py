@@ -7,14 +7,15 @@ import logging
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ApiError, ApiResponseError, ArkworkerError, ReadOnlyError, UsageError
+from arkworker.runtime.clock import SystemClock
 from arkworker.runtime.models import versions
 from arkworker.runtime.models.archive import archive_of
-from arkworker.runtime.models.upload import cleaning, upload
+from arkworker.runtime.models.undoing import undone_on_failure
+from arkworker.runtime.models.upload import upload
 from arkworker.runtime.models.versions import AVAILABLE, ModelVersion
 from arkworker.text import printable
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from arkworker.runtime.client import Client
+    from arkworker.runtime.clock import Clock
     from arkworker.runtime.models.archive import ModelArchive
 
 logger = logging.getLogger("arkworker")
@@ -39,6 +41,7 @@ def publish_model_version(  # noqa: PLR0913 - the names that users of Arkindex k
     configuration: Mapping[str, Any] | None = None,
     parent: str | UUID | None = None,
     read_only: bool = False,
+    clock: Clock | None = None,
 ) -> ModelVersion:
     """Make files a version of a model: an archive of them is sent to the storage of Arkindex, in parts.
 
@@ -55,6 +58,7 @@ def publish_model_version(  # noqa: PLR0913 - the names that users of Arkindex k
         configuration: Values for workers that use this version, as JSON.
         parent: Id of the version that this one was trained from.
         read_only: Whether nothing may be sent; what would be is said in the error then.
+        clock: What waits for an upload to end whose answer was lost; the real one by default.
 
     Returns:
         The version, as Arkindex describes it.
@@ -79,17 +83,22 @@ def publish_model_version(  # noqa: PLR0913 - the names that users of Arkindex k
         raise ReadOnlyError(f"this run is read-only, nothing was sent: {summary} would be published")
     logger.info("Publishing %s", summary)
     with archive_of(source, work_dir) as archive:
-        return _publish(client, model_id, {"size": archive.size, "archive_hash": archive.md5, **body}, archive)
+        sent = {"size": archive.size, "archive_hash": archive.md5, **body}
+        return _publish(client, model_id, sent, archive, clock or SystemClock())
 
 
-def _publish(client: Client, model_id: str, body: Mapping[str, Any], archive: ModelArchive) -> ModelVersion:
+def _publish(
+    client: Client, model_id: str, body: Mapping[str, Any], archive: ModelArchive, clock: Clock
+) -> ModelVersion:
     version, is_new = versions.create(client, model_id, body)
     if version.state == AVAILABLE:
         return _reuse(version)
     logger.info("The %s waits for its archive", version)
     try:
-        with _withdrawn_on_failure(client, version if is_new else None):
-            upload(client, version, archive)
+        with undone_on_failure(client) as undo:
+            if is_new:
+                undo.append(lambda cleaner: versions.withdraw(cleaner, version))
+            upload(client, version, archive, undo, clock)
     except ApiResponseError as error:
         existing = versions.find_same(client, error, model_id, archive.md5)
         if existing is None or existing.state != AVAILABLE:
@@ -112,17 +121,6 @@ def _current(client: Client, version: ModelVersion) -> ModelVersion:
         return version
     logger.info("The %s is %s", current, printable(current.state or "published"))
     return current
-
-
-@contextmanager
-def _withdrawn_on_failure(client: Client, version: ModelVersion | None) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as failure:
-        if version is not None:
-            with cleaning(client, failure) as cleaner:
-                versions.withdraw(cleaner, version)
-        raise
 
 
 def _check(
@@ -156,7 +154,10 @@ def _check_files(files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]
             return path
         paths: tuple[Path, ...] = (path,)
     else:
-        paths = tuple(map(Path, files))
+        try:
+            paths = tuple(map(Path, files))
+        except TypeError:
+            raise UsageError("publish_model_version: files should be a path, or several") from None
     names: set[str] = set()
     for path in paths:
         if not _mode(path, stat.S_ISREG):

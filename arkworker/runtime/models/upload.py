@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import base64
 import logging
-import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from arkworker.errors import ApiContentError, ApiError, ApiResponseError, StoppedError
+from arkworker.errors import ApiContentError, ApiError, ApiResponseError
 from arkworker.runtime.models.versions import AVAILABLE, UPDATE, retrieve
 from arkworker.runtime.promises import address_of, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from arkworker.runtime.client import Client
+    from arkworker.runtime.clock import Clock
     from arkworker.runtime.models.archive import ModelArchive, Part
+    from arkworker.runtime.models.undoing import Undo
     from arkworker.runtime.models.versions import ModelVersion
 
 logger = logging.getLogger("arkworker")
@@ -27,12 +25,21 @@ logger = logging.getLogger("arkworker")
 BEGIN, PART = "CreateMultipartUpload", "CreateMultipartUploadPart"
 COMPLETE, ABORT = "CompleteMultipartUpload", "AbortMultipartUpload"
 CONTENT_TYPE = "application/zstd"
+#: Seconds between two looks for a version whose upload ended in nobody knows what.
+WAITS = (5.0, 10.0, 20.0, 40.0, 80.0)
 #: An instance that answers these has no uploads in parts.
 NOT_OFFERED = frozenset({400, 404, 405, 501})
 
 
-def upload(client: Client, version: ModelVersion, archive: ModelArchive) -> None:
-    """Send the archive of a version, which is available then; what was begun and fails is aborted.
+def upload(client: Client, version: ModelVersion, archive: ModelArchive, undo: Undo, clock: Clock) -> None:
+    """Send the archive of a version, which is available then.
+
+    Args:
+        client: Of the instance.
+        version: It waits for its archive.
+        archive: To be sent.
+        undo: Gets what a failure must undo.
+        clock: What waits for an end whose answer was lost.
 
     Raises:
         ApiError: Arkindex or its storage does not take it.
@@ -48,9 +55,11 @@ def upload(client: Client, version: ModelVersion, archive: ModelArchive) -> None
         _upload_whole(client, version, archive)
         return
     target["upload_id"] = text_of(BEGIN, answer, "upload_id")
-    with _aborted_on_failure(client, target):
-        sent = [_send(client, target, archive, part) for part in archive.parts]
-        _complete(client, target, sent, version)
+    undo.append(lambda cleaner: _abort(cleaner, target) or True)
+    parts = [_send(client, target, archive, part) for part in archive.parts]
+    # From here on the version may have its archive, unless the upload can still be aborted.
+    undo[-1] = lambda cleaner: _abort(cleaner, target)
+    _complete(client, {**target, "checksum_algorithm": None, "parts": parts}, version, clock)
 
 
 def _send(client: Client, target: dict[str, str], archive: ModelArchive, part: Part) -> dict[str, Any]:
@@ -74,14 +83,23 @@ def _send(client: Client, target: dict[str, str], archive: ModelArchive, part: P
     return {**named, "etag": etag}
 
 
-def _complete(client: Client, target: dict[str, str], parts: list[dict[str, Any]], version: ModelVersion) -> None:
+def _complete(client: Client, body: dict[str, Any], version: ModelVersion, clock: Clock) -> None:
     try:
-        client.request(COMPLETE, {**target, "checksum_algorithm": None, "parts": parts})
+        client.request(COMPLETE, body)
     except ApiError as error:
-        # The answer to an attempt may have been lost after the storage had put the parts together.
-        if not error.uncertain or not _is_available(client, version):
+        if not error.uncertain or not _becomes_available(client, version, clock):
             raise
         logger.warning("The answer to %s was lost, but the %s is available", COMPLETE, version)
+
+
+def _becomes_available(client: Client, version: ModelVersion, clock: Clock) -> bool:
+    """Whether a version is available although nobody said so: a storage may take minutes to put parts together."""
+    for wait in WAITS:
+        if _is_available(client, version):
+            return True
+        logger.info("The answer to %s was lost; looking for the %s again in %g s", COMPLETE, version, wait)
+        clock.sleep(wait)
+    return _is_available(client, version)
 
 
 def _is_available(client: Client, version: ModelVersion) -> bool:
@@ -99,37 +117,11 @@ def _upload_whole(client: Client, version: ModelVersion, archive: ModelArchive) 
     client.request_with_outcome(UPDATE, body, idempotent=True, id=version.id)
 
 
-@contextmanager
-def _aborted_on_failure(client: Client, target: dict[str, str]) -> Iterator[None]:
+def _abort(client: Client, target: dict[str, str]) -> bool:
     try:
-        yield
-    except BaseException as failure:
-        with cleaning(client, failure) as cleaner:
-            try:
-                cleaner.request(ABORT, target)
-            except ApiError as error:
-                logger.warning("The upload could not be aborted: %s", error)
-            else:
-                logger.info("The upload was aborted")
-        raise
-
-
-@contextmanager
-def cleaning(client: Client, failure: BaseException) -> Iterator[Client]:
-    """The client to clean up with: one that waits for nothing where it is not an error, but a signal, that ends us."""
-    if isinstance(failure, Exception):
-        yield client
-        return
-    hurried = client.twin(_NoWait())
-    try:
-        yield hurried
-    finally:
-        hurried.close()
-
-
-class _NoWait:
-    def now(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, _seconds: float) -> NoReturn:
-        raise StoppedError(0)  # the client gives up what it would have waited for
+        client.request(ABORT, target)
+    except ApiError as error:
+        logger.warning("The upload could not be aborted: %s", error)
+        return False
+    logger.info("The upload was aborted")
+    return True

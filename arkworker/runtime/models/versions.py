@@ -108,14 +108,15 @@ def retrieve(client: Client, version_id: str) -> ModelVersion:
     return record_of(ModelVersion, RETRIEVE, client.request(RETRIEVE, id=version_id))
 
 
-def withdraw(client: Client, version: ModelVersion) -> None:
-    """Remove a version that has no archive, so that its tag is free; a failure of that is only told."""
+def withdraw(client: Client, version: ModelVersion) -> bool:
+    """Remove a version that has no archive, so that its tag is free; whether that went well, which is told, too."""
     try:
         client.request(DESTROY, id=version.id)
     except ApiError as error:
         logger.warning("The %s stays on Arkindex without an archive: %s", version, error)
-    else:
-        logger.info("The %s was removed again: it has no archive", version)
+        return False
+    logger.info("The %s was removed again: it has no archive", version)
+    return True
 
 
 def _is_about_tag(error: ApiResponseError) -> bool:

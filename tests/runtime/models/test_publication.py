@@ -28,6 +28,8 @@ from arkworker.testing.emulator import Emulator, Fault
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from manual_clock import ManualClock
+
     from arkworker.runtime.client import Client
 
 PARENT = "0a0a0a0a-0000-4000-8000-000000000001"
@@ -208,6 +210,8 @@ def test_nothing_is_no_model(files: Any, client: Client, model: str, tmp_path: P
         {"configuration": {"a": object()}},
         {"configuration": {"a": float("nan")}},
         {"model_id": ""},
+        {"files": None},
+        {"files": [None]},
     ],
 )
 def test_what_cannot_be_sent_is_refused(
@@ -215,10 +219,10 @@ def test_what_cannot_be_sent_is_refused(
 ) -> None:
     """Before the archive is made, which may take long."""
     emulator.ledger.clear()
-    values: Any = {"model_id": model, "work_dir": work_dir, **wrong}
+    values: Any = {"files": directory, "model_id": model, "work_dir": work_dir, **wrong}
 
     with pytest.raises(UsageError, match="publish_model_version: "):
-        publish_model_version(client, directory, **values)
+        publish_model_version(client, **values)
 
     assert (operations(emulator), work_dir.exists()) == ([], False)
 
@@ -485,6 +489,47 @@ def test_a_lost_end_is_looked_up(
     assert version.state == "available"
     assert "The answer to CompleteMultipartUpload was lost" in caplog.text
     assert emulator.ledger.calls("AbortMultipartUpload") == []
+
+
+def test_a_late_end_is_waited_for(
+    emulator: Emulator, client: Client, model: str, directory: Path, work_dir: Path, manual_clock: ManualClock
+) -> None:
+    """A storage may need minutes to put the parts of a large archive together."""
+    emulator.faults.add("CompleteMultipartUpload", Fault.reset(acted=True))
+    emulator.faults.add("RetrieveModelVersion", refusal(200, id="x", state="created"), times=2)
+    emulator.faults.add("RetrieveModelVersion", Fault.answer(404), times=1)
+
+    version = publish_model_version(client, directory, model_id=model, work_dir=work_dir, clock=manual_clock)
+
+    assert (version.state, manual_clock.waits) == ("available", [5, 10, 20])
+    assert emulator.ledger.calls("AbortMultipartUpload") == []
+
+
+def test_an_end_that_does_not_come_is_aborted(
+    emulator: Emulator, client: Client, model: str, directory: Path, work_dir: Path, manual_clock: ManualClock
+) -> None:
+    """What can still be aborted has not ended: nothing is left of it."""
+    emulator.faults.add("CompleteMultipartUpload", Fault.reset())
+
+    with pytest.raises(ApiError, match=r"CompleteMultipartUpload: .*reset"):
+        publish_model_version(client, directory, model_id=model, work_dir=work_dir, clock=manual_clock)
+
+    assert manual_clock.waits == [5, 10, 20, 40, 80]
+    assert [call.status for call in emulator.ledger.calls()[-2:]] == [204, 204]
+    assert operations(emulator)[-2:] == ["AbortMultipartUpload", "DestroyModelVersion"]
+
+
+def test_a_version_that_may_have_its_archive_is_not_removed(
+    emulator: Emulator, client: Client, model: str, directory: Path, work_dir: Path, manual_clock: ManualClock
+) -> None:
+    """Nobody knows how the upload ended, and it cannot be aborted any more."""
+    emulator.faults.add("CompleteMultipartUpload", Fault.reset(acted=True))
+    emulator.faults.add("RetrieveModelVersion", Fault.answer(403))
+
+    with pytest.raises(ApiError, match="CompleteMultipartUpload"):
+        publish_model_version(client, directory, model_id=model, work_dir=work_dir, clock=manual_clock)
+
+    assert operations(emulator)[-1] == "AbortMultipartUpload"
 
 
 def test_what_cannot_be_cleaned_up_is_told(
