@@ -99,6 +99,22 @@ class Returning(ElementsWorker[Configuration]):
         return []
 
 
+class Reading(ElementsWorker[Configuration]):
+    def process_element(self, element: Element, context: WorkerContext[Configuration], cache: Session) -> None:
+        for child in element.children(type="line", worker_run=False):
+            assert_type(child, Element)
+            for text in child.transcriptions(recursive=True):
+                assert_type(text.text, str)
+                assert_type([entity.offset for entity in text.entities()], list[int])
+        assert_type([item.class_name for item in element.classifications(source="cache")], list[str])
+        assert_type(context.retrieve_element(element.id), Element)
+
+        element.children(worker_run=True)  # type: ignore[arg-type]  # made by hand is False
+        element.transcriptions(source="database")  # type: ignore[arg-type]
+        element.metadata(source="cache")  # type: ignore[call-arg]  # the cache has none
+        del cache
+
+
 class WrongResult(ElementsWorker[Configuration]):
     def process_element(self, element: Element, context: WorkerContext[Configuration], cache: Session) -> int: ...  # type: ignore[override, empty-body]
 

@@ -137,7 +137,10 @@ class Reader:
             yield item
         if is_found or (cache is not None and (is_wanted or knows(cache))):
             return
-        yield from self._ask(what, "the cache does not know it, and " if cache is not None else "", remote)
+        before = "the cache does not know it, and " if cache is not None else ""
+        if query.name is not None:
+            before = "only Arkindex knows names, and "
+        yield from self._ask(what, before, remote)
 
     def _ask(self, what: str, before: str, remote: Callable[[], Iterator[T]] | None) -> Iterator[T]:
         if remote is None:

@@ -330,6 +330,15 @@ class TestMistakes:
         ):
             next(run.element(PAGE).children())
 
+    def test_names_and_nobody_to_ask(self, engine: Engine) -> None:
+        """The cache knows the element, but no names."""
+        write(engine, row())
+        with (
+            run_with(engine=engine) as run,
+            pytest.raises(ArkworkerError, match="only Arkindex knows names, and"),
+        ):
+            next(run.element(LINE).children(name="a"))
+
     def test_a_desk_with_a_cache_alone(self, engine: Engine) -> None:
         """For elements that it knows, parents included, nothing is an answer."""
         write(engine, row(LINE, parent_id=UUID(PAGE)))
