@@ -76,7 +76,8 @@ def publish_model_version(  # noqa: PLR0913 - the names that users of Arkindex k
     source = _check_files(files)
     body = _check(tag=tag, description=description, configuration=configuration, parent=parent)
     count, size = _measure(source)
-    summary = f"a version of model {printable(model_id)} from {count} files of {size} bytes"
+    plural = "" if count == 1 else "s"
+    summary = f"a version of model {printable(model_id)} from {count} file{plural} of {size} bytes"
     if not count:
         raise ArkworkerError(f"{_shown(source)}: there is no file that could be published")
     if read_only:

@@ -613,6 +613,6 @@ def test_progress_is_told(
     publish_model_version(client, large, model_id=model, work_dir=work_dir)
 
     messages = [record.getMessage() for record in caplog.records if record.name == "arkworker"]
-    assert messages[0] == f"Publishing a version of model {model} from 1 files of 3150728 bytes"
+    assert messages[0] == f"Publishing a version of model {model} from 1 file of 3150728 bytes"
     assert messages[2:5] == [f"Uploading part {number} of 4 (1048576 bytes)" for number in (1, 2, 3)]
     assert messages[-1].endswith("is available")
