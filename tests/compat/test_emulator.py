@@ -9,8 +9,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import func, select
 
 from arkworker.testing.emulator import Emulator, Fault
+from arkworker.testing.emulator.tables import Classification, Element, MetaData, Transcription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,6 +85,9 @@ LEGACY = {
 }
 
 
+SIGNED = (Classification, MetaData)
+
+
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
     with Emulator() as emulator:
@@ -141,6 +146,14 @@ def test_an_unmodified_elements_worker_runs_from_end_to_end(
     refusals = [(call.operation, call.status) for call in emulator.ledger.calls() if (call.status or 0) >= 400]
     expected = [("CreateClassification", 400)] * 5 + [("StartWorkerActivity", 404)]
     assert sorted(item for item in refusals if item[0] != "RetrieveWorkerRunConfiguration") == expected
+    with emulator.database.transaction() as session:
+        transcriptions = session.scalars(select(Transcription)).all()
+        children = session.scalars(select(Element).where(Element.worker_run_id == run)).all()
+        signed = [session.scalar(select(func.count()).where(table.worker_run_id == run)) for table in SIGNED]
+    assert Counter(row.text for row in transcriptions) == {"Paris": 5, "Lyon": 5}
+    assert {row.worker_run_id for row in transcriptions} == {run}
+    assert Counter(row.type.slug for row in children) == {"stain": 5, "text_line": 5}
+    assert signed == [5, 5]
 
 
 def test_community_gives_the_secret_itself(peer: Callable[[str], Path], tmp_path: Path) -> None:
