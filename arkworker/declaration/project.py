@@ -93,24 +93,7 @@ def _files(
         _Part(_with_command(draft.content, command), command, class_name)
         for draft, command, class_name in zip(drafts, commands, module.workers, strict=True)
     ]
-    first = parts[0]
-    values = {
-        "name": package.replace("_", "-"),
-        "package": package,
-        "command": first.command,
-        "target": f"{package}.worker:{first.class_name}",
-        "first": first.content.slug,
-        "scripts": "\n".join(f'{part.command} = "{package}.worker:{part.class_name}.main"' for part in parts),
-        "hooks": "\n".join(
-            f"          python -m arkworker schema {package}.worker:{part.class_name} "
-            f"--check arkindex/{part.content.slug}.yml{' &&' if part is not parts[-1] else ''}"
-            for part in parts
-        ),
-        "class": first.class_name,
-        "imports": imported(f"{package}.worker", sorted(part.class_name for part in parts)),
-        "workers": _workers(parts),
-        "tests": "\n".join(map(_standard_tests, parts)),
-    }
+    values = _values(package, parts)
     files = {
         f"{package}/__init__.py": "",
         f"{package}/worker.py": module.text,
@@ -126,10 +109,40 @@ def _files(
     if own_tests:
         files["tests/test_worker.py"] = _filled(own_tests, values)
     for part in parts:
-        files[f"arkindex/{part.content.slug}.yml"] = to_yaml(part.content)
-        files[f"config/{part.content.slug}.yml"] = dump(_examples(part.content.configuration, "env:SECRET"))
-        files[f"desk/{part.content.slug}.yml"] = dump(_desk(part.content))
+        files |= _files_of(part.content)
     return files
+
+
+def _values(package: str, parts: Sequence[_Part]) -> dict[str, str]:
+    """What the templates name, by its name."""
+    first = parts[0]
+    hooks = (
+        f"          python -m arkworker schema {package}.worker:{part.class_name} "
+        f"--check arkindex/{part.content.slug}.yml"
+        for part in parts
+    )
+    return {
+        "name": package.replace("_", "-"),
+        "package": package,
+        "command": first.command,
+        "target": f"{package}.worker:{first.class_name}",
+        "first": first.content.slug,
+        "scripts": "\n".join(f'{part.command} = "{package}.worker:{part.class_name}.main"' for part in parts),
+        "hooks": " &&\n".join(hooks),
+        "class": first.class_name,
+        "imports": imported(f"{package}.worker", [part.class_name for part in parts]),
+        "workers": _workers(parts),
+        "tests": "\n".join(map(_standard_tests, parts)),
+    }
+
+
+def _files_of(worker: WorkerContent) -> dict[str, str]:
+    """The declaration of a worker, a configuration to start with, and an emulated Arkindex to try it on."""
+    return {
+        f"arkindex/{worker.slug}.yml": to_yaml(worker),
+        f"config/{worker.slug}.yml": dump(_examples(worker.configuration, "env:SECRET")),
+        f"desk/{worker.slug}.yml": dump(_desk(worker)),
+    }
 
 
 def _filled(template: str, values: dict[str, str]) -> str:

@@ -21,6 +21,7 @@ from arkworker.settings.sources.source import PLATFORM_FIELDS, Bench, Source
 from arkworker.settings.sources.worker_run import payload_sources
 from arkworker.settings.text_file import TextFile, TextFileError, read_text_file
 from arkworker.settings.values.reading import Reference
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -156,8 +157,6 @@ def _read(ledger: Ledger, inputs: Inputs, command_line: CommandLineSource, name:
 
 
 def _spot(path: str, error: TextFileError) -> str:
-    from arkworker.text import printable
-
     where = f":{error.line}:{error.column}" if error.line else ""
     return printable(path) + where
 

@@ -24,10 +24,10 @@ class HexId(UserDefinedType[uuid.UUID]):
     def get_col_spec(self, **_options: object) -> str:
         return "TEXT"
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002 - SQLAlchemy's signature
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002 - a fixed signature
         return _to_hex
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], uuid.UUID | None]:  # noqa: ARG002
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], uuid.UUID | None]:  # noqa: ARG002 - a fixed signature
         return _from_hex
 
 
@@ -39,10 +39,10 @@ class PointsText(UserDefinedType[Points]):
     def get_col_spec(self, **_options: object) -> str:
         return "text"
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002 - a fixed signature
         return write_points
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - a fixed signature
         return read_points
 
 

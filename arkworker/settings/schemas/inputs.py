@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 _TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
-_BOOLEAN = "true or false"
 
 
 def platform_schemas() -> dict[str, dict[str, Any]]:
