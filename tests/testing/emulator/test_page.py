@@ -15,6 +15,8 @@ import pytest
 import requests
 from PIL import Image
 
+from arkworker.testing.emulator import Fault
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -177,14 +179,17 @@ def test_requests_are_shown_with_what_befell_them(world: World, browser: Browser
     """The second tab lists the calls, the latest first."""
     world.client.send("GET", f"/element/{world.pages[0]}/")
     world.client.send("GET", "/nowhere/")
+    world.emulator.faults.add("RetrieveCorpus", Fault.answer(503, acted=True))
+    world.client.send("GET", f"/corpus/{world.corpus}/")
     browser.post("url", url=world.emulator.url)
     browser.run("document.getElementById('tab-calls').click()")
-    browser.wait("document.querySelectorAll('#calls tr').length === 2")
+    browser.wait("document.querySelectorAll('#calls tr').length === 3")
 
     rows = browser.run("[...document.querySelectorAll('#calls tr')].map((row) => row.cells[2].innerText)")
+    outcomes = browser.run("[...document.querySelectorAll('#calls td.bad')].map((cell) => cell.innerText)")
 
-    assert rows == ["unknown", "RetrieveElement"]
-    assert browser.text("#calls td.bad") == "404"
+    assert rows == ["RetrieveCorpus", "unknown", "RetrieveElement"]
+    assert outcomes == ["done, then answer 503", "404"]
 
 
 def test_an_emulator_that_stopped_is_said(world: World, browser: Browser) -> None:

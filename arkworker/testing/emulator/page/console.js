@@ -62,9 +62,11 @@ export async function showCalls() {
   document.querySelector("#calls tbody").replaceChildren(...calls.reverse().map(call));
 }
 
+const named = ({ effect, status }) => (status ? `${effect} ${status}` : effect);
+
 function call({ number, time, operation, method, path, status, answered, acted, seconds, faults }) {
   const lost = faults.some((fault) => fault.effect !== "delay" && fault.effect !== "slow");
-  const outcome = lost ? `${acted ? "done, answer" : "fault:"} ${faults.map((f) => f.effect).join(", ")}` : String(status ?? "…");
+  const outcome = lost ? `${acted ? "done, then" : "instead:"} ${faults.map(named).join(", ")}` : String(status ?? "…");
   const bad = lost || status >= 400;
   return node(
     "tr",
