@@ -79,6 +79,7 @@ class Reports:
         self._threads: list[threading.Thread] = []
         self._outbox = outbox
         self._published: deque[Ending] = deque()  # until `settle`
+        self._uncached: dict[str, Exception] = {}  # by element, until its ending is settled
         self._main = threading.get_ident()
 
     def go_behind(self) -> None:
@@ -117,19 +118,16 @@ class Reports:
         """
         if self._outbox is None:
             return None
-        # First these: the rows of all of them are in the outbox by then.
+        # First these: the rows of all of them are in the outbox by then. Rows of others may be, too.
         published = list(drained(self._published))
         is_main = threading.get_ident() == self._main
-        failures = self._outbox.flush() if is_main else self._outbox.abandon()
+        self._uncached |= self._outbox.flush() if is_main else self._outbox.abandon()
         for ending in published:
-            if (failure := failures.pop(ending.id, None)) is not None:
+            if (failure := self._uncached.pop(ending.id, None)) is not None:
                 ending.state = State.ERROR
                 self._on_failure(ending.id, failure)
             self.submit(ending)
-        result = failures.pop(current, None) if current is not None else None
-        for element_id, failure in failures.items():
-            logger.error("element %s: %s", printable(element_id, 60), failure)
-        return result
+        return self._uncached.pop(current, None) if current is not None else None
 
     def close(self, *, rounds: int = ROUNDS, within: float | None = None) -> None:
         """Try all that is left, and count what cannot be reported as uncertain.
@@ -145,6 +143,8 @@ class Reports:
             thread.join(None if end is None else max(0.0, end - time.monotonic()))
         self._is_behind = False
         self.settle()
+        for element_id, failure in self._uncached.items():  # published by user code, or a part of what failed
+            logger.error("element %s: %s", printable(element_id, 60), failure)
         for _ in range(rounds):
             self._retry_all()
         for ending in tuple(self._open.values()):

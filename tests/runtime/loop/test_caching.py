@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -27,7 +28,7 @@ from arkworker.runtime.publishing import SummarizingPublisher
 from arkworker.testing.emulator import Emulator, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 WORKERS = """
@@ -193,21 +194,19 @@ class Accepting:
     def __init__(self, outbox: Outbox) -> None:
         self._publisher = SummarizingPublisher(outbox)
         self.states: dict[str, str] = {}
+        self.on_accepted: Callable[[], Any] = lambda: None
 
     def publish(self, element: Element, results: Any) -> None:
         self._publisher.publish(element, results)
+        self.on_accepted()
 
     def end(self, element_id: str, state: State, *, uncertain: int = 0) -> None:
         assert uncertain == 0
         self.states[element_id] = str(state)
 
 
-def test_what_user_code_keeps_from_the_cache_ends_in_error() -> None:
-    """It does not come back, and perhaps holds a lock: another thread ends the run, and nothing waits."""
-    outbox = Outbox(lambda: pytest.fail("no session is made"))
-    arkindex = Accepting(outbox)
-    failures: dict[str, str] = {}
-    reports = Reports(
+def make_reports(arkindex: Accepting, failures: dict[str, str], outbox: Outbox) -> Reports:
+    return Reports(
         arkindex,  # type: ignore[arg-type]  # all that is asked of it
         arkindex,
         tally=Tally(),
@@ -217,8 +216,18 @@ def test_what_user_code_keeps_from_the_cache_ends_in_error() -> None:
         behind=2,
         outbox=outbox,
     )
-    page = Element.model_validate({"id": "page", "type": "page"})
-    reports.submit(Ending("page", State.PROCESSED, page, (Transcription(text="x", confidence=1),)))
+
+
+PAGE = Element.model_validate({"id": "page", "type": "page"})
+TEXT = Transcription(text="x", confidence=1)
+
+
+def test_what_user_code_keeps_from_the_cache_ends_in_error() -> None:
+    """It does not come back, and perhaps holds a lock: another thread ends the run, and nothing waits."""
+    outbox = Outbox(lambda: pytest.fail("no session is made"))
+    arkindex, failures = Accepting(outbox), dict[str, str]()
+    reports = make_reports(arkindex, failures, outbox)
+    reports.submit(Ending("page", State.PROCESSED, PAGE, (TEXT,)))
     other = threading.Thread(target=reports.close)
 
     other.start()
@@ -226,6 +235,20 @@ def test_what_user_code_keeps_from_the_cache_ends_in_error() -> None:
 
     assert arkindex.states == {"page": "error"}
     assert failures["page"].endswith("could not be written to the cache: the run was ended before")
+
+
+def test_rows_that_come_before_their_ending_fail_it_too() -> None:
+    """The thread of user code writes what waits at any moment, perhaps before the publication has returned."""
+    outbox = Outbox(lambda: contextlib.nullcontext("no session"))
+    arkindex, failures = Accepting(outbox), dict[str, str]()
+    reports = make_reports(arkindex, failures, outbox)
+    arkindex.on_accepted = reports.settle
+    reports.submit(Ending("page", State.PROCESSED, PAGE, (TEXT,)))
+
+    reports.close()
+
+    assert arkindex.states == {"page": "error"}
+    assert "could not be written to the cache" in failures["page"]
 
 
 @pytest.mark.parametrize("fails", ["", "1"])
