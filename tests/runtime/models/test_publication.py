@@ -340,6 +340,31 @@ def test_a_version_with_another_archive_stands_in_the_way(
         publish_model_version(client, directory, model_id=model, work_dir=work_dir)
 
 
+def test_a_version_that_cannot_be_looked_at_stands_in_the_way(
+    emulator: Emulator, client: Client, model: str, directory: Path, work_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first refusal is the error; the second one is told."""
+    emulator.faults.add("CreateModelVersion", refusal(409, detail="Conflict.", existing_id="x"))
+    emulator.faults.add("RetrieveModelVersion", Fault.answer(403))
+
+    with pytest.raises(ApiResponseError, match=r"CreateModelVersion \(status 409\): Conflict\."):
+        publish_model_version(client, directory, model_id=model, work_dir=work_dir)
+
+    assert "The model version that exists already cannot be retrieved" in caplog.text
+
+
+def test_who_may_not_publish_is_told_at_once(
+    emulator: Emulator, client: Client, model: str, directory: Path, work_dir: Path
+) -> None:
+    """A tag changes nothing about that."""
+    emulator.faults.add("CreateModelVersion", Fault.answer(403))
+
+    with pytest.raises(ApiResponseError, match="status 403"):
+        publish_model_version(client, directory, model_id=model, work_dir=work_dir, tag="t")
+
+    assert operations(emulator)[1:] == ["CreateModelVersion"]
+
+
 @pytest.mark.parametrize("status", [404, 405, 501])
 def test_where_there_are_no_uploads_in_parts_one_piece_is_sent(
     status: int, emulator: Emulator, client: Client, model: str, directory: Path, work_dir: Path
