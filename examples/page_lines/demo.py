@@ -65,7 +65,7 @@ def demonstrate(output: Path, *, keep: bool, draw: bool) -> int:
             say(f"What a browser shows, without a screen: {picture}")
         else:
             draw_pages(client, pages).save(picture)
-            say(f"The pages with what was found, drawn by Pillow, with no Chromium at hand: {picture}")
+            say(f"The pages with what was found, drawn by Pillow in place of a browser: {picture}")
         if keep:
             with contextlib.suppress(KeyboardInterrupt):
                 say(f"The page is on {arkindex.url}/#{pages[0]} until you press Ctrl-C.")
