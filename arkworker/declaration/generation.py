@@ -150,10 +150,7 @@ class _Generator:
         return "\n\n\n".join(["\n\n".join(top), *self._code.blocks]) + "\n"
 
     def _import(self, home: str) -> str:
-        # As isort has it: constants first.
-        names = sorted(
-            (name for name in self._code.imports if HOMES[name] == home), key=lambda name: (not name.isupper(), name)
-        )
+        names = {name for name in self._code.imports if HOMES[name] == home}
         return imported(home, names) if names else ""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
 WIDTH = 88
 _INDENT = "    "
@@ -64,12 +64,13 @@ def literal(value: Any) -> Part:
     return repr(value).replace("e+", "e")
 
 
-def imported(home: str, names: Sequence[str]) -> str:
-    """The statement that imports some names, in their order."""
-    line = f"from {home} import {', '.join(names)}"
+def imported(home: str, names: Iterable[str]) -> str:
+    """The statement that imports some names, in the order of isort: constants first, then whatever their case."""
+    ordered = sorted(names, key=lambda name: (not (name.isupper() and len(name) > 1), name.lower(), name))
+    line = f"from {home} import {', '.join(ordered)}"
     if len(line) <= WIDTH:
         return line
-    return "\n".join([f"from {home} import (", *(f"{_INDENT}{name}," for name in names), ")"])
+    return "\n".join([f"from {home} import (", *(f"{_INDENT}{name}," for name in ordered), ")"])
 
 
 def string(text: str) -> str:

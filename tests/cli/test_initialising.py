@@ -68,12 +68,13 @@ def test_a_new_project_passes_its_own_tests(create: Callable[[str], Path], decla
     assert " passed in " in output
 
 
-@pytest.mark.parametrize("declaration", ["", FORMER], ids=["new", "from two former ones"])
+@pytest.mark.parametrize("declaration", ["", HARD, FORMER], ids=["new", "from a declaration", "from two former ones"])
 def test_a_new_project_is_formatted_and_linted(create: Callable[[str], Path], declaration: str) -> None:
     """By the rules that its own pipeline runs."""
     project = create(declaration)
     assert run_in(project, "ruff", "format", "--isolated", "--no-cache", "--check", ".")[0] == 0
-    assert run_in(project, "ruff", "check", "--isolated", "--no-cache", ".") == (0, "All checks passed!\n")
+    rules = ["--extend-select", "I"]
+    assert run_in(project, "ruff", "check", "--isolated", "--no-cache", *rules, ".") == (0, "All checks passed!\n")
 
 
 def test_a_new_project_works_as_in_production(create: Callable[[str], Path]) -> None:
