@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import sys
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
     verbose = flags.verbose or os.environ.get("ARKINDEX_DEBUG", "").strip().lower() not in OFF
     is_json = flags.log_format == "json"
     logs.configure(verbose=verbose, style="json" if is_json else "text", is_colourful=terminal.is_colourful(sys.stderr))
+    # A core file would hold the token.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
     def settle(worker_run_id: str) -> Resolution:
         return _resolve(flags, {RUN: worker_run_id} if worker_run_id else {})
@@ -71,7 +74,7 @@ def _parser() -> PlainParser:
     parser = PlainParser(
         "publish",
         "Publish what a run with --results FILE recorded, from any machine. What was published is noted in a journal: "
-        "a publication that was ended, however, is gone on with by the same command, and nothing is sent twice. "
+        "the same command continues a publication that ended early, whatever the reason, and nothing is sent twice. "
         "ARKINDEX_API_URL and ARKINDEX_API_TOKEN say where, and who.",
     )
     parser.add_argument("file", metavar="FILE", help="The results file.")

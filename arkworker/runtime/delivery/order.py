@@ -17,6 +17,7 @@ from arkworker.runtime.delivery.lookup import Lookup
 from arkworker.runtime.delivery.publication import Publication
 from arkworker.runtime.loop import outcome
 from arkworker.runtime.loop.activities import Activities
+from arkworker.runtime.loop.clients import LoopClient, OutageBudget
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.progress import Progress
 from arkworker.runtime.loop.running import WITHOUT_ACTIVITIES
@@ -29,7 +30,6 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.runtime.client import Client
     from arkworker.runtime.recording.reading import Recording
     from arkworker.runtime.stopping import Stopping
     from arkworker.settings.platform import Settings
@@ -119,7 +119,8 @@ class _Publishing:
         self._failures = Failures()
         self._clock = SystemClock()
         self._start = self._clock.now()
-        self._client = self._make_client()
+        self._client = LoopClient(connection_of(self._settings.api), self._clock, OutageBudget(), careful=True)
+        self._is_sending = False
 
     def perform(self) -> Summary:
         owner = Owner(self._recording.header.id, self._settings.worker_run_id or "", _origin_of(self._settings.api.url))
@@ -144,6 +145,7 @@ class _Publishing:
             if has_activities and not self._settings.no_worker_activity:
                 activities = Activities(self._client, self._settings.worker_run_id or "", process.id)
             publication = self._make(journal, activities, self._recording.header.corpus_id or process.corpus)
+        self._is_sending = True
         publication.perform()
         return publication
 
@@ -164,15 +166,10 @@ class _Publishing:
         bar = Progress(self._tally, len(self._recording.places), self._clock)
         return Publication(self._recording, sender, activities, tally=self._tally, failures=self._failures, bar=bar)
 
-    def _make_client(self) -> Client:
-        from arkworker.runtime.client import Client
-
-        return Client(connection_of(self._settings.api), clock=self._clock, careful=True)
-
     def _stop(self) -> None:
         """The first signal, in another thread: nothing waits, and what is under way has a little time."""
         self._clock.wake()
-        timer = threading.Timer(GRACE, self._client.end)
+        timer = threading.Timer(GRACE if self._is_sending else 0.0, self._client.end)
         timer.daemon = True
         timer.start()
 

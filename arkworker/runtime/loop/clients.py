@@ -34,8 +34,16 @@ class OutageBudget(RetryBudget):
 class LoopClient(Client):
     """A client whose successes refill the budget of repeats."""
 
-    def __init__(self, connection: Connection, clock: Any, budget: OutageBudget, *, read_only: bool) -> None:
-        super().__init__(connection, read_only=read_only, clock=clock, budget=budget)
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Any,
+        budget: OutageBudget,
+        *,
+        read_only: bool = False,
+        careful: bool = False,
+    ) -> None:
+        super().__init__(connection, read_only=read_only, clock=clock, budget=budget, careful=careful)
         self._outage_budget = budget
 
     def request_with_outcome(self, *args: Any, **kwargs: Any) -> Outcome:
