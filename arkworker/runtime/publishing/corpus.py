@@ -51,6 +51,14 @@ class Corpus:
             ResultError: Something is missing, and may not or cannot be created; the message says where it is used.
             ApiError: Arkindex does not answer.
         """
+        wanted: dict[Kind, Mapping[str, str]] = {
+            "element type": plan.element_types,
+            "class": plan.classes,
+            "entity type": plan.entity_types,
+        }
+        for kind, names in wanted.items():  # all of them, before anything is created
+            if names:
+                self._directories[kind].check(client, self.id, names)
         self._find(client, "element type", plan.element_types)
         classes = self._find(client, "class", plan.classes)
         entity_types = self._find(client, "entity type", plan.entity_types)
@@ -100,15 +108,19 @@ class _Directory:
         with self._lock:
             return tuple(self._known(client, corpus_id))
 
-    def find(self, client: Client, corpus_id: str, wanted: Mapping[str, str]) -> dict[str, str]:
-        """The ids of names, each of them given with the place that it is wanted at."""
+    def check(self, client: Client, corpus_id: str, wanted: Mapping[str, str]) -> None:
+        """Refuse names that are missing and may not be created, each of them given with the place it is wanted at."""
         with self._lock:
             ids = self._known(client, corpus_id)
-            # All are looked for before the first is created.
-            for name, place in wanted.items():
-                if name not in ids and not self.may_create(name):
-                    hint = did_you_mean(name, ids) or "create it, or name it in `creates` of the worker"
-                    raise ResultError(f"{place}: the corpus has no {self._label} {printable(name, 60)!r}; {hint}")
+        for name, place in wanted.items():
+            if name not in ids and not self.may_create(name):
+                hint = did_you_mean(name, ids) or "create it, or name it in `creates` of the worker"
+                raise ResultError(f"{place}: the corpus has no {self._label} {printable(name, 60)!r}; {hint}")
+
+    def find(self, client: Client, corpus_id: str, wanted: Mapping[str, str]) -> dict[str, str]:
+        """The ids of names; what is missing is created."""
+        with self._lock:
+            ids = self._known(client, corpus_id)
             return {name: self._get(client, corpus_id, ids, name, place) for name, place in wanted.items()}
 
     def _known(self, client: Client, corpus_id: str) -> dict[str, str]:

@@ -85,6 +85,27 @@ def test_a_closed_corpus_is_told_with_the_place(site: Site, status: int) -> None
         Corpus(site.corpus).resolve(site.client, CLASSES)
 
 
+def test_nothing_is_created_beside_what_may_not_be(site: Site) -> None:
+    """A class that is refused leaves no element type behind."""
+    corpus = Corpus(site.corpus, Creates(element_types=("stain",), classes=()))
+    both = Plan((), element_types={"stain": "results.0.type"}, classes={"cat": "results.1.class_name"})
+
+    with pytest.raises(ResultError, match="no class 'cat'; create it, or name it in `creates`"):
+        corpus.resolve(site.client, both)
+
+    assert site.calls() == {}
+
+
+def test_a_creation_whose_answer_was_lost_is_looked_for(site: Site) -> None:
+    """It is not created again."""
+    site.emulator.faults.add("CreateMLClass", Fault.reset(acted=True), times=1)
+
+    found = Corpus(site.corpus).resolve(site.client, CLASSES)
+
+    assert list(found) == [Ref("class", "cat")]
+    assert site.calls() == {"CreateMLClass": 1}
+
+
 def test_a_failing_server_is_no_closed_corpus(site: Site) -> None:
     """Its error stays what it is."""
     site.emulator.faults.add("CreateMLClass", Fault.answer(500))
