@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,18 @@ def test_loses_nothing_at_the_end_of_a_frame_without_checksum(size: int, make: A
         path = make.compressed(compressor.compress(content))
         with path.open("rb") as file:
             assert b"".join(bytes(piece) for piece in decompress(file, 2**27)) == content
+
+
+@pytest.mark.parametrize("is_compressible", [True, False], ids=["in a thread", "in place"])
+def test_joins_what_lies_in_several_pieces(is_compressible: bool, make: Any, place: Path) -> None:  # noqa: FBT001
+    """A name and a content that begin in one piece and end in a later one are whole: none is overwritten too soon."""
+    content = bytes(PIECE) if is_compressible else random.Random(1).randbytes(PIECE)
+    name = b"/".join([b"n" * 200] * 5)
+    before = make.Entry(b"before", content[: PIECE - 3 * 512])
+    members = [before, make.Entry(b"long", name + b"\0", b"L"), make.Entry(b"f", content * 3), make.Entry(b"g", b"end")]
+    extract(make(*members), place / "destination")
+    assert (place / "destination" / name.decode()).read_bytes() == content * 3
+    assert (place / "destination" / "g").read_bytes() == b"end"
 
 
 def test_takes_a_window_of_128_mebibytes_and_no_more(make: Any, place: Path) -> None:
