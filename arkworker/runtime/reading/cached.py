@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
+from pydantic import ValidationError
 from sqlalchemy.exc import DatabaseError
 
 from arkworker.element import Element, Image
+from arkworker.element.mistakes import first_problem
 from arkworker.element.shapes import from_cache_image
-from arkworker.element.stored import StoredClassification, StoredEntity, StoredTranscription
+from arkworker.element.stored import Stored, StoredClassification, StoredEntity, StoredTranscription
+from arkworker.errors import CacheError
 from arkworker.runtime.cache.refusal import refusal
 from arkworker.runtime.reading import listings
 from arkworker.runtime.reading.listings import PAGE_SIZE, PICTURE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Row, Select
 
     from arkworker.element import Query
     from arkworker.runtime.reading.listings import Listing, Maker, Way
     from arkworker.runtime.reading.sessions import Sessions
+
+S = TypeVar("S", bound=Stored)
 
 _IMAGE_COLUMNS = tuple(column.name for column in listings.IMAGES.c)
 _PICTURE_COLUMNS = tuple(f"{PICTURE}{name}" for name in _IMAGE_COLUMNS)
@@ -73,17 +78,17 @@ class CacheReader:
     def transcriptions(self, element: Element, query: Query) -> Iterator[StoredTranscription]:
         listing = listings.texts(_maker(query), recursive=query.recursive, typed=query.type is not None)
         for row in self._list(listing, element.id, query):
-            yield StoredTranscription.model_validate(_values(row))
+            yield _stored(StoredTranscription, row)
 
     def classifications(self, element: Element, query: Query) -> Iterator[StoredClassification]:
         for row in self._list(listings.classes(_maker(query)), element.id, query):
-            yield StoredClassification.model_validate(_values(row))
+            yield _stored(StoredClassification, row)
 
     def entities(self, transcription: StoredTranscription, query: Query) -> Iterator[StoredEntity]:
         if _is_id(transcription.id):
             statement = listings.entities(_maker(query))
             for row in self._rows(statement, transcription.id, worker_run=query.worker_run or None):
-                yield StoredEntity.model_validate(_values(row))
+                yield _stored(StoredEntity, row)
 
     def _relatives(self, way: Way, element: Element, query: Query) -> Iterator[Element]:
         typed = query.type is not None
@@ -112,9 +117,10 @@ class CacheReader:
                 session.flush()  # what user code has added is seen
             try:
                 return session.execute(statement, {"id": identifier, **values}).all()
-            except DatabaseError as error:
+            except (DatabaseError, ValueError) as error:  # the latter of values that somebody wrote past the models
                 engine: Any = session.get_bind()
-                raise refusal(engine.url.database or "cache in memory", f"cannot be read: {error.orig}") from error
+                reason = error.orig if isinstance(error, DatabaseError) else error
+                raise refusal(engine.url.database or "cache in memory", f"cannot be read: {reason}") from error
 
 
 def _maker(query: Query) -> Maker:
@@ -140,9 +146,18 @@ def _element(row: Row[Any]) -> Element:
 @functools.lru_cache(maxsize=128)
 def _image(*columns: Any) -> Image:
     # The children of a page are on one image.
-    return Image.model_validate(from_cache_image(dict(zip(_IMAGE_COLUMNS, columns, strict=True))))
+    values = from_cache_image(dict(zip(_IMAGE_COLUMNS, columns, strict=True)))
+    try:
+        return Image.model_validate(values)
+    except ValidationError as error:
+        raise CacheError("cache", first_problem("image", values, error)) from None
 
 
-def _values(row: Row[Any]) -> Mapping[str, Any]:
-    values = row._mapping  # noqa: SLF001 - as above
-    return {name: str(value) if isinstance(value, UUID) else value for name, value in values.items()}
+def _stored(kind: type[S], row: Row[Any]) -> S:
+    columns = row._mapping  # noqa: SLF001 - as above
+    values = {name: str(value) if isinstance(value, UUID) else value for name, value in columns.items()}
+    values.pop("number", None)
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise CacheError("cache", first_problem(kind.kind, values, error)) from None

@@ -14,6 +14,7 @@ from arkworker.errors import ApiContentError, ApiResponseError, ArkworkerError, 
 from arkworker.runtime.cache import (
     CachedClassification,
     CachedElement,
+    CachedImage,
     CachedTranscription,
     open_cache,
     session_scope,
@@ -378,6 +379,26 @@ class TestMistakes:
             )
         with run_with(engine=engine) as run, pytest.raises(CacheError, match=f"element {LINE}: rotation_angle"):
             next(run.element(PAGE).children())
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ("UPDATE elements SET id = 'x' WHERE parent_id IS NOT NULL", "cannot be read: badly formed"),
+            ("UPDATE elements SET polygon = '{' WHERE parent_id IS NOT NULL", "cannot be read: Expecting property"),
+            ("UPDATE images SET width = 'wide'", "image .*: width: Input should be a valid integer"),
+            ("UPDATE transcriptions SET confidence = 'high'", "transcription .*: confidence: Input should be"),
+        ],
+    )
+    def test_values_that_were_written_past_the_models(self, engine: Engine, change: str, message: str) -> None:
+        """One line for each, with no traceback of a library."""
+        page = row(PAGE, transcriptions=[text(PAGE)])
+        image = CachedImage(id=uuid4(), width=1, height=1, url=f"https://iiif.test/{uuid4()}")
+        write(engine, page, row(parent_id=UUID(PAGE), image=image))
+        with engine.begin() as connection:
+            connection.exec_driver_sql(change)
+        with run_with(engine=engine) as run, pytest.raises(CacheError, match=message) as caught:
+            [*run.element(PAGE).children(), *run.element(PAGE).transcriptions()]
+        assert "\n" not in str(caught.value)
 
     def test_a_damaged_file(self, engine: Engine) -> None:
         """It is an error of the cache, with its path."""
