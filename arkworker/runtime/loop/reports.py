@@ -46,7 +46,7 @@ class Reports:
         on_failure: Told of an element whose results could not be published.
         on_outage: Told when one report after the other fails: more elements would only stay started.
         journal: Where it is noted what is still to be reported.
-        behind: How many endings may be on their way; more make the main thread wait.
+        behind: How many endings may be worked on side by side; when one more waits, so does the main thread.
         outbox: Where published results wait for the cache; None without one.
     """
 
@@ -84,7 +84,7 @@ class Reports:
 
     def go_behind(self) -> None:
         """Report in threads from now on; from any thread, once."""
-        for _ in range(self._behind):
+        for _ in range(self._behind + 1):  # one more than are worked on side by side, so that these never wait
             self._permits.put(True)
         self._is_behind = self._behind > 0
 

@@ -1,0 +1,160 @@
+"""Endings, each counted once, whatever happens while they are reported."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from arkworker.element import Element
+from arkworker.errors import ApiResponseError, ApiUnavailableError
+from arkworker.runtime.loop.jobs import Ending, State
+from arkworker.runtime.loop.journal import Journal
+from arkworker.runtime.loop.reports import Reports
+from arkworker.runtime.loop.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Stub:
+    """Takes states and results; fails or waits as told."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+        self.ended: list[tuple[str, str]] = []
+        self.failures: list[str] = []
+        self.outages: list[Exception] = []
+        self.on_end: Callable[[str], object] = lambda _: None
+        self.on_publish: Callable[[], object] = lambda: None
+
+    def end(self, element_id: str, state: State, *, uncertain: int = 0) -> None:  # noqa: ARG002 - as Activities
+        self.on_end(element_id)
+        self.ended.append((element_id, str(state)))
+
+    def publish(self, _element: Element, _results: Any) -> None:
+        self.on_publish()
+
+    def reports(self, behind: int = 2) -> Reports:
+        made = Reports(
+            self,  # type: ignore[arg-type] # as far as it is used
+            self,
+            tally=self.tally,
+            on_failure=lambda element_id, _error: self.failures.append(element_id),
+            on_outage=self.outages.append,
+            journal=Journal(None, ""),
+            behind=behind,
+        )
+        made.go_behind()
+        return made
+
+
+def ending(number: int = 1) -> Ending:
+    return Ending(f"{number}", State.PROCESSED, Element(id=f"{number}"), ("a result",))
+
+
+def fail(*_: Any) -> NoReturn:
+    raise ApiUnavailableError("UpdateWorkerActivity", "no answer")
+
+
+def test_publication_that_comes_too_late() -> None:
+    """What is not through in time is uncertain, and stays so when it comes through after all."""
+    stub, gate = Stub(), threading.Event()
+    stub.on_publish = lambda: gate.wait(10)
+    reports = stub.reports()
+    reports.submit(ending())
+
+    reports.close(within=0.05)
+    gate.set()
+    reports.close()
+
+    assert stub.ended == [("1", "processed")]
+    assert (stub.tally["uncertain"], stub.tally.elements) == (1, 1)
+
+
+def test_closed_from_two_threads() -> None:
+    """Whoever leaves user code behind and the main thread may end the reports at the same time."""
+    stub = Stub()
+    stub.on_end = fail
+    reports = stub.reports()
+    for number in range(3):
+        reports.submit(ending(number))
+
+    threads = [threading.Thread(target=reports.close) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert (stub.tally["uncertain"], stub.tally.elements) == (3, 3)
+
+
+@pytest.mark.parametrize("behind", [0, 1, 4])
+def test_refused_state(behind: int) -> None:
+    """A state that Arkindex refuses is uncertain at once, and not tried again."""
+    stub = Stub()
+    asked: list[str] = []
+
+    def note_and_refuse(element_id: str) -> NoReturn:
+        asked.append(element_id)
+        raise ApiResponseError("UpdateWorkerActivity", "no", status=403)
+
+    stub.on_end = note_and_refuse
+    reports = stub.reports(behind)
+    for number in range(5):
+        reports.submit(ending(number))
+
+    reports.close()
+
+    assert sorted(asked) == ["0", "1", "2", "3", "4"]
+    assert stub.tally["uncertain"] == 5
+
+
+def test_defect_of_a_publisher() -> None:
+    """Whatever a publisher raises fails its element alone."""
+    stub = Stub()
+    stub.on_publish = lambda: int("no number")
+    reports = stub.reports()
+    for number in range(3):
+        reports.submit(ending(number))
+        stub.on_publish = lambda: None
+
+    reports.close()
+
+    assert len(stub.ended) == 3
+    assert stub.tally["failed"] == len(stub.failures) <= 3
+    assert stub.tally.elements == 3
+
+
+def test_outage_is_told_once() -> None:
+    """Four elements in a row that cannot be reported are an outage."""
+    stub = Stub()
+    stub.on_end = fail
+    reports = stub.reports(behind=0)
+    for number in range(3):
+        reports.submit(ending(number))
+    before = len(stub.outages)
+    for number in range(3, 8):
+        reports.submit(ending(number))
+
+    reports.close()
+
+    assert (before, len(stub.outages)) == (0, 1)
+    assert stub.tally["uncertain"] == 8
+
+
+def test_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system gives no thread, the main one reports."""
+    stub = Stub()
+    reports = stub.reports()
+
+    def refuse_to_start(_thread: threading.Thread) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_to_start)
+    for number in range(5):
+        reports.submit(ending(number))
+    reports.close()
+
+    assert stub.tally["processed"] == 5
