@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from arkworker.testing.emulator import Fault
-from arkworker.testing.emulator.project import FaultItem, read_project
+from arkworker.testing.emulator.project import FaultItem, Project, read_project
 
 PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 
@@ -34,6 +34,15 @@ def test_the_project_with_faults_is_one(tmp_path: Path) -> None:
     path.write_text(project)
 
     assert [fault.effect for fault in read_project(path).faults] == ["delay", "reset", "answer"]
+
+
+def test_the_project_in_a_file_has_every_key(tmp_path: Path) -> None:
+    """The file that the documentation shows is one, and leaves out nothing but the faults, which have their own."""
+    (text,) = re.findall(r"```yaml\n(# letters.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    path = tmp_path / "letters.yml"
+    path.write_text(text)
+
+    assert read_project(path).model_fields_set == Project.model_fields.keys() - {"faults"}
 
 
 def test_every_effect_is_documented() -> None:
