@@ -5,7 +5,7 @@ Each is true as far as JSON Schema goes: what a worker accepts validates, what i
 - names: which options there are is said by each worker's own schema (`arkworker schema TARGET`);
 - keys and options given twice, and all limits on size and depth;
 - text of files and variables: an unquoted `1.10` is text for an option that takes text, a number to a JSON parser;
-- the port of a URL, and whether a file, a directory or an id exists.
+- the port of a URL, the largest number of a variable, and whether a file, a directory or an id exists.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def _variable(field: FieldInfo) -> dict[str, Any]:
     options = [option for option in typed.get("anyOf", [typed]) if option.get("type") != "null"]
     kind = options[0].get("type")
     if kind == "integer":
-        schema["pattern"] = r"^(\s*\+?[0-9]+(_[0-9]+)*(\.0+)?\s*)?$"
+        positive = r"(?=[\s+0_]*[1-9])" if options[0].get("minimum") == 1 else ""
+        schema["pattern"] = rf"^({positive}\s*\+?[0-9]+(_[0-9]+)*(\.0+)?\s*)?$"
     elif kind == "string":
         schema |= _allow_empty({key: value for key, value in options[0].items() if key not in ("title", "type")})
     elif kind == "boolean":
