@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
-    from arkworker.element import Element
+    from arkworker.element import Element, Source
     from arkworker.runtime.client import Client
     from arkworker.runtime.publishing import Corpora, Publisher
     from arkworker.runtime.reading.access import ElementAccess
@@ -142,16 +142,21 @@ class WorkerContext(ContextServices, Generic[C]):
 
         return FrozenList(retrieve_parents(self.api, self.task_id) if self.task_id else ())
 
-    def retrieve_element(self, element_id: str | UUID) -> Element:
+    def retrieve_element(self, element_id: str | UUID, *, source: Source | None = None) -> Element:
         """An element by its id: from the cache where that is a file and has it, else from Arkindex.
 
         Its image can be opened, and what belongs to it read, as with the element of `process_element`.
 
+        Args:
+            element_id: Its id.
+            source: Where to look, and nowhere else: "cache" or "api".
+
         Raises:
             ApiError, CacheError: It cannot be had.
             ArkworkerError: It is not in the cache, and nobody said where Arkindex is.
+            ValueError: There is no such source.
         """
-        return self.element_access.retrieve(str(element_id))
+        return self.element_access.retrieve(str(element_id), source)
 
     def bind_element(self, element: Element) -> Element:
         """The same element as one of this run: one that was made by hand, or that came from another process."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from arkworker.element import Query
 from arkworker.errors import ArkworkerError
 from arkworker.runtime.reading.openers import LateOpener
 from arkworker.runtime.reading.reader import Reader
@@ -13,7 +14,7 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from arkworker.element import Element
+    from arkworker.element import Element, Source
     from arkworker.runtime.client import Client
     from arkworker.runtime.reading.cached import CacheReader
     from arkworker.runtime.reading.sessions import Sessions
@@ -50,34 +51,40 @@ class ElementAccess:
         """The same element, as one of this run."""
         return element.bind(self._opener, self._reader)
 
-    def find_cached(self, element_id: str) -> Element | None:
+    def find_cached(self, element_id: str, *, is_wanted: bool = False) -> Element | None:
         """The element of that id from the cache; None when that does not have it.
+
+        Args:
+            element_id: Its id.
+            is_wanted: Whether a cache that began empty is looked at, too.
 
         Raises:
             CacheError: Its row describes no element.
         """
-        cache = self._find_cache()
+        cache = self._find_cache(is_wanted=is_wanted)
         found = cache.element(element_id) if cache is not None else None
         return self.bind(found) if found is not None else None
 
-    def retrieve(self, element_id: str) -> Element:
+    def retrieve(self, element_id: str, source: Source | None = None) -> Element:
         """The element of that id, from the cache where that has it, else from Arkindex.
 
         Raises:
             ApiError, CacheError: It cannot be had.
-            ArkworkerError: It is not in the cache, and nobody said where Arkindex is.
+            ArkworkerError: It is not in the cache, and nobody said where Arkindex is, or nothing else is to be asked.
+            ValueError: There is no such source.
         """
-        found = self.find_cached(element_id)
-        if found is not None:
+        wanted = Query(source=source).source
+        if wanted != "api" and (found := self.find_cached(element_id, is_wanted=wanted == "cache")) is not None:
             return found
+        named = f"element {printable(element_id, 60)}"
+        if wanted == "cache":
+            raise ArkworkerError(f"{named}: it is not in the cache")
         if not self._is_reachable:
             before = "it is not in the cache, and " if self._sessions() is not None else ""
-            raise ArkworkerError(
-                f"element {printable(element_id, 60)}: {before}nobody said where Arkindex is; set ARKINDEX_API_URL"
-            )
+            raise ArkworkerError(f"{named}: {before}nobody said where Arkindex is; set ARKINDEX_API_URL")
         return self.bind(self._remote.element(element_id))
 
-    def _find_cache(self, *, is_wanted: bool = False) -> CacheReader | None:
+    def _find_cache(self, *, is_wanted: bool) -> CacheReader | None:
         """The cache, where it is what to look at first; one that began empty is only where it is wanted, or alone."""
         sessions = self._sessions()
         if sessions is None or (sessions.began_empty and self._is_reachable and not is_wanted):

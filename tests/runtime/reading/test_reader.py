@@ -446,6 +446,19 @@ class TestRetrieving:
         with run_with(emulator, engine) as run:
             assert (run.access.retrieve(page).name, list(run.access.retrieve(page).children())) == ("folio 1", [])
 
+    def test_from_a_source_that_is_named(self, emulator: Emulator, engine: Engine) -> None:
+        """From nowhere else: so other threads retrieve, too."""
+        page = emulator.add_element("page", "folio 1")
+        write(engine, row(page))
+        with run_with(emulator, engine) as run:
+            names = [run.access.retrieve(page, source).name for source in (None, "cache", "api")]
+            with pytest.raises(ArkworkerError, match=f"element {LINE}: it is not in the cache$"):
+                run.access.retrieve(LINE, "cache")
+            with pytest.raises(ValueError, match="source should be"):
+                run.access.retrieve(page, "API")  # type: ignore[arg-type]
+
+        assert names == ["", "", "folio 1"]
+
     def test_from_nowhere(self, engine: Engine) -> None:
         """The message says what is missing."""
         with run_with(engine=engine) as run, pytest.raises(ArkworkerError, match="not in the cache, and nobody said"):
