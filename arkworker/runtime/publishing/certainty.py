@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WAITS = (3.0, 4.0, 8.0, 16.0)  # seconds between five attempts, as everywhere
+SLOW = 10.0  # seconds: what broke off after that many had not been lost on its way
 #: Sent twice, they are there once.
 _REPEATABLE = frozenset({"CreateClassification", "CreateClassifications", "PartialUpdateElement"})
 
@@ -25,8 +26,7 @@ class Certainty:
     """Performs the requests of one publication.
 
     After an error that leaves it open whether a request was carried out, what the worker run has on the element is read
-    back. What is there counts as accepted; what is not there is sent again only when the server itself said that it
-    failed, for a request without any answer may still be under way.
+    back. What is there counts as accepted; what is not there is sent again, unless it may still be under way.
 
     Args:
         client: Sends them.
@@ -54,18 +54,20 @@ class Certainty:
 
     def _perform_carefully(self, request: Request, ids: Mapping[Ref, str]) -> Any:
         for wait in (*WAITS, None):
+            start = self._client.clock.now()
             try:
                 return perform(self._client, request, ids, careful=True)
             except ApiError as error:
                 if not error.uncertain:
                     raise
+                seconds = self._client.clock.now() - start
                 logger.warning("%s; looking whether it was carried out", error)
                 self._client.clock.sleep(WAITS[0] if wait is None else wait)
                 found = self._find(request, ids, error)
                 if found is not None:
                     logger.info("%s had been carried out", request.operation)
                     return found
-                if error.status is None or error.status < 500:
+                if _may_still_come(error, seconds):
                     error.message += "; it was not there when it was looked for"
                     raise
                 if wait is None:
@@ -84,6 +86,11 @@ class Certainty:
         except ArkworkerError as reason:
             error.message += f"; looking for it failed, too: {reason}"
             raise error from None
+
+
+def _may_still_come(error: ApiError, seconds: float) -> bool:
+    """Whether it is too early to say that a request is not carried out: the server took it, and did not say no."""
+    return seconds >= SLOW if error.status is None else error.status < 500
 
 
 def _ids(answer: Any) -> Iterator[str]:

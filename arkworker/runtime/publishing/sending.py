@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from arkworker.runtime.client import Client
+    from arkworker.runtime.client.attempts import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -85,17 +86,27 @@ def perform(client: Client, request: Request, ids: Mapping[Ref, str], **options:
     body = filled(request.body, ids)
     parameters = {name: filled(value, ids) for name, value in request.parameters.items()}
     try:
-        outcome = client.request_with_outcome(request.operation, body, **options, **parameters)
+        outcome = _ask(lambda: client.request_with_outcome(request.operation, body, **options, **parameters))
     except ApiResponseError as error:
         if not _is_there_already(error):
             raise
-        return _repeat_one_by_one(client, request, body)
+        return _repeat_one_by_one(client, request, body, options)
     if outcome.uncertain:
         logger.warning(
             "%s: an earlier attempt failed and may have been applied: look for results that are there twice",
             request.operation,
         )
     return outcome.value
+
+
+def _ask(attempt: Callable[[], Outcome]) -> Outcome:
+    """Ask once more where the reason of a refusal was cut off: it may decide, and a refusal has changed nothing."""
+    try:
+        return attempt()
+    except ApiResponseError as error:
+        if error.status != 400 or error.messages or not error.operation.startswith(_CLASSIFYING):
+            raise
+    return attempt()
 
 
 def _is_there_already(error: ApiResponseError) -> bool:
@@ -105,7 +116,7 @@ def _is_there_already(error: ApiResponseError) -> bool:
     return any("must make a unique set" in message.detail for message in error.messages)
 
 
-def _repeat_one_by_one(client: Client, request: Request, body: Any) -> list[Any]:
+def _repeat_one_by_one(client: Client, request: Request, body: Any, options: Mapping[str, bool]) -> list[Any]:
     """One classification that is there refuses all of a bulk: make the others singly. None stands for that one."""
     if request.operation == _CLASSIFYING:
         logger.warning("this worker run has already made a classification of that class on element %s", body["element"])
@@ -114,7 +125,7 @@ def _repeat_one_by_one(client: Client, request: Request, body: Any) -> list[Any]
     for item in body["classifications"]:
         single = {"element": body["parent"], "worker_run_id": body["worker_run_id"], "high_confidence": False, **item}
         try:
-            answer = perform(client, Request(_CLASSIFYING, {}, single, {}), {})
+            answer = perform(client, Request(_CLASSIFYING, {}, single, {}), {}, **options)
             made += answer if isinstance(answer, list) else [answer]
         except ApiError as error:
             error.uncertain += 1  # those before it are there

@@ -10,7 +10,7 @@ import pytest
 from arkworker.element import Element
 from arkworker.errors import PublicationError, ResultError
 from arkworker.results import Child, Classification, Embedding, Entity, Link, Metadata, Transcription, Update
-from arkworker.runtime.publishing import SummarizingPublisher
+from arkworker.runtime.publishing import SummarizingPublisher, certainty
 from arkworker.testing.emulator import Fault
 
 if TYPE_CHECKING:
@@ -163,10 +163,11 @@ def test_ids_that_are_found_are_those_of_what_follows(site: Site) -> None:
     assert {text["element"]["id"] for text in texts} == children
 
 
-def test_a_server_that_failed_is_asked_again(site: Site) -> None:
+@pytest.mark.parametrize("fault", [Fault.answer(503), Fault.reset()], ids=["503", "reset"])
+def test_a_server_that_failed_is_asked_again(site: Site, fault: Fault) -> None:
     """Once it is known that nothing was done: then everything is there once."""
     for operation in TWICE:
-        site.emulator.faults.add(operation, Fault.answer(503), times=2)
+        site.emulator.faults.add(operation, fault, times=2)
 
     for results in TWICE.values():
         site.publisher().publish(site.page, results)
@@ -188,9 +189,10 @@ def test_a_server_that_keeps_failing_has_not_accepted_it(site: Site) -> None:
     assert site.calls() == {"CreateTranscription": 5}
 
 
-def test_what_may_still_be_under_way_is_not_sent_again(site: Site) -> None:
-    """No answer came, and it is not there yet: that is neither accepted nor not."""
+def test_what_may_still_be_under_way_is_not_sent_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server had it for a minute, and it is not there yet: that is neither accepted nor not."""
     site.emulator.faults.add("CreateMetaData", Fault.reset())
+    monkeypatch.setattr(certainty, "SLOW", 0.0)  # as if it had taken long
     results = [Transcription(text="x", confidence=1), Metadata(type="text", name="n", value="v")]
 
     with pytest.raises(PublicationError) as caught:
@@ -235,6 +237,17 @@ def test_a_classification_that_is_there_is_no_error(site: Site, names: list[str]
 
     found = site.client.request("RetrieveElement", id=site.page.id)["classifications"]
     assert [item["ml_class"]["name"] for item in found] == names
+
+
+def test_a_reason_that_was_cut_off_is_asked_for_again(site: Site) -> None:
+    """It says that the classification is there: no error."""
+    results = [Classification(class_name="cat", confidence=0.5)]
+    site.publisher().publish(site.page, results)
+    site.emulator.faults.add("CreateClassification", Fault.answer(400, b'{"non_field_errors": ["The fie'), times=1)
+
+    site.publisher().publish(site.page, results)
+
+    assert site.calls()["CreateClassification"] == 3
 
 
 def test_an_answer_of_another_length_ends_the_publication(site: Site) -> None:
