@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.options import Group, Option, alternatives, group_of, key_of, walk
 from arkworker.secret import SecretNotLoadedError
-from arkworker.settings.provenance import Claim, Ledger, Origin, Path, Place
+from arkworker.settings.provenance import Ledger, Origin, Path, Place
 from arkworker.settings.report.messages import is_of_author, message_of
 from arkworker.settings.report.redaction import REFUSED, Redaction
 from arkworker.settings.values.inner_types import is_list, item_types
@@ -117,7 +117,7 @@ class Complaints:
         place = claim.place(rest) if claim else None
         if place and (is_secret or kind == "extra_forbidden"):
             place = Place(place.location)
-        hint = self._hint(kind, path[1:], claim)
+        hint = self._where_to_set(path[1:]) if kind == "missing" and claim is None else ""
         self.ledger.report(path, _join(complaint.messages), origin or self._origin_in_code, place, hint)
 
     @property
@@ -145,17 +145,6 @@ class Complaints:
             fields = {key_of(name, field): field for name, field in model.model_fields.items()} if model else {}
             model = _model_in(fields[part].annotation) if part in fields else model if isinstance(part, int) else None
         return [key_of(name, field) for name, field in model.model_fields.items()] if model else []
-
-    def _hint(self, kind: str, steps: Path, claim: Claim | None) -> str:
-        if kind == "missing" and claim is None:
-            return self._where_to_set(steps)
-        if claim is None or claim.origin.source != "configuration file":
-            return ""
-        if claim.value is None and kind.endswith("_type"):
-            return "an empty value is null; put text in quotes"
-        if kind in ("int_type", "float_type") and isinstance(claim.value, str):
-            return "write a number, without quotes"
-        return "write true or false" if kind == "bool_type" else ""
 
     def _where_to_set(self, steps: Path) -> str:
         option = self.parts.get(steps)

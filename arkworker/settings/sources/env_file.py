@@ -52,8 +52,6 @@ class EnvFileSource(EnvironmentSource):
                 problems.append((line.number, message, "remove one of the two"))
             elif line.value is None or not _NAME.fullmatch(line.name):
                 problems.append((line.number, "not a line of the form NAME=value", "check the quotes"))
-            elif "\0" in line.value:
-                problems.append((line.number, f"{name} holds a NUL character", "remove it"))
             else:
                 self._lines[line.name] = line.number
                 yield line.name, line.value

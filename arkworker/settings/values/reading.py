@@ -139,7 +139,8 @@ class _Reader:
 
     def _null(self, annotation: Any, members: tuple[Any, ...]) -> None:
         if not accepts_null(annotation) and not is_lenient(annotation) and not any(map(takes_anything, members)):
-            hint = "an empty value is null; put text in quotes" if self.dialect is FILE else ""
+            remedy = "put text in quotes" if str in members else "give it a value, or leave the line out"
+            hint = f"an empty value is null; {remedy}" if self.dialect is FILE else ""
             raise UnreadableError(expectation(members), hint)
 
     def _list(self, value: Any, members: tuple[Any, ...], steps: Steps, *, lenient: bool) -> list[Any]:

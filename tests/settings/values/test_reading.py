@@ -406,6 +406,7 @@ MESSAGES: list[tuple[str, Any, str, str]] = [
     ("x", int, "Input should be a valid integer", "write a number, without quotes"),
     ("x", bool, "Input should be true or false", "write true or false, without quotes"),
     ("null", str, "Input should be a valid string", "an empty value is null; put text in quotes"),
+    ("null", int, "Input should be a valid integer", "an empty value is null; give it a value, or leave the line out"),
     ("[1]", int | str, "Input should be a valid integer or a valid string", ""),
     ("x", Literal["a", "b"], "Input should be 'a' or 'b'", ""),
     ("x", Literal["a"] | int | None, "Input should be 'a' or a valid integer", "write a number, without quotes"),

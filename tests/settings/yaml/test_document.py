@@ -7,6 +7,7 @@ import yaml
 from hypothesis import assume, given, strategies as some
 
 from arkworker.settings.yaml.document import Entry, Mapping, Scalar, Sequence, YamlError, parse_yaml, to_python
+from arkworker.settings.yaml.surrogates import replace_surrogate_pairs
 
 
 def failure(text: str) -> YamlError:
@@ -286,6 +287,14 @@ def test_a_pair_of_surrogates_moves_nothing() -> None:
     root = parse_yaml(r'["\ud83d\ude00", a]')
     assert isinstance(root, Sequence)
     assert [(item.line, item.column) for item in root.items] == [(1, 2), (1, 18)]
+
+
+def test_more_pairs_than_there_are_stand_ins_are_left_alone() -> None:
+    """Beyond some twenty thousand different characters, the parser is handed the text as it is."""
+    pairs = [f"\\ud{0x800 + number // 1024:03x}\\ud{0xC00 + number % 1024:03x}" for number in range(20_481)]
+    text = "".join(pairs)
+
+    assert replace_surrogate_pairs(text) == (text, str)
 
 
 @pytest.mark.usefixtures("_either_parser")
