@@ -38,14 +38,14 @@ class ElementLoop:
     Args:
         call: User code, with an element and a session of the cache.
         sessions: Makes such sessions; committed when user code has succeeded.
-        late: Retrieves an element in this thread, where the intake did not; from the cache.
+        late: Retrieves the element of a job in this thread, where the intake did not; from the cache first.
     """
 
     def __init__(  # noqa: PLR0913 - the parts that it connects
         self,
         call: Callable[[Element, Any], Any],
         sessions: Callable[[], Any],
-        late: Callable[[str], Element],
+        late: Callable[[Job], Element],
         *,
         intake: Intake,
         reports: Reports | Records,
@@ -109,7 +109,7 @@ class ElementLoop:
     def _process(self, job: Job) -> None:
         self._current = job
         try:
-            element = job.element or self._late(job.id)
+            element = job.element or self._late(job)
         except ArkworkerError as error:
             self._release(job)
             self._failures.add(job.id, error, traced=False)

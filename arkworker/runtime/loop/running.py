@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from arkworker.element import Element
     from arkworker.runtime.handover import Handover
+    from arkworker.runtime.loop.jobs import Job
     from arkworker.runtime.loop.sources import Source
     from arkworker.runtime.publishing import Publisher
     from arkworker.runtime.recording.writing import Recorder
@@ -257,10 +258,10 @@ class _ElementRun:
             return None
         return Activities(client, context.worker_run_id, process.id)
 
-    def _retrieve_late(self, element_id: str) -> Element:
-        found = self._run.context.element_access.find_cached(element_id)
+    def _retrieve_late(self, job: Job) -> Element:
+        found = self._run.context.element_access.find_cached(job.id)
         if found is not None:
             return found
-        if not self._run.context.connection_is_given:
+        if job.answer is None and not self._run.context.connection_is_given:
             raise ArkworkerError("it is not in the cache, and nobody said where Arkindex is: set ARKINDEX_API_URL")
-        return self._retrieval.retrieve(element_id)
+        return self._retrieval.retrieve(job.id, job.answer)

@@ -206,6 +206,17 @@ def test_image_files_are_pages(ten: Trial, tmp_path: Path) -> None:
     assert ten.emulator.ledger.calls() == []
 
 
+def test_image_files_are_pages_beside_a_cache(ten: Trial, tmp_path: Path) -> None:
+    """A cache that knows nothing of the files keeps no worker from them."""
+    Image.new("RGB", (30, 40)).save(tmp_path / "a.png")
+    merge([], tmp_path / "db.sqlite")
+    flags = ["--image", str(tmp_path / "a.png"), "-d", str(tmp_path / "db.sqlite")]
+
+    ended = run(ten, *flags, ARKINDEX_WORKER_RUN_ID="", ARKINDEX_API_URL="", USES_CACHE="1", PONOS_TASK="")
+
+    assert numbers(ended) == [1, 1, 0, 0, 0, 0], ended
+
+
 @pytest.mark.parametrize(
     ("flags", "environment", "message"),
     [
