@@ -7,6 +7,7 @@ import enum
 import itertools
 import logging
 import threading
+import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_THREADS = 8
+PATIENCE = 1.0  # seconds, in the end, for what is on its way: it was told to come or to be cut off
 MOST_FAILURES = 4  # in a row, each after five attempts: then Arkindex is out of reach
 
 
@@ -60,6 +62,7 @@ class Intake:
         self._waiting: set[int] = set()
         self._gone: set[int] = set()  # handed over, or nothing
         self._ready: dict[int, Job] = {}
+        self._on_its_way: dict[int, Job] = {}  # taken from the source
         self._keeping = threading.Lock()  # keeps what is ready from being handed over twice
         self._is_over = False  # nothing more is taken from the source
         self._is_stopped = False
@@ -122,17 +125,23 @@ class Intake:
         self._messages.put((getattr(self._local, "number", 0), _News.WAITS))
 
     def close(self) -> list[Job]:
-        """Wait for what is on its way; the elements that user code never got. After `stop` or the last element."""
+        """Wait a little for what is on its way; the elements that user code never got."""
         self.stop()
+        end = time.monotonic() + PATIENCE
         for thread in self._threads:
-            if thread.is_alive():
-                thread.join()
+            thread.join(max(0.0, end - time.monotonic()))
         with contextlib.suppress(Empty):
             while True:
                 self._receive(*self._messages.get_nowait())
         with self._keeping:
             left = [self._ready[number] for number in sorted(self._ready)]
             self._ready.clear()
+            # Stuck where nothing can be cut off, such as a connection that does not come about.
+            for job in self._on_its_way.values():
+                if job.is_held:
+                    left.append(job)
+                job.is_dropped = True
+            self._on_its_way.clear()
         return left
 
     def _receive(self, number: int, news: Job | _News) -> None:
@@ -142,7 +151,10 @@ class Intake:
             if self._source.is_ordered:
                 (self._waiting if news is _News.WAITS else self._gone).add(number)
         else:
-            self._ready[number] = news
+            with self._keeping:
+                if not news.is_dropped:
+                    self._ready[number] = news
+                self._on_its_way.pop(number, None)
 
     def _pop(self) -> Job | None:
         with self._keeping:
@@ -184,9 +196,13 @@ class Intake:
             self._local.number = number = next(self._numbers)
             job = self._take()
         if job is not None:
+            self._on_its_way[number] = job
             self._prepare(job)
             self._note_reach(job)
-        return (number, _News.NOTHING) if job is None or job.is_dropped else (number, job)
+        if job is None or job.is_dropped:
+            self._on_its_way.pop(number, None)
+            return number, _News.NOTHING
+        return number, job
 
     def _take(self) -> Job | None:
         """Ask the source until it answers, or has failed too often."""
