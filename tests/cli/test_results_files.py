@@ -150,10 +150,10 @@ def test_a_queue_that_is_empty_still_brings_what_failed(desk: Desk) -> None:
 
 def test_what_is_published_in_the_middle_is_recorded(desk: Desk) -> None:
     """With the line of its element, also when that fails later."""
-    desk.run(*listed(desk, desk.elements[:2]), MIDDLE="page 1")
+    ended = desk.run(*listed(desk, desk.elements[:2]), MIDDLE="page 1")
 
     assert desk.written() == {}
-    assert [len(line.get("published", [])) for line in desk.lines()[1:]] == [1, 0]
+    assert [len(line.get("published", [])) for line in desk.lines()[1:]] == [1, 0], ended.err
     assert desk.publish().code == 0
     assert desk.written()["CreateTranscription"] == 1
 
@@ -303,5 +303,5 @@ def test_a_node_without_network(desk: Desk) -> None:
     assert desk.lines()[0]["worker_run_id"] is None
     published = desk.publish("--worker-run-id", desk.run_id)
     assert published.code == 0, published.err
-    assert desk.states() == ["processed", "processed", "queued", "queued"]
+    assert desk.states() == ["processed", "processed", "queued", "queued"], f"{ended.err}{published.err}"
     assert desk.written()["CreateElementTranscriptions"] == 2

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from results_files import rich_results
 
+from arkworker.results import Child, Entity, Transcription
 from arkworker.testing.emulator import Fault
 
 if TYPE_CHECKING:
@@ -26,6 +27,22 @@ LOSSES = [
     Fault.close(),
     Fault.answer(429, retry_after="1"),
 ]
+OPERATIONS = (
+    "Element",
+    "Elements",
+    "ElementTranscriptions",
+    "Transcription",
+    "Transcriptions",
+    "TranscriptionEntity",
+    "TranscriptionEntities",
+    "Classification",
+    "Classifications",
+    "MetaData",
+    "MetaDataBulk",
+    "Embedding",
+    "ElementChildren",
+)
+MERGED = ["element", "entity", "entity", "link", "transcription", "transcription"]
 PAGES = 4  # with results
 EXPECTED_TWICE = {("metadata", "page", "text", "same", "same"): 2, ("embedding", "page", "[0.1, 0.2]"): 2}
 EXPECTED_KINDS = Counter(element=8, link=9, transcription=7, entity=5, classification=5, metadata=3, embedding=1)
@@ -82,17 +99,18 @@ def of_page(found: Counter[tuple[Any, ...]], page: str) -> Counter[tuple[Any, ..
     return Counter({short: found[key] for key, short in keys.items()})
 
 
-@pytest.mark.parametrize("moment", [0.02, 0.15])
-def test_a_killed_publication_is_gone_on_with(file: ResultsFile, moment: float) -> None:
-    """Whatever was in flight, nothing is lost and nothing is there twice."""
+def test_a_killed_publication_is_gone_on_with(file: ResultsFile) -> None:
+    """Whatever was in flight each time, nothing is lost and nothing is there twice."""
     record(file)
     file.emulator.faults.add("*", Fault.delay(0.02, acted=True))
-    kill(file, moment)
+    for moment in (0.02, 0.15, 0.1):
+        kill(file, moment)
     file.emulator.faults.clear()
 
     judge(file, finish(file.publish))
 
 
+@pytest.mark.campaign
 def test_lost_answers_are_looked_for(file: ResultsFile, publish_here: Publish) -> None:
     """What the server did although its answer was lost is found there, and not sent again."""
     record(file)
@@ -102,6 +120,27 @@ def test_lost_answers_are_looked_for(file: ResultsFile, publish_here: Publish) -
 
     judge(file, log)
     assert "had been carried out" in log
+
+
+def test_every_operation_is_found_again(file: ResultsFile, publish_here: Publish) -> None:
+    """Once for each, the answer is lost: what was done is looked up, and its ids are those that follow."""
+    rich, merged, single = file.elements[:3]
+    entity = Entity(type="place", offset=0, length=1)
+    text = Transcription(text="x", confidence=1, entities=[entity])
+    line = Child(type="text_line", polygon=[(0, 0), (0, 9), (9, 9)], results=[text])
+    file.record({rich: rich_results(file.elements[5]), merged: (line, text), single: (text,)})
+    operations = [f"Create{name}" for name in OPERATIONS]
+    for operation in operations:
+        file.emulator.faults.add(operation, Fault.close(acted=True), times=2)
+
+    log = finish(publish_here)
+
+    found = file.census()
+    assert {key: count for key, count in of_page(found, rich).items() if count > 1} == EXPECTED_TWICE, log
+    assert Counter(key[0] for key in of_page(found, rich)) == EXPECTED_KINDS, log
+    assert sorted(key[0] for key in of_page(found, merged).elements()) == MERGED, log
+    assert sorted(key[0] for key in of_page(found, single).elements()) == ["entity", "transcription"], log
+    assert {name for name in operations if f"{name} had been carried out" not in log} == set()
 
 
 @pytest.mark.campaign

@@ -62,9 +62,9 @@ def test_a_killed_run_goes_on(tmp_path: Path, listed: bool) -> None:  # noqa: FB
 
         assert (ended.code, code) == (0, 0), f"{ended}{log}"
         judge(made, log)
-        # In a queue, the one that user code was killed with is a failure, as it always is.
-        assert made.states["processed"] >= (8 if listed else 7), made.states
-        assert made.states["started"] == 0
+        # In a queue, the one that user code was killed with is a failure, and claims on their way are lost.
+        lost = made.states["started"] + made.states["error"]
+        assert (made.states["processed"] + lost, lost <= 4 * (not listed)) == (8, True), made.states
 
 
 def test_a_stopped_run_records_what_it_held(tmp_path: Path) -> None:
