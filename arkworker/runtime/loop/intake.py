@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from arkworker.errors import ApiError
 from arkworker.runtime.loop.activities import is_refusal
+from arkworker.runtime.loop.jobs import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.runtime.loop.jobs import Job
     from arkworker.runtime.loop.sources import Source
 
 logger = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ class Intake:
         self._local = threading.local()
         self._threads: list[threading.Thread] = []
         self._working = 0
+        self._fetched_here = 0  # by the main thread, which needs no permit
 
     def go_ahead(self) -> None:
         """Fetch in threads from now on; from any thread, once."""
@@ -79,34 +80,49 @@ class Intake:
         with self._keeping:
             if self._is_stopped:
                 return
-            for number in range(min(self._ahead, MOST_THREADS)):
+            # First of all: the first thread may come to the end of the source before the last one is started.
+            self._working = min(self._ahead, MOST_THREADS)
+            self._is_ahead = self._working > 0
+            for number in range(self._working):
                 thread = threading.Thread(target=self._work, name=f"intake-{number}", daemon=True)
                 try:
                     thread.start()
                 except RuntimeError as error:  # the system has no more of them
                     logger.warning("elements are fetched with %d threads: %s", number, error)
+                    self._do_without(self._working - number, is_any=number > 0)
                     break
                 self._threads.append(thread)
-            self._working = len(self._threads)
-            self._is_ahead = self._working > 0
+
+    def _do_without(self, missing: int, *, is_any: bool) -> None:
+        """Some threads could not be started; with none at all, the main thread goes on by itself."""
+        self._is_ahead = is_any
+        for _ in range(missing):
+            self._messages.put((0, _News.ENDS))
 
     def next(self) -> Job | None:
         """The next element for user code; None when there is none left or the run is being stopped."""
-        while not self._is_ahead:
-            if self._is_over:
-                return None
-            self._receive(*self._fetch())
-            # Nothing else is on its way: it is its turn, whatever the order.
-            if (job := self._pop()) is not None:
-                return job
         while not self._is_stopped:
+            # In this order: while no thread has been started, none can have come to the end of the source.
+            is_over, is_ahead = self._is_over, self._is_ahead
             if (job := self._pop()) is not None:
-                self._permits.put(True)
+                self._make_room()
                 return job
-            if not self._working:
+            if is_ahead and self._working:
+                self._receive(*self._messages.get())
+            elif is_ahead or is_over:
                 return None
-            self._receive(*self._messages.get())
+            else:
+                number, news = self._fetch()
+                self._fetched_here += isinstance(news, Job)
+                self._receive(number, news)
         return None
+
+    def _make_room(self) -> None:
+        """Give a permit back for an element that a thread had one for."""
+        if self._fetched_here:
+            self._fetched_here -= 1
+        else:
+            self._permits.put(True)
 
     def stop(self) -> None:
         """Take nothing more, and let `next` return; what is on its way may still come."""

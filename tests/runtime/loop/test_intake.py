@@ -73,3 +73,29 @@ def test_no_threads_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     made.go_ahead()
 
     assert [job.id for job in iter(made.next, None)] == ["1", "2", "3", "4", "5"]
+
+
+def test_source_ends_while_threads_are_being_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first thread has brought comes, although the source is at its end before the second thread lives."""
+    start, is_late = threading.Thread.start, threading.Event()
+
+    def await_end() -> None:
+        while not made._is_over:
+            is_late.wait(0.001)
+
+    def start_late(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == "intake-0":
+            await_end()
+            is_late.wait(0.1)
+
+    made = Intake(Source(1), lambda _: None, 2)
+    monkeypatch.setattr(threading.Thread, "start", start_late)
+    starter = threading.Thread(target=made.go_ahead)
+    start(starter)
+    await_end()
+
+    found = [job.id for job in iter(made.next, None)]
+    starter.join()
+
+    assert found == ["1"]
