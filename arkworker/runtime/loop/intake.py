@@ -152,12 +152,15 @@ class Intake:
         with self._keeping:
             left = [self._ready[number] for number in sorted(self._ready)]
             self._ready.clear()
-            # Stuck where nothing can be cut off, such as a connection that does not come about.
-            for job in self._on_its_way.values():
-                if job.is_held:
+            # Stuck where nothing can be cut off, such as a connection that does not come about. What is not held yet
+            # stays for who closes again; others come and go meanwhile.
+            for number in list(self._on_its_way):
+                job = self._on_its_way.get(number)
+                if job is not None and job.is_held:
+                    job.is_dropped = True
                     left.append(job)
-                job.is_dropped = True
-            self._on_its_way.clear()
+                    self._on_its_way.pop(number, None)
+        self._messages.put((0, _News.WAITS))  # that of `stop` may be among those received here
         return left
 
     def _receive(self, number: int, news: Job | _News) -> None:
@@ -237,7 +240,9 @@ class Intake:
     def _note_reach(self, job: Job) -> None:
         """Elements of a list would fail to the last while Arkindex is out of reach: the run ends instead."""
         self._unreached = self._unreached + 1 if job.is_unreached else 0
-        if self._unreached == MOST_FAILURES and job.failure is not None and not self._is_stopped:
+        if self._unreached < MOST_FAILURES or self._is_stopped or self.error is not None:
+            return
+        if job.failure is not None:
             logger.error("no more elements are tried: %s", job.failure)
             self.give_up(job.failure)
 

@@ -43,7 +43,9 @@ class Pace:
         self._thread.start()
 
     def stop(self) -> None:
-        self._is_over.set()
+        """Begin nothing from now on; a beginning that is under way comes to its end first."""
+        with self._lock:
+            self._is_over.set()
 
     def note_element(self) -> None:
         """One more is done."""

@@ -76,6 +76,7 @@ class Reports:
         self._open: dict[int, Ending] = {}  # submitted and not yet counted; who takes one out counts it
         self._kept: deque[Ending] = deque()
         self._failures = 0  # of reports in a row
+        self._is_outage = False  # told
         self._threads: list[threading.Thread] = []
         self._outbox = outbox
         self._published: deque[Ending] = deque()  # until `settle`
@@ -207,7 +208,8 @@ class Reports:
     def _note_failure(self, ending: Ending, error: ApiError) -> None:
         ending.tries += 1
         self._failures += ending.tries == 1  # one element alone is no outage
-        if ending.tries == 1 and self._failures == MOST_FAILURES:
+        if ending.tries == 1 and self._failures >= MOST_FAILURES and not self._is_outage:
+            self._is_outage = True
             self._on_outage(error)
 
     def _note(self, ending: Ending) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from queue import SimpleQueue
+from typing import Any
 
 import pytest
 
@@ -99,3 +101,108 @@ def test_source_ends_while_threads_are_being_started(monkeypatch: pytest.MonkeyP
     starter.join()
 
     assert found == ["1"]
+
+
+def test_close_wakes_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The main thread returns from `next` although another one has closed the intake before it woke."""
+    monkeypatch.setattr(intake, "PATIENCE", 0.05)
+    is_asked, is_closed, gate = threading.Event(), threading.Event(), threading.Event()
+
+    class Late(SimpleQueue[Any]):
+        def get(self, *_: Any) -> Any:
+            is_asked.set()
+            is_closed.wait(10)
+            return super().get(timeout=1)
+
+    def prepare(_job: Job) -> None:
+        gate.wait(10)
+
+    made = Intake(Source(1), prepare, 1)
+    monkeypatch.setattr(made, "_messages", Late())
+    made.go_ahead()
+
+    def close() -> None:
+        is_asked.wait(10)
+        made.close()
+        is_closed.set()
+
+    closing = threading.Thread(target=close)
+    closing.start()
+    found = made.next()
+    gate.set()
+    closing.join()
+
+    assert found is None
+
+
+class Slow(Source):
+    """Its second element comes as soon as somebody asks about the first while the intake is being closed."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.is_closing, self.is_asked, self.is_second = threading.Event(), threading.Event(), threading.Event()
+
+    def take(self) -> Job | None:
+        job = super().take()
+        if job is None or job.id == "2":
+            self.is_asked.wait(10)
+            return job
+        return Asked(self, job.id)
+
+
+class Asked(Job):
+    """Held; says so when the second element is on its way."""
+
+    def __init__(self, source: Slow, name: str) -> None:
+        self.source = source
+        super().__init__(name)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name != "is_held":
+            return super().__getattribute__(name)
+        if self.source.is_closing.is_set():
+            self.source.is_asked.set()
+            self.source.is_second.wait(10)
+        return True
+
+
+def test_element_that_comes_while_the_intake_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither keeps the other from being given back."""
+    monkeypatch.setattr(intake, "PATIENCE", 0.05)
+    source, is_first, gate = Slow(), threading.Event(), threading.Event()
+
+    def prepare(job: Job) -> None:
+        (is_first if job.id == "1" else source.is_second).set()
+        gate.wait(10)
+
+    made = Intake(source, prepare, 2)
+    made.go_ahead()
+    is_first.wait(10)
+    source.is_closing.set()
+
+    left = [job.id for job in (*made.close(), *made.close())]
+    gate.set()
+
+    assert left == ["1", "2"]
+
+
+def test_element_that_is_started_after_the_intake_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ours then: who closes again, at the end of the run, gets it."""
+    monkeypatch.setattr(intake, "PATIENCE", 0.05)
+    monkeypatch.setattr(Source, "take", lambda source: Job(source._left.pop()) if source._left else None)
+    is_stuck, gate = threading.Event(), threading.Event()
+
+    def prepare(job: Job) -> None:
+        is_stuck.set()
+        gate.wait(10)
+        job.is_held = True
+
+    made = Intake(Source(1), prepare, 1)
+    made.go_ahead()
+    is_stuck.wait(10)
+    before = made.close()
+    gate.set()
+    monkeypatch.setattr(intake, "PATIENCE", 10)
+
+    assert before == []
+    assert [job.id for job in made.close()] == ["1"]
