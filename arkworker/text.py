@@ -32,3 +32,11 @@ def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "", cutoff: f
     # Names typed by people; a very long one is not a misspelling and would only cost time.
     matches = get_close_matches(name.lower()[:100], by_lower, n=1, cutoff=cutoff)
     return f"did you mean {prefix}{printable(by_lower[matches[0]])}?" if matches else ""
+
+
+def flag_in(typed: str) -> str:
+    """The flag of an argument that begins with a dash: `--name` of `--name=value`, `-v` of `-value`.
+
+    What follows it is a value, perhaps a secret, and is not to be shown.
+    """
+    return printable(typed.partition("=")[0] if typed.startswith("--") else typed[:2], 60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from arkworker.text import did_you_mean, printable
+from arkworker.text import did_you_mean, flag_in, printable
 
 
 def test_plain_text_stays() -> None:
@@ -63,3 +63,12 @@ def test_prefix_is_shown_and_not_compared() -> None:
 def test_suggestion_is_printable() -> None:
     """A known name may hold anything, too."""
     assert did_you_mean("size\x1b", ["size\x1b["]) == r"did you mean size\x1b[?"
+
+
+@pytest.mark.parametrize(
+    ("typed", "flag"),
+    [("--name=s3cr3t", "--name"), ("--name", "--name"), ("-vs3cr3t", "-v"), ("-4", "-4"), ("--\x1b", r"--\x1b")],
+)
+def test_flag_is_shown_without_its_value(typed: str, flag: str) -> None:
+    """After a single dash, the flag is one letter."""
+    assert flag_in(typed) == flag

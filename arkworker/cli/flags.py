@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from arkworker.cli import terminal
 from arkworker.errors import UsageError
 from arkworker.settings.sources.command_line import Parser
-from arkworker.text import printable
+from arkworker.text import flag_in, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,9 +52,7 @@ class PlainParser(argparse.ArgumentParser):
         for token in rest:
             # Of what is no flag nothing is shown: it may be a secret in the wrong place.
             is_flag = token.startswith("-") and len(token) > 1
-            raise UsageError(
-                f"unknown flag {printable(token.partition('=')[0], 60)}" if is_flag else "an argument too many"
-            )
+            raise UsageError(f"unknown flag {flag_in(token)}" if is_flag else "an argument too many")
         return namespace
 
     def _print_message(self, message: str, file: object = None) -> None:

@@ -17,7 +17,7 @@ from arkworker.settings.provenance import Origin, Path
 from arkworker.settings.sources.source import PLATFORM_FIELDS, Source
 from arkworker.settings.values.inner_types import is_list
 from arkworker.settings.values.unreadable import UnreadableError
-from arkworker.text import did_you_mean, printable
+from arkworker.text import did_you_mean, flag_in, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ class Parser(argparse.ArgumentParser):
         if any(flag.elements and spelling in flag.names for flag in flags if flag):
             return f"{spelling} is for workers that process elements"
         nearest = did_you_mean(spelling, self._option_string_actions)
-        return f"unknown flag {printable(spelling, 60)}" + (f"; {nearest}" if nearest else "")
+        return f"unknown flag {flag_in(typed)}" + (f"; {nearest}" if nearest else "")
 
     def _add_platform(self) -> None:
         group = self.add_argument_group("running")

@@ -111,6 +111,7 @@ USAGE: list[tuple[list[str], str]] = [
     (["--dev=s3cr3t"], "argument --dev: takes no value"),
     (["-c"], "argument -c/--config: expected one argument"),
     (["--\x1b[31m"], r"unknown flag --\x1b[31m"),
+    (["--config.name", "-s3cr3t"], "unknown flag -s"),
 ]
 
 
