@@ -244,7 +244,8 @@ def test_signal_to_the_whole_group(start: Callable[..., Running], write_worker: 
     """A child that gets the same signal, as from Ctrl-C in a terminal, does not count as a second one."""
     # Many short sleeps: a signal that comes just before a sleep does not end it.
     code = (
-        f"import multiprocessing as m, os; r, w = os.pipe(); child = lambda: (os.write(w, b'.'), [time.sleep(0.05) for _ in range(999)]); "
+        f"import multiprocessing as m, os; r, w = os.pipe(); "
+        f"child = lambda: (os.write(w, b'.'), [time.sleep(0.05) for _ in range(999)]); "
         f"p = m.get_context('fork').Process(target=child); p.start(); os.read(r, 1); print(p.pid, flush=True); {SLEEP}"
     )
     running = start("run", write_worker(source(run=code, teardown="time.sleep(0.2); print('clean')")))
