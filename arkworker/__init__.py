@@ -8,12 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from arkworker.lazy import lazy_names
+from arkworker.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from arkworker.configuration import UserConfiguration as UserConfiguration
-    from arkworker.creates import Creates as Creates
+    from arkworker.arkindex.datasets import DatasetSet as DatasetSet
     from arkworker.declaration.metadata import Declaration as Declaration
-    from arkworker.element import Element as Element
+    from arkworker.elements import Element as Element
+    from arkworker.elements.results import (
+        Child as Child,
+        Classification as Classification,
+        Embedding as Embedding,
+        Entity as Entity,
+        Link as Link,
+        Metadata as Metadata,
+        Result as Result,
+        Transcription as Transcription,
+        Update as Update,
+    )
     from arkworker.errors import (
         ApiError as ApiError,
         ApiResponseError as ApiResponseError,
@@ -28,7 +39,9 @@ if TYPE_CHECKING:
         ResultError as ResultError,
         SecretError as SecretError,
     )
-    from arkworker.form import (
+    from arkworker.options.configuration import UserConfiguration as UserConfiguration
+    from arkworker.options.creates import Creates as Creates
+    from arkworker.options.form import (
         CorpusExport as CorpusExport,
         ElementType as ElementType,
         Model as Model,
@@ -39,22 +52,10 @@ if TYPE_CHECKING:
         Text as Text,
         WorkerVersion as WorkerVersion,
     )
-    from arkworker.results import (
-        Child as Child,
-        Classification as Classification,
-        Embedding as Embedding,
-        Entity as Entity,
-        Link as Link,
-        Metadata as Metadata,
-        Result as Result,
-        Transcription as Transcription,
-        Update as Update,
-    )
+    from arkworker.options.secret import Secret as Secret
     from arkworker.runtime.context import WorkerContext as WorkerContext
-    from arkworker.runtime.datasets import DatasetSet as DatasetSet
     from arkworker.runtime.elements_worker import DatasetWorker as DatasetWorker, ElementsWorker as ElementsWorker
     from arkworker.runtime.worker import Worker as Worker
-    from arkworker.secret import Secret as Secret
 else:
     _HOMES = {
         "ApiError": "errors",
@@ -62,47 +63,45 @@ else:
         "ArchiveError": "errors",
         "ArkworkerError": "errors",
         "CacheError": "errors",
-        "Child": "results",
-        "Classification": "results",
+        "Child": "elements.results",
+        "Classification": "elements.results",
         "ConfigurationError": "errors",
-        "CorpusExport": "form",
-        "Creates": "creates",
-        "DatasetSet": "runtime.datasets",
+        "CorpusExport": "options.form",
+        "Creates": "options.creates",
+        "DatasetSet": "arkindex.datasets",
         "DatasetWorker": "runtime.elements_worker",
         "Declaration": "declaration.metadata",
-        "Element": "element",
-        "ElementType": "form",
+        "Element": "elements",
+        "ElementType": "options.form",
         "ElementsWorker": "runtime.elements_worker",
-        "Embedding": "results",
-        "Entity": "results",
+        "Embedding": "elements.results",
+        "Entity": "elements.results",
         "ExitCode": "errors",
         "ExtrasDirNotFoundError": "errors",
-        "Link": "results",
-        "Metadata": "results",
-        "Model": "form",
-        "NotDeclared": "form",
-        "NotEditable": "form",
+        "Link": "elements.results",
+        "Metadata": "elements.results",
+        "Model": "options.form",
+        "NotDeclared": "options.form",
+        "NotEditable": "options.form",
         "PublicationError": "errors",
         "ReadOnlyError": "errors",
-        "Required": "form",
-        "Result": "results",
+        "Required": "options.form",
+        "Result": "elements.results",
         "ResultError": "errors",
-        "S3Bucket": "form",
-        "Secret": "secret",
+        "S3Bucket": "options.form",
+        "Secret": "options.secret",
         "SecretError": "errors",
-        "Text": "form",
-        "Transcription": "results",
-        "Update": "results",
-        "UserConfiguration": "configuration",
+        "Text": "options.form",
+        "Transcription": "elements.results",
+        "Update": "elements.results",
+        "UserConfiguration": "options.configuration",
         "Worker": "runtime.worker",
         "WorkerContext": "runtime.context",
-        "WorkerVersion": "form",
+        "WorkerVersion": "options.form",
     }
 
     __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ApiError",

@@ -41,7 +41,7 @@ SUBJECTS = {
     "arkworker": (
         Path(sys.executable),
         """
-from arkworker.runtime.client import Client, Connection
+from arkworker.arkindex.client import Client, Connection
 client = Client(Connection(url=f"http://127.0.0.1:{port}/api/v1/", token="token"))
 call = lambda: client.request("RetrieveElement", id="5f1c")
 """,

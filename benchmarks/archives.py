@@ -36,7 +36,7 @@ def measure(call):
     print(time.perf_counter() - start, memory() - before)
 first, second = Path(sys.argv[1]), Path(sys.argv[2])
 """
-OURS = TIMED + "from arkworker.runtime.archives import create, extract\n"
+OURS = TIMED + "from arkworker.storage.archives import create, extract\n"
 THEIRS = TIMED + (
     "from arkindex_worker.utils import close_delete_file, create_tar_zst_archive, extract_tar_zst_archive\n"
 )

@@ -92,7 +92,7 @@ def merge(sources):
     cache.merge_parents_cache(sources, output)
 """
 OUR_MERGE = """
-import arkworker.runtime.cache as cache
+import arkworker.storage.cache as cache
 merge = lambda sources: cache.merge(sources, output)
 """
 RAW_ROWS = """
@@ -103,7 +103,7 @@ def read(condition="", parameters=()):
 """
 OUR_ROWS = """
 from sqlalchemy import insert, select
-from arkworker.runtime.cache import CachedElement, open_cache, session_scope
+from arkworker.storage.cache import CachedElement, open_cache, session_scope
 engine = open_cache(output if "--write" in sys.argv else directory / "children.sqlite", create=True)
 """
 PEER_ROWS = """
@@ -203,7 +203,7 @@ class Figures:
 def make_cache(path: Path, seed: int) -> list[str]:
     """Write a cache as a task leaves it, and return the ids of its pages."""
     sys.path.insert(0, str(ROOT))
-    from arkworker.runtime.cache import merge
+    from arkworker.storage.cache import merge
 
     merge([], path)
     rng = random.Random(seed)
@@ -287,7 +287,7 @@ def main() -> None:
             make_cache(directory / f"parent-{number}.sqlite", number)
         pages = make_cache(directory / "children.sqlite", 9)
         (directory / "pages.json").write_text(json.dumps(pages[:100]))
-        from arkworker.runtime.cache import merge
+        from arkworker.storage.cache import merge
 
         merge([], directory / "empty.sqlite")
         print("| task                 | subject            |  seconds | speed,    | MiB more |")

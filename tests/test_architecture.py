@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,44 +18,29 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "arkworker"
 
-# Lowest first: a module imports modules of its own rank and below. What is not named has the rank of its parent, and at
-# the top of the package that of the declarations: what an author of workers declares, meets and returns.
-DECLARATIONS = 1
-SERVICES = 3
-RANKS = {
-    "arkworker.errors": 0,
-    "arkworker.settings": 2,
-    "arkworker.declaration": SERVICES,  # the rules of Arkindex on files that declare workers
-    "arkworker.runtime": SERVICES,
-    "arkworker.runtime.context": 4,
-    "arkworker.runtime.publication": 4,
-    "arkworker.runtime.worker": 5,
-    "arkworker.runtime.function_worker": 5,
-    "arkworker.runtime.target": 6,
-    "arkworker.runtime.explanation": 6,
-    "arkworker.runtime.corpus_check": 6,
-    "arkworker.runtime.preparation": 6,
-    "arkworker.runtime.handover": 5,
-    "arkworker.runtime.elements_worker": 6,
-    "arkworker.runtime.loop": 6,
-    "arkworker.runtime.delivery": 6,
-    "arkworker.runtime.delivery.lookup": SERVICES,
-    "arkworker.runtime.delivery.matching": SERVICES,
-    "arkworker.runtime.lifecycle": 6,
-    "arkworker.cli": 7,
-    "arkworker.testing": 8,
-    "arkworker.__main__": 8,
-    "arkworker": 8,  # the public door
-}
+# The rooms, the topmost first. A room imports only rooms below it, and the ground; type-only imports count.
+ROOMS = [
+    "testing",
+    "cli",
+    "emulator",
+    "delivery",
+    "runtime",
+    "arkindex",
+    "storage",
+    "declaration",
+    "settings",
+    "elements",
+    "images",
+    "documents",
+    "options",
+]
+# Below all rooms; these import only each other.
+GROUND = ["clock", "errors", "frozen", "geometry", "lazy", "text", "version"]
+# The doors may import anything: nothing imports them.
+DOORS = ["arkworker", "arkworker.__main__"]
 
 HEAVY = {"requests", "urllib3", "sqlalchemy", "gnupg", "zstandard", "tenacity", "rich"}
 
-# Late imports that go up, and why.
-UPWARD = {
-    ("arkworker.runtime.worker", "arkworker.cli"),  # Worker.main is the console command of a worker's image
-    ("arkworker.cli.serving", "arkworker.testing"),  # the verb of the emulator, which needs an extra
-    ("arkworker.element.model", "arkworker.runtime"),  # an element opens its image, which may have to be downloaded
-}
 # A second signal ends the process at once, whatever it is doing; so does user code that does not come back in time.
 ENDING = {("arkworker.runtime.stopping", "os._exit"), ("arkworker.runtime.loop.guard", "os._exit")}
 
@@ -85,20 +71,6 @@ def found_in(paths: Iterable[Path], find: Callable[[Path], Iterable[object]]) ->
     return {name_of(path): found for path in paths if (found := set(find(path)))}
 
 
-def is_for_types_only(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-
-
-def walk_what_runs(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes that can run: all but what `if TYPE_CHECKING:` holds."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if is_for_types_only(child):
-            yield from (part for statement in getattr(child, "orelse", []) for part in walk_what_runs(statement))
-        else:
-            yield from walk_what_runs(child)
-
-
 def names_in(nodes: Iterable[ast.AST], path: Path) -> Iterator[str]:
     """Absolute names of what the import statements among some nodes of a module import."""
     package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
@@ -113,19 +85,8 @@ def names_in(nodes: Iterable[ast.AST], path: Path) -> Iterator[str]:
 
 @cache
 def imported_names(path: Path) -> set[str]:
-    """Absolute names of what a module imports when it runs, late imports included."""
-    return set(names_in(walk_what_runs(syntax_of(path)), path))
-
-
-def rank(name: str) -> int:
-    """The rank of the longest named prefix."""
-    while name not in RANKS and name.count(".") > 1:
-        name = name.rpartition(".")[0]
-    return RANKS.get(name, DECLARATIONS)
-
-
-def layer(name: str) -> str:
-    return ".".join(name.split(".")[:2])
+    """Absolute names of what a module imports: at once, late, or for its types only."""
+    return set(names_in(ast.walk(syntax_of(path)), path))
 
 
 def tops(names: Iterable[str]) -> set[str]:
@@ -143,38 +104,65 @@ def module_of(imported: str) -> str:
     return imported if is_module(imported) else imported.rpartition(".")[0]
 
 
-def above(names: Iterable[str], path: Path) -> set[str]:
-    """The modules of higher rank among some imported names; `from arkworker import __version__` is none."""
-    internal = {module_of(name) for name in names if tops([name]) == {"arkworker"}} - {"arkworker"}
-    return {other for other in internal if rank(other) > rank(name_of(path))}
+def room(module: str) -> str:
+    """The room, the module of the ground or the door that a module is part of."""
+    return module if module in DOORS else module.split(".")[1]
 
 
-def test_imports_follow_the_arrows() -> None:
-    """A module imports its own layer and the layers below it, nothing above."""
+def height(place: str) -> int:
+    """How far up a room stands; the ground is below all of them."""
+    if place in DOORS:
+        return len(ROOMS) + 1
+    return 0 if place in GROUND else len(ROOMS) - ROOMS.index(place)
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The modules of arkworker that a module imports, itself left out."""
+    return {module_of(name) for name in imported_names(path) if tops([name]) == {"arkworker"}} - {name_of(path)}
+
+
+def test_rooms_are_listed() -> None:
+    """Each folder and module at the top is a room, a door or part of the ground."""
+    found = {room(name_of(path)) for path in modules()}
+
+    assert found == {*ROOMS, *GROUND, *DOORS}
+
+
+@pytest.mark.xfail(reason="the image opener still knows the element")
+def test_a_room_imports_only_rooms_below_it() -> None:
+    """So the folder listing is the map of what may know what."""
 
     def find(path: Path) -> set[str]:
-        return {other for other in above(imported_names(path), path) if (name_of(path), layer(other)) not in UPWARD}
+        own = room(name_of(path))
+        return {other for other in imported_modules(path) if room(other) != own and height(room(other)) >= height(own)}
 
-    assert found_in(modules(), find) == {}
+    found = found_in((path for path in modules() if name_of(path) not in DOORS), find)
+    ground = {name: {other for other in others if room(str(other)) not in GROUND} for name, others in found.items()}
 
-
-def test_services_take_plain_values() -> None:
-    """A service does not know the worker's context, not even in its types."""
-    services = [path for path in below("arkworker.runtime") if rank(name_of(path)) == SERVICES]
-
-    assert found_in(services, lambda path: {"WorkerContext"} & names_used(path)) == {}
+    assert {name: others for name, others in ground.items() if others} == {}
 
 
-def names_used(path: Path) -> set[str]:
-    return {node.id for node in ast.walk(syntax_of(path)) if isinstance(node, ast.Name)}
+@pytest.mark.xfail(reason="seven circles are still to be opened")
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Type-only imports counted; a package that hands on the names of its modules is not counted as importing them."""
+    sorter = TopologicalSorter(
+        {name_of(path): imported_modules(path) - set(DOORS) for path in modules() if path.name != "__init__.py"}
+    )
+    sorter.prepare()
 
 
 def imported_at_once(path: Path) -> set[str]:
-    """Absolute names of what is imported when the module is, late imports left out."""
-    functions = [node for node in ast.walk(syntax_of(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    late = {inner for function in functions for inner in ast.walk(function)}
-    nodes = [node for node in walk_what_runs(syntax_of(path)) if node not in late]
-    return set(names_in(nodes, path))
+    """Absolute names of what is imported when the module is: late and type-only imports left out."""
+
+    def walk(node: ast.AST) -> Iterator[ast.AST]:
+        yield node
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+                yield from (part for statement in child.orelse for part in walk(statement))
+            elif not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield from walk(child)
+
+    return set(names_in(walk(syntax_of(path)), path))
 
 
 def test_settings_has_no_effects() -> None:
@@ -205,11 +193,6 @@ def test_the_public_door_is_light() -> None:
 def below_the_command_line() -> list[Path]:
     command_line = {*below("arkworker.cli"), PACKAGE / "__main__.py"}
     return [path for path in modules() if path not in command_line]
-
-
-def test_imports_that_go_up_are_late() -> None:
-    """Only `python -m arkworker` imports the command line at once; the exceptions import when they are called."""
-    assert found_in(modules(), lambda path: above(imported_at_once(path), path)) == {}
 
 
 def test_only_the_command_line_prints_or_exits() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from arkworker import __version__
+from arkworker.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

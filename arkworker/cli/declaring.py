@@ -14,8 +14,8 @@ from arkworker.declaration.writing import to_yaml
 from arkworker.errors import DeclarationError
 
 if TYPE_CHECKING:
+    from arkworker.documents.text_file import TextFile
     from arkworker.runtime.worker import Worker
-    from arkworker.settings.text_file import TextFile
 
 
 def declaration_of(worker: Worker[Any]) -> str:

@@ -65,7 +65,7 @@ def _write(text: str, path: Path) -> None:
 
 
 def _compare(text: str, name: str, style: str) -> int:
-    from arkworker.settings.text_file import TextFileError, read_text_file
+    from arkworker.documents.text_file import TextFileError, read_text_file
 
     try:
         file = read_text_file(name)

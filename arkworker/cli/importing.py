@@ -10,8 +10,8 @@ from arkworker.cli import terminal
 from arkworker.cli.flags import PlainParser
 from arkworker.declaration.generation import generate
 from arkworker.declaration.importing import Imported, import_file
+from arkworker.documents.text_file import TextFileError, read_text_file
 from arkworker.errors import ExitCode, UsageError
-from arkworker.settings.text_file import TextFileError, read_text_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

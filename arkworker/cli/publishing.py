@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from arkworker.cli import terminal
 from arkworker.cli.flags import PlainParser
+from arkworker.delivery.order import Order, default_journal, publish
 from arkworker.errors import ConfigurationError, ExitCode
 from arkworker.runtime import logs
-from arkworker.runtime.delivery.order import Order, default_journal, publish
 from arkworker.settings.catalogue import WorkerOptions
 from arkworker.settings.platform import OFF
 from arkworker.settings.resolution import Inputs, resolve

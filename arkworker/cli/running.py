@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.cli import terminal
 from arkworker.cli.flags import run_parser
+from arkworker.clock import SystemClock
 from arkworker.errors import ExitCode
 from arkworker.runtime import lifecycle, logs
-from arkworker.runtime.clock import SystemClock
 from arkworker.runtime.preparation import Preparation
 from arkworker.runtime.worker import options_of
 from arkworker.settings.platform import OFF

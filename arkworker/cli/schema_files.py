@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from arkworker.runtime.context_schema import context_schema
-from arkworker.runtime.recording.lines import line_schema
 from arkworker.settings.schemas.configuration import to_text
 from arkworker.settings.schemas.inputs import platform_schemas
+from arkworker.storage.recording.lines import line_schema
 
 
 def texts() -> dict[str, str]:

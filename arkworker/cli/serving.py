@@ -36,7 +36,7 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
     flags, command = _parse(list(argv))
     with stopping.interruptible():  # until the emulator is up, which then has its own way of stopping
         try:
-            from arkworker.testing.emulator import serve
+            from arkworker.emulator import serve
         except ModuleNotFoundError as error:
             if error.name and error.name.partition(".")[0] in _EXTRA:
                 raise UsageError("serve needs more packages: pip install 'arkworker[testing]'") from None

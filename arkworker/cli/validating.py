@@ -10,9 +10,9 @@ from arkworker.cli import terminal
 from arkworker.cli.flags import PlainParser
 from arkworker.declaration.report import SOURCE
 from arkworker.declaration.rules import examine
+from arkworker.documents.text_file import TextFileError, read_text_file
 from arkworker.errors import ExitCode, Problem, UsageError
 from arkworker.settings.report.rendering import as_data, as_segments
-from arkworker.settings.text_file import TextFileError, read_text_file
 from arkworker.text import printable
 
 if TYPE_CHECKING:

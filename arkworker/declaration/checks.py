@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from arkworker.declaration.report import join
 from arkworker.declaration.values import UnreadableError, arkindex_value
-from arkworker.settings.yaml.nodes import Entry, Mapping, Scalar, Sequence
+from arkworker.documents.nodes import Entry, Mapping, Scalar, Sequence
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from arkworker.declaration.report import Report
     from arkworker.declaration.vocabulary import Vocabulary
-    from arkworker.settings.yaml.nodes import Node
+    from arkworker.documents.nodes import Node
 
 Entries: TypeAlias = dict[str, Entry]
 

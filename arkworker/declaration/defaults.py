@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.declaration import vocabulary
 from arkworker.declaration.checks import UNREADABLE, described, text_remedy
-from arkworker.settings.yaml.nodes import Mapping, Scalar, Sequence
+from arkworker.documents.nodes import Mapping, Scalar, Sequence
 
 if TYPE_CHECKING:
     from arkworker.declaration.checks import Checks
-    from arkworker.settings.yaml.nodes import Node
+    from arkworker.documents.nodes import Node
 
 _EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
 _TEXTS = ("string", "text", "enum")

@@ -12,10 +12,10 @@ from arkworker.declaration.metadata import display_name_of, label_of, slug_of
 from arkworker.declaration.rules import validate
 from arkworker.declaration.vocabulary import VALUE_TYPES
 from arkworker.declaration.writing import to_yaml
+from arkworker.documents.text_file import TextFile
 from arkworker.errors import ConfigurationError, Problem
-from arkworker.form import NotDeclared, NotEditable, Required
-from arkworker.options import Group, Option, walk
-from arkworker.settings.text_file import TextFile
+from arkworker.options.form import NotDeclared, NotEditable, Required
+from arkworker.options.options import Group, Option, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from arkworker.declaration.metadata import Declaration
-    from arkworker.form import FormRule
+    from arkworker.options.form import FormRule
 
 SOURCE = "code of the worker"
 _OFF = "give it a default and annotate it with NotDeclared to keep it off Arkindex"

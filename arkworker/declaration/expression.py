@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from arkworker.constraints import constraints_of
 from arkworker.declaration.vocabulary import FEWEST_CHOICES, MANY_TYPES
-from arkworker.form import Control, FormRule
-from arkworker.options import is_secret_type
+from arkworker.options.constraints import constraints_of
+from arkworker.options.form import Control, FormRule
+from arkworker.options.options import is_secret_type
 
 _LISTS = (list, tuple, set, frozenset, Sequence, AbstractSet)
 _MAPPINGS = (dict, Mapping)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from arkworker.declaration import vocabulary
 from arkworker.declaration.defaults import check_default
 from arkworker.declaration.report import join
-from arkworker.settings.yaml.nodes import Sequence
+from arkworker.documents.nodes import Sequence
 from arkworker.text import did_you_mean
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from arkworker.declaration import vocabulary
 from arkworker.declaration.field_types import check_type
 from arkworker.declaration.report import join
-from arkworker.settings.yaml.nodes import Mapping, Scalar, Sequence
+from arkworker.documents.nodes import Mapping, Scalar, Sequence
 from arkworker.text import printable
 
 if TYPE_CHECKING:
     from arkworker.declaration.checks import Checks, Entries
-    from arkworker.settings.yaml.nodes import Node
+    from arkworker.documents.nodes import Node
 
 
 class FieldRules:

@@ -13,10 +13,10 @@ from arkworker.declaration.report import SOURCE
 from arkworker.declaration.rules import LIMITS, examine, validate
 from arkworker.declaration.values import UnreadableError
 from arkworker.declaration.writing import to_yaml
+from arkworker.documents.text_file import TextFile, TextFileError, read_text_file
+from arkworker.documents.yaml import read_yaml
 from arkworker.errors import ConfigurationError, Problem
-from arkworker.options import DEBUG, RESERVED_KEYS
-from arkworker.settings.text_file import TextFile, TextFileError, read_text_file
-from arkworker.settings.yaml.document import read_yaml
+from arkworker.options.options import DEBUG, RESERVED_KEYS
 from arkworker.text import printable
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import keyword
 import re
 import unicodedata
 
-from arkworker.configuration import UserConfiguration
 from arkworker.declaration.metadata import words_of
+from arkworker.options.configuration import UserConfiguration
 
 _LONGEST = 30  # characters
 _TYPES = {"bool", "int", "float", "str", "list", "dict"}

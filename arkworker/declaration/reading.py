@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from arkworker.declaration.content import FieldContent, WorkerContent
 from arkworker.declaration.rules import LIMITS, validate
 from arkworker.declaration.values import arkindex_value
+from arkworker.documents.nodes import Scalar, Sequence
+from arkworker.documents.yaml import read_yaml
 from arkworker.errors import ConfigurationError
-from arkworker.settings.yaml.document import read_yaml
-from arkworker.settings.yaml.nodes import Scalar, Sequence
 
 if TYPE_CHECKING:
-    from arkworker.settings.text_file import TextFile
-    from arkworker.settings.yaml.nodes import Node
+    from arkworker.documents.nodes import Node
+    from arkworker.documents.text_file import TextFile
 
 
 def read_declaration(file: TextFile) -> WorkerContent:

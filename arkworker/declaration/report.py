@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from arkworker.errors import Problem
 
 if TYPE_CHECKING:
-    from arkworker.settings.text_file import TextFile
-    from arkworker.settings.yaml.nodes import Node, YamlError
+    from arkworker.documents.nodes import Node, YamlError
+    from arkworker.documents.text_file import TextFile
 
 SOURCE = "declaration file"
 _LONGEST_EXCERPT = 160  # characters

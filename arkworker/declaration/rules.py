@@ -13,14 +13,14 @@ from arkworker.declaration import vocabulary
 from arkworker.declaration.checks import UNREADABLE, Checks
 from arkworker.declaration.fields import FieldRules
 from arkworker.declaration.report import Report
-from arkworker.settings.yaml.document import Limits, read_yaml
-from arkworker.settings.yaml.nodes import Scalar, Sequence
+from arkworker.documents.nodes import Scalar, Sequence
+from arkworker.documents.yaml import Limits, read_yaml
 
 if TYPE_CHECKING:
     from arkworker.declaration.checks import Entries
+    from arkworker.documents.nodes import Node
+    from arkworker.documents.text_file import TextFile
     from arkworker.errors import Problem
-    from arkworker.settings.text_file import TextFile
-    from arkworker.settings.yaml.nodes import Node
 
 #: Fields of one kind like to share their keys through `<<: *common`; what that expands to stays bounded.
 LIMITS = Limits(aliases=500)

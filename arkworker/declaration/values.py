@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from yaml.constructor import SafeConstructor
 
-from arkworker.settings.yaml.scalars import core_type
+from arkworker.documents.scalars import core_type
 
 if TYPE_CHECKING:
-    from arkworker.settings.yaml.nodes import Scalar
+    from arkworker.documents.nodes import Scalar
 
 _LONGEST = 5000  # characters; longer numbers are refused by Python, or take time by the square of their length
 _CORE = "tag:yaml.org,2002:"

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
-from arkworker.creates import Creates
+from arkworker.arkindex.client import Connection
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem, ResultError
 from arkworker.frozen import FrozenDict, FrozenList, freeze
-from arkworker.runtime.client import Connection
+from arkworker.options.creates import Creates
 from arkworker.runtime.context_services import ContextServices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
-    from arkworker.element import Element, Source
-    from arkworker.runtime.client import Client
-    from arkworker.runtime.publishing import Corpora, Publisher
-    from arkworker.runtime.reading.access import ElementAccess
+    from arkworker.arkindex.client import Client
+    from arkworker.arkindex.publishing import Corpora, Publisher
+    from arkworker.arkindex.reading.access import ElementAccess
+    from arkworker.elements import Element, Source
     from arkworker.settings.origins import Provenance
     from arkworker.settings.sources.payload import Process
 
@@ -34,11 +34,11 @@ C = TypeVar("C", default="Mapping[str, Any]")
 GONE = {
     "api_client": "use context.api",
     "args": "the flags of arkworker are in the context; extra flags of a worker are context.arguments",
-    "create_dataset": "use create_dataset(context.api, …) of arkworker.runtime.datasets",
+    "create_dataset": "use create_dataset(context.api, …) of arkworker.arkindex.datasets",
     "create_model_version": "use context.publish_model_version(files, …), which makes the version, too",
     "download_latest_export": "use context.download_export(destination)",
     "extras_dir_argument": "use context.find_extras_directory()",
-    "list_artifacts": "use list_artifacts(context.api, …) of arkworker.runtime.artifacts",
+    "list_artifacts": "use list_artifacts(context.api, …) of arkworker.arkindex.artifacts",
     "list_set_elements": "use context.list_dataset_elements(dataset_set)",
     "parser": "declare extra flags with the attribute `arguments` of the worker",
     "process_information": "use context.process, whose parts are attributes: context.process.id",
@@ -127,7 +127,7 @@ class WorkerContext(ContextServices, Generic[C]):
     @cached_property
     def api(self) -> Client:
         """The client of the Arkindex API; made again in a process that the context was sent to."""
-        from arkworker.runtime.client import Client
+        from arkworker.arkindex.client import Client
 
         return Client(self.connection, read_only=self.is_read_only)
 
@@ -138,7 +138,7 @@ class WorkerContext(ContextServices, Generic[C]):
         Raises:
             ApiError: The task cannot be retrieved.
         """
-        from arkworker.runtime.tasks import retrieve_parents
+        from arkworker.arkindex.parents import retrieve_parents
 
         return FrozenList(retrieve_parents(self.api, self.task_id) if self.task_id else ())
 
@@ -165,7 +165,7 @@ class WorkerContext(ContextServices, Generic[C]):
     @cached_property
     def element_access(self) -> ElementAccess:
         """What this run knows of elements; made again in another process, where the cache is not open."""
-        from arkworker.runtime.reading.access import ElementAccess
+        from arkworker.arkindex.reading.access import ElementAccess
 
         return ElementAccess(
             lambda: self.api,
@@ -186,7 +186,8 @@ class WorkerContext(ContextServices, Generic[C]):
         Raises:
             SecretError: It cannot be loaded; says why.
         """
-        from arkworker.runtime.secrets import SecretStore, load_secret
+        from arkworker.arkindex.secrets import load_secret
+        from arkworker.storage.secrets import SecretStore
 
         store = SecretStore(self.secrets_dir, environ=os.environ)
         api = self.api if self.connection_is_given else None
@@ -211,7 +212,7 @@ class WorkerContext(ContextServices, Generic[C]):
             ResultError: Something cannot be published; the message names it. Nothing was sent.
             PublicationError: Not all was accepted; it says what was. It is never worth a blind repetition.
         """
-        from arkworker.element import Element
+        from arkworker.elements import Element
         from arkworker.runtime.publication import collect
 
         if not isinstance(element, Element):
@@ -228,7 +229,7 @@ class WorkerContext(ContextServices, Generic[C]):
     @cached_property
     def corpora(self) -> Corpora:
         """What is known of the types and classes of corpora; looked up again in another process."""
-        from arkworker.runtime.publishing import Corpora
+        from arkworker.arkindex.publishing import Corpora
 
         return Corpora(self._creates)
 
@@ -238,7 +239,7 @@ class WorkerContext(ContextServices, Generic[C]):
         Raises:
             ExtrasDirNotFoundError: There is none; says what to set.
         """
-        from arkworker.runtime.files import find_extras_directory
+        from arkworker.storage.locating import find_extras_directory
 
         return find_extras_directory(
             task_id=self.task_id,
@@ -253,7 +254,7 @@ class WorkerContext(ContextServices, Generic[C]):
 
         With a chunk, `name_<chunk>.ext` is looked for beside `name.ext`.
         """
-        from arkworker.runtime.files import find_parents_file_paths
+        from arkworker.storage.locating import find_parents_file_paths
 
         paths = find_parents_file_paths(
             filename, parent_ids=self.task_parents, task_data_dir=self.task_data_dir, chunk=self.task_chunk
@@ -266,7 +267,7 @@ class WorkerContext(ContextServices, Generic[C]):
         Raises:
             ArchiveError: One of them is damaged or hostile; the destination is as it was.
         """
-        from arkworker.runtime.archives import extract_parent_archives
+        from arkworker.storage.archives import extract_parent_archives
 
         extract_parent_archives(self.find_parents_file_paths(archive_name), destination)
 

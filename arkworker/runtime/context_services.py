@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from uuid import UUID
 
-    from arkworker.element import Element
-    from arkworker.element.records import Image
+    from arkworker.arkindex.artifacts import Artifact
+    from arkworker.arkindex.client import Client
+    from arkworker.arkindex.datasets import Dataset, DatasetSet
+    from arkworker.arkindex.models import ModelVersion
+    from arkworker.elements import Element
+    from arkworker.elements.records import Image
     from arkworker.frozen import FrozenDict
-    from arkworker.runtime.artifacts import Artifact
-    from arkworker.runtime.client import Client
-    from arkworker.runtime.datasets import Dataset, DatasetSet
-    from arkworker.runtime.models import ModelVersion
 
 
 class ContextServices:
@@ -67,7 +67,7 @@ class ContextServices:
             ApiError: Arkindex or its storage does not take it.
             ArkworkerError: There are no such files, or an argument cannot be sent.
         """
-        from arkworker.runtime.models import publish_model_version
+        from arkworker.arkindex.models import publish_model_version
 
         model_id = model_id or self.model_details.get("id")
         if model_id is None:
@@ -101,7 +101,7 @@ class ContextServices:
             ApiError: Arkindex or its storage refuses it, for example because the task has an artifact of that name.
             ArkworkerError: There is no task, the file cannot be read, or the name is none that an artifact can have.
         """
-        from arkworker.runtime.artifacts import upload_artifact
+        from arkworker.arkindex.artifacts import upload_artifact
 
         if self.is_read_only:
             raise ReadOnlyError("this run is read-only: no artifact is uploaded, nothing was sent")
@@ -122,7 +122,7 @@ class ContextServices:
             ReadOnlyError: In read-only mode; nothing was sent.
             ApiError: Arkindex refuses it.
         """
-        from arkworker.runtime.images.creation import create_iiif_image
+        from arkworker.arkindex.images import create_iiif_image
 
         return create_iiif_image(self.api, url, width=width, height=height)
 
@@ -138,7 +138,7 @@ class ContextServices:
         Raises:
             ApiError: They cannot be listed.
         """
-        from arkworker.runtime.datasets import DatasetSet, list_elements
+        from arkworker.arkindex.datasets import DatasetSet, list_elements
 
         if isinstance(dataset, DatasetSet):
             dataset, set_name = dataset.dataset, dataset.name
@@ -159,8 +159,8 @@ class ContextServices:
             ApiError: It cannot be had.
             ArkworkerError: The disk refuses it.
         """
-        from arkworker.runtime import exports
-        from arkworker.runtime.clock import SystemClock
+        from arkworker.arkindex import exports
+        from arkworker.clock import SystemClock
 
         choose = exports.find_export if self.is_read_only else exports.start_export
         export_id = choose(self.api, self.corpus_id, dataset_id)

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from arkworker.errors import ConfigurationError, Problem, ResultError
-from arkworker.form import Control
-from arkworker.options import bare
+from arkworker.options.form import Control
+from arkworker.options.options import bare
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from arkworker.options import Option
+    from arkworker.arkindex.publishing import Corpus
+    from arkworker.arkindex.publishing.plan import Kind
+    from arkworker.options.options import Option
     from arkworker.runtime.context import WorkerContext
-    from arkworker.runtime.publishing import Corpus
-    from arkworker.runtime.publishing.plan import Kind
     from arkworker.settings.catalogue import WorkerOptions
 
 logger = logging.getLogger("arkworker")

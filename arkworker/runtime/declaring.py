@@ -9,9 +9,9 @@ from typing import Any, ForwardRef, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
 
-from arkworker.configuration import UserConfiguration
 from arkworker.errors import DeclarationError
-from arkworker.options import bare
+from arkworker.options.configuration import UserConfiguration
+from arkworker.options.options import bare
 from arkworker.settings.catalogue import flag_name
 from arkworker.settings.platform import flag_of, platform_fields
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from arkworker.element import Element
-    from arkworker.results import Result
-    from arkworker.runtime.datasets import DatasetSet
+    from arkworker.arkindex.datasets import DatasetSet
+    from arkworker.elements import Element
+    from arkworker.elements.results import Result
     from arkworker.runtime.handover import Handover
 
 

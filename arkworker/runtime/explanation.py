@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from arkworker.options import Group, Option, walk
-from arkworker.secret import Secret
+from arkworker.options.options import Group, Option, walk
+from arkworker.options.secret import Secret
 from arkworker.settings.values.reading import Reference
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import inspect
 import types
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from arkworker.creates import Creates
 from arkworker.errors import DeclarationError
-from arkworker.options import bare
+from arkworker.options.creates import Creates
+from arkworker.options.options import bare
 from arkworker.runtime.context import WorkerContext
 from arkworker.runtime.declaring import HOOKS, check_arguments, check_callable, configuration_of
 from arkworker.runtime.worker import Worker
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from arkworker.configuration import UserConfiguration
+    from arkworker.options.configuration import UserConfiguration
 
 
 class FunctionWorker(Worker[Any]):

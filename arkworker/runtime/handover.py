@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from arkworker.arkindex.publishing.outbox import Outbox
     from arkworker.runtime.context import WorkerContext
-    from arkworker.runtime.outbox import Outbox
     from arkworker.runtime.stopping import Stopping
     from arkworker.settings.platform import Settings
 

@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from arkworker.arkindex.publishing.outbox import Outbox
+from arkworker.arkindex.reading.sessions import Sessions
 from arkworker.errors import ArkworkerError, CacheError, StoppedError
 from arkworker.runtime import logs
 from arkworker.runtime.context import CacheStandIn
 from arkworker.runtime.corpus_check import check_corpus
 from arkworker.runtime.handover import Handover
-from arkworker.runtime.outbox import Outbox
 from arkworker.runtime.publication import LatePublisher, make_publisher
-from arkworker.runtime.reading.sessions import Sessions
 from arkworker.runtime.stopping import Interruption
 from arkworker.text import printable
 
@@ -73,7 +73,7 @@ def _instance_stopped_after(preparation: Preparation) -> Iterator[None]:
     finally:
         settings = preparation.resolution.settings if hasattr(preparation, "resolution") else None
         if settings and settings.bootstrap and settings.container_id and settings.container_api_key:
-            from arkworker.runtime.bootstrap import stop_instance
+            from arkworker.arkindex.bootstrap import stop_instance
 
             stop_instance(settings.vast_url, settings.container_id, settings.container_api_key.get_secret_value())
 
@@ -158,7 +158,7 @@ def open_cache_of(context: WorkerContext[Any], preparation: Preparation) -> Iter
     if not context.use_cache:
         yield _no_session
         return
-    from arkworker.runtime import cache
+    from arkworker.storage import cache
 
     path, parents = context.cache_path, preparation.parent_caches
     if path is not None and parents:

@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arkworker.creates import Creates
+from arkworker.arkindex.client import Connection
+from arkworker.clock import SystemClock
 from arkworker.errors import ApiError, ConfigurationError, Problem
 from arkworker.frozen import FrozenDict, freeze
-from arkworker.runtime.client import Connection
-from arkworker.runtime.clock import SystemClock
+from arkworker.options.creates import Creates
+from arkworker.options.secret import UnloadedSecret
 from arkworker.runtime.context import WorkerContext, frozen_dict
-from arkworker.runtime.directories import data_directory, ensure_directory, work_directory
-from arkworker.runtime.secrets.names import secrets_directory
-from arkworker.secret import UnloadedSecret
 from arkworker.settings.origins import context_origins
 from arkworker.settings.provenance import Origin
 from arkworker.settings.resolution import Resolution, resolve
 from arkworker.settings.sources.worker_run import model_configuration
 from arkworker.settings.validation import Values, validate
+from arkworker.storage.directories import data_directory, ensure_directory, work_directory
+from arkworker.storage.secrets.names import secrets_directory
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from arkworker.runtime.client import Client
-    from arkworker.secret import Secret
+    from arkworker.arkindex.client import Client
+    from arkworker.options.secret import Secret
     from arkworker.settings.catalogue import WorkerOptions
     from arkworker.settings.platform import ApiSettings
     from arkworker.settings.resolution import Inputs
@@ -93,7 +93,7 @@ class Preparation:
 
     def _resolve_with_payload(self) -> None:
         first = self.resolution
-        from arkworker.runtime.payload_retrieval import retrieve_payload
+        from arkworker.arkindex.worker_run import retrieve_payload
 
         # Without a sound connection there is nobody to ask; what is known by now is reported.
         if any(problem.path.partition(".")[0] not in _OF_THE_WORKER for problem in first.ledger.problems):
@@ -108,7 +108,7 @@ class Preparation:
 
     def _get_client(self) -> Client:
         if self._client is None:
-            from arkworker.runtime.client import Client
+            from arkworker.arkindex.client import Client
 
             connection = connection_of(self.resolution.settings.api)
             self._client = Client(connection, read_only=self.resolution.is_developer_mode, clock=self.clock)
@@ -121,7 +121,7 @@ class Preparation:
         settings, ledger = self.resolution.settings, self.resolution.ledger
         if not settings.bootstrap or ledger.problems:
             return
-        from arkworker.runtime.bootstrap import Task, bootstrap
+        from arkworker.arkindex.bootstrap import Task, bootstrap
 
         origin = ledger.claims["bootstrap",].origin
         needed = {
@@ -156,8 +156,8 @@ class Preparation:
     def _load_and_validate(self) -> tuple[Mapping[str, Secret[Any]], Values]:
         if not self.resolution.secrets and not self.resolution.secret_names:
             return {}, validate(self.resolution)
-        from arkworker.runtime.secret_loading import SecretLoader
-        from arkworker.runtime.secrets import SecretStore
+        from arkworker.arkindex.secret_loading import SecretLoader
+        from arkworker.storage.secrets import SecretStore
 
         is_known = connection_of(self.resolution.settings.api) != Connection()
         store = SecretStore(self._secrets_directory(), environ=self.inputs.environ)
@@ -230,8 +230,8 @@ class Preparation:
             return self._path(settings.database) if self.uses_cache else None
         if self.offline or self.dry or self.resolution.is_developer_mode or settings.task_id is None:
             return None
-        from arkworker.runtime.cache import find_parent_caches
-        from arkworker.runtime.tasks import retrieve_parents
+        from arkworker.arkindex.parents import retrieve_parents
+        from arkworker.storage.cache import find_parent_caches
 
         root = data_directory(settings, self.inputs.environ)
         parents = retrieve_parents(self._get_client(), settings.task_id)

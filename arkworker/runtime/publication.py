@@ -7,18 +7,18 @@ import threading
 from collections.abc import Iterator, Sequence, Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
-from arkworker.runtime.outbox import ELSEWHERE
+from arkworker.arkindex.publishing.outbox import ELSEWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.element import Element
-    from arkworker.runtime.client import Client
+    from arkworker.arkindex.client import Client
+    from arkworker.arkindex.publishing import Publisher
+    from arkworker.arkindex.publishing.outbox import Outbox
+    from arkworker.elements import Element
     from arkworker.runtime.context import WorkerContext
-    from arkworker.runtime.outbox import Outbox
-    from arkworker.runtime.publishing import Publisher
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("arkworker.publishing")
 
 
 def make_publisher(
@@ -31,7 +31,7 @@ def make_publisher(
         client: Sends the requests; by default, `context.api`.
         outbox: Where to leave what was accepted for the cache; None without one.
     """
-    from arkworker.runtime.publishing import ArkindexPublisher, CheckingPublisher, SummarizingPublisher
+    from arkworker.arkindex.publishing import ArkindexPublisher, CheckingPublisher, SummarizingPublisher
 
     if context.use_cache and outbox is None:
         logger.warning(ELSEWHERE)

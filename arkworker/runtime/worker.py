@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
-from arkworker.creates import Creates
 from arkworker.declaration.metadata import Declaration
+from arkworker.options.creates import Creates
 from arkworker.runtime.context import C, WorkerContext
 from arkworker.runtime.declaring import check_arguments, check_hooks, configuration_of, type_argument
 from arkworker.settings.catalogue import WorkerOptions
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from sqlalchemy.orm import Session
 
-    from arkworker.configuration import UserConfiguration
+    from arkworker.options.configuration import UserConfiguration
     from arkworker.runtime.handover import Handover
 
 

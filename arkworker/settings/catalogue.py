@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from arkworker.mistakes import require_complete
-from arkworker.options import Group, Option, walk
+from arkworker.options.mistakes import require_complete
+from arkworker.options.options import Group, Option, walk
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from arkworker.creates import Creates
+    from arkworker.options.creates import Creates
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticUndefined
 
-from arkworker.options import accepts_null, default_of, group_of, key_of
+from arkworker.options.options import accepts_null, default_of, group_of, key_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import PydanticUndefined
 
 from arkworker.frozen import FrozenDict
-from arkworker.options import Group, walk
+from arkworker.options.options import Group, walk
 from arkworker.settings.provenance import Claim, Origin, Path, Shadowed
 from arkworker.settings.sources.payload import CONFIGURATION, WORKER_RUN
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from arkworker.options import DEBUG
+from arkworker.documents.text_file import TextFile, TextFileError, read_text_file
+from arkworker.options.options import DEBUG
 from arkworker.settings.platform import Settings, variable_of
 from arkworker.settings.provenance import Ledger, Origin, Path
 from arkworker.settings.report.messages import message_of
@@ -19,7 +20,6 @@ from arkworker.settings.sources.env_file import EnvFileSource
 from arkworker.settings.sources.environment import EnvironmentSource
 from arkworker.settings.sources.source import PLATFORM_FIELDS, Bench, Source
 from arkworker.settings.sources.worker_run import payload_sources
-from arkworker.settings.text_file import TextFile, TextFileError, read_text_file
 from arkworker.settings.values.reading import Reference
 from arkworker.text import printable
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from arkworker.configuration import BY_SETTINGS
+from arkworker.documents.yaml import parse_yaml
 from arkworker.frozen import freeze
-from arkworker.options import alternatives, key_of, parts_of
-from arkworker.secret import Secret
+from arkworker.options.configuration import BY_SETTINGS
+from arkworker.options.options import alternatives, key_of, parts_of
+from arkworker.options.secret import Secret
 from arkworker.settings.report.messages import is_of_author, message_of
 from arkworker.settings.report.redaction import REFUSED
 from arkworker.settings.values.dialects import PAYLOAD, SECRET
 from arkworker.settings.values.reading import read, read_text
 from arkworker.settings.values.unreadable import UnreadableError
-from arkworker.settings.yaml.document import parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from arkworker.configuration import BY_SETTINGS
 from arkworker.errors import ConfigurationError
 from arkworker.frozen import freeze
-from arkworker.secret import Secret, UnloadedSecret
+from arkworker.options.configuration import BY_SETTINGS
+from arkworker.options.secret import Secret, UnloadedSecret
 from arkworker.settings.group_defaults import complete
 from arkworker.settings.report.complaints import Complaints
 from arkworker.settings.values.reading import Reference

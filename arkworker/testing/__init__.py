@@ -1,4 +1,4 @@
-"""The public test kit: a pytest plugin, and an emulated Arkindex (`arkworker.testing.emulator`).
+"""The public test kit: a pytest plugin, and an emulated Arkindex (`arkworker.emulator`).
 
 Importing this package costs nothing; what needs the extra `testing` is imported where it is used. The fixtures
 `make_context`, `cache`, `invoke` and `arkindex` are there in every pytest that has arkworker installed; the names below

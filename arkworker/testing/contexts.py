@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, overload
 
 import pytest
 
+from arkworker.documents.text_file import TextFile
 from arkworker.frozen import freeze
+from arkworker.options.secret import Secret
 from arkworker.runtime.preparation import Preparation
 from arkworker.runtime.target import as_worker
 from arkworker.runtime.worker import Worker, options_of
-from arkworker.secret import Secret
 from arkworker.settings.resolution import Inputs
 from arkworker.settings.sources.command_line import Parser
-from arkworker.settings.text_file import TextFile
 from arkworker.testing.values import FileValues
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class ContextMaker:
     def _client(self, context: WorkerContext[Any]) -> Any:
         if self._arkindex is None:
             return NoArkindex()
-        from arkworker.runtime.client import Client
+        from arkworker.arkindex.client import Client
 
         return Client(context.connection, read_only=context.is_read_only)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from arkworker.runtime.reading.sessions import Sessions
+from arkworker.arkindex.reading.sessions import Sessions
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from arkworker.element import Element
+    from arkworker.elements import Element
     from arkworker.runtime.context import WorkerContext
 
 

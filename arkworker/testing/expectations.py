@@ -13,15 +13,15 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 import requests_mock
 
+from arkworker.clock import SystemClock
 from arkworker.errors import UsageError
-from arkworker.runtime.clock import SystemClock
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from arkworker.runtime.client import Connection
-    from arkworker.runtime.client.operations import Operation
+    from arkworker.arkindex.client import Connection
+    from arkworker.arkindex.client.operations import Operation
 
 URL = "https://arkindex.test/"
 TOKEN = "test-token"  # noqa: S105 - it opens nothing
@@ -109,7 +109,7 @@ class Arkindex:
     @property
     def connection(self) -> Connection:
         """What leads a client here."""
-        from arkworker.runtime.client import Connection
+        from arkworker.arkindex.client import Connection
 
         return Connection(url=self.url, token=TOKEN)
 
@@ -232,7 +232,7 @@ def _readable(body: Any) -> Any:
 
 
 def _operation(name: str) -> Operation:
-    from arkworker.runtime.client.table import OPERATIONS
+    from arkworker.arkindex.client.table import OPERATIONS
 
     if name not in OPERATIONS:
         nearest = did_you_mean(name, list(OPERATIONS))

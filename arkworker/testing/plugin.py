@@ -46,7 +46,7 @@ def make_context(request: pytest.FixtureRequest, tmp_path: Path) -> MakeContext:
 @pytest.fixture
 def cache() -> Iterator[Session]:
     """A session of an empty cache in memory; committed at the end, as after an element."""
-    from arkworker.runtime.cache import open_cache, session_scope
+    from arkworker.storage.cache import open_cache, session_scope
 
     engine = open_cache(None)
     try:

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from arkworker.errors import ConfigurationError
-from arkworker.options import alternatives, is_secret_type
+from arkworker.options.options import alternatives, is_secret_type
+from arkworker.options.secret import Secret, content_type
 from arkworker.runtime.target import as_worker
 from arkworker.runtime.worker import options_of
-from arkworker.secret import Secret, content_type
 from arkworker.settings.report.rendering import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from arkworker.options import Option
+    from arkworker.options.options import Option
     from arkworker.runtime.worker import Worker
     from arkworker.settings.catalogue import WorkerOptions
     from arkworker.testing.contexts import MakeContext

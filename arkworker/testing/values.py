@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic_core import to_jsonable_python
 
-from arkworker.options import alternatives, is_secret_type
-from arkworker.secret import Secret
+from arkworker.options.options import alternatives, is_secret_type
+from arkworker.options.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from picture import draw_pages, photograph
 
+from arkworker.arkindex.client import Client, Connection
+from arkworker.emulator import Emulator, run_worker
 from arkworker.errors import ArkworkerError
-from arkworker.runtime.client import Client, Connection
-from arkworker.testing.emulator import Emulator, run_worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

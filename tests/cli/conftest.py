@@ -14,7 +14,7 @@ import pytest
 from arkindex_stub import Stub, serve
 
 from arkworker.cli import running
-from arkworker.runtime.clock import SystemClock
+from arkworker.clock import SystemClock
 from arkworker.testing.invocation import Invoker
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from arkindex_stub import worker_run
 from sqlalchemy import select
 
-from arkworker.runtime.cache import CachedImage, open_cache, session_scope
+from arkworker.storage.cache import CachedImage, open_cache, session_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ TASK, PARENTS = "task-3", ["task-1", "task-2"]
 WORKER = """
 from sqlalchemy import select
 from arkworker import Worker
-from arkworker.runtime.cache import CachedImage
+from arkworker.storage.cache import CachedImage
 
 class W(Worker):
     uses_cache = True

@@ -32,7 +32,7 @@ class W(Worker[C]):
     def run(self, context, cache):
         print("ran", context.config.count)
 """
-IMPATIENT = "import arkworker.runtime.clock as clocks; clocks.SystemClock.sleep = lambda self, seconds: None"
+IMPATIENT = "import arkworker.clock as clocks; clocks.SystemClock.sleep = lambda self, seconds: None"
 
 
 @pytest.mark.parametrize("argv", [(), ("-h",), ("--help",)])

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from arkworker.runtime.client import Client, Connection
-from arkworker.testing.emulator import Emulator, Fault
+from arkworker.arkindex.client import Client, Connection
+from arkworker.emulator import Emulator, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

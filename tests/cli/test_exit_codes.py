@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Result
 
 #: Python that makes a process wait for nobody.
-IMPATIENT = "import arkworker.runtime.clock as clocks; clocks.SystemClock.sleep = lambda self, seconds: None"
+IMPATIENT = "import arkworker.clock as clocks; clocks.SystemClock.sleep = lambda self, seconds: None"
 
 WORKER = """
 import sys

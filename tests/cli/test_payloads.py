@@ -110,7 +110,7 @@ def explain(
             raise ApiResponseError(operation, "not modern", status=400)
         return answers[operation]
 
-    monkeypatch.setattr("arkworker.runtime.client.client.Client.request", request)
+    monkeypatch.setattr("arkworker.arkindex.client.client.Client.request", request)
     target = write_worker(WORKER)
     environment = {"ARKINDEX_API_URL": "http://127.0.0.1:9/", "ARKINDEX_WORKER_RUN_ID": RUN_ID}
 

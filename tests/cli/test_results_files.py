@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arkworker.runtime.cache import CachedElement, CachedImage, open_cache, session_scope
-from arkworker.testing.emulator import Emulator, Fault
+from arkworker.emulator import Emulator, Fault
+from arkworker.storage.cache import CachedElement, CachedImage, open_cache, session_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from arkworker.runtime.archives import create, extract
+from arkworker.storage.archives import create, extract
 
 if TYPE_CHECKING:
     from collections.abc import Callable

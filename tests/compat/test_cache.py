@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from arkworker.errors import CacheError
-from arkworker.runtime.cache import (
+from arkworker.storage.cache import (
     CachedClassification,
     CachedDataset,
     CachedDatasetElement,

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from arkworker.runtime.client import Client, Connection
+from arkworker.arkindex.client import Client, Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

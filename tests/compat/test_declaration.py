@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, event, given, settings, strategies as some
 
 from arkworker.declaration.rules import validate
 from arkworker.declaration.vocabulary import FIELD_TYPES
-from arkworker.settings.text_file import TextFile
+from arkworker.documents.text_file import TextFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from arkworker.declaration.importing import import_file
 from arkworker.declaration.metadata import Declaration
 from arkworker.declaration.reading import read_declaration
 from arkworker.declaration.writing import to_yaml
-from arkworker.settings.text_file import TextFile
+from arkworker.documents.text_file import TextFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, select
 
-from arkworker.testing.emulator import Emulator, Fault
-from arkworker.testing.emulator.tables import Classification, Element, MetaData, Transcription
+from arkworker.emulator import Emulator, Fault
+from arkworker.emulator.tables import Classification, Element, MetaData, Transcription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from arkworker.testing.emulator import Emulator
+from arkworker.emulator import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arkworker.runtime import artifacts, datasets, exports
-from arkworker.runtime.client import Client, Connection
-from arkworker.runtime.models import publish_model_version
-from arkworker.testing.emulator import Emulator, Fault
+from arkworker.arkindex import artifacts, datasets, exports
+from arkworker.arkindex.client import Client, Connection
+from arkworker.arkindex.models import publish_model_version
+from arkworker.emulator import Emulator, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from arkworker.testing.emulator.ledger import Call
+    from arkworker.emulator.ledger import Call
 
 pytestmark = pytest.mark.compat
 

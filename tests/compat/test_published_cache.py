@@ -14,14 +14,14 @@ from uuid import UUID
 
 import pytest
 
-from arkworker.element import Element
-from arkworker.results import Child, Classification, Entity, Transcription, Update
-from arkworker.runtime.cache import CachedElement, CachedImage, open_cache, session_scope
-from arkworker.runtime.cache.points import read_points
-from arkworker.runtime.client import Client, Connection
-from arkworker.runtime.outbox import Outbox
-from arkworker.runtime.publishing import ArkindexPublisher
-from arkworker.testing.emulator import Emulator
+from arkworker.arkindex.client import Client, Connection
+from arkworker.arkindex.publishing import ArkindexPublisher
+from arkworker.arkindex.publishing.outbox import Outbox
+from arkworker.elements import Element
+from arkworker.elements.results import Child, Classification, Entity, Transcription, Update
+from arkworker.emulator import Emulator
+from arkworker.storage.cache import CachedElement, CachedImage, open_cache, session_scope
+from arkworker.storage.cache.points import read_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arkworker.creates import Creates
-from arkworker.element import Element
-from arkworker.results import (
+from arkworker.arkindex.client import Client, Connection
+from arkworker.arkindex.publishing import ArkindexPublisher, Corpora
+from arkworker.elements import Element
+from arkworker.elements.results import (
     Child,
     Classification,
     Embedding,
@@ -22,15 +23,14 @@ from arkworker.results import (
     Transcription,
     Update,
 )
-from arkworker.runtime.client import Client, Connection
-from arkworker.runtime.publishing import ArkindexPublisher, Corpora
-from arkworker.testing.emulator import Emulator
+from arkworker.emulator import Emulator
+from arkworker.options.creates import Creates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from arkworker.testing.emulator.ledger import Call
+    from arkworker.emulator.ledger import Call
 
 pytestmark = pytest.mark.compat
 

@@ -11,8 +11,8 @@ import pytest
 from planted import TYPES, Planted, plant
 from reading_runs import run_with
 
-from arkworker.runtime.cache import open_cache
-from arkworker.testing.emulator import Emulator
+from arkworker.emulator import Emulator
+from arkworker.storage.cache import open_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from arkworker.arkindex.secrets import load_secret
 from arkworker.errors import ApiResponseError, SecretError
-from arkworker.runtime.files import find_extras_directory, find_parents_file_paths
-from arkworker.runtime.secrets import SecretStore, load_secret, secrets_directory
+from arkworker.storage.locating import find_extras_directory, find_parents_file_paths
+from arkworker.storage.secrets import SecretStore, secrets_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from arkworker.testing.emulator import Emulator
+from arkworker.emulator import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,7 +20,7 @@ from arkworker.declaration.metadata import Declaration
 from arkworker.declaration.project import new_project, project_from
 from arkworker.declaration.reading import read_declaration
 from arkworker.declaration.writing import to_yaml
-from arkworker.settings.text_file import TextFile
+from arkworker.documents.text_file import TextFile
 
 if TYPE_CHECKING:
     from arkworker import UserConfiguration

@@ -13,8 +13,8 @@ from hypothesis import given, strategies as some
 from arkworker.declaration.generation import generate
 from arkworker.declaration.importing import Imported, import_file
 from arkworker.declaration.reading import read_declaration
+from arkworker.documents.text_file import TextFile, read_text_file
 from arkworker.errors import ConfigurationError
-from arkworker.settings.text_file import TextFile, read_text_file
 
 if TYPE_CHECKING:
     from arkworker.declaration.content import FieldContent, WorkerContent

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as some
 
 from arkworker.declaration.rules import examine, validate
-from arkworker.settings.text_file import TextFile
+from arkworker.documents.text_file import TextFile
 
 HEAD = "slug: s\ndisplay_name: S\ntype: t\ndescription: d\n"
 FIELD = HEAD + "configuration:\n- {key: k, display_name: K, "

@@ -13,7 +13,7 @@ from arkworker.cli import invoke
 from arkworker.declaration.importing import import_file
 from arkworker.declaration.metadata import Declaration
 from arkworker.declaration.vocabulary import FIELD_TYPES
-from arkworker.settings.text_file import TextFile
+from arkworker.documents.text_file import TextFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

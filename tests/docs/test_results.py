@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from arkworker.cli.flags import Command, run_parser
-from arkworker.runtime.recording.lines import Entry, load_entry, load_header
 from arkworker.settings.catalogue import WorkerOptions
+from arkworker.storage.recording.lines import Entry, load_entry, load_header
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")

@@ -10,9 +10,9 @@ from importlib import import_module
 from pathlib import Path
 
 from arkworker import WorkerContext
-from arkworker.runtime.artifacts import list_artifacts
-from arkworker.runtime.client import Client, Connection
-from arkworker.testing.emulator import Emulator
+from arkworker.arkindex.artifacts import list_artifacts
+from arkworker.arkindex.client import Client, Connection
+from arkworker.emulator import Emulator
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "services.md").read_text(encoding="utf-8")
@@ -43,7 +43,7 @@ def test_names_of_the_guide_exist() -> None:
     """Methods of the context, and functions of modules."""
     rows = re.findall(r"^\| (.*?) \| (.*?) \|$", GUIDE, re.MULTILINE)
     methods = [name for cell, _ in rows for name in re.findall(r"^`(\w+)\(", cell)]
-    modules = {cell.strip("`"): re.findall(r"`(\w+)`", names) for cell, names in rows if "arkworker.runtime" in cell}
+    modules = {cell.strip("`"): re.findall(r"`(\w+)`", names) for cell, names in rows if cell.startswith("`arkworker.")}
 
     assert [name for name in methods if not hasattr(WorkerContext, name)] == []
     assert (len(methods), len(modules)) == (5, 3)

@@ -16,11 +16,11 @@ import pytest
 from pydantic import Field
 
 from arkworker import UserConfiguration, WorkerContext
+from arkworker.arkindex.client import Connection
 from arkworker.errors import ArkworkerError, ConfigurationError
 from arkworker.frozen import FrozenDict, FrozenList, freeze
-from arkworker.runtime.client import Connection
+from arkworker.options.secret import Secret
 from arkworker.runtime.context import GONE, CacheStandIn
-from arkworker.secret import Secret
 from arkworker.settings.sources.payload import Process
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def test_parents_are_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(f"{operation} {parameters}")
         return {"parents": ["a", "b"]}
 
-    monkeypatch.setattr("arkworker.runtime.client.client.Client.request", request)
+    monkeypatch.setattr("arkworker.arkindex.client.client.Client.request", request)
     context = changed()
 
     assert (context.task_parents, context.task_parents) == (["a", "b"], ["a", "b"])

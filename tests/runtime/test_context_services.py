@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
+from arkworker.arkindex.client import Connection
+from arkworker.arkindex.datasets import Dataset, DatasetSet
+from arkworker.arkindex.exports import ExportError
+from arkworker.emulator import Emulator, Fault
+from arkworker.emulator.tables import ModelVersion
 from arkworker.errors import ArkworkerError, ConfigurationError, ReadOnlyError, UsageError
-from arkworker.runtime.client import Connection
-from arkworker.runtime.datasets import Dataset, DatasetSet
-from arkworker.runtime.exports import ExportError
-from arkworker.testing.emulator import Emulator, Fault
-from arkworker.testing.emulator.tables import ModelVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -122,7 +122,7 @@ def test_a_version_of_no_model_is_refused(context: WorkerContext[Any], weights: 
 
 def test_an_artifact_is_uploaded(context: WorkerContext[Any], weights: Path) -> None:
     """Under any name and type."""
-    from arkworker.runtime.artifacts import Artifact, list_artifacts
+    from arkworker.arkindex.artifacts import Artifact, list_artifacts
 
     context.upload_artifact(str(weights))
     context.upload_artifact(weights, "labels.txt", "text/plain")
@@ -204,7 +204,7 @@ WORKER = """
 import os, sys
 from pathlib import Path
 from arkworker import Worker
-from arkworker.runtime.models import archive
+from arkworker.arkindex.models import archive
 
 archive.SMALLEST = archive.MIB  # so that a small archive has several parts
 

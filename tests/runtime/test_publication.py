@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from arkworker import Child, Creates, Element, Transcription, Worker
+from arkworker.arkindex.client import Client, Connection
+from arkworker.emulator import Emulator, Fault
 from arkworker.errors import PublicationError, ResultError
-from arkworker.runtime.client import Client, Connection
 from arkworker.runtime.publication import collect
-from arkworker.testing.emulator import Emulator, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from resolving import item, settle
 
 from arkworker import Secret, UserConfiguration
-from arkworker.secret import UnloadedSecret
+from arkworker.options.secret import UnloadedSecret
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from arkworker.runtime.clock import SystemClock
+from arkworker.clock import SystemClock
 from arkworker.runtime.elements_worker import ElementsWorker
 
 WORK = float(os.environ.get("WORK", "0"))  # seconds on each element

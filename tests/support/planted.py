@@ -9,13 +9,13 @@ from uuid import UUID
 
 from sqlalchemy import insert
 
-from arkworker.runtime import cache
-from arkworker.testing.emulator import iiif, tables
+from arkworker.emulator import iiif, tables
+from arkworker.storage import cache
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from arkworker.testing.emulator import Emulator
+    from arkworker.emulator import Emulator
 
 TYPES = ("page", "paragraph", "text_line")
 ORIENTATIONS = ("horizontal-lr", "vertical-rl")

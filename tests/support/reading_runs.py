@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from arkworker.element import Element
-from arkworker.runtime.cache import session_scope
-from arkworker.runtime.client import Client, Connection
-from arkworker.runtime.reading.access import ElementAccess
-from arkworker.runtime.reading.sessions import Sessions
+from arkworker.arkindex.client import Client, Connection
+from arkworker.arkindex.reading.access import ElementAccess
+from arkworker.arkindex.reading.sessions import Sessions
+from arkworker.elements import Element
+from arkworker.storage.cache import session_scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy.engine import Engine
 
-    from arkworker.testing.emulator import Emulator
+    from arkworker.emulator import Emulator
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from arkindex_stub import worker_run
 
+from arkworker.documents.text_file import TextFile, TextFileError
 from arkworker.errors import ConfigurationError, Problem
 from arkworker.settings.catalogue import WorkerOptions
 from arkworker.settings.origins import context_origins
@@ -14,7 +15,6 @@ from arkworker.settings.report.rendering import as_data, as_text
 from arkworker.settings.resolution import Inputs, Resolution, resolve
 from arkworker.settings.sources.command_line import Parser
 from arkworker.settings.sources.payload import parse_payload
-from arkworker.settings.text_file import TextFile, TextFileError
 from arkworker.settings.validation import validate
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from arkworker.secret import Secret
+    from arkworker.options.secret import Secret
 
 RUN_ID = "56785678-5678-5678-5678-567856785678"
 

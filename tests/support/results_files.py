@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import select
 
-from arkworker.results import Child, Classification, Embedding, Entity, Link, Metadata, Transcription, Update
-from arkworker.runtime.recording.lines import Entry, Header, ImageSize, RecordedCreates, RecordedElement
-from arkworker.runtime.recording.writing import Recorder
-from arkworker.testing.emulator import tables
+from arkworker.elements.results import Child, Classification, Embedding, Entity, Link, Metadata, Transcription, Update
+from arkworker.emulator import tables
+from arkworker.storage.recording.lines import Entry, Header, ImageSize, RecordedCreates, RecordedElement
+from arkworker.storage.recording.writing import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sqlalchemy.orm import Session
 
-    from arkworker.testing.emulator import Emulator
+    from arkworker.emulator import Emulator
 
 #: Publishes a file: exit code, log, summary.
 Publish: TypeAlias = Callable[..., tuple[int, str, dict[str, Any]]]
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 PUBLISH = """
 import os, sys
 sys.path.insert(0, {root!r})
-from arkworker.runtime.clock import SystemClock
+from arkworker.clock import SystemClock
 whole = SystemClock.sleep
 SystemClock.sleep = lambda self, seconds: whole(self, seconds * float(os.environ.get("WAITS", "0.01")))
 from arkworker.cli import main

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import get_args
 
-from arkworker.testing.emulator import Fault
-from arkworker.testing.emulator.project import FaultItem, Project, read_project
+from arkworker.emulator import Fault
+from arkworker.emulator.project import FaultItem, Project, read_project
 
 PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 

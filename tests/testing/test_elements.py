@@ -9,7 +9,7 @@ import pytest
 
 from arkworker import Element, ElementsWorker
 from arkworker.errors import ArkworkerError
-from arkworker.runtime.cache import CachedElement
+from arkworker.storage.cache import CachedElement
 from arkworker.testing import bind_element
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from arkworker import ConfigurationError, Secret, UserConfiguration, Worker, WorkerContext
 from arkworker.errors import ApiResponseError, UsageError
-from arkworker.runtime.cache import CachedImage
+from arkworker.storage.cache import CachedImage
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

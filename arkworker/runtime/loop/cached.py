@@ -12,7 +12,7 @@ def initial_ids(sessions: Callable[[], Any]) -> list[str]:
     """The ids of the elements that the cache marks as initial, in the order of their rows."""
     from sqlalchemy import select, text
 
-    from arkworker.runtime.cache import CachedElement
+    from arkworker.storage.cache import CachedElement
 
     with sessions() as session:
         rows = session.scalars(select(CachedElement.id).where(CachedElement.initial).order_by(text("rowid")))

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
+from arkworker.arkindex import sets
+from arkworker.documents.text_file import TextFileError, read_text_file
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem
-from arkworker.runtime.loop import sets
 from arkworker.runtime.loop.sources import Listing, Queue
-from arkworker.settings.text_file import TextFileError, read_text_file
 from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from arkworker.runtime.client import Client
-    from arkworker.runtime.datasets import DatasetSet
+    from arkworker.arkindex.client import Client
+    from arkworker.arkindex.datasets import DatasetSet
     from arkworker.runtime.loop.sources import Source
     from arkworker.runtime.loop.tally import Tally
     from arkworker.settings.platform import Settings
@@ -156,7 +156,7 @@ class Choice:
                 self._refuse("image", f"there is no file {printable(path, 100)!r}")
 
     def _of_images(self, paths: Sequence[Path]) -> Source:
-        from arkworker.runtime.images.desk import describe_file
+        from arkworker.elements.files import describe_file
 
         return Listing(map(describe_file, paths), len(set(paths)))
 

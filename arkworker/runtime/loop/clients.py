@@ -6,15 +6,15 @@ import itertools
 import threading
 from typing import TYPE_CHECKING, Any
 
-from arkworker.runtime.client import Client
-from arkworker.runtime.client.attempts import RetryBudget
+from arkworker.arkindex.client import Client
+from arkworker.arkindex.client.attempts import RetryBudget
 from arkworker.runtime.loop.clocks import IntakeClock, ReportClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.runtime.client import Connection
-    from arkworker.runtime.client.attempts import Outcome
+    from arkworker.arkindex.client import Connection
+    from arkworker.arkindex.client.attempts import Outcome
 
 #: A claim or retrieval under way at the first signal may still come within this time; then it is cut off.
 CUT = 0.4  # seconds

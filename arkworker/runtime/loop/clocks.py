@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from arkworker.clock import SystemClock
 from arkworker.errors import StoppedError
-from arkworker.runtime.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

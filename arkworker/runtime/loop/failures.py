@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
     from types import TracebackType
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("arkworker.elements")
 
 MOST_GROUPS = 100  # kept; what goes beyond is counted together
 MOST_SHAPES = 5  # of messages from one place; what goes beyond differs in no way that helps
@@ -121,6 +121,6 @@ def _place_of(error: BaseException) -> tuple[str, int | None] | None:
 def _of_user_code(error: BaseException) -> TracebackType | None:
     """The traceback without the frames of ours that lead to user code."""
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("arkworker.runtime"):
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("arkworker."):
         trace = trace.tb_next
     return trace or error.__traceback__

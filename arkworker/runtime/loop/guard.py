@@ -14,17 +14,17 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from arkworker.clock import SystemClock
 from arkworker.errors import ExitCode
-from arkworker.runtime.clock import SystemClock
 from arkworker.runtime.stopping import Interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.runtime.clock import Clock
+    from arkworker.clock import Clock
     from arkworker.runtime.stopping import Stopping
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("arkworker.elements")
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from arkworker.arkindex.activities import is_refusal
 from arkworker.errors import ApiError
-from arkworker.runtime.loop.activities import is_refusal
 from arkworker.runtime.loop.jobs import Job
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from arkworker.runtime.loop.sources import Source
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("arkworker.elements")
 
 MOST_THREADS = 8
 PATIENCE = 1.0  # seconds, in the end, for what is on its way: it was told to come or to be cut off

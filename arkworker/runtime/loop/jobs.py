@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from arkworker.element import Element
-
-
-class State(enum.StrEnum):
-    """The states of an activity that the loop reports."""
-
-    STARTED = "started"
-    PROCESSED = "processed"
-    ERROR = "error"
+    from arkworker.arkindex.activities import State
+    from arkworker.elements import Element
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("arkworker.elements")
 
 SLOT = 128  # bytes: a stage, and an id, which is shorter
 SLOTS = 256

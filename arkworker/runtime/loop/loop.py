@@ -6,8 +6,9 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
+from arkworker.arkindex.activities import State
 from arkworker.errors import ArkworkerError, ExitCode
-from arkworker.runtime.loop.jobs import Ending, Job, State
+from arkworker.runtime.loop.jobs import Ending, Job
 from arkworker.runtime.loop.journal import Stage
 from arkworker.runtime.publication import collect
 from arkworker.runtime.stopping import Interruption
@@ -16,7 +17,7 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from arkworker.element import Element
+    from arkworker.elements import Element
     from arkworker.runtime.loop.failures import Failures
     from arkworker.runtime.loop.guard import Guard
     from arkworker.runtime.loop.intake import Intake
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from arkworker.runtime.loop.reports import Reports
     from arkworker.runtime.loop.tally import Tally
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("arkworker.elements")
 
 INTERRUPTED = "interrupted"
 

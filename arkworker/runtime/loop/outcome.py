@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from arkworker.runtime.loop.failures import Failures
     from arkworker.runtime.stopping import Stopping
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("arkworker.elements")
 
 
 class ElementsError(ArkworkerError):

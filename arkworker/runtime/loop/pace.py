@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.runtime.clock import Clock
+    from arkworker.clock import Clock
 
 LONG = 0.02  # seconds: an element that takes this long, for whatever reason
 SLOW = 0.006  # seconds: several in a row that take this long

@@ -7,10 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from arkworker.runtime.clock import Clock
+    from arkworker.clock import Clock
     from arkworker.runtime.loop.tally import Tally
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("arkworker.elements")
 
 INTERVAL = 15.0  # seconds between two lines
 

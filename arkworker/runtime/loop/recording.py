@@ -9,29 +9,29 @@ import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from arkworker import __version__
+from arkworker.arkindex.activities import State
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem
 from arkworker.runtime.loop.failures import Failures
-from arkworker.runtime.loop.jobs import State
 from arkworker.runtime.loop.sources import Resumed
-from arkworker.runtime.recording.lines import Entry, Header, Part, RecordedCreates, RecordedElement, recorded
-from arkworker.runtime.recording.writing import Recorder, RecordingError
+from arkworker.storage.recording.lines import Entry, Header, Part, RecordedCreates, RecordedElement, recorded
+from arkworker.storage.recording.writing import Recorder, RecordingError
 from arkworker.text import printable
+from arkworker.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from arkworker.element import Element
+    from arkworker.arkindex.publishing import Publisher
+    from arkworker.arkindex.publishing.outbox import Outbox
+    from arkworker.elements import Element
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.jobs import Ending
     from arkworker.runtime.loop.journal import Journal, Stage
     from arkworker.runtime.loop.sources import Source
     from arkworker.runtime.loop.tally import Tally
-    from arkworker.runtime.outbox import Outbox
-    from arkworker.runtime.publishing import Publisher
     from arkworker.settings.platform import Settings
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("arkworker.elements")
 
 
 def check_path(settings: Settings) -> None:

@@ -9,23 +9,23 @@ from collections import deque
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from arkworker.arkindex.activities import State, is_refusal
+from arkworker.arkindex.publishing.outbox import drained
 from arkworker.errors import ApiError
-from arkworker.runtime.loop.activities import is_refusal
-from arkworker.runtime.loop.jobs import Ending, State
 from arkworker.runtime.loop.journal import Stage
-from arkworker.runtime.outbox import drained
 from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.runtime.loop.activities import Activities
+    from arkworker.arkindex.activities import Activities
+    from arkworker.arkindex.publishing import Publisher
+    from arkworker.arkindex.publishing.outbox import Outbox
+    from arkworker.runtime.loop.jobs import Ending
     from arkworker.runtime.loop.journal import Journal
     from arkworker.runtime.loop.tally import Tally
-    from arkworker.runtime.outbox import Outbox
-    from arkworker.runtime.publishing import Publisher
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("arkworker.elements")
 
 MOST_THREADS = 4
 MOST_FAILURES = 4  # of reports in a row, each after five attempts: then Arkindex is out of reach

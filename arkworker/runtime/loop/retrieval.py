@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from arkworker.arkindex.activities import is_refusal
+from arkworker.arkindex.reading.remote import RETRIEVE, element_of
 from arkworker.errors import ApiContentError, ApiError
-from arkworker.runtime.loop.activities import is_refusal
 from arkworker.runtime.loop.journal import Stage
-from arkworker.runtime.reading.remote import RETRIEVE, element_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.element import Element
-    from arkworker.runtime.client import Client
-    from arkworker.runtime.loop.activities import Activities
+    from arkworker.arkindex.activities import Activities
+    from arkworker.arkindex.client import Client
+    from arkworker.elements import Element
     from arkworker.runtime.loop.jobs import Job
     from arkworker.runtime.loop.journal import Journal
 

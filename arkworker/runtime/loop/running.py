@@ -9,10 +9,10 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from arkworker.arkindex.activities import Activities
+from arkworker.clock import SystemClock
 from arkworker.errors import ApiError, ArkworkerError
-from arkworker.runtime.clock import SystemClock
 from arkworker.runtime.loop import cached, outcome, recording
-from arkworker.runtime.loop.activities import Activities
 from arkworker.runtime.loop.choosing import Choice
 from arkworker.runtime.loop.clients import CUT, Clients
 from arkworker.runtime.loop.failures import Failures
@@ -32,14 +32,14 @@ from arkworker.runtime.publication import LatePublisher, make_publisher
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.element import Element
+    from arkworker.arkindex.publishing import Publisher
+    from arkworker.elements import Element
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.jobs import Job
     from arkworker.runtime.loop.sources import Source
-    from arkworker.runtime.publishing import Publisher
-    from arkworker.runtime.recording.writing import Recorder
+    from arkworker.storage.recording.writing import Recorder
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("arkworker.elements")
 
 RECORDING = 0.2  # seconds for the summary, when the process ends at a given moment
 #: Modes in which Arkindex keeps no activities.

@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from arkworker.arkindex import exports
+from arkworker.clock import SystemClock
 from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, ExitCode, Problem, StoppedError
-from arkworker.runtime import exports
-from arkworker.runtime.clock import SystemClock
 from arkworker.runtime.loop import outcome
 from arkworker.runtime.loop.choosing import Choice
 from arkworker.runtime.loop.clients import Clients
@@ -20,10 +20,10 @@ from arkworker.runtime.loop.tally import Summary, Tally, exit_code_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.runtime.datasets import Dataset, DatasetSet
+    from arkworker.arkindex.datasets import Dataset, DatasetSet
     from arkworker.runtime.handover import Handover
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("arkworker.elements")
 
 
 def process_sets(call: Callable[[DatasetSet, Path, Any], None], run: Handover) -> None:

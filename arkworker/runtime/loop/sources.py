@@ -13,10 +13,10 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from arkworker.runtime.client import Client
+    from arkworker.arkindex.client import Client
     from arkworker.runtime.loop.tally import Tally
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("arkworker.elements")
 
 CLAIM = "StartWorkerActivity"
 

@@ -6,8 +6,8 @@ import threading
 from collections import Counter
 from dataclasses import asdict, dataclass
 
+from arkworker.arkindex.activities import State
 from arkworker.errors import ExitCode
-from arkworker.runtime.loop.jobs import State
 
 
 class Tally:

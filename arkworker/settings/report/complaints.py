@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from arkworker.options import Group, Option, alternatives, group_of, key_of, walk
-from arkworker.secret import SecretNotLoadedError
+from arkworker.options.options import Group, Option, alternatives, group_of, key_of, walk
+from arkworker.options.secret import SecretNotLoadedError
 from arkworker.settings.provenance import Ledger, Origin, Path, Place
 from arkworker.settings.report.messages import is_of_author, message_of
 from arkworker.settings.report.redaction import REFUSED, Redaction
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from arkworker.secret import Secret
+    from arkworker.options.secret import Secret
 
 _SHOULD = "Input should be "
 _MOST_ALTERNATIVES = 4  # of a union, told of in one message

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from arkworker.settings.yaml.nodes import Entry, Mapping
+from arkworker.documents.nodes import Entry, Mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from arkworker.settings.yaml.nodes import Node
+    from arkworker.documents.nodes import Node
 
 
 LONGEST_EXCERPT = 160  # characters of a line; what follows adds nothing on a screen

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_jsonable_python
 
-from arkworker.secret import Secret, UnloadedSecret
+from arkworker.options.secret import Secret, UnloadedSecret
 from arkworker.text import printable
 
 if TYPE_CHECKING:

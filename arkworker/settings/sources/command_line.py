@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pydantic_core import PydanticUndefined
 
 from arkworker.errors import UsageError
-from arkworker.options import alternatives, key_of
+from arkworker.options.options import alternatives, key_of
 from arkworker.settings.catalogue import flag_name
 from arkworker.settings.platform import flag_of, variable_of
 from arkworker.settings.provenance import Origin, Path

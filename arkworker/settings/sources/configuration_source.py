@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from arkworker.options import DEBUG
-from arkworker.secret import Secret
+from arkworker.documents.nodes import is_null
+from arkworker.options.options import DEBUG
+from arkworker.options.secret import Secret
 from arkworker.settings.provenance import Origin, Path, Place
 from arkworker.settings.sources.source import Bench, Source
 from arkworker.settings.values.reading import Reference, read
 from arkworker.settings.values.unreadable import UnreadableError
-from arkworker.settings.yaml.nodes import is_null
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

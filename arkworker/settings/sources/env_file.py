@@ -14,8 +14,8 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from arkworker.documents.text_file import TextFile
     from arkworker.settings.sources.source import Bench
-    from arkworker.settings.text_file import TextFile
 
 # python-dotenv takes time by the square of some of them.
 MOST_LINES = 10_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from arkworker.options import ENVIRONMENT_PREFIX
+from arkworker.options.options import ENVIRONMENT_PREFIX
 from arkworker.settings.platform import GONE_VARIABLES, variable_of
 from arkworker.settings.provenance import Origin
 from arkworker.settings.sources.source import PLATFORM_FIELDS, Bench, Source

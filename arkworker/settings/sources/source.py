@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 from pydantic_settings import PydanticBaseSettingsSource
 
-from arkworker.options import alternatives
+from arkworker.options.options import alternatives
 from arkworker.settings.platform import Settings, platform_fields
 from arkworker.settings.provenance import Ledger, Origin, Path, Place
 from arkworker.settings.values.reading import read_text

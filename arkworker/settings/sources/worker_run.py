@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from arkworker.secret import UnloadedSecret
+from arkworker.options.secret import UnloadedSecret
 from arkworker.settings.provenance import Origin
 from arkworker.settings.sources.configuration_source import ConfigurationSource, Given
 from arkworker.settings.sources.payload import CONFIGURATION, WORKER_RUN

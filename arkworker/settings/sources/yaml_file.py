@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from arkworker.options import RESERVED_KEYS
+from arkworker.documents.nodes import Mapping, Node, Scalar, Sequence, YamlError, is_null
+from arkworker.documents.yaml import parse_yaml
+from arkworker.options.options import RESERVED_KEYS
 from arkworker.settings.provenance import Origin, Path, Place
 from arkworker.settings.report.excerpts import hidden_lines, shown_part
 from arkworker.settings.sources.configuration_source import ConfigurationSource, Given
 from arkworker.settings.values.dialects import FILE
 from arkworker.settings.values.scalars import text_as
-from arkworker.settings.yaml.document import parse_yaml
-from arkworker.settings.yaml.nodes import Mapping, Node, Scalar, Sequence, YamlError, is_null
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from arkworker.documents.text_file import TextFile
     from arkworker.settings.sources.source import Bench
-    from arkworker.settings.text_file import TextFile
     from arkworker.settings.values.unreadable import UnreadableError
 
 

@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from typing_extensions import is_typeddict  # pydantic asks for its kind of typed dicts on Python 3.11
 
-from arkworker.options import annotation_of, key_of
+from arkworker.options.options import annotation_of, key_of
 
 _LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Set, collections.abc.Collection)
 _DICTS = (dict, collections.abc.Mapping)

@@ -18,7 +18,7 @@ from uuid import UUID
 
 import pydantic
 
-from arkworker.options import is_secret_type
+from arkworker.options.options import is_secret_type
 from arkworker.settings.values.inner_types import is_list, is_mapping
 
 if TYPE_CHECKING:

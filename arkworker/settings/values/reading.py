@@ -9,18 +9,18 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from arkworker.options import accepts_null, alternatives, bare, is_lenient, is_secret_type
-from arkworker.secret import content_type
+from arkworker.documents.nodes import Entry, Mapping, Scalar, Sequence, YamlError
+from arkworker.options.options import accepts_null, alternatives, bare, is_lenient, is_secret_type
+from arkworker.options.secret import content_type
 from arkworker.settings.values.dialects import FILE, PAYLOAD, PAYLOAD_DICT, TEXT, Dialect
 from arkworker.settings.values.inner_types import has_only_fields, is_list, is_mapping, item_types, value_types
 from arkworker.settings.values.kinds import expectation, takes_anything
 from arkworker.settings.values.scalars import checked, checked_text, choices_of, text_as
 from arkworker.settings.values.unreadable import UnknownKeyError, UnreadableError
-from arkworker.settings.yaml.nodes import Entry, Mapping, Scalar, Sequence, YamlError
 from arkworker.text import MOST_SUGGESTIONS, did_you_mean
 
 if TYPE_CHECKING:
-    from arkworker.settings.yaml.nodes import Node
+    from arkworker.documents.nodes import Node
 
 #: Text that says itself that it is text, where no type does.
 _QUOTED = re.compile(r"\"[^\"\\]*\"|'[^']*'")
@@ -65,7 +65,7 @@ def read_text(text: str, annotation: Any) -> Any:
 
 
 def _parse(text: str) -> Any:
-    from arkworker.settings.yaml.document import parse_yaml
+    from arkworker.documents.yaml import parse_yaml
 
     try:
         return parse_yaml(text)
@@ -224,7 +224,7 @@ def _reference(value: Any, annotation: Any) -> Reference:
 
 def _resolve(scalar: Scalar) -> Any:
     """An untyped scalar, as YAML 1.1 reads it."""
-    from arkworker.settings.yaml.scalars import resolve_scalar
+    from arkworker.documents.scalars import resolve_scalar
 
     try:
         return resolve_scalar(scalar)

@@ -16,16 +16,17 @@ from uuid import UUID
 
 import pytest
 
-from arkworker.element import Element
-from arkworker.results import Transcription
-from arkworker.runtime.cache import open_cache
-from arkworker.runtime.loop.jobs import Ending, State
+from arkworker.arkindex.activities import State
+from arkworker.arkindex.publishing import SummarizingPublisher
+from arkworker.arkindex.publishing.outbox import Outbox
+from arkworker.elements import Element
+from arkworker.elements.results import Transcription
+from arkworker.emulator import Emulator, Fault
+from arkworker.runtime.loop.jobs import Ending
 from arkworker.runtime.loop.journal import Journal
 from arkworker.runtime.loop.reports import Reports
 from arkworker.runtime.loop.tally import Tally
-from arkworker.runtime.outbox import Outbox
-from arkworker.runtime.publishing import SummarizingPublisher
-from arkworker.testing.emulator import Emulator, Fault
+from arkworker.storage.cache import open_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 WORKERS = """
 import os, signal, time
 from arkworker import Child, Element, ElementsWorker, Transcription, Worker
-from arkworker.runtime.cache import CachedDataset
+from arkworker.storage.cache import CachedDataset
 from sqlalchemy import text
 from uuid import uuid4
 

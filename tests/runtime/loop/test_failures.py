@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from arkworker.elements.results import Transcription
 from arkworker.errors import ResultError
-from arkworker.results import Transcription
 from arkworker.runtime.loop.failures import Failures
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from element_runs import trial
 
-from arkworker.testing.emulator import Fault
+from arkworker.emulator import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from arkworker.runtime.clock import SystemClock
+from arkworker.clock import SystemClock
 from arkworker.runtime.loop.pace import Pace
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from arkworker.element import Element
+from arkworker.arkindex.activities import State
+from arkworker.elements import Element
 from arkworker.errors import ApiResponseError, ApiUnavailableError
-from arkworker.runtime.loop.jobs import Ending, State
+from arkworker.runtime.loop.jobs import Ending
 from arkworker.runtime.loop.journal import Journal
 from arkworker.runtime.loop.reports import Reports
 from arkworker.runtime.loop.tally import Tally

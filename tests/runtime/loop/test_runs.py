@@ -11,8 +11,8 @@ import pytest
 from element_runs import Trial, trial
 from PIL import Image
 
-from arkworker.runtime.cache import merge
-from arkworker.testing.emulator import Fault
+from arkworker.emulator import Fault
+from arkworker.storage.cache import merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -443,7 +443,7 @@ def test_summary_in_no_directory(ten: Trial) -> None:
 
 def test_results_are_not_published_in_developer_mode(ten: Trial) -> None:
     """What user code returns at a desk stays there."""
-    code = "from arkworker.results import Transcription; result = [Transcription(text='A', confidence=0.5)]"
+    code = "from arkworker.elements.results import Transcription; result = [Transcription(text='A', confidence=0.5)]"
     tokens = {"ARKINDEX_API_TOKEN": ten.emulator.token, "ARKINDEX_TASK_TOKEN": ""}
 
     ended = run(ten, "--dev", "--element", ten.elements[0], HOOK=code, **tokens)

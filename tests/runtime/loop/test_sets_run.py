@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from element_runs import wait_until
 
-from arkworker.testing.emulator import Emulator, Fault
+from arkworker.emulator import Emulator, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ JSON = {"content-type": "application/json"}
 ROOT = Path(__file__).parents[3]
 WORKER = """
 import os, sqlite3
-from arkworker.runtime.clock import SystemClock
+from arkworker.clock import SystemClock
 from arkworker.runtime.elements_worker import DatasetWorker
 
 if "SHORT" in os.environ:

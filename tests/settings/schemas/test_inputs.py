@@ -11,13 +11,13 @@ import yaml
 from arkindex_stub import worker_run
 from jsonschema import Draft202012Validator
 
+from arkworker.documents.text_file import TextFile
 from arkworker.errors import ConfigurationError
 from arkworker.settings.catalogue import WorkerOptions
 from arkworker.settings.platform import platform_fields, variable_of
 from arkworker.settings.resolution import Inputs, resolve
 from arkworker.settings.schemas.inputs import platform_schemas
 from arkworker.settings.sources.payload import parse_payload
-from arkworker.settings.text_file import TextFile
 from arkworker.settings.validation import validate
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ from pydantic import AnyUrl, BaseModel, BeforeValidator, ConfigDict, Field, Type
 from typing_extensions import TypedDict
 
 from arkworker import Secret, UserConfiguration
-from arkworker.options import is_lenient
+from arkworker.documents.yaml import parse_yaml
+from arkworker.options.options import is_lenient
 from arkworker.settings.values.dialects import FILE, PAYLOAD
 from arkworker.settings.values.reading import Reference, read, read_text
 from arkworker.settings.values.unreadable import UnreadableError
-from arkworker.settings.yaml.document import parse_yaml
 
 
 class Refused(enum.Enum):

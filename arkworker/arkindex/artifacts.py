@@ -1,0 +1,156 @@
+"""The files that a task leaves on Arkindex: list, download, upload."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from arkworker.arkindex.promises import address_of
+from arkworker.errors import ApiContentError, ArkworkerError
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_UNKNOWN_TYPE = "application/octet-stream"
+# Compressed files: what the platform looks for is the compression, not what is in it.
+_COMPRESSIONS = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
+_TYPES = {".zst": "application/zstd", ".sqlite": "application/vnd.sqlite3"}
+# RFC 9110, section 8.3.1, with the parameters that follow a semicolon.
+_MEDIA_TYPE = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+(;[ -~]*)?", re.ASCII)
+
+
+class ArtifactsApi(Protocol):
+    """What is needed of a client."""
+
+    def request(self, operation_id: str, body: Any = None, **parameters: Any) -> Any: ...
+
+    def download(self, operation_id: str, destination: Path, *, size: int | None = None, **parameters: Any) -> Path: ...
+
+    def upload_url(self, url: str, source: Path, *, content_type: str) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that a task left.
+
+    Attributes:
+        path: Its name; Arkindex keeps them flat.
+        size: In bytes; None when Arkindex does not say.
+        content_type: Such as `application/zstd`; empty when Arkindex does not say.
+    """
+
+    path: str
+    size: int | None
+    content_type: str
+
+
+def list_artifacts(api: ArtifactsApi, task_id: str) -> list[Artifact]:
+    """The artifacts of a task, in the order of Arkindex.
+
+    Raises:
+        ApiError: They cannot be listed, or one of them has no name that a file could have.
+    """
+    answer = api.request("ListArtifacts", id=task_id)
+    if not isinstance(answer, list):
+        raise ApiContentError("ListArtifacts", "the answer is not a list")
+    return [_artifact("ListArtifacts", item) for item in answer]
+
+
+def download_artifact(
+    api: ArtifactsApi, task_id: str, path: str, destination: Path, *, size: int | None = None
+) -> Path:
+    """Write one artifact to a file, which is there whole or not at all.
+
+    Args:
+        api: The client.
+        task_id: The task that left it.
+        path: Of the artifact.
+        destination: The file to write or replace, or a directory to write it into under its own name.
+        size: Bytes that must come, see `Artifact`.
+
+    Returns:
+        The file.
+
+    Raises:
+        ApiError: It cannot be had, whole.
+        ArkworkerError: The path is no name of a file, or the disk refuses it.
+    """
+    if not _is_name(path):
+        raise ArkworkerError(f"{printable(path)!r} is not the path of an artifact: they have no directories")
+    target = destination / path if destination.is_dir() else destination
+    return api.download("DownloadArtifact", target, size=size, id=task_id, path=path)
+
+
+def upload_artifact(
+    api: ArtifactsApi, task_id: str, path: Path, *, name: str | None = None, content_type: str | None = None
+) -> Artifact:
+    """Make a file an artifact of a task.
+
+    Args:
+        api: The client.
+        task_id: The task to leave it.
+        path: A regular file that nobody writes to any more.
+        name: What to call it; its own name by default.
+        content_type: Such as `text/csv`; by default what its name says.
+
+    Raises:
+        ApiError: Arkindex or its storage refuses it.
+        ArkworkerError: It is no regular file, or its name is none that an artifact can have.
+        ReadOnlyError: In read-only mode; nothing was sent.
+    """
+    name = path.name if name is None else name
+    if not _is_name(name):
+        raise ArkworkerError(f"{printable(name)!r} cannot be the path of an artifact: they have no directories")
+    if content_type is not None and not _MEDIA_TYPE.fullmatch(content_type):
+        raise ArkworkerError(f"{printable(content_type)!r} cannot be the type of an artifact: it is no media type")
+    artifact = Artifact(name, _size(path), content_type or _content_type(name))
+    body = {"path": artifact.path, "content_type": artifact.content_type, "size": artifact.size}
+    answer = api.request("CreateArtifact", body, id=task_id)
+    api.upload_url(address_of("CreateArtifact", answer, "s3_put_url"), path, content_type=artifact.content_type)
+    return artifact
+
+
+def _artifact(operation: str, item: Any) -> Artifact:
+    path = item.get("path") if isinstance(item, dict) else None
+    if not isinstance(path, str) or not _is_name(path):
+        shown = f" ({printable(path, 60)!r})" if isinstance(path, str) else ""
+        raise ApiContentError(operation, f"path{shown}: should be the name of a file, without directories")
+    return Artifact(path, _natural(item, "size"), _text(item, "content_type"))
+
+
+def _natural(item: Mapping[str, Any], key: str) -> int | None:
+    value = item.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _text(item: Mapping[str, Any], key: str) -> str:
+    value = item.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _is_name(path: str) -> bool:
+    return path.isprintable() and path not in ("", ".", "..") and "/" not in path and len(os.fsencode(path)) <= 255
+
+
+def _size(path: Path) -> int:
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise ArkworkerError(f"{printable(str(path), 500)} cannot be uploaded: {reason}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise ArkworkerError(f"{printable(str(path), 500)} cannot be uploaded: it is not a regular file")
+    return status.st_size
+
+
+def _content_type(name: str) -> str:
+    # By the name, from Python's own table: the same on every machine.
+    known = _TYPES.get(Path(name).suffix.lower())
+    guessed, encoding = mimetypes.MimeTypes().guess_type(name)
+    return known or _COMPRESSIONS.get(encoding or "", None if encoding else guessed) or _UNKNOWN_TYPE

@@ -1,0 +1,139 @@
+"""Where no agent prepares a task (vast.ai): fetch the parents' artifacts and the model, and stop the instance after it.
+
+Everything can be repeated: what is there whole is kept, and `current`, which says that all is there, is made last.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from arkworker.arkindex.artifacts import download_artifact, list_artifacts
+from arkworker.errors import ApiContentError, ArkworkerError
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from arkworker.arkindex.client import Client
+
+logger = logging.getLogger("arkworker")
+
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_STOP_LIMITS = (10.0, 30.0)  # seconds to connect and to read: the instance costs money until it is stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The task to prepare.
+
+    Attributes:
+        id: Its directory is also `current`.
+        data_dir: Root of the tasks' data.
+        parents: Ids of the parent tasks, and the slugs that are links to their directories.
+        model_version_id: The model version to download, if any.
+        model_dir: Where its files go; without it, no model is downloaded.
+    """
+
+    id: str
+    data_dir: Path
+    parents: Mapping[str, str]
+    model_version_id: str | None = None
+    model_dir: Path | None = None
+
+
+def bootstrap(api: Client, task: Task) -> None:
+    """Make the directories of a task as an agent would have made them; where `current` is, all is there already.
+
+    Raises:
+        ApiError: Something cannot be downloaded.
+        ArchiveError: The model's archive is damaged.
+        ArkworkerError: The disk refuses a directory or a link.
+    """
+    current = task.data_dir / "current"
+    if current.exists():
+        return
+    try:
+        for parent_id, slug in task.parents.items():
+            _fetch_parent(api, task.data_dir, parent_id, slug)
+        if task.model_version_id and task.model_dir:
+            _fetch_model(api, task.model_version_id, task.model_dir)
+        (task.data_dir / task.id).mkdir(parents=True, exist_ok=True)
+        _link(current, task.id)
+    except OSError as error:
+        path = printable(str(error.filename or task.data_dir))
+        raise ArkworkerError(f"bootstrap: {path}: {error.strerror or type(error).__name__}") from None
+
+
+def _fetch_parent(api: Client, data_dir: Path, parent_id: str, slug: str) -> None:
+    directory = data_dir / parent_id
+    directory.mkdir(parents=True, exist_ok=True)
+    if slug != parent_id:
+        _link(data_dir / slug, parent_id)
+    for artifact in list_artifacts(api, parent_id):
+        path = directory / artifact.path
+        if path.is_file() and path.stat().st_size == artifact.size:
+            continue  # downloads appear whole: an earlier start brought it
+        logger.info("Downloading %s of task %s", printable(artifact.path), slug)
+        download_artifact(api, parent_id, artifact.path, path, size=artifact.size)
+
+
+def _fetch_model(api: Client, model_version_id: str, model_dir: Path) -> None:
+    version = api.request("RetrieveModelVersion", id=model_version_id)
+    url = version.get("s3_url") if isinstance(version, dict) else None
+    if not isinstance(url, str) or not url:
+        raise ApiContentError("RetrieveModelVersion", "s3_url: should be the address of the model's files", status=200)
+    model_dir.mkdir(parents=True, exist_ok=True)
+    done = model_dir / f".{model_version_id}.done"
+    if done.exists():
+        return
+    logger.info("Downloading the model version %s", model_version_id)
+    download = api.download_url(url, model_dir / f".{model_version_id}.download")
+    if _is_zstd(download):
+        from arkworker.storage.archives import extract
+
+        extract(download, model_dir)
+        download.unlink()
+    else:
+        download.replace(model_dir / "model")
+    done.touch()
+
+
+def _is_zstd(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_ZSTD_MAGIC)) == _ZSTD_MAGIC
+
+
+def _link(link: Path, target: str) -> None:
+    """A relative link, put in place in one step; one that is there already is replaced."""
+    temporary = link.with_name(f".{link.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target, target_is_directory=True)
+    temporary.replace(link)
+
+
+def stop_instance(vast_url: str, container_id: str, api_key: str) -> None:
+    """Stop the vast.ai instance that this worker runs in; it would be started again for ever.
+
+    A failure is logged, since the run is over.
+    """
+    import requests
+
+    url = f"{vast_url.rstrip('/')}/api/v0/instances/{container_id}"
+    headers: dict[str, Any] = {"Authorization": f"Bearer {api_key}"}
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # a .netrc would replace the token
+            session.proxies.update(requests.utils.get_environ_proxies(url))
+            body = {"state": "stopped"}
+            answer = session.put(url, json=body, headers=headers, timeout=_STOP_LIMITS, allow_redirects=False)
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        status = getattr(error.response, "status_code", None)
+        # Without the traceback, which holds the request with its token.
+        logger.error("The instance %s was not stopped: %s", container_id, status or type(error).__name__)  # noqa: TRY400
+    else:
+        logger.info("The instance %s stops", container_id)

@@ -1,0 +1,140 @@
+"""Where Arkindex is and how to speak to it: plain values, checked before anything is sent."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from arkworker.errors import ConfigurationError, Problem
+
+logger = logging.getLogger("arkworker.api")
+
+DEFAULT_URL = "https://arkindex.teklia.com/"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+_HOST = re.compile(r"[A-Za-z0-9._~\-]+|\[[0-9A-Fa-f:.]+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What a client needs to know; picklable, and its `repr` hides the token.
+
+    Attributes:
+        url: Any address on the instance's host: the paths of operations are absolute.
+        token: Sent to the origin of `url` and nowhere else; None is anonymous.
+        scheme: `Token` for a person's token, `Ponos` for a task's.
+        schema_url: Address or local path of the instance's OpenAPI document (JSON).
+        csrf_cookie: Name of the cookie that writes repeat in a header.
+        verify: Whether certificates are checked; False only where a person said so.
+        ca_bundle: File or directory of certificates to trust instead of the usual ones.
+        connect_timeout: Seconds.
+        read_timeout: Seconds without a byte.
+    """
+
+    url: str = DEFAULT_URL
+    token: str | None = field(default=None, repr=False)
+    scheme: str = "Token"
+    schema_url: str | None = None
+    csrf_cookie: str | None = None
+    verify: bool = True
+    ca_bundle: str | None = None
+    connect_timeout: float = 30.0
+    read_timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A checked connection, in the form that requests need.
+
+    Attributes:
+        origin: Scheme, host and port, such as `https://arkindex.teklia.com`.
+        referer: The whole address, which Django wants to see beside a CSRF token.
+        authorization: The header's value; None is anonymous.
+    """
+
+    origin: str
+    referer: str
+    authorization: str | None = field(repr=False)
+
+
+def origin_of(url: str) -> tuple[str, str, int | None] | None:
+    """Scheme, host and port of a web address; None when it has none (relative, or no address at all)."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    return (parts.scheme, parts.hostname, port) if parts.hostname and parts.scheme in _DEFAULT_PORTS else None
+
+
+def check(connection: Connection) -> Endpoint:
+    """The endpoint of a connection.
+
+    Raises:
+        ConfigurationError: The address, the token or the certificates cannot be used.
+    """
+    parts = _split(connection.url or DEFAULT_URL)
+    origin = f"{parts.scheme}://{parts.netloc}"
+    for value, path, name in (
+        (connection.token, "api.token", "ARKINDEX_API_TOKEN, ARKINDEX_TASK_TOKEN"),
+        (connection.scheme, "api.auth_scheme", "ARKINDEX_API_AUTH_SCHEME"),
+        (connection.csrf_cookie, "api.csrf_cookie", "ARKINDEX_API_CSRF_COOKIE"),
+    ):
+        if value and not _VISIBLE.fullmatch(value):
+            raise _refusal(path, name, "holds a blank, a line break or a character that is not ASCII")
+    if connection.ca_bundle:
+        check_bundle(connection.ca_bundle, "CA bundle")
+    authorization = f"{connection.scheme} {connection.token}" if connection.token else None
+    return Endpoint(origin, origin + (parts.path or "/"), authorization)
+
+
+def check_bundle(path: str, location: str) -> None:
+    """Refuse a bundle of certificates that is not there.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    if not Path(path).exists():
+        raise _refusal("api.ca_bundle", location, "does not exist")
+
+
+def warn(connection: Connection) -> None:
+    """Say, at every start, what makes this connection unsafe."""
+    scheme, host, _ = origin_of(connection.url or DEFAULT_URL) or ("", "", None)
+    if connection.token and scheme == "http" and not _is_loopback(host):
+        logger.warning("the API token travels unencrypted to %s: use an https:// address", host)
+    if not connection.verify:
+        logger.warning("certificates are not checked: anyone on the way to %s can read the API token", host)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        host, _, _ = parts.netloc.rpartition(":") if parts.port is not None else (parts.netloc, "", "")
+    except ValueError:
+        raise _refusal("api.url", "ARKINDEX_API_URL", "is not a web address") from None
+    if parts.scheme not in _DEFAULT_PORTS or not _VISIBLE.fullmatch(url):
+        raise _refusal("api.url", "ARKINDEX_API_URL", "must start with https:// or http:// and hold no blank")
+    if "@" in parts.netloc:
+        raise _refusal("api.url", "ARKINDEX_API_URL", "must not hold a user name or password: use a token")
+    if not _HOST.fullmatch(host.removesuffix(":")):
+        raise _refusal("api.url", "ARKINDEX_API_URL", "has no valid host name")
+    return parts
+
+
+def _refusal(path: str, location: str, message: str) -> ConfigurationError:
+    return ConfigurationError([Problem(path, "connection", location, message)])
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    import ipaddress  # only plain HTTP pays for it
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

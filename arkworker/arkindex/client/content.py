@@ -1,0 +1,121 @@
+"""Bodies of answers: JSON that is what was promised, and what a server says about an error."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pydantic_core import from_json
+
+from arkworker.errors import ApiMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from arkworker.arkindex.client.operations import Answer
+
+MESSAGES = 10  # shown of one answer
+
+
+class ContentError(ValueError):
+    """A body is not what was promised; the message says in which way."""
+
+
+def parse(body: bytes) -> Any:
+    """The value of a JSON text: UTF-8, at most some 200 levels deep, no key twice, every number finite.
+
+    Raises:
+        ContentError: It is not such a text.
+    """
+    try:
+        from_json(body, allow_inf_nan=False)  # fast, bounded in depth, strict about UTF-8 and surrogates
+        return json.loads(body, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse_constant)
+    except ContentError:
+        raise
+    except (ValueError, RecursionError) as error:
+        reason = str(error) if len(str(error)) < 100 else type(error).__name__
+    raise ContentError(f"is not JSON ({reason})" if body else "is empty")
+
+
+def check(value: Any, answer: Answer) -> None:
+    """Refuse a value of another shape than the operation promises.
+
+    Raises:
+        ContentError: It has another shape.
+    """
+    if answer == "object" and not isinstance(value, dict):
+        raise ContentError(f"is {_kind(value)} where an object is promised")
+    if answer == "list" and not isinstance(value, list):
+        raise ContentError(f"is {_kind(value)} where a list is promised")
+
+
+def messages(body: bytes, excerpt: Callable[[str], str]) -> tuple[list[ApiMessage], str | None]:
+    """What the server says, in either of its styles, and the id of the object that exists already.
+
+    The newer style is `{"errors": [{"attr", "code", "detail"}]}`; the older one has messages under field names,
+    under `detail` or in a bare list. Both are empty for a body that is no JSON.
+    """
+    try:
+        data = parse(body)
+    except ContentError:
+        return [], None
+    found = _newer_style(data) if _is_newer_style(data) else _older_style(data, "")
+    cleaned = [
+        ApiMessage(excerpt(m.detail), excerpt(m.code), excerpt(m.field)) for m in itertools.islice(found, MESSAGES)
+    ]
+    existing = data.get("existing_id") if isinstance(data, dict) else None
+    return cleaned, excerpt(existing) if isinstance(existing, str) else None
+
+
+def _is_newer_style(data: Any) -> bool:
+    return isinstance(data, dict) and isinstance(data.get("errors"), list) and isinstance(data.get("type"), str)
+
+
+def _newer_style(data: Any) -> Iterator[ApiMessage]:
+    for error in data["errors"]:
+        if not isinstance(error, dict):
+            continue
+        attr = error.get("attr")
+        path = ".".join(map(str, attr)) if isinstance(attr, list) else str(attr or "")
+        yield ApiMessage(str(error.get("detail", "")), str(error.get("code", "")), _field(path))
+
+
+def _older_style(data: Any, field: str) -> Iterator[ApiMessage]:
+    if isinstance(data, dict):
+        for name, value in data.items():
+            if name != "existing_id":
+                yield from _older_style(value, f"{field}.{name}" if field else str(name))
+    elif isinstance(data, list):
+        for value in data:
+            yield from _older_style(value, field)
+    elif data is not None:
+        yield ApiMessage(str(data), field=_field(field))
+
+
+def _field(path: str) -> str:
+    return "" if path in ("detail", "non_field_errors") else path
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ContentError("holds a key twice")
+    return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ContentError("holds a number that is not finite")
+    return number
+
+
+def _refuse_constant(_name: str) -> NoReturn:
+    raise ContentError("holds a number that is not finite")
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,82 @@
+"""A list that comes in pages, fetched one after the other as it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from arkworker.errors import ApiContentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from arkworker.arkindex.client.operations import Operation
+
+
+class Paginator(Iterator[Any]):
+    """The items of all pages; nothing is requested before the first is asked for."""
+
+    def __init__(
+        self, operation: Operation, parameters: Mapping[str, Any], request: Callable[[dict[str, Any]], Any]
+    ) -> None:
+        self._operation = operation
+        self._parameters = dict(parameters)
+        self._request = request
+        self._items: Iterator[Any] = iter(())
+        self._next: Mapping[str, Any] | None = self._start()
+        self._seen = {""}
+        self._count: int | None = None
+        self._is_started = False
+
+    @property
+    def count(self) -> int | None:
+        """How many items there are in all, as the first page says; None when it does not. Fetches that page."""
+        if not self._is_started:
+            self._fetch()
+        return self._count
+
+    def __next__(self) -> Any:
+        while True:
+            for item in self._items:
+                return item
+            if self._next is None:
+                raise StopIteration
+            self._fetch()
+
+    def _start(self) -> dict[str, Any]:
+        if self._operation.pages == "page":
+            return {}
+        has_count = "with_count" in self._operation.query and "cursor" not in self._parameters
+        return {"with_count": "true"} if has_count else {}
+
+    def _fetch(self) -> None:
+        page = self._request(self._parameters | dict(self._next or {}))
+        items, following = page.get("results"), page.get("next")
+        if not isinstance(items, list) or not (following is None or isinstance(following, str)):
+            raise self._error("is no page: it needs a list `results` and an address `next`")
+        if not self._is_started:
+            count = page.get("count")
+            self._count = count if isinstance(count, int) and not isinstance(count, bool) else None
+            self._is_started = True
+        if following and not items:
+            raise self._error("is an empty page that is not the last")
+        self._next = self._following(following) if following else None
+        self._items = iter(items)
+
+    def _following(self, address: str) -> dict[str, Any]:
+        """The parameter that leads to the next page; the rest of its address is not trusted."""
+        if self._operation.pages == "page":
+            number = (self._next or {}).get("page", self._parameters.get("page", 1))
+            return {"page": int(number) + 1}
+        try:
+            cursor = parse_qs(urlsplit(address).query).get("cursor", [""])[0]
+        except ValueError:
+            cursor = ""
+        if not cursor.isprintable() or cursor in self._seen:
+            raise self._error("leads to a page that was read already, or to none")
+        self._seen.add(cursor)
+        return {"cursor": cursor}
+
+    def _error(self, reason: str) -> ApiContentError:
+        return ApiContentError(self._operation.id, f"the answer {reason}", status=200)

@@ -1,0 +1,211 @@
+"""Below requests: connections that say whether anything was sent, bound what they read, and can be ended at once."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.client
+import io
+import socket
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import requests.adapters
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from arkworker.clock import Clock
+
+BUFFER = 65536  # bytes
+SLOWEST = 1024  # bytes a second, on average over the read limit: less is a stall
+
+
+class Wire:
+    """What a thread's request under way has done on its socket.
+
+    Attributes:
+        sent: Whether a byte of the request left; None before our own adapter took it.
+        overflowed: Whether the answer was longer than `limit`.
+    """
+
+    def __init__(self, clock: Clock, window: float) -> None:
+        self._clock = clock
+        self._window = window
+        self.begin(None)
+
+    def begin(self, limit: int | None) -> None:
+        """A request starts whose whole answer may take `limit` bytes."""
+        self.sent: bool | None = None
+        self.overflowed = False
+        self._limit = limit
+        self._received = self._mark = 0
+        self._since: float | None = None
+
+    def count(self, size: int) -> None:
+        """More of the answer has arrived.
+
+        Raises:
+            TimeoutError: It trickles.
+            OSError: It is longer than it may be.
+        """
+        now = self._clock.now()
+        self._since = now if self._since is None else self._since
+        self._received += size
+        if self._limit is not None and self._received > self._limit:
+            self.overflowed = True
+            raise OSError("the answer is too long")
+        if now - self._since >= self._window:
+            if self._received - self._mark < SLOWEST * self._window:
+                raise TimeoutError("the answer trickles")
+            self._since, self._mark = now, self._received
+
+
+class Sockets:
+    """The open sockets of a client in this process, in whatever thread."""
+
+    def __init__(self, ended: threading.Event) -> None:
+        self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._ended = ended
+
+    def register(self, sock: socket.socket) -> None:
+        """A connection was made.
+
+        Raises:
+            OSError: The client has been ended meanwhile.
+        """
+        with self._lock:
+            self._open.add(sock)
+        if self._ended.is_set():
+            raise OSError("the client has been ended")
+
+    def shut(self) -> None:
+        """End what is under way: whatever thread waits for an answer stops waiting."""
+        with self._lock:
+            sockets = list(self._open)
+        for sock in sockets:
+            # Closed a moment ago, by its own thread or the other side; or TLS within TLS, which is no socket.
+            with contextlib.suppress(OSError, TypeError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # below TLS, whose objects belong to one thread
+
+
+class Adapter(requests.adapters.HTTPAdapter):
+    """The transport of one thread: no retries of its own, every connection watched.
+
+    Args:
+        wire: What the thread's request under way does.
+        sockets: Where connections are registered.
+        home_proxies: The proxies of the instance: this very object comes with every request to it, and with no other.
+    """
+
+    def __init__(self, wire: Wire, sockets: Sockets, home_proxies: Mapping[str, str]) -> None:
+        self._makers: dict[Any, Any] = {
+            HTTPConnection: functools.partial(_PlainConnection, wire, sockets),
+            HTTPSConnection: functools.partial(_TlsConnection, wire, sockets),
+        }
+        self._wire = wire
+        self._home_proxies = home_proxies
+        self._home: Any = None
+        super().__init__(pool_connections=4, pool_maxsize=1, max_retries=0)
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        """The pool for a request, direct or through a proxy."""
+        self._wire.sent = False
+        is_home = kwargs.get("proxies") is self._home_proxies
+        if is_home and self._home is not None:
+            return self._home  # finding it takes a tenth of a call
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = self._makers.get(pool.ConnectionCls, pool.ConnectionCls)
+        if is_home:
+            self._home = pool
+        return pool
+
+    def close(self) -> None:
+        """Close the connections: urllib3 itself would leave that to the garbage collector."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - this container has no iterator
+                manager.pools[key].close()
+        if self._home is not None:
+            self._home.close()
+            self._home = None
+        super().close()
+
+
+class _PlainConnection(HTTPConnection):
+    debuglevel = 0  # set on the base class, it prints headers, and the token with them
+
+    def __init__(self, wire: Wire, sockets: Sockets, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._wire = wire
+        self._sockets = sockets
+        self._held: list[Any] | None = None
+
+    def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
+        if not isinstance(body, bytes) or len(body) > BUFFER:
+            super().request(method, url, body, *args, **kwargs)
+            return
+        # Headers and a small body leave together: one packet, and one wake-up of the server.
+        self._held = []
+        try:
+            super().request(method, url, body, *args, **kwargs)
+            content = b"".join(self._held)
+        finally:
+            self._held = None
+        self.send(content)
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+            self._sockets.register(self.sock)
+        finally:
+            self._wire.sent = False  # what a proxy was told, or a handshake, does not count
+
+    def send(self, data: Any) -> None:
+        if self._held is not None:
+            self._held.append(data)
+            return
+        if self.sock is None:
+            self.connect()
+        self._wire.sent = True
+        super().send(data)
+
+    def response_class(  # type: ignore[override] # http.client only ever calls it
+        self, sock: socket.socket, *args: Any, **kwargs: Any
+    ) -> http.client.HTTPResponse:
+        # http.client makes its answers through this name; all that it asks of a socket is `makefile`.
+        return http.client.HTTPResponse(_CountedSocket(sock, self._wire), *args, **kwargs)  # type: ignore[arg-type] # see above
+
+
+class _TlsConnection(_PlainConnection, HTTPSConnection):
+    pass
+
+
+class _CountedSocket:
+    def __init__(self, sock: socket.socket, wire: Wire) -> None:
+        self._sock = sock
+        self._wire = wire
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_CountedReader(self._sock.makefile(mode, buffering=0), self._wire), BUFFER)  # type: ignore[call-overload] # the mode is "rb"
+
+
+class _CountedReader(io.RawIOBase):
+    def __init__(self, raw: socket.SocketIO, wire: Wire) -> None:
+        self._raw = raw
+        self._wire = wire
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        size = self._raw.readinto(buffer)
+        if size:
+            self._wire.count(size)
+        return size
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()

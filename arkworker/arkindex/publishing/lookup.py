@@ -1,0 +1,211 @@
+"""Whether a request whose answer is unknown was carried out: read back what this worker run has on the element."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from arkworker.arkindex.publishing.matching import assign, same_box, same_number, same_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from arkworker.arkindex.client import Client
+
+PAGE_SIZE = 500
+
+
+class Lookup:
+    """Reads back.
+
+    Args:
+        client: Sends the requests.
+        worker_run_id: Whose results count.
+    """
+
+    def __init__(self, client: Client, worker_run_id: str) -> None:
+        self._client = client
+        self._run = worker_run_id
+        self._ways: Mapping[str, Callable[[_Sent], list[Any] | None]] = {
+            "CreateElement": self._element,
+            "CreateElements": self._elements,
+            "CreateElementTranscriptions": self._annotations,
+            "CreateTranscription": self._transcription,
+            "CreateTranscriptions": self._transcriptions,
+            "CreateClassification": lambda sent: self._classifications(sent.body["element"], [sent.body]),
+            "CreateClassifications": lambda sent: self._classifications(
+                sent.body["parent"], sent.body["classifications"]
+            ),
+            "CreateMetaData": lambda sent: self._metadata(sent, [sent.body]),
+            "CreateMetaDataBulk": lambda sent: self._metadata(sent, sent.body["metadata_list"]),
+            "CreateTranscriptionEntity": lambda sent: self._entities(sent, [sent.body]),
+            "CreateTranscriptionEntities": lambda sent: self._entities(sent, sent.body["transcription_entities"]),
+            "CreateEmbedding": self._embedding,
+            "CreateElementParent": self._parent,
+            "CreateElementChildren": self._children,
+        }
+
+    def find(
+        self, operation: str, parameters: Mapping[str, str], body: Any, *, root: str, known: Collection[str]
+    ) -> list[Any] | None:
+        """What a request created, item by item in its order; None when it was not carried out.
+
+        Changes are not looked for: made twice, they are made once.
+
+        Args:
+            operation: The operation.
+            parameters: Its parameters, with ids.
+            body: Its body, with ids.
+            root: The element that all of it lies on or below.
+            known: Ids that other requests got.
+
+        Returns:
+            Items with an `id`, and an `element_id` for annotations; empty ones for what has no id.
+
+        Raises:
+            ApiError: Arkindex does not answer.
+            AmbiguousError: A part of it is there.
+        """
+        way = self._ways.get(operation)
+        return way(_Sent(parameters, body, root, known)) if way is not None else None
+
+    def _list(self, operation: str, sent: _Sent, **parameters: Any) -> list[dict[str, Any]]:
+        """The items of a list that are not known to come from other requests."""
+        items: Iterable[Any] = self._client.paginate(operation, page_size=PAGE_SIZE, **parameters)
+        return [item for item in items if isinstance(item, dict) and item.get("id") not in sent.known]
+
+    def _is_ours(self, item: Mapping[str, Any]) -> bool:
+        """Whether this worker run has signed it; what does not say may be."""
+        signer = item.get("worker_run")
+        identifier = signer.get("id") if isinstance(signer, dict) else item.get("worker_run_id", signer)
+        return identifier == self._run or not ({"worker_run", "worker_run_id"} & item.keys())
+
+    def _element(self, sent: _Sent) -> list[Any] | None:
+        body = sent.body
+        there = self._list("ListElementChildren", sent, id=body["parent"], type=body["type"], worker_run=self._run)
+        return assign([body], there, _same_element)
+
+    def _elements(self, sent: _Sent) -> list[Any] | None:
+        there = self._list("ListElementChildren", sent, id=sent.parameters["id"], worker_run=self._run)
+        return assign(sent.body["elements"], there, _same_element)
+
+    def _annotations(self, sent: _Sent) -> list[Any] | None:
+        """Transcriptions whose elements may be older than they are."""
+        parent, slug = sent.parameters["id"], sent.body["element_type"]
+        children = self._client.paginate("ListElementChildren", page_size=PAGE_SIZE, id=parent, type=slug)
+        boxes = {child["id"]: _polygon(child) for child in children}
+        there = [
+            {**item, "element_id": _element_id(item, ""), "polygon": boxes[_element_id(item, "")]}
+            for item in self._written(sent, parent, element_type=slug)
+            if _element_id(item, "") in boxes
+        ]
+        wanted = sent.body["transcriptions"]
+        return assign(
+            wanted,
+            there,
+            lambda one, other: _same_writing(one, other) and same_box(one["polygon"], other["polygon"]),
+        )
+
+    def _transcription(self, sent: _Sent) -> list[Any] | None:
+        return self._loose(sent, [{**sent.body, "element_id": sent.parameters["id"]}])
+
+    def _transcriptions(self, sent: _Sent) -> list[Any] | None:
+        return self._loose(sent, sent.body["transcriptions"])
+
+    def _loose(self, sent: _Sent, wanted: list[dict[str, Any]]) -> list[Any] | None:
+        there = [{**item, "element_id": _element_id(item, sent.root)} for item in self._written(sent, sent.root)]
+
+        def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+            return one["element_id"] == other["element_id"] and _same_writing(one, other)
+
+        return assign(
+            wanted,
+            there,
+            lambda one, other: same(one, other) and same_number(one.get("confidence"), other.get("confidence")),
+            same,
+        )
+
+    def _written(self, sent: _Sent, element_id: str, **filters: Any) -> list[dict[str, Any]]:
+        filters |= {"recursive": True, "worker_run": self._run}
+        return self._list("ListTranscriptions", sent, id=element_id, **filters)
+
+    def _classifications(self, element_id: str, wanted: list[dict[str, Any]]) -> list[Any] | None:
+        """All of them; where only some are there, sending them again adds the others."""
+        element = self._client.request("RetrieveElement", id=element_id)
+        items = element.get("classifications") or element.get("classes") or []
+        there = {item["ml_class"]["id"]: item for item in items if self._is_ours(item)}
+        found = [there.get(one["ml_class"]) for one in wanted]
+        return found if all(found) else None
+
+    def _metadata(self, sent: _Sent, wanted: list[dict[str, Any]]) -> list[Any] | None:
+        items = self._client.request("ListElementMetaData", id=sent.parameters["id"])
+        there = [item for item in items if item.get("id") not in sent.known and self._is_ours(item)]
+        return assign(wanted, there, _same_metadata)
+
+    def _entities(self, sent: _Sent, wanted: list[dict[str, Any]]) -> list[Any] | None:
+        there = list(
+            self._client.paginate(
+                "ListTranscriptionEntities", page_size=PAGE_SIZE, id=sent.parameters["id"], worker_run=self._run
+            )
+        )
+        return assign(wanted, there, _same_entity)
+
+    def _embedding(self, sent: _Sent) -> list[Any] | None:
+        there = filter(self._is_ours, self._list("ListEmbeddings", sent, id=sent.parameters["id"]))
+        return assign([sent.body["value"]], list(there), lambda value, item: _same_vector(value, item.get("value")))
+
+    def _parent(self, sent: _Sent) -> list[Any] | None:
+        there = self._client.paginate("ListElementParents", page_size=PAGE_SIZE, id=sent.parameters["child"])
+        return [{}] if any(item.get("id") == sent.parameters["parent"] for item in there) else None
+
+    def _children(self, sent: _Sent) -> list[Any] | None:
+        there = self._client.paginate("ListElementChildren", page_size=PAGE_SIZE, id=sent.parameters["id"])
+        ids = {item.get("id") for item in there}
+        return [{}] if ids.issuperset(sent.body["children"]) else None
+
+
+class _Sent:
+    """A request as it was sent."""
+
+    def __init__(self, parameters: Mapping[str, str], body: Any, root: str, known: Collection[str]) -> None:
+        self.parameters = parameters
+        self.body = body
+        self.root = root
+        self.known = known
+
+
+def _polygon(element: Mapping[str, Any]) -> Any:
+    zone = element.get("zone")
+    return zone.get("polygon") if isinstance(zone, dict) else None
+
+
+def _element_id(transcription: Mapping[str, Any], root: str) -> str:
+    """The element that a transcription of a list is on; a list need not say it of the element that was asked for."""
+    element = transcription.get("element")
+    return str(element.get("id")) if isinstance(element, dict) else str(transcription.get("element_id") or root)
+
+
+def _same_element(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    is_same = (one["type"], one["name"]) == (other.get("type"), other.get("name"))
+    # Without an outline, an element has that of the whole of its image, if it has one.
+    return is_same and (one.get("polygon") is None or same_box(one["polygon"], _polygon(other)))
+
+
+def _same_writing(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    is_same = one.get("orientation") == other.get("orientation", one.get("orientation"))
+    return is_same and same_text(one["text"], other.get("text"))
+
+
+def _same_metadata(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    if (one["type"], one["name"]) != (other.get("type"), other.get("name")):
+        return False
+    return (same_number if one["type"] == "numeric" else same_text)(one["value"], other.get("value"))
+
+
+def _same_entity(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    kind = other.get("type")
+    type_id = kind.get("id") if isinstance(kind, dict) else other.get("type_id")
+    return (one["type_id"], one["offset"], one["length"]) == (type_id, other.get("offset"), other.get("length"))
+
+
+def _same_vector(one: list[float], other: Any) -> bool:
+    return isinstance(other, list) and len(one) == len(other) and all(map(same_number, one, other))

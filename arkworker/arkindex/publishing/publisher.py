@@ -1,0 +1,149 @@
+"""Where the results of an element go: to Arkindex, or no further than the log."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, Protocol
+
+from arkworker.arkindex.publishing.certainty import Certainty
+from arkworker.arkindex.publishing.corpus import ANY, Corpus
+from arkworker.arkindex.publishing.plan import BATCH_SIZE
+from arkworker.arkindex.publishing.planning import plan
+from arkworker.arkindex.publishing.rows import fresh_ids, rows_of
+from arkworker.arkindex.publishing.sending import Sent, send
+from arkworker.errors import ApiError, PublicationError, ResultError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from arkworker.arkindex.client import Client
+    from arkworker.arkindex.publishing.outbox import Outbox
+    from arkworker.arkindex.publishing.plan import Plan
+    from arkworker.elements import Element
+    from arkworker.options.creates import Creates
+
+logger = logging.getLogger("arkworker.publishing")
+
+
+class Publisher(Protocol):
+    """Takes the results of an element; from any number of threads."""
+
+    def publish(self, element: Element, results: Sequence[Any]) -> None:
+        """Send the results of an element; returns once all are accepted.
+
+        Raises:
+            ResultError: Something cannot be published: nothing was sent.
+            PublicationError: Not all was accepted; it says what was.
+        """
+
+
+class Corpora:
+    """The corpora of a run, each with what was looked up in it. For all threads.
+
+    Args:
+        creates: What may be created in them.
+    """
+
+    def __init__(self, creates: Creates = ANY) -> None:
+        self._creates = creates
+        self._lock = threading.Lock()
+        self._corpora: dict[str, Corpus] = {}
+
+    def get(self, corpus_id: str) -> Corpus:
+        with self._lock:
+            return self._corpora.setdefault(corpus_id, Corpus(corpus_id, self._creates))
+
+
+class ArkindexPublisher:
+    """Publishes on Arkindex.
+
+    Args:
+        client: Sends the requests.
+        worker_run_id: Signs the results.
+        corpus_id: The run's corpus, for elements that do not say theirs.
+        corpora: What is known of corpora by now.
+        batch_size: How many results of a kind one request holds at most.
+        outbox: Where to leave what was accepted for the cache; None without one.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a run says about publishing
+        self,
+        client: Client,
+        *,
+        worker_run_id: str | None,
+        corpus_id: str | None = None,
+        corpora: Corpora | None = None,
+        batch_size: int = BATCH_SIZE,
+        outbox: Outbox | None = None,
+    ) -> None:
+        self._client = client
+        self._run = worker_run_id
+        self._corpus_id = corpus_id
+        self._corpora = corpora or Corpora()
+        self._batch_size = batch_size
+        self._outbox = outbox
+
+    def publish(self, element: Element, results: Sequence[Any]) -> None:
+        """As `Publisher`."""
+        made = plan(element, results, worker_run_id=self._run, corpus_id=self._corpus_id, batch_size=self._batch_size)
+        needs_corpus = made.element_types or made.classes or made.entity_types
+        try:
+            known = self._corpus_of(element).resolve(self._client, made) if needs_corpus else {}
+        except ApiError as error:
+            raise PublicationError(str(error), {}, {}, made.holds) from error
+        sent = Sent()
+        try:
+            send(Certainty(self._client, self._run, element.id).perform, made.requests, known, sent)
+        finally:
+            if self._outbox is not None:
+                self._outbox.put(rows_of(element, made, sent, self._run))
+        logger.debug("%s: published %s", element, summarize(made))
+
+    def _corpus_of(self, element: Element) -> Corpus:
+        corpus_id = element.corpus.id if element.corpus is not None else self._corpus_id
+        if corpus_id is None:
+            raise ResultError("the corpus of the element is unknown: its types and classes cannot be looked up")
+        return self._corpora.get(corpus_id)
+
+
+class CheckingPublisher:
+    """Publishes nothing, as where results are recorded to be published later: refuses what could not be."""
+
+    def publish(self, element: Element, results: Sequence[Any]) -> None:
+        """Check results.
+
+        Raises:
+            ResultError: Something could not be published.
+        """
+        made = plan(element, results, worker_run_id=None, corpus_id="")
+        logger.debug("%s: recorded %s", element, summarize(made))
+
+
+class SummarizingPublisher:
+    """Publishes nothing, as in developer mode: checks the results, and says what they are.
+
+    Args:
+        outbox: Where to leave them for the cache, under ids of their own, for the next worker at the desk.
+    """
+
+    def __init__(self, outbox: Outbox | None = None) -> None:
+        self._outbox = outbox
+
+    def publish(self, element: Element, results: Sequence[Any]) -> None:
+        """Log how many results of each kind there are.
+
+        Raises:
+            ResultError: Something could not be published.
+        """
+        made = plan(element, results, worker_run_id=None, corpus_id="")
+        told = "not published: this run is read-only"
+        if self._outbox is not None and (rows := rows_of(element, made, fresh_ids(made), None)):
+            self._outbox.put(rows)
+            told += "; the cache gets them, with ids that Arkindex does not know"
+        logger.info("%s: %s, %s", element, summarize(made), told)
+
+
+def summarize(made: Plan) -> str:
+    """How many results of each kind a plan publishes: `12 text_line, 12 transcriptions`."""
+    return ", ".join(f"{count} {kind}" for kind, count in made.holds.items()) or "nothing found"

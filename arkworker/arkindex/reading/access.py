@@ -1,0 +1,98 @@
+"""The elements of one run: found by their id, and bound to what opens their images and reads what belongs to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from arkworker.arkindex.reading.openers import LateOpener
+from arkworker.arkindex.reading.reader import Reader
+from arkworker.arkindex.reading.remote import RETRIEVE, RemoteReader
+from arkworker.elements import Query
+from arkworker.errors import ArkworkerError
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from arkworker.arkindex.client import Client
+    from arkworker.arkindex.reading.cached import CacheReader
+    from arkworker.arkindex.reading.sessions import Sessions
+    from arkworker.elements import Element, Source
+
+
+class ElementAccess:
+    """What a run knows of elements.
+
+    Args:
+        api: Gives the client of the run.
+        sessions: Gives the sessions of the cache while it is open; None for a worker without one.
+        is_reachable: Whether somebody said where Arkindex is.
+        local_files: Whether the address of an image may be a path.
+    """
+
+    def __init__(
+        self,
+        api: Callable[[], Client],
+        sessions: Callable[[], Sessions | None],
+        *,
+        is_reachable: bool,
+        local_files: bool,
+    ) -> None:
+        self._api = api
+        self._sessions = sessions
+        self._is_reachable = is_reachable
+        self._remote = RemoteReader(api)
+        self._opener = LateOpener(self._refresh, local_files=local_files)
+        self._reader = Reader(
+            self._remote, self._find_cache, is_reachable=is_reachable, local_files=local_files, bind=self.bind
+        )
+
+    def bind(self, element: Element) -> Element:
+        """The same element, as one of this run."""
+        return element.bind(self._opener, self._reader)
+
+    def find_cached(self, element_id: str, *, is_wanted: bool = False) -> Element | None:
+        """The element of that id from the cache; None when that does not have it.
+
+        Args:
+            element_id: Its id.
+            is_wanted: Whether a cache that began empty is looked at, too.
+
+        Raises:
+            CacheError: Its row describes no element.
+        """
+        cache = self._find_cache(is_wanted=is_wanted)
+        found = cache.element(element_id) if cache is not None else None
+        return self.bind(found) if found is not None else None
+
+    def retrieve(self, element_id: str, source: Source | None = None) -> Element:
+        """The element of that id, from the cache where that has it, else from Arkindex.
+
+        Raises:
+            ApiError, CacheError: It cannot be had.
+            ArkworkerError: It is not in the cache, and nobody said where Arkindex is, or nothing else is to be asked.
+            ValueError: There is no such source.
+        """
+        wanted = Query(source=source).source
+        if wanted != "api" and (found := self.find_cached(element_id, is_wanted=wanted == "cache")) is not None:
+            return found
+        named = f"element {printable(element_id, 60)}"
+        if wanted == "cache":
+            raise ArkworkerError(f"{named}: it is not in the cache")
+        if not self._is_reachable:
+            before = "it is not in the cache, and " if self._sessions() is not None else ""
+            raise ArkworkerError(f"{named}: {before}nobody said where Arkindex is; set ARKINDEX_API_URL")
+        return self.bind(self._remote.element(element_id))
+
+    def _find_cache(self, *, is_wanted: bool) -> CacheReader | None:
+        """The cache, where it is what to look at first; one that began empty is only where it is wanted, or alone."""
+        sessions = self._sessions()
+        if sessions is None or (sessions.began_empty and self._is_reachable and not is_wanted):
+            return None
+        from arkworker.arkindex.reading.cached import CacheReader  # it imports SQLAlchemy
+
+        return CacheReader(sessions)
+
+    def _refresh(self, element_id: str) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self._api().request(RETRIEVE, id=element_id)
+        return answer

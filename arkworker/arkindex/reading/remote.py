@@ -1,0 +1,119 @@
+"""What belongs to an element, from the API: each page is requested when its first item is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from arkworker.elements import Element
+from arkworker.elements.stored import (
+    StoredClassification,
+    StoredEmbedding,
+    StoredEntity,
+    StoredMetadata,
+    StoredTranscription,
+)
+from arkworker.errors import ApiContentError
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from arkworker.arkindex.client import Client
+    from arkworker.elements import Query
+
+RETRIEVE = "RetrieveElement"
+PAGE_SIZE = 100  # a fifth of what Arkindex allows, five times what it gives unasked
+
+
+class RemoteReader:
+    """Reads with the client of a run.
+
+    Args:
+        api: Gives the client, when the first request is made.
+    """
+
+    def __init__(self, api: Callable[[], Client]) -> None:
+        self._api = api
+
+    def element(self, element_id: str) -> Element:
+        """The element of that id.
+
+        Raises:
+            ApiError: It cannot be had.
+        """
+        return element_of(self._api().request(RETRIEVE, id=element_id), element_id)
+
+    def children(self, element: Element, query: Query) -> Iterator[Element]:
+        return self._elements("ListElementChildren", element, query)
+
+    def parents(self, element: Element, query: Query) -> Iterator[Element]:
+        return self._elements("ListElementParents", element, query)
+
+    def transcriptions(self, element: Element, query: Query) -> Iterator[StoredTranscription]:
+        operation = "ListTranscriptions"
+        wanted = {"element_type": query.type, "recursive": query.recursive or None, "worker_run": query.worker_run}
+        for answer in self._pages(operation, element.id, **wanted):
+            found = StoredTranscription.from_api(answer, operation=operation)
+            is_told = found.element_id is not None or query.recursive
+            yield found if is_told else found.model_copy(update={"element_id": element.id})
+
+    def classifications(self, element: Element, query: Query) -> Iterator[StoredClassification]:
+        """Those that the element came with; they are asked for again where it came without, or the API is named."""
+        answers = None if query.source == "api" else _classes(element)
+        if answers is None:
+            answers = _classes(self.element(element.id))
+        if answers is None:
+            raise ApiContentError(RETRIEVE, "the answer has no list of classes", status=200)
+        for answer in answers:
+            found = StoredClassification.from_api(answer, operation=RETRIEVE)
+            if query.worker_run is None or found.worker_run_id == (query.worker_run or None):
+                yield found
+
+    def metadata(self, element: Element, *, load_parents: bool) -> Iterator[StoredMetadata]:
+        operation = "ListElementMetaData"
+        for answer in self._api().request(operation, id=element.id, load_parents=load_parents or None):
+            yield StoredMetadata.from_api(answer, operation=operation)
+
+    def embeddings(self, element: Element) -> Iterator[StoredEmbedding]:
+        operation = "ListEmbeddings"
+        for answer in self._pages(operation, element.id):
+            yield StoredEmbedding.from_api(answer, operation=operation)
+
+    def entities(self, transcription: StoredTranscription, query: Query) -> Iterator[StoredEntity]:
+        operation = "ListTranscriptionEntities"
+        for answer in self._pages(operation, transcription.id, worker_run=query.worker_run):
+            yield StoredEntity.from_api(answer, operation=operation)
+
+    def _elements(self, operation: str, element: Element, query: Query) -> Iterator[Element]:
+        wanted = {"type": query.type, "name": query.name, "recursive": query.recursive or None}
+        for answer in self._pages(operation, element.id, worker_run=query.worker_run, **wanted):
+            yield Element.from_api(answer, operation=operation)
+
+    def _pages(self, operation: str, identifier: str, **parameters: Any) -> Iterator[Any]:
+        # The client is made, and its connection checked, with the first item.
+        yield from self._api().paginate(operation, id=identifier, page_size=PAGE_SIZE, **parameters)
+
+
+def element_of(answer: Any, element_id: str) -> Element:
+    """The element that was asked for, from the answer.
+
+    Raises:
+        ApiContentError: It is another one, or none.
+    """
+    element = Element.from_api(answer)
+    if _plain(element.id) != _plain(element_id):
+        raise ApiContentError(RETRIEVE, f"the answer is another element, {printable(element.id, 60)}", status=200)
+    return element
+
+
+def _plain(element_id: str) -> str:
+    """An id however it is written: with or without dashes, in whatever case."""
+    return element_id.replace("-", "").lower()
+
+
+def _classes(element: Element) -> list[Any] | None:
+    """What the answer that the element was made of says; None where it says nothing."""
+    extra = element.model_extra or {}
+    found = extra.get("classifications") or extra.get("classes")
+    known = [extra[name] for name in ("classifications", "classes") if isinstance(extra.get(name), list)]
+    return found if isinstance(found, list) else known[0] if known else None

@@ -1,0 +1,146 @@
+"""From a reference to the content of a secret: Arkindex, the local store, a file, or a variable."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Protocol
+
+from arkworker.documents.json import UnparsableError, parse_content
+from arkworker.documents.text_file import TextFileError, read_text_file
+from arkworker.errors import ApiContentError, ApiError, ApiUnavailableError, ExitCode, SecretError
+from arkworker.storage.secrets.names import check_secret_name, expand_home
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from arkworker.storage.secrets.store import SecretStore
+
+logger = logging.getLogger("arkworker.secrets")
+
+_OPERATION = "RetrieveSecret"
+
+
+class SecretsApi(Protocol):
+    """What is needed of a client."""
+
+    def request(self, operation_id: str, body: Any = None, **parameters: Any) -> Any: ...
+
+    def has_operation(self, operation_id: str) -> bool: ...
+
+
+def is_community(api: SecretsApi) -> bool:
+    """Whether the payload of this instance holds the contents of secrets, not references to them.
+
+    Raises:
+        ApiError: The instance's OpenAPI document, which alone can tell, cannot be had.
+    """
+    return not api.has_operation(_OPERATION)
+
+
+def load_secret(reference: str, *, store: SecretStore, api: SecretsApi | None, environ: Mapping[str, str]) -> Any:
+    """The content that a reference leads to: text, or data where the name ends with `.json`, `.yaml` or `.yml`.
+
+    Args:
+        reference: The name of a secret, `file:PATH` (a last line break is no part of the content) or `env:NAME`.
+        store: The local secrets; one of the same name replaces what Arkindex gives.
+        api: Arkindex; None when it is not to be asked.
+        environ: The environment that `env:NAME` looks into.
+
+    Raises:
+        SecretError: There is no such secret, or it cannot be read. Its `reason` does not repeat a name, which may be
+            a content that someone put in the wrong place.
+        ApiUnavailableError: Arkindex could not be asked, and the local store has no such secret.
+    """
+    kind, colon, rest = reference.partition(":")
+    if colon and kind == "file":
+        return _load_file(reference, rest, environ)
+    if colon and kind == "env":
+        return _load_variable(reference, rest, environ)
+    check_secret_name(reference)
+    return _load_name(reference, store, api)
+
+
+def _load_file(reference: str, path: str, environ: Mapping[str, str]) -> Any:
+    try:
+        text = read_text_file(str(expand_home(path, environ))).text
+        return parse_content(path, text.removesuffix("\n").removesuffix("\r"))
+    except TextFileError as error:
+        # Where a line is named, the message may name a byte of it, too.
+        what = "not UTF-8 text" if error.line else error.reason
+        reason = f"the file {printable(path)}: {what}"
+    except UnparsableError as error:
+        reason = f"the file {printable(path)}: {error}"
+    raise SecretError(reference, reason)
+
+
+def _load_variable(reference: str, name: str, environ: Mapping[str, str]) -> str:
+    value = environ.get(name)
+    if not value:
+        raise SecretError(reference, f"the environment variable {printable(name)} is not set, or empty")
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise SecretError(reference, f"the environment variable {printable(name)} is not UTF-8 text")
+    return value
+
+
+def _load_name(name: str, store: SecretStore, api: SecretsApi | None) -> Any:
+    remote, failure = (None, None) if api is None else _ask(api, name)
+    try:
+        local = store.load(name)
+    except SecretError as error:
+        if remote is None:
+            raise
+        logger.warning("secret %r: the value of Arkindex is used, as %s", name, error.reason)
+        local = None
+    if local is not None:
+        _log_local(name, remote, failure)
+        return local
+    if remote is None:
+        raise _not_found(name, store, api, failure)
+    value = _parse_remote(name, remote)
+    logger.info("secret %r: loaded from Arkindex", name)
+    return value
+
+
+def _ask(api: SecretsApi, name: str) -> tuple[str | None, ApiError | None]:
+    try:
+        answer = api.request(_OPERATION, name=name)
+        return _content(answer), None
+    except ApiError as error:
+        return None, error
+
+
+def _content(answer: Any) -> str:
+    content = answer.get("content") if isinstance(answer, dict) else None
+    if not isinstance(content, str):
+        raise ApiContentError(_OPERATION, "the answer has no text `content`")
+    return content
+
+
+def _parse_remote(name: str, text: str) -> Any:
+    try:
+        return parse_content(name, text)
+    except UnparsableError as error:
+        reason = str(error)
+    raise SecretError(name, f"the content on Arkindex: {reason}")
+
+
+def _log_local(name: str, remote: str | None, failure: ApiError | None) -> None:
+    if failure is not None and failure.status != 404:
+        status = "no answer" if failure.status is None else f"status {failure.status}"
+        logger.warning("secret %r: Arkindex did not give it (%s)", name, status)
+    replaced = "" if remote is None else ", which replaces the value of Arkindex"
+    logger.info("secret %r: loaded from the local secrets directory%s", name, replaced)
+
+
+def _not_found(name: str, store: SecretStore, api: SecretsApi | None, failure: ApiError | None) -> Exception:
+    local = f"in the local secrets directory {printable(str(store.directory), 500)}"
+    if api is None:
+        return SecretError(name, f"this secret is not {local}, and Arkindex is not asked")
+    # The messages of the failure are not repeated: an address or a server's answer may hold the name.
+    if failure is not None and failure.exit_code == ExitCode.UNAVAILABLE:
+        message = f"Arkindex could not be asked for a secret, which is not {local} either"
+        return ApiUnavailableError(_OPERATION, message, status=failure.status)
+    if failure is not None and failure.status in (401, 403):
+        return SecretError(name, f"Arkindex refuses to give it (status {failure.status}), and it is not {local}")
+    return SecretError(name, f"this secret is neither on Arkindex nor {local}")

@@ -1,0 +1,238 @@
+"""The journal of a publication: what is in flight, what was accepted, which ids it got. A file beside the results."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from arkworker.errors import ConfigurationError, Problem
+from arkworker.storage.recording.reading import require_regular
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NoReturn
+
+logger = logging.getLogger("arkworker.publishing")
+
+FORMAT = "arkworker publication"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What a journal belongs to.
+
+    Attributes:
+        recording: The id of the results file.
+        worker_run_id: The worker run that signs.
+        origin: The instance, such as `https://arkindex.teklia.com`.
+    """
+
+    recording: str
+    worker_run_id: str
+    origin: str
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far one element is.
+
+    Attributes:
+        line: The line of the results file that this is about.
+        plan: Tells the requests from others; empty before the first.
+        next: The number of the first request that is not known to be accepted.
+        since: When that one was sent, in seconds since the epoch; 0 when it was not.
+        ids: What accepted requests created, by place in the results.
+        others: Ids of what else they created.
+        has_begun: The activity may have been started here, and was not ended here since.
+        has_ended: It was ended here before.
+        state: How it was ended; empty while it was not, or where something was refused.
+        is_closing: All requests are through: the end may have been reported.
+    """
+
+    line: int
+    plan: str = ""
+    next: int = 0
+    since: float = 0.0
+    ids: dict[str, str] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)
+    has_begun: bool = False
+    has_ended: bool = False
+    state: str = ""
+    is_closing: bool = False
+
+    def take(self, note: Mapping[str, Any]) -> None:
+        """Apply a note.
+
+        Steps: the activity is about to be started, or is somebody else's; a request is in flight, or is the next one;
+        all requests are through; the end was reported.
+        """
+        step = note["step"]
+        self.plan = str(note.get("plan", self.plan))
+        self.ids |= note.get("ids", {})
+        self.others |= set(note.get("others", ()))
+        if step in ("start", "taken"):
+            self.has_begun = step == "start"
+        elif step == "send":
+            self.next, self.since = int(note["request"]), float(note["time"])
+        elif step == "next":
+            self.next, self.since = int(note["request"]), 0.0
+        elif step == "close":
+            self.is_closing = True
+        elif step == "end":
+            self._finish(str(note["state"]))
+        else:
+            raise ValueError(step)
+
+    def _finish(self, state: str) -> None:
+        self.has_begun, self.has_ended, self.is_closing = False, True, False
+        self.state = state
+        if state:
+            self.ids, self.others = {}, set()
+
+
+class Journal:
+    """Notes of one publication at a time; from any thread.
+
+    Args:
+        path: The file; made when it is not there.
+        owner: What it belongs to.
+        batch_size: How many results of a kind a request holds, where nothing was published yet.
+
+    Attributes:
+        batch_size: That of the first publication: requests are known by their number.
+
+    Raises:
+        ConfigurationError: It cannot be written, is that of another file, run or instance, or another process writes.
+    """
+
+    def __init__(self, path: str, owner: Owner, batch_size: int) -> None:
+        self.batch_size = batch_size
+        self._path = path
+        self._lock = threading.Lock()
+        self._elements: dict[str, Progress] = {}
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY, 0o644)
+        except (OSError, ValueError) as error:
+            self._refuse(f"cannot be written: {getattr(error, 'strerror', 'the path holds a NUL character')}")
+        try:
+            require_regular(self._descriptor, path)
+            self._claim()
+            self._end = self._read(owner)
+            if not self._end:
+                head = {"format": FORMAT, "version": VERSION, **asdict(owner), "batch_size": batch_size}
+                self._append(head, sync=True)
+        except OSError as error:
+            os.close(self._descriptor)
+            self._refuse(f"cannot be written: {error.strerror}")
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def progress(self, element_id: str, line: int) -> Progress:
+        """How far the line of an element is; from the beginning when it is a later one than was noted before."""
+        with self._lock:
+            known = self._elements.get(element_id)
+            if known is None or known.line != line:
+                known = _later(known, line)
+                self._elements[element_id] = known
+            return known
+
+    def note(self, element_id: str, line: int, step: str, *, sync: bool = True, **values: Any) -> None:
+        """Write down a step, on the disk when this returns.
+
+        Raises:
+            ConfigurationError: The disk refuses it.
+        """
+        if step == "send":
+            values["time"] = round(time.time(), 3)
+        note = {"element": element_id, "line": line, "step": step, **values}
+        with self._lock:
+            try:
+                self._append(note, sync=sync)
+            except OSError as error:
+                self._refuse(f"cannot be written: {error.strerror}")
+            self._elements[element_id].take(note)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def _claim(self) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._refuse("another process is publishing these results")
+        except OSError as error:  # some file systems of clusters have no locks
+            logger.warning("%s cannot be locked: %s; let no other process publish", self._path, error.strerror)
+
+    def _read(self, owner: Owner) -> int:
+        """Where the whole notes end; what was being written when a process was killed is dropped."""
+        end = number = 0
+        with os.fdopen(os.dup(self._descriptor), "rb") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                number += 1
+                self._take(number, line, owner)
+                end += len(line)
+        os.ftruncate(self._descriptor, end)
+        return end
+
+    def _take(self, number: int, line: bytes, owner: Owner) -> None:
+        try:
+            note = json.loads(line)
+            if number == 1:
+                self._require(note, owner)
+                return
+            element_id, at = note["element"], note["line"]
+            known = self._elements.get(element_id)
+            if known is None or known.line != at:
+                known = self._elements[element_id] = _later(known, at)
+            known.take(note)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            self._refuse("is damaged, or no journal of a publication", number)
+
+    def _require(self, found: Any, owner: Owner) -> None:
+        if found["format"] != FORMAT or found["version"] != VERSION:
+            raise ValueError
+        self.batch_size = int(found["batch_size"])
+        for name, wanted in asdict(owner).items():
+            if found[name] != wanted:
+                label = name.replace("_", " ").removesuffix(" id")
+                there = printable(str(found[name]), 80)
+                self._refuse(f"belongs to a publication with the {label} {there}, not {wanted}; name another --journal")
+
+    def _append(self, note: Mapping[str, Any], *, sync: bool) -> None:
+        content = json.dumps(note, separators=(",", ":")).encode() + b"\n"
+        try:
+            position = self._end
+            view = memoryview(content)
+            while view:
+                written = os.pwrite(self._descriptor, view, position)
+                view, position = view[written:], position + written
+            if sync:
+                os.fdatasync(self._descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self._end)
+            raise
+        self._end = position
+
+    def _refuse(self, reason: str, line: int = 0) -> NoReturn:
+        place = printable(self._path) + (f":{line}" if line else "")
+        raise ConfigurationError([Problem("journal", "journal", place, reason)]) from None
+
+
+def _later(known: Progress | None, line: int) -> Progress:
+    """A line that was recorded later: new results, on the same activity."""
+    if known is None:
+        return Progress(line)
+    return Progress(line, has_begun=known.has_begun, has_ended=known.has_ended)

@@ -1,0 +1,70 @@
+"""The content of a secret as data, where its name says that it is some."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import PurePosixPath
+from typing import Any
+
+from arkworker.documents.yaml import YamlError, parse_yaml, to_python
+
+LARGEST_DOCUMENT = 1024 * 1024  # characters
+
+
+class UnparsableError(Exception):
+    """The content is not what the name promises; the message holds none of it."""
+
+
+def parse_content(name: str, text: str) -> Any:
+    """The data of a `.json`, `.yaml` or `.yml` name, in any case; the text itself for any other name.
+
+    Raises:
+        UnparsableError: It is no such document, holds no value or a key twice, or is beyond the limits of documents.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix not in (".json", ".yaml", ".yml"):
+        return text
+    value = _parse_json(text) if suffix == ".json" else _parse_yaml(text)
+    if value is None:
+        raise UnparsableError("it holds no value")
+    return value
+
+
+def _parse_yaml(text: str) -> Any:
+    try:
+        node = parse_yaml(text)
+        return None if node is None else to_python(node)
+    except YamlError as error:
+        line = error.line
+    # Raised here, not where it was caught: its own words may quote a character or a key.
+    raise UnparsableError(f"its name promises YAML, but it is not valid, or too large (line {line})")
+
+
+def _parse_json(text: str) -> Any:
+    if len(text) > LARGEST_DOCUMENT:
+        raise UnparsableError(f"its name promises JSON, but it has more than {LARGEST_DOCUMENT:,} characters")
+    try:
+        return json.loads(
+            text.removeprefix("\ufeff"), object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite
+        )
+    except json.JSONDecodeError as error:
+        reason = f"it is not valid (line {error.lineno})"
+    except (ValueError, RecursionError):
+        reason = "it holds a key twice, a number that is not finite or far too long, or nests too deep"
+    # Raised here, not where it was caught: the exception holds the document.
+    raise UnparsableError(f"its name promises JSON, but {reason}")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise ValueError
+    return data
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number

@@ -1,0 +1,131 @@
+"""What can be read about an element: its relatives, and what workers and people have left on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from pydantic import PrivateAttr
+
+from arkworker.elements.reading import MadeBy, Query, ReadsElements, Source
+from arkworker.elements.records import Record
+from arkworker.errors import ArkworkerError
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from arkworker.elements.model import Element
+    from arkworker.elements.stored import StoredClassification, StoredEmbedding, StoredMetadata, StoredTranscription
+
+
+class Readable(Record):
+    """An element that is bound to the reader of a run.
+
+    Nothing is read before the first item is asked for, and no more of it than is asked for: a page of the API, or some
+    rows of the cache, at a time.
+
+    A worker that uses the cache reads there what belongs to an element that the cache knows: one that has a row, or
+    whose child has one. What it finds there is then all, as in the published library; rows that user code has added in
+    its session are seen. Arkindex is asked about other elements, for names and metadata, which the cache does not have,
+    and for parents that have no row; and about all of them where the cache is in memory, as no task before has left
+    one. `source="api"` always asks Arkindex, `source="cache"` never does.
+
+    Where nobody said where Arkindex is, at a desk, the cache answers for the elements that it knows. To an image file
+    (`--image`) nothing belongs but what the cache has.
+    """
+
+    _reader: ReadsElements | None = PrivateAttr(default=None)
+
+    def children(
+        self,
+        *,
+        type: str | None = None,  # noqa: A002 - as everywhere in Arkindex
+        name: str | None = None,
+        recursive: bool = False,
+        worker_run: MadeBy = None,
+        source: Source | None = None,
+    ) -> Iterator[Element]:
+        """The elements below this one, bound like it; from the cache they have no name.
+
+        Args:
+            type: Slug of their element type.
+            name: A part of their name, in any case.
+            recursive: Those at any depth.
+            worker_run: Id of the worker run that made them; False for those made by hand.
+            source: Where to look, and nowhere else.
+
+        Raises:
+            ArkworkerError: The element is of no run, or there is nobody to ask. With the first item.
+            ApiError, CacheError: They cannot be read. With the item concerned.
+            ValueError: An argument makes no sense.
+        """
+        query = Query(type=type, name=name, recursive=recursive, worker_run=worker_run, source=source)
+        return self._bound.children(self._element, query)
+
+    def parents(
+        self,
+        *,
+        type: str | None = None,  # noqa: A002 - as everywhere in Arkindex
+        name: str | None = None,
+        recursive: bool = False,
+        worker_run: MadeBy = None,
+        source: Source | None = None,
+    ) -> Iterator[Element]:
+        """The elements above this one. As `children`; of several parents of an element, the cache has one."""
+        query = Query(type=type, name=name, recursive=recursive, worker_run=worker_run, source=source)
+        return self._bound.parents(self._element, query)
+
+    def transcriptions(
+        self,
+        *,
+        element_type: str | None = None,
+        recursive: bool = False,
+        worker_run: MadeBy = None,
+        source: Source | None = None,
+    ) -> Iterator[StoredTranscription]:
+        """The texts on this element. As `children`.
+
+        Args:
+            element_type: Slug of the type of the elements that they are on.
+            recursive: Those on the elements below it, too.
+            worker_run: Id of the worker run that made them; False for those made by hand.
+            source: Where to look, and nowhere else.
+        """
+        query = Query(type=element_type, recursive=recursive, worker_run=worker_run, source=source)
+        return self._bound.transcriptions(self._element, query)
+
+    def classifications(
+        self, *, worker_run: MadeBy = None, source: Source | None = None
+    ) -> Iterator[StoredClassification]:
+        """The classes of this element. As `children`.
+
+        An element that came with its classes, as from `RetrieveElement`, gives those; `source="api"` asks for it again.
+        """
+        return self._bound.classifications(self._element, Query(worker_run=worker_run, source=source))
+
+    def metadata(self, *, load_parents: bool = False) -> Iterator[StoredMetadata]:
+        """The metadata of this element, from Arkindex: the cache has none.
+
+        Args:
+            load_parents: Those of the elements above it, too.
+
+        Raises:
+            ArkworkerError: The element is of no run, or nobody said where Arkindex is. The latter with the first item.
+            ApiError: They cannot be read. With the first item.
+        """
+        return self._bound.metadata(self._element, load_parents=load_parents)
+
+    def embeddings(self) -> Iterator[StoredEmbedding]:
+        """The embeddings of this element, from Arkindex, page after page: the cache has none. As `metadata`."""
+        return self._bound.embeddings(self._element)
+
+    @property
+    def _element(self) -> Element:
+        return cast("Element", self)
+
+    @property
+    def _bound(self) -> ReadsElements:
+        if self._reader is None:
+            told = f"element {printable(self._element.id, 60)} is of no run, so that nothing can be read about it"
+            raise ArkworkerError(f"{told}: take it from process_element or context, or give it to context.bind_element")
+        return self._reader

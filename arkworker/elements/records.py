@@ -1,0 +1,70 @@
+"""The parts that an element is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable  # noqa: TC003 -- pydantic looks up the names in annotations
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+
+from arkworker.frozen import freeze
+from arkworker.geometry import Polygon, as_polygon
+from arkworker.images.addresses import presentable
+
+
+class Record(BaseModel):
+    """A part of an answer. Fields that are not declared here are kept, frozen, as attributes."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), hide_input_in_errors=True)
+
+    def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 -- pydantic's signature
+        object.__setattr__(self, "__pydantic_extra__", freeze(self.__pydantic_extra__))
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self  # nothing in it can change
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """The declared fields only, and addresses without their query, which may hold a signature."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            yield name, presentable(value) if isinstance(value, str) else value
+
+
+class ImageServer(Record):
+    """The IIIF server of an image; `max_width` and `max_height` are the largest sizes that it answers with."""
+
+    display_name: str | None = None
+    url: str | None = None
+    max_width: int | None = None
+    max_height: int | None = None
+    version: int | None = None
+
+
+class Image(Record):
+    """An image; `url` is its IIIF base, `s3_url` a presigned address of the file itself, which expires."""
+
+    id: str | None = None
+    path: str | None = None
+    width: Annotated[int, Field(ge=0)] | None = None
+    height: Annotated[int, Field(ge=0)] | None = None
+    url: str | None = None
+    s3_url: str | None = None
+    status: str | None = None
+    server: ImageServer | None = None
+
+
+class Zone(Record):
+    """Where an element is: a polygon on an image. `url` is the IIIF address of the box around it."""
+
+    id: str | None = None
+    polygon: Annotated[Polygon, PlainValidator(lambda value: as_polygon(() if value is None else value))] = ()
+    url: str | None = None
+    image: Image | None = None
+
+
+class Corpus(Record):
+    """The project that an element belongs to."""
+
+    id: str
+    name: str | None = None
+    public: bool | None = None

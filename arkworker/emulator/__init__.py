@@ -1,0 +1,19 @@
+"""An Arkindex on a desk: the operations that workers use, over HTTP, on loopback.
+
+Starlette serves it, under uvicorn. FastAPI was weighed and left out: its error bodies and its OpenAPI document would
+have to be replaced to look like Arkindex, and what remained of it is Starlette. Bodies and queries are pydantic models
+here too, and the document is drawn from the same table as the routes.
+
+`Emulator` is for tests, in process; `serve` is for a desk. Nothing outside of `arkworker.testing` imports this package;
+it needs the extra `testing`.
+"""
+
+from __future__ import annotations
+
+from arkworker.emulator.agent import run_worker
+from arkworker.emulator.emulator import Emulator
+from arkworker.emulator.faults import Fault, Faults
+from arkworker.emulator.ledger import Call, Ledger, StateChange
+from arkworker.emulator.serving import serve
+
+__all__ = ["Call", "Emulator", "Fault", "Faults", "Ledger", "StateChange", "run_worker", "serve"]

@@ -1,0 +1,101 @@
+"""What the platform does around a worker: its directories, its variables, its log, its artifacts, its end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from arkworker.emulator.resources import artifacts
+from arkworker.emulator.tables import Artifact, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from arkworker.emulator.emulator import Emulator
+
+PIECE = 1 << 16
+
+
+def run_worker(  # noqa: PLR0913 - keywords, each with a default
+    emulator: Emulator,
+    worker_run: str,
+    command: Sequence[str],
+    *,
+    chunk: int = 1,
+    environ: Mapping[str, str] | None = None,
+    started: Callable[[subprocess.Popen[bytes]], object] | None = None,
+    echo: Callable[[bytes], object] | None = None,
+) -> int:
+    """Run a task's command as an agent does, until it ends.
+
+    The command gets the variables of the task over `environ` (by default the caller's own environment), with the
+    artifacts of the parents in place. What it writes to its outputs is the task's log, which the page shows while it
+    grows; files that it leaves in its directory become the task's artifacts; its end is the task's. `started` is given
+    the process, for a caller in another thread that wants to end it; `echo` each piece of the log.
+
+    Returns:
+        Its exit code; negative when a signal ended it, as in `subprocess`.
+
+    Raises:
+        OSError: The command cannot be started.
+        LookupError: There is no such worker run.
+    """
+    task = emulator.tasks(worker_run)[chunk - 1]
+    (emulator.directory / "data").mkdir(parents=True, exist_ok=True)
+    data = Path(tempfile.mkdtemp(prefix=f"{task.slug}-", dir=emulator.directory / "data"))
+    emulator.finish_task(task.id, "running")
+    work = _prepare(emulator, task, data)
+    variables = emulator.environment(worker_run, chunk=chunk, data_dir=data)
+    given = os.environ if environ is None else environ
+    with subprocess.Popen(  # noqa: S603 - running the caller's command is what this is for
+        list(command),
+        env={"PYTHONUNBUFFERED": "1", **given, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        if started is not None:
+            started(process)
+        _keep_log(emulator, task.id, process, echo)
+    for path in sorted(work.iterdir()):
+        if path.is_file() and not path.is_symlink():
+            emulator.add_artifact(task.id, path.name, path)
+    emulator.finish_task(task.id, "completed" if process.returncode == 0 else "failed")
+    return process.returncode
+
+
+def _prepare(emulator: Emulator, task: Task, data: Path) -> Path:
+    """Lay out the task's data directory: its own, `current`, and one for each parent; its own is returned."""
+    work = data / task.id
+    work.mkdir()
+    (data / "current").symlink_to(task.id)
+    with emulator.database.transaction() as session:
+        rows = session.scalars(select(Artifact).where(Artifact.task_id.in_(task.parents))).all()
+    for row in rows:
+        # Artifacts are flat: a path in a name, which only a hostile client gives, stays out of the file system.
+        target = data / row.task_id / Path(row.path).name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(emulator.site.storage.path(artifacts.key(row)), target)
+    return work
+
+
+def _keep_log(
+    emulator: Emulator, task: str, process: subprocess.Popen[bytes], echo: Callable[[bytes], object] | None
+) -> None:
+    if process.stdout is None:
+        return
+    try:
+        while piece := os.read(process.stdout.fileno(), PIECE):
+            emulator.site.storage.append(f"logs/{task}", piece)
+            if echo is not None:
+                echo(piece)
+    except BaseException:
+        # Whoever interrupts the agent does not leave the worker behind.
+        process.terminate()
+        raise

@@ -1,0 +1,157 @@
+"""Corpora, types, images, elements and what is written on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sqlalchemy import select
+
+from arkworker.emulator import iiif
+from arkworker.emulator.arrange.base import Arrangement, corpus_id, find
+from arkworker.emulator.resources.elements import link, whole
+from arkworker.emulator.tables import Corpus, Element, ElementType, Image, Transcription, new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.orm import Session
+
+    from arkworker.emulator.tables import Polygon
+
+# Where an element's pixels come from: a file, or a size (the page is drawn), or the id of an image.
+Pixels: TypeAlias = Path | tuple[int, int] | str
+
+# One for each new type, in turn; they differ in lightness too.
+COLORS = ("1f77b4", "d62728", "2ca02c", "9467bd", "ff7f0e", "8c564b", "e377c2", "17becf")
+
+
+class CorpusArrangement(Arrangement):
+    """The part of the `Emulator` that makes corpora."""
+
+    def add_corpus(self, name: str = "Corpus", types: Iterable[str] = ("page", "paragraph", "text_line")) -> str:
+        """A corpus with these element types; its id."""
+        with self.database.transaction() as session:
+            row = Corpus(name=name, id=new_id())
+            session.add(row)
+            session.flush()
+            for slug in types:
+                _add_type(session, row.id, slug, slug, folder=False)
+            return row.id
+
+    def add_type(self, slug: str, *, name: str = "", folder: bool = False, corpus: str | None = None) -> str:
+        """An element type, in the first corpus unless another is named; its id."""
+        with self.database.transaction() as session:
+            return _add_type(session, corpus_id(session, corpus), slug, name or slug, folder=folder)
+
+    def add_image(self, pixels: Path | tuple[int, int]) -> str:
+        """An image, from a file or drawn in this size; its id.
+
+        Raises:
+            OSError: The file is missing, or is no image.
+        """
+        with self.database.transaction() as session:
+            return _add_image(session, pixels).id
+
+    def add_element(  # noqa: PLR0913 - keywords, each with a default
+        self,
+        type: str = "page",  # noqa: A002 - as everywhere in Arkindex
+        name: str = "",
+        *,
+        corpus: str | None = None,
+        parent: str | None = None,
+        image: Pixels | None = None,
+        polygon: Polygon | None = None,
+        **attributes: Any,
+    ) -> str:
+        """An element; its id. Further attributes are columns, such as `id`, `rotation_angle` or `mirrored`.
+
+        Raises:
+            LookupError: The corpus, its type or the parent does not exist.
+        """
+        with self.database.transaction() as session:
+            owner = find(session, Element, parent).corpus_id if parent else corpus_id(session, corpus)
+            source = _find_image(session, image, parent)
+            row = Element(
+                corpus_id=owner,
+                type_id=_find_type(session, owner, type),
+                name=name or type,
+                image_id=source and source.id,
+                polygon=source and (polygon or whole(source)),
+                **attributes,
+            )
+            session.add(row)
+            session.flush()
+            if parent:
+                link(session, parent, [row.id])
+            return row.id
+
+    def add_elements(
+        self,
+        count: int,
+        type: str = "page",  # noqa: A002 - as everywhere in Arkindex
+        *,
+        name: str = "",
+        corpus: str | None = None,
+        image: Pixels | None = None,
+    ) -> list[str]:
+        """Many elements alike, on one image or on none; their ids, in order."""
+        with self.database.transaction() as session:
+            owner = corpus_id(session, corpus)
+            kind = _find_type(session, owner, type)
+            source = _find_image(session, image, None)
+            common = {"image_id": source and source.id, "polygon": source and whole(source)}
+            rows = [
+                Element(id=new_id(), corpus_id=owner, type_id=kind, name=f"{name or type} {number}", **common)
+                for number in range(1, count + 1)
+            ]
+            session.add_all(rows)
+            return [row.id for row in rows]
+
+    def add_transcription(self, element: str, text: str, *, confidence: float | None = None) -> str:
+        """What is written on an element, as a person entered it; its id.
+
+        Raises:
+            LookupError: There is no such element.
+        """
+        with self.database.transaction() as session:
+            owner = find(session, Element, element)
+            row = Transcription(id=new_id(), element_id=owner.id, text=text, confidence=confidence)
+            session.add(row)
+            return row.id
+
+
+def _add_type(session: Session, corpus: str, slug: str, name: str, *, folder: bool) -> str:
+    used = len(session.scalars(select(ElementType.id).where(ElementType.corpus_id == corpus)).all())
+    color = COLORS[used % len(COLORS)]
+    row = ElementType(corpus_id=corpus, slug=slug, display_name=name, folder=folder, color=color)
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def _find_type(session: Session, corpus: str, slug: str) -> str:
+    row = session.scalar(select(ElementType.id).filter_by(corpus_id=corpus, slug=slug))
+    if row is None:
+        raise LookupError(f"the corpus has no element type {slug!r}: call add_type first")
+    return row
+
+
+def _add_image(session: Session, pixels: Path | tuple[int, int]) -> Image:
+    if isinstance(pixels, Path):
+        width, height = iiif.measure(pixels)
+        row = Image(path=pixels.name, width=width, height=height, file=str(pixels.resolve()))
+    else:
+        width, height = pixels
+        row = Image(path=f"{width}x{height}", width=width, height=height)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _find_image(session: Session, pixels: Pixels | None, parent: str | None) -> Image | None:
+    if isinstance(pixels, str):
+        return find(session, Image, pixels)
+    if pixels is not None:
+        return _add_image(session, pixels)
+    return find(session, Element, parent).image if parent else None

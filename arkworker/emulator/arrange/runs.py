@@ -1,0 +1,216 @@
+"""Worker runs, their tasks, and what those need."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from arkworker.emulator import declarations
+from arkworker.emulator.arrange.base import Arrangement, corpus_id, find
+from arkworker.emulator.ledger import StateChange
+from arkworker.emulator.tables import (
+    Activity,
+    DatasetSet,
+    Element,
+    ElementType,
+    Process,
+    ProcessElement,
+    ProcessSet,
+    Secret,
+    Task,
+    WorkerRun,
+    WorkerVersion,
+    new_id,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from sqlalchemy.orm import Session
+
+# Modes in which the platform keeps no activities.
+WITHOUT_ACTIVITIES = ("dataset", "export")
+
+
+class RunArrangement(Arrangement):
+    """The part of the `Emulator` that makes worker runs and tasks."""
+
+    def add_worker_run(  # noqa: PLR0913 - keywords, each with a default
+        self,
+        declaration: Mapping[str, Any] | None = None,
+        values: Mapping[str, Any] | None = None,
+        *,
+        corpus: str | None = None,
+        elements: Sequence[str] | None = None,
+        sets: Sequence[tuple[str, str]] = (),
+        model_version: str | None = None,
+        mode: str = "workers",
+        chunks: int = 1,
+        activity_state: str = "ready",
+        skip_elements_json: bool = True,
+        parents: Sequence[str] = (),
+        answer: Mapping[str, Any] | None = None,
+    ) -> str:
+        """A worker run in a process of its own, with a running task for each chunk; its id.
+
+        Args:
+            declaration: The worker's, in the modern form or in the legacy one (then the configuration endpoint
+                answers 400, and the run carries the declaration); without one, a worker without options.
+            values: What users saved, by the keys of the declaration; options of a group as `group.child`. For a
+                secret, the name that `add_secret` was given.
+            corpus: Without one, the first.
+            elements: The queue, in this order; by default all elements of the corpus whose type is no folder.
+            sets: What a process of mode `dataset` works on: pairs of a dataset's id and a set's name.
+            model_version: The id that `add_model_version` gave.
+            mode: Of the process.
+            chunks: The number of tasks that share the queue.
+            activity_state: Of the process; only with `ready` can elements be claimed.
+            skip_elements_json: False sends old workers to their elements file.
+            parents: The ids of the tasks whose files the run's tasks can read.
+            answer: Given as it is by RetrieveWorkerRunConfiguration, instead of what follows from the rest.
+
+        Raises:
+            ValueError: The declaration is none, or a value has a key that a modern one does not have.
+            LookupError: An id leads nowhere.
+        """
+        declaration = dict(declaration or {"slug": "worker", "display_name": "Worker", "configuration": []})
+        declarations.check(declaration)
+        legacy = declarations.is_legacy(declaration)
+        if not legacy and (unknown := declarations.unknown_keys(declaration, values or {})):
+            raise ValueError(f"the declaration has no option {unknown[0]!r}")
+        with self.database.transaction() as session:
+            process = Process(
+                id=new_id(),
+                corpus_id=corpus_id(session, corpus),
+                mode=mode,
+                chunks=chunks,
+                activity_state="disabled" if mode in WITHOUT_ACTIVITIES else activity_state,
+                skip_elements_json=skip_elements_json,
+            )
+            version = WorkerVersion(id=new_id(), worker_id=new_id(), declaration=declaration, legacy=legacy)
+            session.add_all((process, version))
+            session.flush()
+            run = WorkerRun(
+                id=new_id(),
+                process_id=process.id,
+                version_id=version.id,
+                model_version_id=model_version,
+                summary=f"Worker {declaration.get('display_name') or declaration.get('slug', 'worker')} @ emulator",
+                parents=[],
+                saved=None if values is None else dict(values),
+                answer=None if answer is None else dict(answer),
+            )
+            session.add(run)
+            session.flush()
+            self._queue(session, process, run, elements)
+            _add_sets(session, process, sets)
+            _add_tasks(session, run, declaration.get("slug", "worker"), parents, chunks)
+            return run.id
+
+    def _queue(self, session: Session, process: Process, run: WorkerRun, elements: Sequence[str] | None) -> None:
+        if elements is None:
+            rows = select(Element.id).join(ElementType, ElementType.id == Element.type_id)
+            rows = rows.where(Element.corpus_id == process.corpus_id, ~ElementType.folder).order_by(Element.position)
+            elements = session.scalars(rows).all()
+        session.add_all(ProcessElement(process_id=process.id, element_id=element) for element in elements)
+        if process.mode in WITHOUT_ACTIVITIES:
+            return
+        session.add_all(Activity(worker_run_id=run.id, element_id=element) for element in elements)
+        self.ledger.record(StateChange(time.time(), run.id, element, None, "queued", None, 0) for element in elements)
+
+    def add_secret(self, name: str, content: str) -> str:
+        """A secret; its id."""
+        with self.database.transaction() as session:
+            row = Secret(id=new_id(), name=name, content=content)
+            session.add(row)
+            return row.id
+
+    def add_task(self, worker_run: str | None = None, *, slug: str = "parent", state: str = "completed") -> str:
+        """A further task of the process of `worker_run`, or of a process of its own: a parent, with artifacts."""
+        with self.database.transaction() as session:
+            if worker_run is None:
+                process = Process(id=new_id(), corpus_id=corpus_id(session, None))
+                session.add(process)
+                session.flush()
+                process_id = process.id
+            else:
+                process_id = find(session, WorkerRun, worker_run).process_id
+            columns = {"process_id": process_id, "worker_run_id": worker_run, "slug": slug, "state": state}
+            task = Task(id=new_id(), token=_token(), parents=[], **columns)
+            session.add(task)
+            return task.id
+
+    def tasks(self, worker_run: str) -> list[Task]:
+        """The tasks of a worker run, in the order of their chunks."""
+        with self.database.transaction() as session:
+            find(session, WorkerRun, worker_run)
+            return list(session.scalars(select(Task).filter_by(worker_run_id=worker_run).order_by(Task.position)))
+
+    def finish_task(self, task: str, state: str = "completed") -> None:
+        """End a task: from then on it can claim nothing, unless its state is `running` again."""
+        with self.database.transaction() as session:
+            find(session, Task, task).state = state
+
+    def set_activity_state(self, worker_run: str, state: str) -> None:
+        """Change whether the activities of the run's process are `ready`."""
+        with self.database.transaction() as session:
+            find(session, WorkerRun, worker_run).process.activity_state = state
+
+    def activity_states(self, worker_run: str) -> dict[str, str]:
+        """How far each element of the queue has come, in the order of the queue."""
+        with self.database.transaction() as session:
+            rows = select(Activity.element_id, Activity.state).filter_by(worker_run_id=worker_run)
+            return dict(session.execute(rows.order_by(Activity.position)).all())
+
+    def environment(self, worker_run: str, *, chunk: int = 1, data_dir: Path | None = None) -> dict[str, str]:
+        """The variables that the platform gives to a task of this run.
+
+        Args:
+            worker_run: Its id.
+            chunk: Which of its tasks, from 1.
+            data_dir: The directory of task data, as `PONOS_DATA`.
+        """
+        tasks = self.tasks(worker_run)
+        task = tasks[chunk - 1]
+        variables = {
+            "ARKINDEX_API_URL": f"{self.site.url}/api/v1/",
+            "ARKINDEX_TASK_TOKEN": task.token,
+            "ARKINDEX_WORKER_RUN_ID": worker_run,
+            "PONOS_TASK": task.id,
+        }
+        if len(tasks) > 1:
+            variables["ARKINDEX_TASK_CHUNK"] = str(chunk)
+        if data_dir is not None:
+            variables["PONOS_DATA"] = str(data_dir)
+        return variables
+
+
+def _token() -> str:
+    return secrets.token_hex(20)
+
+
+def _add_tasks(session: Session, run: WorkerRun, slug: str, parents: Sequence[str], chunks: int) -> None:
+    for chunk in range(1, chunks + 1):
+        task = Task(
+            id=new_id(),
+            process_id=run.process_id,
+            worker_run_id=run.id,
+            slug=slug if chunks == 1 else f"{slug}_{chunk}",
+            chunk=None if chunks == 1 else chunk,
+            token=_token(),
+            parents=list(parents),
+            depth=1 if parents else 0,
+        )
+        session.add(task)
+
+
+def _add_sets(session: Session, process: Process, sets: Sequence[tuple[str, str]]) -> None:
+    for dataset, name in sets:
+        found = session.scalar(select(DatasetSet.id).filter_by(dataset_id=dataset, name=name))
+        if found is None:
+            raise LookupError(f"the dataset {dataset!r} has no set {name!r}")
+        session.add(ProcessSet(process_id=process.id, set_id=found))

@@ -1,0 +1,150 @@
+"""What is no JSON: files in the storage, images, and the OpenAPI document. Faults befall them like operations."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from arkworker.emulator import iiif
+from arkworker.emulator.delivery import Answer
+from arkworker.emulator.desk import JSON, Exchange, dump
+from arkworker.emulator.endpoint import read_body
+from arkworker.emulator.failures import ApiFailureError, forbidden, missing
+from arkworker.emulator.tables import Image, new_id
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.types import Receive, Scope, Send
+
+    from arkworker.emulator.database import Database
+    from arkworker.emulator.desk import Desk
+    from arkworker.emulator.ledger import Call
+
+
+class FileEndpoint:
+    """GET and PUT of a file behind a presigned address: `GetFile`, `PutFile`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        storage = self._desk.site.storage
+        exchange = Exchange(scope, receive, send)
+        if scope["method"] != "PUT":
+            act = partial(self._get, scope)
+            await self._desk.attend("GetFile", exchange, act, _ignore_body)
+            return
+        incoming = storage.path(f"incoming/{new_id()}")
+
+        async def read(_call: Call, receive: Receive) -> None:
+            await _receive_file(receive, incoming)
+
+        try:
+            await self._desk.attend("PutFile", exchange, partial(self._put, scope, incoming), read)
+        finally:
+            incoming.unlink(missing_ok=True)
+
+    async def _get(self, scope: Scope, _call: Call) -> Answer:
+        headers = _headers(scope)
+        key = self._open(scope, headers)
+        path = self._desk.site.storage.path(key)
+        if not path.exists():
+            raise missing()
+        etag = f'"{path.stat().st_mtime_ns:x}-{path.stat().st_size:x}"'
+        common = (("content-type", "application/octet-stream"), ("accept-ranges", "bytes"), ("etag", etag))
+        return _ranged(path, headers, etag, common)
+
+    async def _put(self, scope: Scope, incoming: Path, _call: Call) -> Answer:
+        headers = _headers(scope)
+        key = self._open(scope, headers)
+        digest = await run_in_threadpool(_digest, incoming)
+        announced = headers.get("content-md5")
+        if announced is not None and announced != base64.b64encode(digest).decode():
+            raise ApiFailureError(400, [((), "BadDigest", "The Content-MD5 is not that of the content.")])
+        os.replace(incoming, self._desk.site.storage.path(key))  # noqa: PTH105 - Path.replace would read as str.replace
+        return Answer(200, b"", (("etag", f'"{digest.hex()}"'),))
+
+    def _open(self, scope: Scope, headers: dict[str, str]) -> str:
+        """The key that the address opens. As with S3, a token beside the signature is one credential too many."""
+        if "authorization" in headers:
+            raise ApiFailureError(400, [((), "InvalidArgument", "Only one auth mechanism allowed.")])
+        key: str = scope["path_params"]["key"]
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        method = "PUT" if scope["method"] == "PUT" else "GET"
+        if not self._desk.site.storage.opens(method, key, query, headers.get("content-type", "")):
+            raise forbidden("The signature is wrong, or has expired.")
+        return key
+
+
+class ImageEndpoint:
+    """Images and their description over IIIF: `GetImage`, `GetImageInformation`."""
+
+    def __init__(self, desk: Desk, database: Database) -> None:
+        self._desk = desk
+        self._database = database
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        operation = "GetImage" if "region" in scope["path_params"] else "GetImageInformation"
+        await self._desk.attend(operation, Exchange(scope, receive, send), partial(self._act, scope), _ignore_body)
+
+    async def _act(self, scope: Scope, _call: Call) -> Answer:
+        parameters: dict[str, Any] = scope["path_params"]
+        with self._database.transaction() as session:
+            image = session.scalar(select(Image).where(Image.id == str(parameters["id"])))
+        if image is None or image.external_url is not None:
+            raise missing()
+        if "region" not in parameters:
+            content = dump(iiif.information(image, self._desk.site, parameters["version"]))
+            return Answer(200, content, (JSON, ("access-control-allow-origin", "*")))
+        names = ("region", "size", "rotation", "quality", "extension")
+        request = iiif.Request(*(parameters[name] for name in names))
+        # Pillow takes long, and lets other threads run meanwhile.
+        content, content_type = await run_in_threadpool(iiif.render, image, request, self._desk.site)
+        return Answer(200, content, (("content-type", content_type), ("cache-control", "max-age=3600")))
+
+
+async def _ignore_body(_call: Call, receive: Receive) -> None:
+    await read_body(receive)
+
+
+async def _receive_file(receive: Receive, path: Path) -> None:
+    more = True
+    with path.open("wb") as file:
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            file.write(message.get("body", b""))
+            more = message.get("more_body", False)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").digest()
+
+
+def _ranged(path: Path, headers: dict[str, str], etag: str, common: tuple[tuple[str, str], ...]) -> Answer:
+    """The file, or the one range of it that was asked for; a range of another version of the file is all of it."""
+    size = path.stat().st_size
+    match = re.fullmatch(r"bytes=(\d+)-(\d*)", headers.get("range", ""))
+    if match is None or headers.get("if-range", etag) != etag:
+        return Answer(200, path, common)
+    start = int(match[1])
+    end = min(int(match[2]) + 1 if match[2] else size, size)
+    if start >= end:
+        return Answer(416, b"", (("content-range", f"bytes */{size}"),))
+    return Answer(206, path, (*common, ("content-range", f"bytes {start}-{end - 1}/{size}")), start, end)

@@ -1,0 +1,78 @@
+"""What an ML engineer declares: the options of a worker, as a model that is checked when its class is created."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
+
+from arkworker.errors import DeclarationError
+from arkworker.frozen import freeze
+from arkworker.options.mistakes import mistakes_in
+from arkworker.options.options import key_of
+from arkworker.text import did_you_mean, printable
+
+#: The key of the validation context under which the settings say that they validate.
+BY_SETTINGS = "arkworker.settings"
+
+
+class UserConfiguration(BaseModel):
+    """Base of a worker's typed configuration, and of the groups nested in it.
+
+    Frozen to the bottom: lists and dicts become frozen ones. Unknown names are refused with the nearest known one.
+    Descriptions come from `Field(description=…)` or from the docstring under the attribute.
+
+    Raises:
+        DeclarationError: When the class is created, for what could never work: a default that its own type refuses,
+            two options with one variable name, a group that can be changed.
+        pydantic.ValidationError: When a value is refused; its text holds no input.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        validate_by_alias=True,
+        validate_by_name=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+    )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # Looking for docstrings under attributes reads the source: only where a description is missing.
+        # Python 3.14 keeps annotations elsewhere, and evaluates them there: then it is always done.
+        own = cls.__dict__.get("__annotations__", {"": None})  # noqa: RUF063 - nothing is to be evaluated here
+        described = (getattr(cls.__dict__.get(name), "description", None) for name in own)
+        cls.model_config["use_attribute_docstrings"] = not all(described)
+
+    @classmethod
+    def __pydantic_on_complete__(cls) -> None:
+        super().__pydantic_on_complete__()
+        mistakes = list(mistakes_in(cls))
+        if mistakes:
+            raise DeclarationError(f"{cls.__qualname__}: " + "; ".join(mistakes))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_unknown_options(cls, data: Any, info: ValidationInfo) -> Any:
+        # Not for what comes from a file or a payload: the settings report it with its place.
+        if isinstance(data, dict) and not (info.context or {}).get(BY_SETTINGS):
+            keys = [key_of(name, field) for name, field in cls.model_fields.items()]
+            unknown = [str(key) for key in data if key not in keys and key not in cls.model_fields]
+            if unknown:
+                sentences = [_unknown(key, keys) for key in unknown]
+                raise PydanticCustomError("unknown_option", "{names}", {"names": "; ".join(sentences)})
+        return data
+
+    @model_validator(mode="after")
+    def _freeze(self) -> Self:
+        for name, value in self.__dict__.items():
+            self.__dict__[name] = freeze(value)
+        return self
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    nearest = did_you_mean(key, known)
+    return f"unknown option {printable(key, 60)}" + (f"; {nearest}" if nearest else "")

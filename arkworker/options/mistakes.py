@@ -1,0 +1,193 @@
+"""What the author of a configuration must correct: found when its class is created, before anything runs."""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+from collections import deque
+from typing import TYPE_CHECKING, Any, get_origin
+
+import pydantic
+from pydantic import AliasChoices, AliasPath, BaseModel, RootModel, ValidationError
+from pydantic_core import PydanticSerializationError, PydanticUndefined, to_jsonable_python
+
+from arkworker.errors import DeclarationError
+from arkworker.options.options import (
+    DEBUG,
+    RESERVED_KEYS,
+    default_of,
+    enumerate_options,
+    group_of,
+    is_secret_type,
+    key_of,
+    parts_of,
+)
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
+
+    from arkworker.options.options import Option
+
+# Whether these hold depends on the machine and on what the author's code asks for, not on the declaration alone.
+_DECIDED_LATER = ("missing", "value_error", "assertion_error", "path_not_", "path_exists", "path_does_not")
+# The text "model.pt" for a path, a list for a tuple: what validation makes of them is what is meant.
+_WRITTEN_OTHERWISE = frozenset(
+    {
+        "is_instance_of",
+        "list_type",
+        "tuple_type",
+        "set_type",
+        "frozen_set_type",
+        "bytes_type",
+        "date_type",
+        "datetime_type",
+        "time_type",
+        "time_delta_type",
+    }
+)
+# A value of these changes, or is made by no text.
+_CHANGING = (deque, bytearray, collections.abc.MutableSequence, collections.abc.MutableSet)
+_MADE_BY_CODE = (type, collections.abc.Callable, collections.abc.Iterator, collections.abc.Iterable)
+
+
+def mistakes_in(model: type[BaseModel]) -> Iterator[str]:
+    """What is wrong with a configuration, one sentence each, without its name."""
+    if not model.model_config.get("frozen"):
+        yield "a configuration must stay frozen"
+    if model.model_config.get("arbitrary_types_allowed"):
+        yield "arbitrary types cannot be read from a text: declare the text, and make the object of it in setup"
+    if model.__private_attributes__:
+        yield f"private attributes can be changed: {', '.join(model.__private_attributes__)}"
+    for name, field in model.model_fields.items():
+        yield from dict.fromkeys(f"{name}: {mistake}" for mistake in _field_mistakes(name, field))
+    if _holds_itself(model):
+        yield "a group cannot hold itself"
+        return
+    yield from _collisions(enumerate_options(model))
+    yield from _default_mistakes(model)
+
+
+def require_complete(model: type[BaseModel]) -> None:
+    """Resolve what a model names and could not be found when it was declared.
+
+    Raises:
+        DeclarationError: It is nowhere to be found; or the model, now that it is known, holds a mistake.
+    """
+    if model.__pydantic_complete__:
+        return
+    try:
+        model.model_rebuild()
+    except pydantic.PydanticUndefinedAnnotation as error:
+        name = error.name or ""
+    else:
+        return
+    raise DeclarationError(
+        f"{model.__qualname__}: the type {printable(name)} is not known: import it outside of `if TYPE_CHECKING`"
+    )
+
+
+def _field_mistakes(name: str, field: FieldInfo) -> Iterator[str]:
+    key = key_of(name, field)
+    if isinstance(field.validation_alias, (AliasChoices, AliasPath)) or field.validation_alias != field.alias:
+        yield "an option has one name in all places: use alias"
+    if field.alias is not None and not _is_sound(field.alias):
+        yield "an alias has no '=', no control characters and no blanks around it"
+    if key in RESERVED_KEYS:
+        yield f"{key} means something else in a configuration file: choose another name, or an alias"
+    if key == DEBUG and bool not in list(parts_of(field.annotation)):
+        yield "the option debug turns on DEBUG logging: declare it as bool, or choose another name"
+    if hasattr(BaseModel, name):
+        yield f'pydantic has its own {name}: choose another name; alias="{name}" keeps it for users'
+    if field.default_factory_takes_validated_data:
+        yield "a default made of other options cannot be shown beforehand: make it a property"
+    for part in parts_of(field.annotation):
+        yield from _type_mistakes(part)
+
+
+def _is_sound(alias: str) -> bool:
+    return alias != "" and alias == alias.strip() and "=" not in alias and alias.isprintable()
+
+
+def _type_mistakes(part: Any) -> Iterator[str]:
+    kind = get_origin(part) or part
+    if not isinstance(kind, type):
+        return
+    if issubclass(kind, (pydantic.SecretStr, pydantic.SecretBytes)) or _is_foreign_secret(part):
+        yield "use arkworker.Secret, which is loaded from its reference and never shown"
+    elif issubclass(kind, RootModel):
+        yield f"{kind.__name__} has no options: use its type itself"
+    elif not _is_frozen(kind):
+        yield f"{kind.__name__} can be changed: derive it from UserConfiguration"
+    elif kind in _CHANGING:
+        yield f"a {kind.__name__} can be changed: use list or set, which are frozen here"
+    elif kind in _MADE_BY_CODE:
+        yield f"no text can be a {kind.__name__}: declare a name for it, and find the object in setup"
+
+
+def _is_frozen(kind: type) -> bool:
+    if issubclass(kind, BaseModel):
+        return bool(kind.model_config.get("frozen"))
+    return not dataclasses.is_dataclass(kind) or bool(kind.__dataclass_params__.frozen)  # type: ignore[attr-defined]
+
+
+def _is_foreign_secret(part: Any) -> bool:
+    origin = getattr(part, "__origin__", part)
+    return isinstance(origin, type) and issubclass(origin, pydantic.Secret) and not is_secret_type(part)
+
+
+def _holds_itself(model: type[BaseModel], outer: tuple[type[BaseModel], ...] = ()) -> bool:
+    if model in outer:
+        return True
+    groups = (group_of(field.annotation) for field in model.model_fields.values())
+    return any(_holds_itself(group, (*outer, model)) for group in groups if group)
+
+
+def _collisions(options: tuple[Option, ...]) -> Iterator[str]:
+    names: dict[str, Option] = {}
+    variables: dict[str, Option] = {}
+    for option in options:
+        if option.name in names:
+            yield f"two options are called {option.name}"
+        names[option.name] = option
+        other = variables.setdefault(option.variable, option)
+        if other is not option:
+            yield f"{other.name} and {option.name} would both be read from {option.variable}: rename one"
+
+
+def _default_mistakes(model: type[BaseModel]) -> Iterator[str]:
+    """Defaults that their own type refuses, or that nothing can show."""
+    converted = _refusals(model, strict=False)
+    refused = {
+        loc: line["msg"]
+        for loc, line in _refusals(model, strict=True).items()
+        if loc in converted or line["type"] not in _WRITTEN_OTHERWISE
+    }
+    for loc, message in refused.items():
+        yield f"{'.'.join(map(str, loc))}: the default is refused: {message}"
+    for name, field in model.model_fields.items():
+        if not any(loc[0] == key_of(name, field) for loc in refused) and not _is_shown(field):
+            yield f"{name}: the default cannot be written as JSON"
+
+
+def _refusals(model: type[BaseModel], *, strict: bool) -> dict[tuple[int | str, ...], ErrorDetails]:
+    try:
+        model.__pydantic_validator__.validate_python({}, strict=strict)
+    except ValidationError as error:
+        lines = error.errors(include_url=False, include_input=False, include_context=False)
+        return {line["loc"]: line for line in lines if line["loc"] and not line["type"].startswith(_DECIDED_LATER)}
+    except Exception:  # noqa: BLE001 - an author's validator; it will raise again, and be seen, when it has values
+        return {}
+    return {}
+
+
+def _is_shown(field: FieldInfo) -> bool:
+    default = default_of(field)
+    try:
+        to_jsonable_python(None if default is PydanticUndefined else default)
+    except PydanticSerializationError:
+        return any(map(is_secret_type, parts_of(field.annotation)))
+    return True

@@ -1,0 +1,197 @@
+"""The options that a model declares: one leaf each, with its one name in every place a value can come from."""
+
+from __future__ import annotations
+
+import types
+import typing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, PlainValidator, RootModel, WrapValidator
+
+from arkworker.options.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+
+ENVIRONMENT_PREFIX = "ARKINDEX_CONFIG"
+#: Keys that mean something else in a configuration file.
+RESERVED_KEYS = frozenset({"secrets", "extras_dir", "configuration"})
+#: The option that Arkindex reserves: a true one turns on DEBUG, whether the worker declares it or not.
+DEBUG = "debug"
+#: Marks the type of a field whose value a validator of the author sees first.
+LENIENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A leaf of a configuration model.
+
+    Attributes:
+        keys: Its path as users write it, `("advanced", "batch_size")`: aliases where there are any.
+        fields: The same path in field names, for the environment and for Python.
+        annotation: The type of its value.
+        field: What pydantic knows of it.
+        default: Its default in code, `PydanticUndefined` where there is none; that of its group's default, if any.
+    """
+
+    keys: tuple[str, ...]
+    fields: tuple[str, ...]
+    annotation: Any
+    field: FieldInfo
+    default: Any
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.keys)
+
+    @property
+    def variable(self) -> str:
+        return "_".join((ENVIRONMENT_PREFIX, *self.fields)).upper()
+
+    @property
+    def flag(self) -> str:
+        return f"--config.{self.name}"
+
+    @property
+    def is_secret(self) -> bool:
+        return holds_secret(self.annotation)
+
+    @property
+    def accepts_null(self) -> bool:
+        return accepts_null(self.annotation)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A nested model: its path, as users write it, and what pydantic knows of the field that holds it."""
+
+    keys: tuple[str, ...]
+    field: FieldInfo
+    model: type[BaseModel]
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.keys)
+
+    @property
+    def accepts_null(self) -> bool:
+        return accepts_null(self.field.annotation)
+
+
+def enumerate_options(model: type[BaseModel]) -> tuple[Option, ...]:
+    """All the leaves of a model, in the order of their declaration; nested models are groups."""
+    return tuple(part for part in walk(model) if isinstance(part, Option))
+
+
+def walk(
+    model: type[BaseModel],
+    keys: tuple[str, ...] = (),
+    fields: tuple[str, ...] = (),
+    instance: Any = None,
+) -> Iterator[Option | Group]:
+    """Groups and leaves, each group before what lies in it; `instance` is the default of the group, if it has one."""
+    for name, field in model.model_fields.items():
+        own_keys = (*keys, key_of(name, field))
+        own_fields = (*fields, name)
+        default = getattr(instance, name) if instance is not None else default_of(field)
+        group = group_of(field.annotation)
+        if group is None:
+            yield Option(own_keys, own_fields, annotation_of(model, name, field), field, default)
+        else:
+            yield Group(own_keys, field, group)
+            yield from walk(group, own_keys, own_fields, default if isinstance(default, group) else None)
+
+
+def annotation_of(model: type[BaseModel], name: str, field: FieldInfo) -> Any:
+    """The type of a field with its constraints; marked where a validator of the author comes before it."""
+    decorators = model.__pydantic_decorators__.field_validators.values()
+    comes_first = any(
+        item.info.mode != "after" and (name in item.info.fields or "*" in item.info.fields) for item in decorators
+    )
+    marks = [*field.metadata, *([LENIENT] if comes_first else [])]
+    return Annotated[field.annotation, *marks] if marks else field.annotation
+
+
+def is_lenient(annotation: Any) -> bool:
+    """Whether a validator of the author sees a value before its type does, and may make something of it."""
+    marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    return any(mark is LENIENT or isinstance(mark, (BeforeValidator, WrapValidator, PlainValidator)) for mark in marks)
+
+
+def default_of(field: FieldInfo) -> Any:
+    """The default in code; `PydanticUndefined` where there is none."""
+    if field.default_factory_takes_validated_data:  # refused in a configuration, as it cannot be shown
+        return None
+    return field.get_default(call_default_factory=True)
+
+
+def key_of(name: str, field: FieldInfo) -> str:
+    """What users write for a field: its alias, else its name."""
+    return field.alias or name
+
+
+def bare(annotation: Any) -> Any:
+    """The annotation without `Annotated`, type aliases and new types around it."""
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation = get_args(annotation)[0]
+        elif type(annotation).__name__ == "TypeAliasType":  # `type X = …`, which Python 3.11 does not know
+            annotation = annotation.__value__
+        elif isinstance(annotation, typing.NewType):
+            annotation = annotation.__supertype__
+        else:
+            return annotation
+
+
+def alternatives(annotation: Any) -> tuple[Any, ...]:
+    """The members of a union, without the null; the annotation itself where it is none."""
+    annotation = bare(annotation)
+    if get_origin(annotation) in (Union, types.UnionType):
+        return tuple(
+            inner for member in get_args(annotation) if member is not type(None) for inner in alternatives(member)
+        )
+    return (annotation,)
+
+
+def accepts_null(annotation: Any) -> bool:
+    annotation = bare(annotation)
+    if get_origin(annotation) in (Union, types.UnionType):
+        return any(accepts_null(member) for member in get_args(annotation))
+    return annotation in (None, type(None), Any, object) or (
+        get_origin(annotation) is typing.Literal and None in get_args(annotation)
+    )
+
+
+def group_of(annotation: Any) -> type[BaseModel] | None:
+    """The model of a group: an annotation that is one model, perhaps optional."""
+    members = alternatives(annotation)
+    if len(members) == 1 and isinstance(members[0], type) and issubclass(members[0], BaseModel):
+        return None if issubclass(members[0], RootModel) else members[0]
+    return None
+
+
+def is_secret_type(annotation: Any) -> bool:
+    annotation = bare(annotation)
+    origin = get_origin(annotation) or annotation
+    return isinstance(origin, type) and issubclass(origin, Secret)
+
+
+def holds_secret(annotation: Any) -> bool:
+    """Whether a `Secret` lies anywhere in the annotation."""
+    return any(is_secret_type(part) for part in parts_of(annotation))
+
+
+def parts_of(annotation: Any, seen: frozenset[type] = frozenset()) -> Iterator[Any]:
+    """The annotation and all that it is made of: members, items, fields of models."""
+    annotation = bare(annotation)
+    yield annotation
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if annotation not in seen:  # a model may hold itself in a list
+            for field in annotation.model_fields.values():
+                yield from parts_of(field.annotation, seen | {annotation})
+    elif get_origin(annotation) is not typing.Literal:
+        for argument in get_args(annotation):
+            yield from parts_of(argument, seen)

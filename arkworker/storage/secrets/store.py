@@ -1,0 +1,163 @@
+"""The local encrypted secrets, shared with the published command `arkindex secrets` and with base-worker."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, Any
+
+from arkworker.documents.json import UnparsableError, parse_content
+from arkworker.errors import SecretError
+from arkworker.storage.private import TEMPORARY_PREFIX, make_private_directory, write_private
+from arkworker.storage.secrets.gpg import LARGEST_CONTENT, Gpg, GpgError
+from arkworker.storage.secrets.keys import choose_key, record_key
+from arkworker.storage.secrets.names import check_secret_name
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_LARGEST_FILE = 4 * LARGEST_CONTENT  # encrypted and in ASCII armour
+
+
+class SecretStore:
+    """A directory of files that GPG encrypted for its owner, one a secret; a name may lead into subdirectories.
+
+    Args:
+        directory: Its path, see `secrets_directory`; need not exist.
+        environ: Where gpg finds its program and its key ring; a few variables of it reach gpg.
+        time_limit: Seconds that gpg may take each time.
+    """
+
+    def __init__(self, directory: Path, *, environ: Mapping[str, str], time_limit: float = 30.0) -> None:
+        self.directory = directory
+        self._gpg = Gpg(environ, time_limit)
+
+    def load(self, name: str) -> Any | None:
+        """The content: text, or data for a `.json`, `.yaml` or `.yml` name; None when there is no such file.
+
+        Raises:
+            SecretError: The name is none, the file leads out of the directory, is no regular file or too large, or gpg
+                cannot decrypt it, or its content is not what the name promises.
+        """
+        path = self._path(name)
+        try:
+            if not _is_there(path):
+                return None
+            return parse_content(name, _decode(self._gpg.decrypt(path)))
+        except OSError as error:
+            # Without the path, since nothing says yet that the name is one.
+            reason = f"the local secrets directory {_shown(self.directory)} cannot be read: {error.strerror}"
+        except (GpgError, UnparsableError, _UnusableFileError) as error:
+            reason = f"the local file {_shown(path)}: {error}"
+        raise SecretError(name, reason)
+
+    def set(self, name: str, content: bytes, *, key: str | None = None) -> Path:
+        """Encrypt a secret into its file, which is replaced as a whole or not at all.
+
+        Args:
+            name: Of the secret.
+            content: At most 1 MiB.
+            key: Id of the GPG key to encrypt for, which is then remembered as `gpg_key` in `cli.yaml` beside the
+                directory. Without it, the remembered key, or the only one in the ring.
+
+        Raises:
+            SecretError: The name is none, the content is too large or not what the name promises, there is no usable
+                key, gpg fails, or the file cannot be written.
+        """
+        path = self._path(name)
+        try:
+            if len(content) > LARGEST_CONTENT:
+                raise _UnusableFileError(f"the content is larger than {LARGEST_CONTENT:,} bytes")  # noqa: TRY301 one way out
+            parse_content(name, _decode(content))
+            encrypted = self._encrypt(content, key)
+            make_private_directory(self.directory)
+            self.directory.chmod(0o700)
+            write_private(path, encrypted)
+        except OSError as error:
+            reason = f"{_shown(path)} cannot be written: {error.strerror}"
+        except (GpgError, UnparsableError, _UnusableFileError) as error:
+            reason = str(error)
+        else:
+            return path
+        raise SecretError(name, reason)
+
+    def list(self) -> list[str]:
+        """The names of all secrets, sorted.
+
+        Raises:
+            SecretError: The directory cannot be read.
+        """
+        try:
+            return sorted(self._names())
+        except OSError as error:
+            raise SecretError("*", f"the directory {_shown(self.directory)} cannot be read: {error.strerror}") from None
+
+    def _encrypt(self, content: bytes, key: str | None) -> bytes:
+        settings = self.directory.parent / "cli.yaml"
+        encrypted = self._gpg.encrypt(content, key or choose_key(self._gpg, settings))
+        if key:
+            record_key(settings, key)
+        return encrypted
+
+    def _names(self) -> Iterator[str]:
+        if not self.directory.is_dir():
+            return
+        for folder, _, files in os.walk(self.directory, onerror=_raise):
+            for file in files:
+                name = os.path.relpath(os.path.join(folder, file), self.directory)  # noqa: PTH118 pathlib has no walk in 3.11
+                if not file.startswith(TEMPORARY_PREFIX) and self._is_secret(name):
+                    yield name
+
+    def _is_secret(self, name: str) -> bool:
+        try:
+            return _is_there(self._path(name))
+        except (OSError, SecretError, _UnusableFileError):
+            return False
+
+    def _path(self, name: str) -> Path:
+        check_secret_name(name)
+        try:
+            directory = self.directory.resolve()
+            path = (directory / name).resolve()
+        except (OSError, RuntimeError):  # Python before 3.13 says RuntimeError for links in a circle
+            raise SecretError(name, "its file in the local secrets directory cannot be reached") from None
+        if not path.is_relative_to(directory):
+            raise SecretError(name, "its file is a link that leads out of the local secrets directory")
+        return path
+
+
+class _UnusableFileError(Exception):
+    """Why a file is not read, or not written; the message holds none of it."""
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        status = path.stat()
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            return False
+        raise
+    if not stat.S_ISREG(status.st_mode):
+        raise _UnusableFileError("it is not a regular file")
+    if status.st_size > _LARGEST_FILE:
+        raise _UnusableFileError(f"it is larger than {_LARGEST_FILE:,} bytes")
+    return True
+
+
+def _shown(path: Path) -> str:
+    return printable(str(path), 500)
+
+
+def _decode(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        # Not chained: the exception holds the content.
+        raise _UnusableFileError("its content is not UTF-8 text") from None
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -1,0 +1,140 @@
+"""JSON that is what was promised, and what a server says about an error."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from arkworker.arkindex.client import content
+from arkworker.arkindex.client.content import ContentError
+from arkworker.errors import ApiMessage
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@given(VALUES)
+def test_sound_json_is_read_as_it_is(value: Any) -> None:
+    """Values, types and order."""
+    assert content.parse(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "is empty"),
+        (b"<html>", "is not JSON"),
+        (b'{"a": 1', "is not JSON"),
+        (b"{} {}", "is not JSON"),
+        (b'{"a": NaN}', "is not JSON"),
+        (b"[Infinity]", "is not JSON"),
+        (b"[1e400]", "not finite"),
+        (b"[-1e400]", "not finite"),
+        (b"[1" + b"0" * 400 + b".0]", "not finite"),
+        (b"[" + b"9" * 5000 + b"]", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"[" * 300 + b"]" * 300, "is not JSON"),
+        (b'{"a": 1, "a": 1}', "a key twice"),
+        (b'[[{"b": {"a": 1, "a": 1}}]]', "a key twice"),
+        (b'"\xff"', "is not JSON"),
+        (rb'"\ud800"', "is not JSON"),
+        (b"\xef\xbb\xbf{}", "is not JSON"),
+    ],
+)
+def test_what_is_no_sound_json_is_refused(body: bytes, reason: str) -> None:
+    """With a short reason that repeats nothing of it."""
+    with pytest.raises(ContentError, match=reason) as caught:
+        content.parse(body)
+
+    assert len(str(caught.value)) < 120
+
+
+@pytest.mark.parametrize(
+    ("value", "answer", "kind"),
+    [
+        ([], "object", "a list where an object"),
+        (None, "object", "null where an object"),
+        ("x", "object", "a text where an object"),
+        (True, "object", "a boolean where an object"),
+        (1.5, "object", "a number where an object"),
+        ({}, "list", "an object where a list"),
+    ],
+)
+def test_a_value_of_another_shape_is_refused(value: Any, answer: Any, kind: str) -> None:
+    """The reason says what came and what was promised."""
+    with pytest.raises(ContentError, match=kind):
+        content.check(value, answer)
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"), [({}, "object"), ([], "list"), (1, "anything"), (None, "nothing"), ([], "anything")]
+)
+def test_a_value_of_the_promised_shape_passes(value: Any, answer: Any) -> None:
+    """And what was not promised is not checked."""
+    content.check(value, answer)
+
+
+@pytest.mark.parametrize(
+    ("data", "messages"),
+    [
+        ({"detail": "Not found."}, [ApiMessage("Not found.")]),
+        ({"name": ["Too long.", "Odd."]}, [ApiMessage("Too long.", field="name"), ApiMessage("Odd.", field="name")]),
+        ({"non_field_errors": ["Exists."]}, [ApiMessage("Exists.")]),
+        (["One.", "Two."], [ApiMessage("One."), ApiMessage("Two.")]),
+        ({"zone": {"polygon": ["Flat."]}}, [ApiMessage("Flat.", field="zone.polygon")]),
+        ({"elements": [{}, {"name": ["Blank."]}]}, [ApiMessage("Blank.", field="elements.name")]),
+        (
+            {"type": "validation_error", "errors": [{"attr": ["zone", 0], "code": "invalid", "detail": "Flat."}]},
+            [ApiMessage("Flat.", "invalid", "zone.0")],
+        ),
+        (
+            {"type": "client_error", "errors": [{"attr": None, "code": "not_found", "detail": "Not found."}]},
+            [ApiMessage("Not found.", "not_found")],
+        ),
+        (
+            {"type": "validation_error", "errors": [{"attr": ["non_field_errors"], "code": "unique", "detail": "X."}]},
+            [ApiMessage("X.", "unique")],
+        ),
+        ({"type": "client_error", "errors": ["odd", {}]}, [ApiMessage("")]),
+        ({"errors": ["Old."]}, [ApiMessage("Old.", field="errors")]),
+        ({}, []),
+        (None, []),
+        (7, [ApiMessage("7")]),
+    ],
+)
+def test_both_styles_of_messages_are_read(data: Any, messages: list[ApiMessage]) -> None:
+    """Fields, codes and sentences, in order."""
+    assert content.messages(json.dumps(data).encode(), str) == (messages, None)
+
+
+def test_the_id_of_what_exists_is_read() -> None:
+    """Conflicts name it."""
+    body = json.dumps({"detail": "Exists.", "existing_id": "5f1c"}).encode()
+
+    assert content.messages(body, str) == ([ApiMessage("Exists.")], "5f1c")
+
+
+def test_only_some_messages_are_read() -> None:
+    """A thousand would hide the first."""
+    found, _ = content.messages(json.dumps(["x"] * 1000).encode(), str)
+
+    assert len(found) == content.MESSAGES
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"Bad gateway", b"[" * 100_000])
+def test_what_is_no_json_holds_no_messages(body: bytes) -> None:
+    """The text itself is shown instead."""
+    assert content.messages(body, str) == ([], None)

@@ -1,0 +1,195 @@
+"""Sessions of threads and processes, proxies and certificates."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from arkworker.errors import ApiUnavailableError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from arkworker.arkindex.client import Client
+    from tests.arkindex.client.conftest import FaultyServer, ManualClock
+
+CERTIFICATE = str(Path(__file__).parents[2] / "data" / "loopback.pem")
+
+
+def test_a_connection_is_used_again(server: FaultyServer, client: Client) -> None:
+    """One is enough for a thread."""
+    for number in range(5):
+        client.request("RetrieveElement", id=str(number))
+
+    assert len(server.connections) == 1
+
+
+def test_each_thread_has_a_session(server: FaultyServer, client: Client) -> None:
+    """Sessions are not made for sharing."""
+    barrier = threading.Barrier(3)
+
+    def work() -> None:
+        barrier.wait()
+        for _ in range(3):
+            client.request("RetrieveElement", id="1")
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert (len(server.received), len(server.connections)) == (9, 3)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_opens_its_own_connection(server: FaultyServer, client: Client) -> None:
+    """The parent's would answer both at random."""
+    client.request("RetrieveElement", id="parent")
+
+    pid = os.fork()
+    if pid == 0:
+        try:
+            client.request("RetrieveElement", id="child")
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    client.request("RetrieveElement", id="parent")
+
+    assert [request.path.split("/")[-2] for request in server.received] == ["parent", "child", "parent"]
+    assert len(server.connections) == 2
+
+
+def test_closing_closes_the_connections_of_all_threads(server: FaultyServer, client: Client) -> None:
+    """And a later request opens a new one."""
+    keep = threading.Event()
+
+    def work() -> None:
+        client.request("RetrieveElement", id="1")
+        keep.wait(10)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    client.request("RetrieveElement", id="1")
+    while len(server.received) < 2:
+        time.sleep(0.001)
+    client.close()
+    client.request("RetrieveElement", id="1")
+    keep.set()
+    thread.join()
+
+    assert len(server.connections) == 3
+
+
+def test_a_proxy_of_the_environment_is_used(
+    server: FaultyServer, other_server: FaultyServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read once: a later change is not noticed."""
+    monkeypatch.setenv("http_proxy", other_server.origin)
+
+    client.request("RetrieveElement", id="1")
+    monkeypatch.delenv("http_proxy")
+    client.request("RetrieveElement", id="2")
+
+    assert server.received == []
+    assert [r.target for r in other_server.received] == [f"{server.origin}/api/v1/element/{n}/" for n in (1, 2)]
+
+
+def test_no_proxy_is_honoured(
+    server: FaultyServer, other_server: FaultyServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As everywhere."""
+    monkeypatch.setenv("http_proxy", other_server.origin)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+    client.request("RetrieveElement", id="1")
+
+    assert (len(server.received), other_server.received) == (1, [])
+
+
+def test_a_proxy_that_refuses_to_tunnel_got_nothing(
+    tls_server: FaultyServer,
+    other_server: FaultyServer,
+    make_client: Callable[..., Client],
+    monkeypatch: pytest.MonkeyPatch,
+    clock: ManualClock,
+) -> None:
+    """The token is inside the tunnel, and so is what may be uncertain."""
+    monkeypatch.setenv("https_proxy", other_server.origin)
+    other_server.plays(other_server.reply(403))
+
+    with pytest.raises(ApiUnavailableError) as caught:
+        make_client(tls_server.origin).request("CreateElement", {})
+
+    assert (caught.value.uncertain, clock.waits, tls_server.received) == (0, [3, 4, 8, 16], [])
+    assert {"authorization" in request.headers for request in other_server.received} == {False}
+
+
+def test_an_unknown_certificate_is_refused(tls_server: FaultyServer, make_client: Callable[..., Client]) -> None:
+    """With what is wrong, and before the token is sent."""
+    with pytest.raises(ApiUnavailableError, match="the certificate is not trusted: self-signed certificate"):
+        make_client(tls_server.origin).request("RetrieveElement", id="1")
+
+    assert tls_server.received == []
+
+
+def test_a_bundle_can_be_given(tls_server: FaultyServer, make_client: Callable[..., Client]) -> None:
+    """As a setting."""
+    client = make_client(tls_server.origin, connection={"ca_bundle": CERTIFICATE})
+
+    assert client.request("RetrieveElement", id="1") == {}
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_bundle_of_the_environment_is_used(
+    name: str, tls_server: FaultyServer, make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the names that people know."""
+    monkeypatch.setenv(name, CERTIFICATE)
+
+    assert make_client(tls_server.origin).request("RetrieveElement", id="1") == {}
+
+
+def test_a_bundle_of_the_environment_must_exist(
+    tls_server: FaultyServer, make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistyped path is no reason to try five times."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
+
+    with pytest.raises(ConfigurationError, match="REQUESTS_CA_BUNDLE"):
+        make_client(tls_server.origin).request("RetrieveElement", id="1")
+
+
+def test_checks_can_be_switched_off(tls_server: FaultyServer, make_client: Callable[..., Client]) -> None:
+    """Explicitly, and then without a warning at each request."""
+    client = make_client(tls_server.origin, connection={"verify": False})
+
+    assert client.request("RetrieveElement", id="1") == {}
+
+
+def test_many_requests_leave_nothing_behind(server: FaultyServer, client: Client) -> None:
+    """No descriptor, no thread."""
+    server.plays(*[server.json({}), server.reply(500), server.cut()] * 20, server.json({}))
+
+    def used() -> tuple[int, int]:
+        return len(os.listdir("/proc/self/fd")), threading.active_count()  # noqa: PTH208 - names, any
+
+    client.request("RetrieveElement", id="1")
+    for _ in range(30):
+        client.request("RetrieveElement", id="1")
+    client.close()
+    while any(thread.is_alive() for thread in server.serving):
+        time.sleep(0.001)
+    before = used()
+    for _ in range(50):
+        client.request("RetrieveElement", id="1")
+    client.close()
+    while any(thread.is_alive() for thread in server.serving):
+        time.sleep(0.001)
+
+    assert used() == before

@@ -1,0 +1,163 @@
+"""Preparing a task where no agent does."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from arkindex_stub import Stub, serve
+
+from arkworker.arkindex.bootstrap import Task, bootstrap, stop_instance
+from arkworker.arkindex.client import Client, Connection
+from arkworker.errors import ApiError, ArchiveError
+from arkworker.storage.archives import create
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PARENT = "11111111-aaaa"
+
+
+@pytest.fixture
+def arkindex() -> Iterator[Stub]:
+    with serve() as stub:
+        stub.answers[f"/api/v1/task/{PARENT}/artifacts/"] = (200, [{"path": "lines.json", "size": 2}])
+        stub.answers[f"/api/v1/task/{PARENT}/artifact/lines.json"] = (200, b"{}")
+        yield stub
+
+
+@pytest.fixture
+def client(arkindex: Stub) -> Iterator[Client]:
+    client = Client(Connection(url=arkindex.url, token="t"))
+    yield client
+    client.close()
+
+
+def prepare(client: Client, data: Path, **changes: Any) -> None:
+    bootstrap(client, Task("task", data, {PARENT: "parent-slug"}, **changes))
+
+
+def test_parents_artifacts_and_current_are_there(client: Client, tmp_path: Path) -> None:
+    """The layout is the one that agents make: by id, by slug, and `current`."""
+    prepare(client, tmp_path)
+
+    assert (tmp_path / "parent-slug" / "lines.json").read_bytes() == b"{}"
+    assert (tmp_path / "current").resolve() == (tmp_path / "task").resolve()
+
+
+def test_prepared_task_is_left_alone(client: Client, arkindex: Stub, tmp_path: Path) -> None:
+    """Where `current` is, nothing is asked."""
+    (tmp_path / "current").mkdir()
+
+    prepare(client, tmp_path)
+
+    assert arkindex.requests == []
+
+
+def test_restart_fetches_only_what_is_missing(client: Client, arkindex: Stub, tmp_path: Path) -> None:
+    """After a killed start, whole files are kept and the rest comes."""
+    (tmp_path / PARENT).mkdir()
+    (tmp_path / PARENT / "lines.json").write_bytes(b"{}")
+
+    prepare(client, tmp_path)
+
+    assert arkindex.requests == [f"/api/v1/task/{PARENT}/artifacts/"]
+    assert (tmp_path / "current").is_dir()
+
+
+def test_failed_download_leaves_no_current(client: Client, arkindex: Stub, tmp_path: Path) -> None:
+    """`current` promises that all is there: a failure does not make it."""
+    arkindex.answers[f"/api/v1/task/{PARENT}/artifact/lines.json"] = (404, {"detail": "Not found."})
+
+    with pytest.raises(ApiError, match="DownloadArtifact"):
+        prepare(client, tmp_path)
+
+    assert not (tmp_path / "current").exists()
+
+
+def serve_model(arkindex: Stub, content: bytes) -> None:
+    arkindex.answers["/api/v1/modelversion/mv/"] = (200, {"s3_url": arkindex.url.replace("/api/v1/", "/s3/model")})
+    arkindex.answers["/s3/model"] = (200, content)
+
+
+def test_model_archive_is_extracted(client: Client, arkindex: Stub, tmp_path: Path) -> None:
+    """A model that is an archive lies extracted in the model directory."""
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "weights.pt").write_text("w")
+    create(tmp_path / "files", tmp_path / "model.tar.zst")
+    serve_model(arkindex, (tmp_path / "model.tar.zst").read_bytes())
+
+    prepare(client, tmp_path / "data", model_version_id="mv", model_dir=tmp_path / "model")
+
+    assert (tmp_path / "model" / "weights.pt").read_text() == "w"
+
+
+def test_damaged_model_archive_is_one_error(client: Client, arkindex: Stub, tmp_path: Path) -> None:
+    """A model archive that is cut is refused, and nothing claims to be ready."""
+    (tmp_path / "files").mkdir()
+    create(tmp_path / "files", tmp_path / "model.tar.zst")
+    serve_model(arkindex, (tmp_path / "model.tar.zst").read_bytes()[:-5])
+
+    with pytest.raises(ArchiveError):
+        prepare(client, tmp_path / "data", model_version_id="mv", model_dir=tmp_path / "model")
+
+    assert not (tmp_path / "data" / "current").exists()
+
+
+def test_model_that_is_no_archive_is_kept_as_a_file(client: Client, arkindex: Stub, tmp_path: Path) -> None:
+    """A single file becomes `model`."""
+    serve_model(arkindex, b"weights")
+
+    prepare(client, tmp_path / "data", model_version_id="mv", model_dir=tmp_path / "model")
+
+    assert (tmp_path / "model" / "model").read_bytes() == b"weights"
+
+
+@pytest.fixture
+def vast() -> Iterator[tuple[str, list[Any]]]:
+    """A vast.ai that remembers what it is asked."""
+    calls: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            calls.append((self.path, json.loads(body), self.headers["Authorization"]))
+            self.send_response(200 if self.path.endswith("/good") else 500)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", calls
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_instance_is_stopped_with_its_own_token(vast: tuple[str, list[Any]]) -> None:
+    """vast.ai is told to stop this instance."""
+    url, calls = vast
+
+    stop_instance(url, "good", "key")
+
+    assert calls == [("/api/v0/instances/good", {"state": "stopped"}, "Bearer key")]
+
+
+def test_instance_that_cannot_be_stopped_is_logged(
+    vast: tuple[str, list[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A failure raises nothing, and shows no token."""
+    url, _ = vast
+
+    with caplog.at_level(logging.ERROR):
+        stop_instance(url, "bad", "s3cret")
+
+    assert caplog.messages == ["The instance bad was not stopped: 500"]

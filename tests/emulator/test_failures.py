@@ -1,0 +1,104 @@
+"""How the API says no: who is asking, what is wrong, in which style."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from arkworker.emulator import Emulator
+
+if TYPE_CHECKING:
+    from tests.emulator.conftest import World
+
+
+@pytest.mark.parametrize(
+    ("authorization", "code"),
+    [
+        ("", "not_authenticated"),
+        ("Token wrong", "authentication_failed"),
+        ("Ponos wrong", "authentication_failed"),
+        ("Bearer x", "authentication_failed"),
+        ("Token", "authentication_failed"),
+        ("Token é", "authentication_failed"),
+    ],
+)
+def test_nobody_gets_in_without_a_token(world: World, authorization: str, code: str) -> None:
+    """A missing, wrong or misplaced token is 401."""
+    headers = {"Authorization": authorization.encode("latin-1")}
+
+    assert world.client.refusal("GET", f"/corpus/{world.corpus}/", headers=headers) == (401, None, code)
+
+
+def test_schemes_are_not_interchangeable(world: World) -> None:
+    """A person's token is not a task's, nor the reverse."""
+    swapped = (f"Ponos {world.emulator.token}", f"Token {world.emulator.task_token(world.run)}")
+
+    answers = [world.client.refusal("GET", f"/corpus/{world.corpus}/", headers={"Authorization": a}) for a in swapped]
+
+    assert [answer[0] for answer in answers] == [401, 401]
+
+
+def test_a_token_expires(world: World) -> None:
+    """From then on it is refused, with a code that says why."""
+    assert world.client.send("GET", f"/corpus/{world.corpus}/").status_code == 200
+    world.emulator.site.tokens.expire(world.emulator.token)
+
+    assert world.client.refusal("GET", f"/corpus/{world.corpus}/") == (401, None, "token_expired")
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 100_000, b"{'a': 1}"])
+def test_a_body_that_is_no_json_is_refused(world: World, body: bytes) -> None:
+    """Whatever the bytes, the answer is a 400 in JSON."""
+    url = f"/element/{world.pages[0]}/transcription/"
+
+    assert world.client.refusal("POST", url, data=body)[::2] == (400, "parse_error")
+
+
+@pytest.mark.parametrize("body", [[], "text", 3, None, {"text": {"a": 1}}, {"text": ["x"]}])
+def test_a_body_of_another_shape_is_refused(world: World, body: object) -> None:
+    """JSON of the wrong kind is a validation error, never a server error."""
+    answer = world.client.send("POST", f"/element/{world.pages[0]}/transcription/", body)
+
+    assert (answer.status_code, answer.json()["type"]) == (400, "validation_error")
+
+
+def test_a_known_path_with_another_method_is_405(world: World) -> None:
+    """As Django has it; a path that nobody knows is 404, and both are in the ledger."""
+    assert world.client.refusal("POST", f"/corpus/{world.corpus}/") == (405, None, "method_not_allowed")
+    assert world.client.refusal("GET", "/nowhere/") == (404, None, "not_found")
+    assert [call.status for call in world.emulator.ledger.calls()] == [405, 404]
+
+
+def test_the_older_style() -> None:
+    """An instance can answer as older ones did."""
+    with Emulator(error_style="legacy") as emulator, requests.Session() as session:
+        emulator.add_corpus()
+        page = emulator.add_element()
+        base = f"{emulator.url}/api/v1"
+        session.headers["Authorization"] = f"Token {emulator.token}"
+
+        missing = session.get(f"{base}/corpus/{page}/").json()
+        invalid = session.post(f"{base}/element/{page}/transcription/", json={}).json()
+
+        assert missing == {"detail": "No object matches the given query."}
+        assert invalid == {"text": ["Field required"]}
+
+
+def test_a_web_page_elsewhere_cannot_call(world: World) -> None:
+    """A name that somebody made point to this machine is refused."""
+    answer = requests.get(world.emulator.url, headers={"Host": "evil.example.org"}, timeout=30)
+
+    assert answer.status_code == 400
+
+
+def test_a_defect_of_the_emulator_is_said_and_answered(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """It answers 500 as Django would, and leaves a traceback in the log."""
+    with world.emulator.database.transaction() as session:
+        session.connection().exec_driver_sql("ALTER TABLE embeddings RENAME TO lost")
+
+    answer = world.client.send("GET", f"/element/{world.pages[0]}/embedding/")
+
+    assert (answer.status_code, answer.json()["type"]) == (500, "server_error")
+    assert "ListEmbeddings failed in the emulator" in caplog.text

@@ -1,0 +1,223 @@
+"""Projects: what a person writes, and what becomes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from PIL import Image
+
+from arkworker.emulator import Emulator, Fault
+from arkworker.emulator.layout import Layout
+from arkworker.emulator.project import read_fault, read_project
+from arkworker.errors import ConfigurationError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROJECT = """
+corpus: Letters
+types: [text_line, {slug: register, name: Register, folder: true}]
+images: scans
+elements:
+  - name: Register 1
+    type: register
+    children:
+      - {name: Inside, size: [100, 200], polygon: [[0, 0], [0, 50], [50, 50]]}
+  - {name: Sheet, size: [300, 400], count: 3}
+  - {name: Read, size: [300, 400], transcriptions: ["Bonjour", "Bonsoir"]}
+secrets: {key: sesame}
+worker: worker.yml
+values: {threshold: 0.7, key: key}
+model: {name: M, configuration: {size: 9}}
+datasets: {D: {train: [Inside, Sheet 2]}}
+chunks: 2
+faults: [{operation: RetrieveCorpus, effect: answer, status: 503, retry_after: "3", times: 1}]
+"""
+WORKER = """
+slug: lines
+display_name: Lines
+configuration:
+  - {key: threshold, type: float, display_name: T, default: 0.5}
+  - {key: size, type: int, display_name: S, default: 1}
+  - {key: key, type: secret, display_name: K}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "scans" / "volume 2").mkdir(parents=True)
+    for name in ("b.png", "a.jpg", "volume 2/c.jpg", ".hidden.jpg"):
+        Image.new("RGB", (30, 40)).save(tmp_path / "scans" / name)
+    (tmp_path / "scans" / "notes.txt").write_text("no image")
+    (tmp_path / "project.yml").write_text(PROJECT)
+    (tmp_path / "worker.yml").write_text(WORKER)
+    return tmp_path
+
+
+@pytest.fixture
+def empty() -> Iterator[Emulator]:
+    with Emulator() as emulator:
+        yield emulator
+
+
+def arrange(emulator: Emulator, path: Path) -> str:
+    return Layout(emulator, read_project(path), path).arrange()
+
+
+def get(emulator: Emulator, path: str, **query: Any) -> Any:
+    headers = {"Authorization": f"Token {emulator.token}"}
+    answer = requests.get(f"{emulator.url}/api/v1{path}", headers=headers, params=query, timeout=30)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def names(emulator: Emulator, run: str) -> list[str]:
+    """The names of the queue."""
+    return [get(emulator, f"/element/{element}/")["name"] for element in emulator.activity_states(run)]
+
+
+def test_a_project_becomes_a_corpus_and_a_run(empty: Emulator, folder: Path) -> None:
+    """Images, elements, model, values and secrets are all there."""
+    run = arrange(empty, folder / "project.yml")
+
+    items = get(empty, f"/workers/runs/{run}/configuration/")["configuration"]
+    assert {item["key"]: item["value"] for item in items[:2]} == {"threshold": 0.7, "size": 9}
+    assert get(empty, f"/secret/{items[2]['value']}")["content"] == "sesame"
+    assert names(empty, run) == ["a", "b", "c", "Inside", "Sheet 1", "Sheet 2", "Sheet 3", "Read"]
+    assert len(empty.tasks(run)) == 2
+
+
+def test_elements_are_where_the_file_puts_them(empty: Emulator, folder: Path) -> None:
+    """Folders become volumes, children stand below their parents with their polygons."""
+    run = arrange(empty, folder / "project.yml")
+    corpus = get(empty, f"/process/workers/{run}/")["process"]["corpus"]
+    empty.faults.clear()
+
+    top = {item["name"]: item for item in get(empty, f"/corpus/{corpus}/elements/", top_level=True)["results"]}
+    (inside,) = get(empty, f"/elements/{top['Register 1']['id']}/children/")["results"]
+    (scan,) = get(empty, f"/elements/{top['volume 2']['id']}/children/")["results"]
+
+    assert list(top) == ["a", "b", "volume 2", "Register 1", "Sheet 1", "Sheet 2", "Sheet 3", "Read"]
+    assert inside["zone"]["polygon"] == [[0, 0], [0, 50], [50, 50], [0, 0]]
+    assert (scan["name"], scan["zone"]["image"]["width"]) == ("c", 30)
+
+
+def test_faults_of_a_project_are_in_force(empty: Emulator, folder: Path) -> None:
+    """The first call of the operation fails, as the file says."""
+    run = arrange(empty, folder / "project.yml")
+    corpus = get(empty, f"/process/workers/{run}/")["process"]["corpus"]
+    headers = {"Authorization": f"Token {empty.token}"}
+    url = f"{empty.url}/api/v1/corpus/{corpus}/"
+
+    answers = [requests.get(url, headers=headers, timeout=30) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [503, 200]
+    assert answers[0].headers["retry-after"] == "3"
+
+
+def test_a_folder_of_images_is_a_project(empty: Emulator, folder: Path) -> None:
+    """Every image is a page, in the order of names."""
+    run = arrange(empty, folder / "scans")
+
+    assert names(empty, run) == ["a", "b", "c"]
+
+
+def test_the_queue_can_be_of_one_type(empty: Emulator, tmp_path: Path) -> None:
+    """Only elements of that type are worked on."""
+    (tmp_path / "p.yml").write_text(
+        "queue: text_line\nelements: [{size: [9, 9], children: [{type: text_line, name: l}]}]"
+    )
+
+    assert names(empty, arrange(empty, tmp_path / "p.yml")) == ["l"]
+
+
+def test_a_legacy_declaration_file(empty: Emulator, tmp_path: Path) -> None:
+    """Of a file with several workers, the first one runs, in the legacy generation."""
+    legacy = "version: 2\nworkers: [{name: W, slug: w, type: t, configuration: {a: 1}}]"
+    (tmp_path / ".arkindex.yml").write_text(legacy)
+    (tmp_path / "p.yml").write_text("worker: .arkindex.yml")
+
+    run = arrange(empty, tmp_path / "p.yml")
+
+    version = get(empty, f"/process/workers/{run}/")["worker_version"]
+    assert version["configuration"] == {"configuration": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("corpus: 3\nelements: [{sizes: 3}]", ["p.yml:1:9", "p.yml:2:20"]),
+        ("chunks: 0", ["p.yml:1:9"]),
+        ("a: [", ["p.yml:1:5"]),
+        ("[]", ["p.yml"]),
+        ("corpus: a\ncorpus: b", ["p.yml:2:1"]),
+        ("images: nowhere", ["p.yml"]),
+        ("elements: [{image: nowhere.jpg}]", ["p.yml"]),
+        ("elements: [{image: p.yml, count: 2}]", ["p.yml"]),
+        ("worker: nowhere.yml", ["nowhere.yml"]),
+        ("worker: {slug: w, display_name: W}\nvalues: {a: 1}", ["p.yml"]),
+        ("worker: {configuration: [a]}", ["p.yml"]),
+        ("worker: {configuration: [{key: a}]}", ["p.yml"]),
+        ("worker: {user_configuration: [a]}", ["p.yml"]),
+        ("worker: [a]", ["p.yml:1:1"]),
+        ("datasets: {D: {train: [nobody]}}", ["p.yml"]),
+        ("faults: [{operation: X, effect: boom}]", ["p.yml:1:33"]),
+    ],
+)
+def test_mistakes_are_said_with_their_place(empty: Emulator, tmp_path: Path, text: str, places: list[str]) -> None:
+    """One line for each, which names the file, the line and the column where they are known."""
+    path = tmp_path / "p.yml"
+    path.write_text(text)
+
+    with pytest.raises(ConfigurationError) as caught:
+        arrange(empty, path)
+
+    found = [str(Path(problem.location).name) for problem in caught.value.problems]
+    assert found == places
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    """No traceback for a misspelt name."""
+    with pytest.raises(ConfigurationError, match=r"nothing\.yml"):
+        read_project(tmp_path / "nothing.yml")
+
+
+def test_transcriptions_are_entered_by_a_person(folder: Path, empty: Emulator) -> None:
+    """What an element of the project has on it was found by no worker."""
+    run = arrange(empty, folder / "project.yml")
+    read = list(empty.activity_states(run))[-1]
+    found = get(empty, f"/element/{read}/transcriptions/", worker_run="False")["results"]
+
+    assert [item["text"] for item in found] == ["Bonjour", "Bonsoir"]
+
+
+def test_a_fault_is_written_on_a_command_line() -> None:
+    """Operation, effect, and what else there is to say."""
+    fault = read_fault("Create*:answer,status=429,retry_after=3,acted=true,rate=0.5,times=2")
+
+    assert fault.fault() == Fault.answer(429, acted=True, retry_after="3")
+    assert (fault.operation, fault.rate, fault.times, fault.seed) == ("Create*", 0.5, 2, 0)
+    assert read_fault("*:expired_token").fault() == Fault.expired_token()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("reset", "a fault is written OPERATION:EFFECT[,NAME=VALUE…], not 'reset'"),
+        ("*:explode", "fault '*:explode': effect: Input should be"),
+        ("*:delay,seconds=long", "fault '*:delay,seconds=long': seconds: Input should be"),
+        ("*:delay,second=1", "fault '*:delay,second=1': second: "),
+        ("*:delay,rate=2", "fault '*:delay,rate=2': rate: Input should be less than or equal to 1"),
+    ],
+)
+def test_a_wrong_fault_is_one_line(text: str, message: str) -> None:
+    """It names the part, as every mistake on a command line."""
+    with pytest.raises(UsageError) as refused:
+        read_fault(text)
+
+    assert str(refused.value).startswith(message)
+    assert "\n" not in str(refused.value)

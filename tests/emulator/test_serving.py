@@ -1,0 +1,138 @@
+"""`serve`, as the command line calls it; in a process of its own where signals end it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from arkworker.emulator import serve
+from arkworker.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SERVE = """
+import json, sys
+from pathlib import Path
+from arkworker.emulator import serve
+options = json.loads(sys.argv[2])
+sys.exit(serve(Path(sys.argv[1]), announce=lambda line: print(line, flush=True), **options))
+"""
+ASK = """
+import os, urllib.error, urllib.request
+url = os.environ["ARKINDEX_API_URL"] + "process/workers/" + os.environ["ARKINDEX_WORKER_RUN_ID"] + "/"
+try:
+    urllib.request.urlopen(url)
+except urllib.error.HTTPError as error:
+    raise SystemExit(error.code != 418)
+raise SystemExit(2)
+"""
+PROJECT = "elements: [{size: [10, 10], count: 2}]\nchunks: 2"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    path = tmp_path / "project.yml"
+    path.write_text(PROJECT)
+    return path
+
+
+def start(project: Path, options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-W", "error", "-c", SERVE, str(project), options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def test_it_serves_until_it_is_stopped(project: Path) -> None:
+    """It says where it is and what a worker needs, answers, and ends with 0 and without a word."""
+    process = start(project, '{"port": 0}')
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(5)]
+    url = re.findall(r"http://127\.0\.0\.1:\d+", lines[0])[0]
+    status = requests.get(url, timeout=30).status_code
+    process.send_signal(signal.SIGINT)
+
+    assert (status, finish(process)) == (200, (0, "", ""))
+    assert [line.count("export ARKINDEX_API_URL=") for line in lines[3:]] == [1, 1]
+
+
+def serve_once(project: Path, **options: Any) -> tuple[int, list[str]]:
+    """The exit code and what was announced, of a server in this process that stops by itself."""
+    lines: list[str] = []
+    return serve(project, port=0, once=True, announce=lines.append, **options), lines
+
+
+def test_it_runs_a_worker_once_for_each_chunk(project: Path) -> None:
+    """Its exit code says whether one of them failed."""
+    code, lines = serve_once(project, command=["sh", "-c", "exit 3"])
+
+    assert (code, sorted(lines[-2:])) == (1, [f"worker {chunk} ended with exit code 3" for chunk in (1, 2)])
+
+
+def test_a_command_that_is_not_there(project: Path) -> None:
+    """It is said, and is a failure."""
+    code, lines = serve_once(project, command=["/nowhere"])
+
+    assert (code, lines[-1]) == (1, "cannot run /nowhere: No such file or directory")
+
+
+def test_workers_are_ended_with_it(project: Path) -> None:
+    """A worker that would run for ever does not outlive the emulator."""
+    options = f'{{"port": 0, "command": ["{sys.executable}", "-c", "import time; print(1); time.sleep(600)"]}}'
+    process = start(project, options)
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(5)]
+    process.send_signal(signal.SIGTERM)
+    ended, out, err = finish(process)
+
+    assert (len(lines), ended, err) == (5, 1, "")
+    assert sorted(out.splitlines()) == [f"worker {chunk} ended with exit code -15" for chunk in (1, 2)]
+
+
+def test_a_taken_port_is_one_line(project: Path) -> None:
+    """It names the port and the remedy."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError) as refused:
+            serve(project, port=port, announce=print)
+
+    reason = "Address already in use; choose another one with --port"
+    assert str(refused.value) == f"cannot listen on 127.0.0.1, port {port}: {reason}"
+
+
+def test_a_file_that_is_no_database(project: Path) -> None:
+    """It is one line, and the file stays as it was."""
+    with pytest.raises(UsageError, match=f"^cannot use {project} as the database: file is not a database$"):
+        serve(project, port=0, database=project, announce=print)
+
+    assert project.read_text() == PROJECT
+
+
+def test_a_database_is_served_again_as_it_was(project: Path, tmp_path: Path) -> None:
+    """The second time, the project is not laid out once more."""
+    kept = {"database": tmp_path / "a.sqlite", "directory": tmp_path / "files"}
+    ends = [serve_once(project, command=["true"], **kept) for _ in "ab"]
+
+    runs = [re.findall(r"ARKINDEX_WORKER_RUN_ID=(\S+)", "\n".join(lines))[0] for _, lines in ends]
+    assert runs[0] == runs[1]
+    assert [code for code, _ in ends] == [0, 0]
+
+
+def test_faults_are_given_beside_a_project(project: Path) -> None:
+    """The first retrieval of a worker run fails as the flag says."""
+    code, lines = serve_once(
+        project, faults=["RetrieveWorkerRun:answer,status=418"], command=[sys.executable, "-c", ASK]
+    )
+
+    assert (code, lines[-1][-1]) == (0, "0")
