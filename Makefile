@@ -21,7 +21,7 @@ DEMO_OUTPUT := demo-output
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # pytest's closing line comes last
 .PHONY: help all demo test install format format-check lint types schemas schemas-check pytest coverage compat campaign \
-	bench upgrade clean
+	bench dist upgrade clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,11 +85,25 @@ bench: $(INSTALLED) $(PEERS_INSTALLED) ## measure beside the published releases 
 	@for script in $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))); do \
 		echo "== $$script"; $(RUN) $$script || exit 1; done
 
+dist: $(INSTALLED) .venv-dist/.installed ## build the packages, check them, and use the wheel in clean environments
+	@rm -rf dist
+	@.venv-dist/bin/python -m build --no-isolation --outdir dist . >/dev/null
+	@.venv-dist/bin/python -m twine check --strict dist/*
+	@.venv-dist/bin/check-wheel-contents dist/*.whl
+	@.venv-dist/bin/pyroma --min 10 dist/*.tar.gz
+	@$(RUN) -m pytest -m dist tests/dist $(PYTEST_FLAGS)
+
+.venv-dist/.installed: tests/dist/requirements.lock
+	@echo "Installing in .venv-dist …"
+	@$(PYTHON) -m venv .venv-dist
+	@.venv-dist/bin/python -m pip install $(PIP_FLAGS) --requirement $<
+	@touch $@
+
 upgrade: $(INSTALLED) ## the newest packages that pyproject.toml admits, written to requirements.lock
-	@$(RUN) -m pip install $(PIP_FLAGS) --upgrade --upgrade-strategy eager --editable '.[dev]' hatchling
+	@$(RUN) -m pip install $(PIP_FLAGS) --upgrade --upgrade-strategy eager --editable '.[dev]' hatchling hatch-fancy-pypi-readme
 	@{ sed -n '/^#/p' requirements.lock; $(RUN) -m pip freeze --exclude-editable; } > requirements.lock.new
 	@mv requirements.lock.new requirements.lock
 
 clean: ## forget all that can be made again
-	@rm -rf $(VENV) .venv-compat $(DEMO_OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build dist
+	@rm -rf $(VENV) .venv-compat .venv-dist $(DEMO_OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
