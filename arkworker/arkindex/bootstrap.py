@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("arkworker")
 
+_CURRENT = "current"
+_RESERVED = frozenset({_CURRENT, "extra_files"})  # the task itself, and the model of older agents: found by these names
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _STOP_LIMITS = (10.0, 30.0)  # seconds to connect and to read: the instance costs money until it is stopped
 
@@ -53,12 +55,15 @@ def bootstrap(api: Client, task: Task) -> None:
         ArchiveError: The model's archive is damaged.
         ArkworkerError: The disk refuses a directory or a link.
     """
-    current = task.data_dir / "current"
+    current = task.data_dir / _CURRENT
     if current.exists():
         return
+    for identifier in (task.id, *task.parents):
+        if identifier in _RESERVED:
+            raise ArkworkerError(f"bootstrap: a task cannot have the id {identifier}, which names another directory")
     try:
         for parent_id, slug in task.parents.items():
-            _fetch_parent(api, task.data_dir, parent_id, slug)
+            _fetch_parent(api, task, parent_id, slug)
         if task.model_version_id and task.model_dir:
             _fetch_model(api, task.model_version_id, task.model_dir)
         (task.data_dir / task.id).mkdir(parents=True, exist_ok=True)
@@ -68,11 +73,19 @@ def bootstrap(api: Client, task: Task) -> None:
         raise ArkworkerError(f"bootstrap: {path}: {error.strerror or type(error).__name__}") from None
 
 
-def _fetch_parent(api: Client, data_dir: Path, parent_id: str, slug: str) -> None:
-    directory = data_dir / parent_id
+def _fetch_parent(api: Client, task: Task, parent_id: str, slug: str) -> None:
+    directory = task.data_dir / parent_id
     directory.mkdir(parents=True, exist_ok=True)
-    if slug != parent_id:
-        _link(data_dir / slug, parent_id)
+    if slug in _RESERVED or slug in (task.id, *task.parents):
+        if slug != parent_id:
+            logger.warning(
+                "Task %s has the slug %s, which names another directory: its files are in %s only",
+                parent_id,
+                slug,
+                directory,
+            )
+    else:
+        _link(task.data_dir / slug, parent_id)
     for artifact in list_artifacts(api, parent_id):
         path = directory / artifact.path
         if path.is_file() and path.stat().st_size == artifact.size:

@@ -13,7 +13,7 @@ from arkindex_stub import Stub, serve
 
 from arkworker.arkindex.bootstrap import Task, bootstrap, stop_instance
 from arkworker.arkindex.client import Client, Connection
-from arkworker.errors import ApiError, ArchiveError
+from arkworker.errors import ApiError, ArchiveError, ArkworkerError
 from arkworker.storage.archives import create
 
 if TYPE_CHECKING:
@@ -78,6 +78,37 @@ def test_failed_download_leaves_no_current(client: Client, arkindex: Stub, tmp_p
         prepare(client, tmp_path)
 
     assert not (tmp_path / "current").exists()
+
+
+@pytest.mark.parametrize("slug", ["current", "extra_files", "task"])
+def test_a_slug_that_names_another_directory_is_no_link(
+    slug: str, client: Client, arkindex: Stub, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The files are there by the parent's id; a start that fails before the end is not taken for a whole one."""
+    task, path = Task("task", tmp_path, {PARENT: slug}), f"/api/v1/task/{PARENT}/artifact/lines.json"
+    answer = arkindex.answers[path]
+    arkindex.answers[path] = (404, {"detail": "Not found."})
+    with pytest.raises(ApiError, match="DownloadArtifact"):
+        bootstrap(client, task)
+    arkindex.answers[path] = answer
+
+    bootstrap(client, task)
+
+    assert (tmp_path / PARENT / "lines.json").read_bytes() == b"{}"
+    assert (tmp_path / "current").resolve() == tmp_path / "task"
+    assert not (tmp_path / "extra_files").exists()
+    assert f"has the slug {slug}, which names another directory" in caplog.text
+
+
+@pytest.mark.parametrize(("task_id", "parent"), [("current", PARENT), ("task", "extra_files")])
+def test_an_id_that_names_another_directory_is_refused(
+    task_id: str, parent: str, client: Client, arkindex: Stub, tmp_path: Path
+) -> None:
+    """Before anything is made."""
+    with pytest.raises(ArkworkerError, match="names another directory"):
+        bootstrap(client, Task(task_id, tmp_path, {parent: "slug"}))
+
+    assert (arkindex.requests, list(tmp_path.iterdir())) == ([], [])
 
 
 def serve_model(arkindex: Stub, content: bytes) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.client.operations import Answer
 
 MESSAGES = 10  # shown of one answer
+MOST_VALUES = 2_000_000  # in one answer: parsed, each may take a hundred times its length
 
 
 class ContentError(ValueError):
@@ -27,11 +28,15 @@ def parse(body: bytes) -> Any:
     """The value of a JSON text: UTF-8, at most some 200 levels deep, no key twice, every number finite.
 
     Raises:
-        ContentError: It is not such a text.
+        ContentError: It is not such a text, or it is one of more than two million values.
     """
+    if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise ContentError(f"holds more than {MOST_VALUES:,} values")
     try:
-        from_json(body, allow_inf_nan=False)  # fast, bounded in depth, strict about UTF-8 and surrogates
-        return json.loads(body, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse_constant)
+        # Both are needed: the first bounds the depth and is strict about UTF-8 and surrogates, and the second sees
+        # keys that come twice and numbers beyond all floats.
+        from_json(body, allow_inf_nan=False)
+        return _DECODER.decode(body.decode())
     except ContentError:
         raise
     except (ValueError, RecursionError) as error:
@@ -114,6 +119,9 @@ def _finite(text: str) -> float:
 
 def _refuse_constant(_name: str) -> NoReturn:
     raise ContentError("holds a number that is not finite")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse_constant)
 
 
 def _kind(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from arkworker.arkindex.client.operations import Operation
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_REPEATED = "leads to a page that was read already, or to none"
 
 
 class Paginator(Iterator[Any]):
@@ -26,6 +30,7 @@ class Paginator(Iterator[Any]):
         self._items: Iterator[Any] = iter(())
         self._next: Mapping[str, Any] | None = self._start()
         self._seen = {""}
+        self._last: list[Any] = []
         self._count: int | None = None
         self._is_started = False
 
@@ -61,20 +66,27 @@ class Paginator(Iterator[Any]):
             self._is_started = True
         if following and not items:
             raise self._error("is an empty page that is not the last")
-        self._next = self._following(following) if following else None
-        self._items = iter(items)
+        after = self._following(following) if following else None
+        if following and items == self._last:
+            raise self._error("is the page before it again")
+        self._next = after
+        self._items, self._last = iter(items), items
 
     def _following(self, address: str) -> dict[str, Any]:
         """The parameter that leads to the next page; the rest of its address is not trusted."""
-        if self._operation.pages == "page":
-            number = (self._next or {}).get("page", self._parameters.get("page", 1))
-            return {"page": int(number) + 1}
+        name = "page" if self._operation.pages == "page" else "cursor"
         try:
-            cursor = parse_qs(urlsplit(address).query).get("cursor", [""])[0]
+            given = parse_qs(urlsplit(address).query).get(name, [""])[0]
         except ValueError:
-            cursor = ""
+            given = ""
+        if name == "page":
+            number = int((self._next or {}).get("page", self._parameters.get("page", 1))) + 1
+            if _NUMBER.fullmatch(given) and int(given) < number:
+                raise self._error(_REPEATED)  # something on the way answers each request with one page
+            return {"page": number}
+        cursor = given
         if not cursor.isprintable() or cursor in self._seen:
-            raise self._error("leads to a page that was read already, or to none")
+            raise self._error(_REPEATED)
         self._seen.add(cursor)
         return {"cursor": cursor}
 

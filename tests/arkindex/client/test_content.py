@@ -52,7 +52,10 @@ def test_sound_json_is_read_as_it_is(value: Any) -> None:
         (b'"\xff"', "is not JSON"),
         (rb'"\ud800"', "is not JSON"),
         (b"\xef\xbb\xbf{}", "is not JSON"),
+        (b"[" + b"[]," * content.MOST_VALUES + b"1]", "more than 2,000,000 values"),
+        (b"[" + b"1," * content.MOST_VALUES + b"1]", "more than 2,000,000 values"),
     ],
+    ids=lambda value: repr(value[:20]),
 )
 def test_what_is_no_sound_json_is_refused(body: bytes, reason: str) -> None:
     """With a short reason that repeats nothing of it."""

@@ -115,6 +115,17 @@ def test_a_cursor_that_comes_back_is_refused(server: FaultyServer, client: Clien
     assert len(server.received) == 2
 
 
+@pytest.mark.parametrize("following", ["http://elsewhere/?page=2", "x?page=1", "x"])
+def test_a_numbered_page_that_comes_back_is_refused(following: str, server: FaultyServer, client: Client) -> None:
+    """Something on the way drops the query: whether the next page's number says so, or only the items do."""
+    server.plays(server.json(page({"id": "a"}, following=following)))
+
+    with pytest.raises(ApiContentError, match="read already|page before it again"):
+        list(client.paginate("ListElementChildren", id="p"))
+
+    assert len(server.received) <= 2
+
+
 @pytest.mark.parametrize("following", ["x", "x?cursor=", "http://[::1?cursor=a"])
 def test_a_next_page_without_a_cursor_is_refused(following: str, server: FaultyServer, client: Client) -> None:
     """Rather than read the first page for ever, or lose the rest."""
