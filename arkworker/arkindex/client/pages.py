@@ -84,11 +84,10 @@ class Paginator(Iterator[Any]):
             if _NUMBER.fullmatch(given) and int(given) < number:
                 raise self._error(_REPEATED)  # something on the way answers each request with one page
             return {"page": number}
-        cursor = given
-        if not cursor.isprintable() or cursor in self._seen:
+        if not given.isprintable() or given in self._seen:
             raise self._error(_REPEATED)
-        self._seen.add(cursor)
-        return {"cursor": cursor}
+        self._seen.add(given)
+        return {"cursor": given}
 
     def _error(self, reason: str) -> ApiContentError:
         return ApiContentError(self._operation.id, f"the answer {reason}", status=200)
