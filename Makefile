@@ -21,7 +21,7 @@ DEMO_OUTPUT := demo-output
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # pytest's closing line comes last
 .PHONY: help all demo test install format format-check lint types schemas schemas-check pytest coverage compat campaign \
-	bench dist upgrade clean
+	bench dist docs upgrade clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,11 +99,22 @@ dist: $(INSTALLED) .venv-dist/.installed ## build the packages, check them, and 
 	@.venv-dist/bin/python -m pip install $(PIP_FLAGS) --requirement $<
 	@touch $@
 
+docs: $(INSTALLED) .venv-docs/.installed ## build the documentation as a site, in build/site; warnings are errors
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
+.venv-docs/.installed: requirements.lock docs/site/requirements.lock
+	@echo "Installing in .venv-docs …"
+	@$(PYTHON) -m venv .venv-docs
+	@.venv-docs/bin/python -m pip install $(PIP_FLAGS) --requirement requirements.lock --requirement docs/site/requirements.lock
+	@.venv-docs/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
+	@touch $@
+
 upgrade: $(INSTALLED) ## the newest packages that pyproject.toml admits, written to requirements.lock
 	@$(RUN) -m pip install $(PIP_FLAGS) --upgrade --upgrade-strategy eager --editable '.[dev]' hatchling hatch-fancy-pypi-readme
 	@{ sed -n '/^#/p' requirements.lock; $(RUN) -m pip freeze --exclude-editable; } > requirements.lock.new
 	@mv requirements.lock.new requirements.lock
 
 clean: ## forget all that can be made again
-	@rm -rf $(VENV) .venv-compat .venv-dist $(DEMO_OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build dist
+	@rm -rf $(VENV) .venv-compat .venv-dist .venv-docs $(DEMO_OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -120,6 +120,7 @@ class Element(Readable):
 
     @property
     def orientation(self) -> Orientation:
+        """How the element is turned and mirrored against its image."""
         return Orientation(self.rotation_angle, self.mirrored)
 
     def pixel_box(self, *, use_full_image: bool = False) -> PixelBox | None:

@@ -91,6 +91,7 @@ class Ledger:
             return call
 
     def record(self, changes: Iterable[StateChange]) -> None:
+        """Keep changes of the states of activities, in their order."""
         with self._lock:
             for change in changes:
                 self._changes.append(change)

@@ -73,6 +73,7 @@ class Expectation:
 
     @property
     def is_missing(self) -> bool:
+        """Whether fewer requests came than were expected."""
         return self.times is not None and len(self.received) < self.times
 
     def matches(self, received: Received) -> bool:
