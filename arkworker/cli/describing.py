@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from arkworker.errors import ArkworkerError, ExitCode, UsageError
 from arkworker.runtime.worker import options_of
 from arkworker.settings.schemas.configuration import as_json_schema, to_text
 from arkworker.settings.schemas.documentation import as_markdown
+from arkworker.storage import files
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -51,16 +51,11 @@ def schema(worker: Worker[Any], target: str, argv: Sequence[str]) -> int:
 
 
 def _write(text: str, path: Path) -> None:
-    # Beside it and renamed, so that nobody ever reads half a file.
     if not path.name:
         raise UsageError("--output wants the name of a file")
-    temporary = path.with_name(f".{path.name}.new")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        files.replace(path, text.encode())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise UsageError(f"{printable(str(path))} cannot be written: {error.strerror}") from None
 
 

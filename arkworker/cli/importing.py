@@ -12,6 +12,8 @@ from arkworker.declaration.generation import generate
 from arkworker.declaration.importing import Imported, import_file
 from arkworker.documents.text_file import TextFileError, read_text_file
 from arkworker.errors import ExitCode, UsageError
+from arkworker.storage import files
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,10 +62,10 @@ def _parser() -> PlainParser:
 
 
 def _create(path: Path, text: str) -> None:
+    shown = printable(str(path))
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise UsageError(f"{path} exists: choose another --output, or remove it") from None
+        if path.exists() and not files.is_stream(path):
+            raise UsageError(f"{shown} exists: choose another --output, or remove it")
+        files.replace(path, text.encode())
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+        raise UsageError(f"{shown} cannot be written: {error.strerror}") from None

@@ -12,6 +12,7 @@ from pathlib import Path
 from arkworker.runtime.context_schema import context_schema
 from arkworker.settings.schemas.configuration import to_text
 from arkworker.settings.schemas.inputs import platform_schemas
+from arkworker.storage import files
 from arkworker.storage.recording.lines import line_schema
 
 
@@ -32,7 +33,7 @@ def main() -> int:
     flags = parser.parse_args()
     if flags.write:
         for name, text in texts().items():
-            (flags.write / name).write_text(text, encoding="utf-8")
+            files.replace(flags.write / name, text.encode())
         return 0
     stale = stale_files(flags.check)
     for name in stale:

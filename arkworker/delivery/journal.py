@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import logging
-import os
 import threading
 import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ConfigurationError, Problem
-from arkworker.storage.recording.reading import require_regular
+from arkworker.storage.files import AppendedFile
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -120,21 +117,23 @@ class Journal:
         self._lock = threading.Lock()
         self._elements: dict[str, Progress] = {}
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY, 0o644)
-        except (OSError, ValueError) as error:
-            self._refuse(f"cannot be written: {getattr(error, 'strerror', 'the path holds a NUL character')}")
+            self._file = AppendedFile(path)
+        except BlockingIOError:
+            self._refuse("another process is publishing these results")
+        except OSError as error:
+            self._refuse(f"cannot be written: {error.strerror}")
+        if self._file.is_alone is None:
+            logger.warning("%s cannot be locked on this file system; let no other process publish", printable(path))
         try:
-            require_regular(self._descriptor, path)
-            self._claim()
-            self._end = self._read(owner)
-            if not self._end:
+            self._read(owner)
+            if not self._file.end:
                 head = {"format": FORMAT, "version": VERSION, **asdict(owner), "batch_size": batch_size}
                 self._append(head, sync=True)
         except OSError as error:
-            os.close(self._descriptor)
+            self._file.close()
             self._refuse(f"cannot be written: {error.strerror}")
         except BaseException:
-            os.close(self._descriptor)
+            self._file.close()
             raise
 
     def progress(self, element_id: str, line: int) -> Progress:
@@ -163,28 +162,19 @@ class Journal:
             self._elements[element_id].take(note)
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        self._file.close()
 
-    def _claim(self) -> None:
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._refuse("another process is publishing these results")
-        except OSError as error:  # some file systems of clusters have no locks
-            logger.warning("%s cannot be locked: %s; let no other process publish", self._path, error.strerror)
-
-    def _read(self, owner: Owner) -> int:
-        """Where the whole notes end; what was being written when a process was killed is dropped."""
+    def _read(self, owner: Owner) -> None:
+        """Take the whole notes; what was being written when a process was killed is dropped."""
         end = number = 0
-        with os.fdopen(os.dup(self._descriptor), "rb") as file:
+        with self._file.reader() as file:
             for line in file:
                 if not line.endswith(b"\n"):
                     break
                 number += 1
                 self._take(number, line, owner)
                 end += len(line)
-        os.ftruncate(self._descriptor, end)
-        return end
+        self._file.cut(end)
 
     def _take(self, number: int, line: bytes, owner: Owner) -> None:
         try:
@@ -211,20 +201,7 @@ class Journal:
                 self._refuse(f"belongs to a publication with the {label} {there}, not {wanted}; name another --journal")
 
     def _append(self, note: Mapping[str, Any], *, sync: bool) -> None:
-        content = json.dumps(note, separators=(",", ":")).encode() + b"\n"
-        try:
-            position = self._end
-            view = memoryview(content)
-            while view:
-                written = os.pwrite(self._descriptor, view, position)
-                view, position = view[written:], position + written
-            if sync:
-                os.fdatasync(self._descriptor)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, self._end)
-            raise
-        self._end = position
+        self._file.append(json.dumps(note, separators=(",", ":")).encode() + b"\n", sync=sync)
 
     def _refuse(self, reason: str, line: int = 0) -> NoReturn:
         place = printable(self._path) + (f":{line}" if line else "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.progress import Progress
 from arkworker.runtime.loop.running import WITHOUT_ACTIVITIES
 from arkworker.runtime.loop.tally import Summary, Tally, exit_code_of
+from arkworker.runtime.outputs import mistakes
 from arkworker.runtime.preparation import connection_of
 from arkworker.storage.recording.reading import read_recording
 from arkworker.text import printable
@@ -79,15 +79,12 @@ def publish(order: Order, settings: Settings, stopping: Stopping) -> Summary:
 
 
 def _check_paths(order: Order, settings: Settings) -> None:
-    """Refuse to write one file over another."""
-    paths = {"FILE": order.path, "--journal": order.journal, "--summary": settings.summary}
-    seen: dict[str, str] = {}
-    for name, path in paths.items():
-        real = os.path.realpath(path.replace("\0", "")) if path else ""
-        if real and real in seen:
-            problem = Problem(name.strip("-").lower(), "command line", name, f"is the same file as {seen[real]}")
-            raise ConfigurationError([problem])
-        seen[real] = name
+    """Refuse to write one file over another, or where nothing can be written."""
+    outputs = {"journal": order.journal, "summary": settings.summary}
+    inputs = [("FILE", order.path), ("--env-file", settings.env_file), ("the bundle", settings.api.ca_bundle)]
+    problems = [Problem(name, "command line", f"--{name}", message) for name, message in mistakes(outputs, inputs)]
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def _worker_run_of(order: Order, recording: Recording) -> str:

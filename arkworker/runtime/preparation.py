@@ -13,6 +13,7 @@ from arkworker.frozen import FrozenDict, freeze
 from arkworker.options.creates import Creates
 from arkworker.options.secret import UnloadedSecret
 from arkworker.runtime.context import WorkerContext, frozen_dict
+from arkworker.runtime.outputs import TEMPORARY_HINT, mistakes, temporary_directory_mistake
 from arkworker.settings.origins import context_origins
 from arkworker.settings.provenance import Origin
 from arkworker.settings.resolution import Resolution, resolve
@@ -75,6 +76,7 @@ class Preparation:
             loaded: Mapping[str, Secret[Any]] = {}
             values = validate(self.resolution)
         else:
+            self._check_outputs()
             self._bootstrap()
             self._make(work_dir)
             loaded, values = self._load_and_validate()
@@ -143,6 +145,24 @@ class Preparation:
             model_dir,
         )
         bootstrap(self._get_client(), task)
+
+    def _check_outputs(self) -> None:
+        """Tell now what would be told after the work: a file that cannot be written, or that must not be."""
+        settings, ledger = self.resolution.settings, self.resolution.ledger
+        outputs = {"summary": settings.summary, "results": settings.results}
+        inputs = [
+            ("--config", settings.config_file),
+            ("--env-file", settings.env_file),
+            ("--database", settings.database),
+            ("--elements-list", settings.elements_list),
+            ("ARKINDEX_API_CA_BUNDLE", settings.api.ca_bundle),
+            *(("an --image", image) for image in settings.image),
+        ]
+        for name, message in mistakes(outputs, inputs):
+            ledger.report((name,), message, ledger.claims[name,].origin)
+        mistake = temporary_directory_mistake()
+        if mistake:
+            ledger.warn((), mistake, Origin("environment", "TMPDIR"), TEMPORARY_HINT)
 
     def _make(self, work_dir: Path) -> None:
         mistake = ensure_directory(work_dir)

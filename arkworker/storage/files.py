@@ -125,6 +125,17 @@ def move(built: Path, path: AnyPath) -> None:
         sync_directory(target.parent)
 
 
+def is_stream(path: AnyPath) -> bool:
+    """Whether what replaces it would be written through, because it is a pipe, a device or somebody's open file.
+
+    Raises:
+        OSError: It cannot be told; `strerror` says why.
+    """
+    with _clear(path):
+        target = _target(path)
+        return isinstance(target, int) or _is_special(target)
+
+
 def check_replaceable(path: AnyPath) -> None:
     """Refuse now what `replace` would refuse later, as far as can be told; nothing is changed.
 

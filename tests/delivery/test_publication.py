@@ -238,7 +238,7 @@ def other_journal(file: ResultsFile, content: bytes) -> tuple[str, ...]:
         (lambda file: ("--journal", str(file.path)), "same file"),
         (lambda file: ("--summary", str(file.path)), "same file"),
         (lambda file: ("--journal", str(file.path.parent)), "cannot be written"),
-        (lambda _: ("--journal", "/dev/full"), "no regular file"),
+        (lambda _: ("--journal", "/dev/full"), "not a regular file"),
         (lambda file: ("--journal", str(file.path / "x")), "cannot be written"),
         (lambda _: ("--publication-batch-size", "0"), "greater than or equal to 1"),
         (lambda _: ("--worker-run-id", "../x"), "should be an id"),

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
-import hashlib
 import os
-import secrets
 import stat
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urljoin
@@ -21,6 +18,7 @@ from arkworker.arkindex.client.excerpts import Excerpts
 from arkworker.arkindex.client.failures import TransportError
 from arkworker.arkindex.client.slices import Slice
 from arkworker.errors import ArkworkerError
+from arkworker.storage import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -129,22 +127,8 @@ def replacing(destination: Path) -> Iterator[IO[bytes]]:
     Raises:
         ArkworkerError: The disk refuses.
     """
-    # A digest: the name itself may be as long as a name can be.
-    prefix = f".{hashlib.sha256(destination.name.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}."
-    _sweep(destination.parent, prefix)
-    part = destination.with_name(f"{prefix}{secrets.token_hex(8)}.part")
-    with _disk(destination), part.open("xb") as file:
-        try:
-            with contextlib.suppress(OSError):  # a file system without locks only keeps its leftovers longer
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            part.replace(destination)
-            _sync(destination.parent)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+    with _disk(destination), files.replacing(destination) as file:
+        yield file
 
 
 def _slice(file: IO[bytes], upload: Upload) -> Slice:
@@ -154,22 +138,6 @@ def _slice(file: IO[bytes], upload: Upload) -> Slice:
         raise OSError(errno.EINVAL, "shorter than the part that is to be sent")
     file.seek(upload.offset)
     return Slice(file, size)
-
-
-def _sweep(directory: Path, prefix: str) -> None:
-    """Remove what killed downloads left: a live one holds its lock."""
-    for leftover in directory.glob(f"{prefix}*.part"):
-        with contextlib.suppress(OSError), leftover.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            leftover.unlink()
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

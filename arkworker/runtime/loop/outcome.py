@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
-import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from arkworker.errors import ArkworkerError, ConfigurationError, ExitCode, Problem
 from arkworker.runtime.loop.tally import Summary, Tally
+from arkworker.storage import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,21 +35,19 @@ class ElementsError(ArkworkerError):
 
 
 def prepare(path: str | None) -> None:
-    """Refuse a file that no summary can be written to, and forget the summary of a run before.
+    """Forget the summary of a run before: a run that is killed leaves an empty file.
 
     Raises:
-        ConfigurationError: Its directory does not exist, or it is one itself.
+        ConfigurationError: It cannot be written.
     """
     if path is None:
         return
-    target = Path(path)
-    message = "is a directory" if target.is_dir() else "" if target.absolute().parent.is_dir() else "is in no directory"
-    if message:
-        problem = Problem("summary", "command line", "--summary", f"the file of the summary {message}")
-        raise ConfigurationError([problem])
-    if target.is_file():
-        with contextlib.suppress(OSError):
-            target.resolve().unlink()
+    try:
+        if Path(path).exists() and not files.is_stream(path):
+            files.replace(path, b"")
+    except OSError as error:
+        problem = Problem("summary", "command line", "--summary", f"cannot be written: {error.strerror}")
+        raise ConfigurationError([problem]) from None
 
 
 @contextmanager
@@ -75,7 +72,7 @@ def _note_stop(path: str | None, stopping: Stopping) -> None:
     if path is None or stopping.received is None:
         return
     with contextlib.suppress(OSError, ValueError, TypeError):
-        found = json.loads(Path(path).read_text(encoding="utf-8")) if Path(path).is_file() else {}
+        found = {} if files.is_stream(path) else json.loads(Path(path).read_text(encoding="utf-8"))
         if found and found["exit_code"] <= 128:
             write(Summary(**(found | {"exit_code": 128 + stopping.received})), path)
 
@@ -111,29 +108,7 @@ def write(summary: Summary, path: str | None) -> None:
     """Write a summary, whole or not at all."""
     if path is None:
         return
-    content = json.dumps(summary.as_data()) + "\n"
     try:
-        if Path(path).exists() and not Path(path).is_file():
-            _send(content, path)
-        else:
-            _replace(content, Path(path).resolve())
+        files.replace(path, json.dumps(summary.as_data()).encode() + b"\n")
     except OSError as error:
         logger.error("%s: the summary cannot be written: %s", path, error.strerror)  # noqa: TRY400 - one line will do
-
-
-def _send(content: str, path: str) -> None:
-    """To a device or a pipe, which must not be replaced; one that nobody reads is an error, not a wait."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(content)
-
-
-def _replace(content: str, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        temporary.write_text(content, encoding="utf-8")
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import State
-from arkworker.errors import ArkworkerError, ConfigurationError, Problem
+from arkworker.errors import ArkworkerError
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.sources import Resumed
 from arkworker.storage.recording.lines import Entry, Header, Part, RecordedCreates, RecordedElement, recorded
@@ -29,21 +28,8 @@ if TYPE_CHECKING:
     from arkworker.runtime.loop.journal import Journal, Stage
     from arkworker.runtime.loop.sources import Source
     from arkworker.runtime.loop.tally import Tally
-    from arkworker.settings.platform import Settings
 
 logger = logging.getLogger("arkworker.elements")
-
-
-def check_path(settings: Settings) -> None:
-    """Refuse a results file that something else would be written over.
-
-    Raises:
-        ConfigurationError: It is the file of the summary, or the cache.
-    """
-    path = settings.results
-    for name, other in (("--summary", settings.summary), ("--database", settings.database)):
-        if None not in (path, other) and os.path.realpath(str(other)) == os.path.realpath(str(path)):
-            raise ConfigurationError([Problem("results", "command line", "--results", f"is the same file as {name}")])
 
 
 @contextlib.contextmanager

@@ -59,7 +59,6 @@ def process_elements(call: Callable[[Element, Any], Any], run: Handover) -> None
         ApiError: The sets that elements are in cannot be listed.
     """
     path = run.settings.summary
-    recording.check_path(run.settings)
     outcome.prepare(path)
     tally = Tally()
     with (

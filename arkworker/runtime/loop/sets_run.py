@@ -16,6 +16,7 @@ from arkworker.runtime.loop.choosing import Choice
 from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.tally import Summary, Tally, exit_code_of
+from arkworker.runtime.outputs import TEMPORARY_HINT, temporary_directory_mistake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,9 @@ def process_sets(call: Callable[[DatasetSet, Path, Any], None], run: Handover) -
     if run.settings.results is not None:
         message = "this worker works on sets of datasets, and finds no results to record"
         raise ConfigurationError([Problem("results", "command line", "--results", message)])
+    if temporary_directory_mistake():
+        message = "there is no temporary directory that can be written, and exports are downloaded there"
+        raise ConfigurationError([Problem("", "environment", "TMPDIR", message, TEMPORARY_HINT)])
     outcome.prepare(run.settings.summary)
     with outcome.summed_up(run.settings.summary, tally, run.stopping):
         _process_sets(call, run, tally)

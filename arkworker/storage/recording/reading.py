@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import os
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from pydantic import ValidationError
 
 from arkworker.errors import ConfigurationError, Problem
+from arkworker.storage.files import lock, open_regular
 from arkworker.storage.recording.lines import Entry, Header, load_entry, load_header
 from arkworker.text import printable
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 LONGEST_LINE = 256 << 20  # bytes
+LONGEST_HEADER = 1 << 20  # bytes
+BEGINNING = b'{"format":"arkworker results"'
 MOST_PROBLEMS = 100  # a file of something else has as many as lines
 
 
@@ -130,19 +132,13 @@ def read_recording(path: str) -> Recording:
         ConfigurationError: It cannot be read, is still written, is no results file, or not whole; names the lines.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    except ValueError:
-        refuse(path, 0, "the path holds a NUL character")
+        file = os.fdopen(open_regular(path), "rb")
     except OSError as error:
-        refuse(path, 0, f"cannot be read: {error.strerror}")
+        reason = error.strerror or type(error).__name__
+        refuse(path, 0, reason if reason.startswith("is ") else f"cannot be read: {reason}")
     try:
-        require_regular(descriptor, path)
-        _share(descriptor, path)
-        file = os.fdopen(descriptor, "rb")
-    except BaseException:
-        os.close(descriptor)
-        raise
-    try:
+        if lock(file, shared=True) is False:
+            refuse(path, 0, "a run still writes it: wait for its end")
         return Recording(file, path)
     except OSError as error:
         file.close()
@@ -152,24 +148,22 @@ def read_recording(path: str) -> Recording:
         raise
 
 
-def _share(descriptor: int, path: str) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        refuse(path, 0, "a run still writes it: wait for its end")
-    except OSError:  # some file systems of clusters have no locks
-        return
-
-
-def require_regular(descriptor: int, name: str) -> None:
-    """Refuse what can be opened and is no file.
+def is_recording(path: str) -> bool:
+    """Whether a file begins as one with results, or holds nothing; it need not exist.
 
     Raises:
-        ConfigurationError: It is a directory, a pipe, a device.
+        OSError: It cannot be read, or is not a regular file.
     """
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        refuse(name, 0, "is a directory, not a file" if stat.S_ISDIR(mode) else "is no regular file")
+    if not os.path.lexists(path):
+        return True
+    with os.fdopen(open_regular(path), "rb") as file:
+        line = file.readline(LONGEST_HEADER)
+    if not line.endswith(b"\n"):  # a process was killed that wrote it
+        return line.strip(b" \0") in BEGINNING[: len(line)] or line.startswith(BEGINNING)
+    with contextlib.suppress(ValueError):
+        load_header(line)
+        return True
+    return False
 
 
 def refuse(name: str, line: int, reason: str) -> NoReturn:

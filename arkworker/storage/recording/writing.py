@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
-import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from arkworker.errors import ArkworkerError, ExitCode, ResultError
+from arkworker.storage.files import AppendedFile
 from arkworker.storage.recording.lines import Entry, Header, dump
-from arkworker.storage.recording.reading import LONGEST_LINE, Recording, refuse, require_regular
+from arkworker.storage.recording.reading import LONGEST_LINE, Recording, refuse
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from arkworker.storage.recording.reading import Place
 
@@ -49,17 +47,24 @@ class Recorder:
         self.found: Mapping[str, Place] = {}
         self._lock = threading.Lock()
         self._is_open = True
-        self._descriptor = _open(path)
         try:
-            with _told(path):
-                self._claim()
-                self._end = self._continue(header)
-                self._make_room()
-                if not self._end:
-                    self._append(dump(header))
-                    _sync_directory(path)
+            self._file = AppendedFile(path)
+        except BlockingIOError:
+            refuse(path, 0, "another process writes or publishes it: give each run a file of its own")
+        except OSError as error:
+            _refuse_unwritable(path, error)
+        if self._file.is_alone is None:
+            logger.warning("%s cannot be locked on this file system; let no other process write it", printable(path))
+        try:
+            self._continue(header)
+            self._make_room()
+            if not self._file.end:
+                self._file.append(dump(header))
+        except OSError as error:
+            self._file.close()
+            _refuse_unwritable(path, error)
         except BaseException:
-            os.close(self._descriptor)
+            self._file.close()
             raise
 
     def write(self, entry: Entry) -> None:
@@ -76,7 +81,7 @@ class Recorder:
             if not self._is_open:
                 raise RecordingError(f"{printable(self.path)} is closed already")
             try:
-                self._append(line)
+                self._file.append(line)
             except OSError as error:
                 raise RecordingError(f"{printable(self.path)} cannot be written: {error.strerror}") from None
 
@@ -85,40 +90,28 @@ class Recorder:
         with self._lock:
             if self._is_open:
                 self._is_open = False
-                os.close(self._descriptor)
+                self._file.close()
 
-    def _claim(self) -> None:
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            refuse(self.path, 0, "another process writes or publishes it: give each run a file of its own")
-        except OSError as error:  # some file systems of clusters have no locks
-            logger.warning("%s cannot be locked: %s; let no other process write it", self.path, error.strerror)
-
-    def _continue(self, header: Header) -> int:
-        """Where to go on; what a killed process left of a line is dropped."""
-        size = os.fstat(self._descriptor).st_size
+    def _continue(self, header: Header) -> None:
+        """Go on after the lines that are there; what a killed process left of one is dropped."""
+        size = self._file.end
         if not size:
-            return 0
-        with os.fdopen(os.dup(self._descriptor), "rb") as file:
+            return
+        with self._file.reader() as file:
             first = file.readline(LONGEST_LINE)
             if not first.endswith(b"\n") and dump(header)[:20].startswith(first[:20].strip(b" \0")):
-                return self._cut(0)  # killed while it was made
+                self._file.cut(0)  # killed while it was made
+                return
             recording = Recording(file, self.path)
             self._require_same(recording.header, header)
             self.found = recording.places
             if recording.is_cut:
                 logger.warning("%s: its last line was cut, and is dropped", printable(self.path))
-                return self._cut(recording.end)
+                self._file.cut(recording.end)
+                return
             file.seek(size - 1)
             if file.read(1) != b"\n":
-                os.pwrite(self._descriptor, b"\n", size)
-                return size + 1
-        return size
-
-    def _cut(self, end: int) -> int:
-        os.ftruncate(self._descriptor, end)
-        return end
+                self._file.append(b"\n")
 
     def _require_same(self, there: Header, ours: Header) -> None:
         """Refuse to mix what belongs to different runs."""
@@ -133,59 +126,11 @@ class Recorder:
 
     def _make_room(self) -> None:
         """Fail now where the disk is full, and not after the first element."""
-        try:
-            _write(self._descriptor, b" " * ROOM, self._end)
-        finally:
-            os.ftruncate(self._descriptor, self._end)
-
-    def _append(self, line: bytes) -> None:
-        try:
-            _write(self._descriptor, line, self._end)
-            os.fsync(self._descriptor)
-        except OSError:
-            with contextlib.suppress(OSError):  # a cut line is dropped by whoever reads it next
-                os.ftruncate(self._descriptor, self._end)
-            raise
-        self._end += len(line)
+        end = self._file.end
+        self._file.append(b" " * ROOM, sync=False)
+        self._file.cut(end)
 
 
-def _open(path: str) -> int:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY, 0o644)
-    except ValueError:
-        refuse(path, 0, "the path holds a NUL character")
-    except IsADirectoryError:
-        refuse(path, 0, "is a directory, not a file")
-    except OSError as error:
-        refuse(path, 0, f"cannot be written: {error.strerror}")
-    try:
-        require_regular(descriptor, path)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _write(descriptor: int, content: bytes, position: int) -> None:
-    view = memoryview(content)
-    while view:
-        written = os.pwrite(descriptor, view, position)
-        view, position = view[written:], position + written
-
-
-@contextlib.contextmanager
-def _told(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        refuse(path, 0, f"cannot be written: {error.strerror}")
-
-
-def _sync_directory(path: str) -> None:
-    """A new name is on the disk only when its directory is."""
-    with contextlib.suppress(OSError):  # not all file systems can
-        descriptor = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY | os.O_DIRECTORY)  # noqa: PTH100, PTH120 - a text that may be empty
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _refuse_unwritable(path: str, error: OSError) -> NoReturn:
+    reason = error.strerror or type(error).__name__
+    refuse(path, 0, reason if reason.startswith("is ") else f"cannot be written: {reason}")

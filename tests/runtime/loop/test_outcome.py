@@ -57,7 +57,7 @@ def test_pipe_that_nobody_reads(tmp_path: Path, caplog: pytest.LogCaptureFixture
 
 def test_summary_of_a_run_without_elements(tmp_path: Path) -> None:
     """A run that ends before its first element says so, and leaves no summary of the run before."""
-    (tmp_path / "summary.json").write_text("of the run before")
+    (tmp_path / "summary.json").write_text(json.dumps(SUMMARY.as_data() | {"elements": 7}))
     (tmp_path / "none.json").write_text("[]")
 
     with trial(tmp_path, 2) as made:

@@ -1,0 +1,95 @@
+"""The files that a run writes where a person named them: what is wrong with one is told before the work."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from arkworker.storage import files
+from arkworker.storage.recording.reading import is_recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+TEMPORARY_HINT = "set TMPDIR to a directory that can be written"
+_LONGEST_SUMMARY = 4096  # bytes
+_OF_A_SUMMARY = {"elements", "processed", "exit_code"}
+
+
+def mistakes(outputs: Mapping[str, str | None], inputs: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, str]]:
+    """What is wrong with the files that are to be written, as the name of the setting and a sentence about its file.
+
+    Args:
+        outputs: Where to write, by the name of the setting: `summary`, `results` or `journal`.
+        inputs: What must stay as it is: what it is, and its path. The modules that were imported are, too.
+    """
+    taken = {files.identity(path): label for label, path in (*_code(), *inputs) if path}
+    for name, path in outputs.items():
+        if path is None:
+            continue
+        identity = files.identity(path)
+        if identity is not None and identity in taken and not Path(path).is_char_device():
+            yield name, f"is the same file as {taken[identity]}"
+        else:
+            reason = _reason(name, path)
+            if reason:
+                yield name, reason
+        taken[identity] = f"--{name}"
+
+
+def _code() -> Iterator[tuple[str, str | None]]:
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str):
+            yield f"the code of {module.__name__}", path
+
+
+def _reason(name: str, path: str) -> str:
+    try:
+        files.check_replaceable(path)
+        if files.is_stream(path):
+            return "" if name == "summary" else "is not a regular file"
+        what, is_ours = _KINDS[name]
+        if not is_ours(path):
+            return f"holds something else than {what}: choose another file, or remove it"
+    except OSError as error:
+        return f"cannot be written: {error.strerror}"
+    return ""
+
+
+def temporary_directory_mistake() -> str:
+    """That there is no temporary directory, for what user code and images need one for; or nothing."""
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        return "there is no temporary directory that can be written: images cannot be opened as temporary files"
+    return ""
+
+
+def is_summary(path: str) -> bool:
+    """Whether a file holds the summary of a run, or nothing.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    if not Path(path).exists():
+        return True
+    with Path(path).open("rb") as file:
+        content = file.read(_LONGEST_SUMMARY)
+    if not content.strip():
+        return True
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and data.keys() >= _OF_A_SUMMARY
+
+
+_KINDS: dict[str, tuple[str, Callable[[str], bool]]] = {
+    "summary": ("the summary of a run", is_summary),
+    "results": ("results of arkworker", is_recording),
+    "journal": ("the journal of a publication", lambda _: True),  # it looks at that itself
+}

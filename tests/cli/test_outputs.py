@@ -1,0 +1,128 @@
+"""Files that a run writes where a person named them: nothing else is written over, and mistakes are told at once."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from arkworker.storage.cache import open_cache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Result
+
+    Run = Callable[..., Result]
+
+WORKER = """
+from arkworker import ElementsWorker
+
+class W(ElementsWorker):
+    uses_cache = True
+
+    def setup(self, context):
+        print("user code ran")
+
+    def process_element(self, element, context, cache):
+        return []
+"""
+SUMMARY = {"elements": 1, "processed": 1, "failed": 0, "skipped": 0, "uncertain": 0, "seconds": 1.0, "exit_code": 0}
+
+
+@pytest.fixture
+def run(tmp_path: Path, command: Callable[..., Result]) -> Run:
+    """Runs a worker over one image in a folder that holds all that it could be given."""
+    (tmp_path / "w.py").write_text(WORKER)
+    (tmp_path / "empty.yml").write_text("")
+    (tmp_path / "list.json").write_text('[{"id": "11111111-1111-1111-1111-111111111111"}]')
+    (tmp_path / "notes.txt").write_text("precious")
+    (tmp_path / "variables.env").write_text("")
+    open_cache(tmp_path / "cache.sqlite", create=True).dispose()
+    Image.new("RGB", (9, 9)).save(tmp_path / "page.png")
+
+    def start(*flags: str) -> Result:
+        place = [flag.replace("{}", str(tmp_path)) for flag in flags]
+        return command("run", f"{tmp_path}/w.py:W", "--dev", *place)
+
+    return start
+
+
+VICTIMS = {
+    "code": ("w.py", ("--image", "{}/page.png"), "is the same file as the code of w"),
+    "configuration": ("empty.yml", ("--image", "{}/page.png", "-c", "{}/empty.yml"), "is the same file as --config"),
+    "variables": ("variables.env", ("--image", "{}/page.png", "--env-file", "{}/variables.env"), "--env-file"),
+    "list": ("list.json", ("--elements-list", "{}/list.json"), "is the same file as --elements-list"),
+    "cache": ("cache.sqlite", ("--image", "{}/page.png", "-d", "{}/cache.sqlite"), "is the same file as --database"),
+    "image": ("page.png", ("--image", "{}/page.png"), "is the same file as an --image"),
+    "notes": ("notes.txt", ("--image", "{}/page.png"), "holds something else than"),
+}
+
+
+@pytest.mark.parametrize("spelling", ["plain", "symbolic link", "hard link", "dots"])
+@pytest.mark.parametrize("flag", ["--summary", "--results"])
+@pytest.mark.parametrize(("victim", "flags", "reason"), VICTIMS.values(), ids=VICTIMS)
+def test_other_files_are_left_alone(
+    run: Run, tmp_path: Path, victim: str, flags: tuple[str, ...], reason: str, flag: str, spelling: str
+) -> None:
+    """A summary or results are written over nothing else, however it is spelt; user code does not begin."""
+    if "link" in spelling:
+        (tmp_path / "link").hardlink_to(tmp_path / victim) if "hard" in spelling else (tmp_path / "link").symlink_to(
+            victim
+        )
+    name = "link" if "link" in spelling else f"./../{tmp_path.name}/{victim}" if spelling == "dots" else victim
+    before = (tmp_path / victim).read_bytes()
+
+    ended = run(*flags, flag, f"{{}}/{name}")
+
+    assert (ended.code, ended.out) == (78, "")
+    assert (tmp_path / victim).read_bytes() == before
+    assert reason in ended.err
+
+
+def test_a_cache_that_is_still_to_be_made(run: Run, tmp_path: Path) -> None:
+    """Two files that do not exist yet are one all the same."""
+    ended = run("--image", "{}/page.png", "-d", "{}/new", "--summary", "{}/./new")
+    assert (ended.code, (tmp_path / "new").exists()) == (78, False)
+    assert "is the same file as --database" in ended.err
+
+
+@pytest.mark.parametrize("flag", ["--summary", "--results"])
+@pytest.mark.parametrize(("place", "reason"), [("absent/file", "there is no directory"), ("", "is a directory")])
+def test_what_cannot_be_written_is_told_before_the_work(run: Run, flag: str, place: str, reason: str) -> None:
+    """One line names it, and user code does not begin."""
+    ended = run("--image", "{}/page.png", flag, f"{{}}/{place}")
+    assert (ended.code, ended.out) == (78, "")
+    assert reason in ended.err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everything")
+def test_a_directory_that_is_not_ours(run: Run, tmp_path: Path) -> None:
+    """No permission is told before the work, too."""
+    (tmp_path / "locked").mkdir(mode=0o500)
+    ended = run("--image", "{}/page.png", "--summary", "{}/locked/summary.json")
+    assert (ended.code, ended.out) == (78, "")
+    assert "Permission denied" in ended.err
+
+
+def test_the_summary_of_a_run_before_is_replaced(run: Run, tmp_path: Path) -> None:
+    """It is known by what it holds."""
+    (tmp_path / "summary.json").write_text(json.dumps(SUMMARY | {"elements": 7}))
+    ended = run("--image", "{}/page.png", "--summary", "{}/summary.json")
+    assert (ended.code, json.loads((tmp_path / "summary.json").read_text())["elements"]) == (0, 1)
+
+
+def test_no_temporary_directory(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told before the work; a worker that needs none does its work."""
+
+    def refuse() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", refuse)
+    ended = run("--image", "{}/page.png")
+    assert ended.code == 0
+    assert "there is no temporary directory that can be written" in ended.err
