@@ -1,20 +1,26 @@
-"""One YAML (or JSON) document as nodes with positions, bounded while it is read.
+"""One YAML (or JSON) document as nodes with positions, within limits that hold while it is composed.
 
-Built on PyYAML's stream of events, not on its loaders: those accept keys given twice, raise what is no YAML error, and
-hang on a kilobyte of nested merge keys.
+`yaml.compose` gives the nodes and their marks; what is refused besides is said here: keys given twice, keys that are
+no text, tags outside the core, aliases that expand to more than a document may hold.
 """
 
 from __future__ import annotations
 
+import functools
 import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import yaml
+from yaml.composer import Composer
+from yaml.resolver import Resolver
 
-from arkworker.documents.builder import Builder, Limits
 from arkworker.documents.nodes import Entry, Mapping, Node, Scalar, Sequence, YamlError, gather
-from arkworker.documents.scalars import resolve_scalar, to_python
-from arkworker.documents.surrogates import replace_surrogate_pairs
-from arkworker.documents.syntax import explain
+from arkworker.documents.scalars import core_type, resolve_scalar, to_python
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
     "Entry",
@@ -30,21 +36,148 @@ __all__ = [
     "to_python",
 ]
 
-_DEFAULT_LIMITS = Limits()
-_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # All that YAML 1.1 does not allow: control characters, surrogates, non-characters.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Directives: libyaml takes time by the square of their number.
 _DIRECTIVE = re.compile("(?:^|[\r\x85\u2028\u2029])%", re.MULTILINE)
 _MOST_DIRECTIVES = 20
+# JSON's way to write characters beyond U+FFFF, which libyaml refuses.
+_PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+_CORE = "tag:yaml.org,2002:"
+_SCALAR_TAGS = frozenset({"str", "int", "float", "bool", "null"})
+_KNOWN_TAGS = ("python/", "binary", "merge", "omap", "pairs", "set", "timestamp", "value", "yaml")
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a document may hold.
+
+    Attributes:
+        bytes: Its length in UTF-8.
+        levels: How deep lists and mappings nest.
+        aliases: How often `*name` occurs.
+        size: What it holds with aliases and merge keys expanded: one a value, and one more for every 16 characters.
+    """
+
+    bytes: int = 1024 * 1024
+    levels: int = 50
+    aliases: int = 20
+    size: int = 100_000
+
+
+_DEFAULT_LIMITS = Limits()
+
+
+class _Tagged(yaml.ScalarNode):
+    """A single value whose tag is written in the document."""
+
+
+class _Bounded(Composer):
+    """Composes nodes, and ends at the first that the limits forbid."""
+
+    def __init__(self, limits: Limits = _DEFAULT_LIMITS) -> None:
+        Composer.__init__(self)
+        self._limits = limits
+        self._aliases = self._size = 0
+        self._heights: list[int] = []  # of the collections that are open: levels found in each
+        self._open: list[str] = []  # their anchors
+        self._measures: dict[int, tuple[int, int]] = {}  # size and height of each node
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()  # type: ignore[attr-defined]  # of the parser beside it
+        is_key = isinstance(parent, yaml.MappingNode) and index is None
+        if isinstance(event, yaml.AliasEvent):
+            return self._compose_alias(parent, index, event, is_key=is_key)
+        if is_key and not isinstance(event, yaml.ScalarEvent):
+            hint = "put text that begins with a bracket in quotes"
+            raise _error("a key cannot be a list or a mapping", event.start_mark, hint)
+        start = self._size
+        self._grow(1 + len(getattr(event, "value", "")) // 16, event)
+        is_collection = not isinstance(event, yaml.ScalarEvent)
+        if is_collection:
+            self._heights.append(1)
+            self._check_levels(0, event)
+            self._open.append(event.anchor or "")
+        node: Any = super().compose_node(parent, index)
+        if not is_collection and event.tag not in (None, "!"):
+            node = _Tagged(node.tag, node.value, node.start_mark, node.end_mark, style=node.style)
+            if event.anchor:
+                self.anchors[event.anchor] = node
+        height = 0
+        if is_collection:
+            height = self._heights.pop()
+            self._open.pop()
+            self._raise_height(height)
+        self._measures[id(node)] = (self._size - start, height)
+        return node
+
+    def _compose_alias(self, parent: Any, index: Any, event: Any, *, is_key: bool) -> Any:
+        self._aliases += 1
+        if self._aliases > self._limits.aliases:
+            raise _error(f"more than {self._limits.aliases} aliases", event.start_mark, "write the values out")
+        if event.anchor in self._open:
+            under = f", below the key '{printable(index.value, 60)}'" if isinstance(index, yaml.ScalarNode) else ""
+            raise _error(f"this alias is part of what it stands for{under}", event.start_mark, "write the value out")
+        node: Any = super().compose_node(parent, index)
+        size, height = self._measures[id(node)]
+        self._grow(size, event)
+        self._check_levels(height, event)
+        self._raise_height(height)
+        if not is_key:
+            return node
+        if not isinstance(node, yaml.ScalarNode):
+            raise _error("a key cannot be a list or a mapping", event.start_mark, "write the key out")
+        # What is wrong with the key is wrong here, not at the anchor.
+        return yaml.ScalarNode(node.tag, node.value, event.start_mark, event.end_mark, style=node.style)
+
+    def _grow(self, size: int, event: yaml.Event) -> None:
+        self._size += size
+        if self._size > self._limits.size:
+            raise _error(_TOO_LARGE, event.start_mark, "is it the right file?")
+
+    def _check_levels(self, height: int, event: yaml.Event) -> None:
+        if len(self._heights) + height > self._limits.levels:
+            raise _error(f"more than {self._limits.levels} levels of lists and mappings", event.start_mark)
+
+    def _raise_height(self, height: int) -> None:
+        if self._heights:
+            self._heights[-1] = max(self._heights[-1], height + 1)
+
+
+class _PythonLoader(_Bounded, yaml.SafeLoader):
+    """PyYAML's own parser: slower, but it takes each half of a pair of surrogates."""
+
+    def __init__(self, text: str, limits: Limits = _DEFAULT_LIMITS) -> None:
+        yaml.SafeLoader.__init__(self, text)
+        _Bounded.__init__(self, limits)
+
+
+if hasattr(yaml, "CSafeLoader"):
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]
+
+    class _Loader(_Bounded, CParser, Resolver):
+        """libyaml's parser."""
+
+        def __init__(self, text: str, limits: Limits = _DEFAULT_LIMITS) -> None:
+            CParser.__init__(self, text)
+            Resolver.__init__(self)
+            _Bounded.__init__(self, limits)
+
+else:
+    _Loader = _PythonLoader  # type: ignore[assignment,misc]
+
+_TOO_LARGE = "too large: too many values, aliases and merge keys included"
 
 
 def parse_yaml(text: str, limits: Limits = _DEFAULT_LIMITS) -> Node | None:
     """Read one document; None when it is empty.
 
     Raises:
-        YamlError: It is no YAML, is beyond the limits, holds a key twice, a key that is no text, a tag outside the core
-            (`!!str`, `!!int`, `!!float`, `!!bool`, `!!null`, `!!seq`, `!!map`) or a second document.
+        YamlError: It is not YAML, is beyond the limits, holds a key twice, a key that is not text, a tag outside the
+            core (`!!str`, `!!int`, `!!float`, `!!bool`, `!!null`, `!!seq`, `!!map`) or a second document.
     """
     root, errors = read_yaml(text, limits)
     # Raised here, not where it was found: PyYAML's exceptions hold the text of the document.
@@ -67,12 +200,21 @@ def read_yaml(
     failure = _forbidden(text, limits)
     if failure is not None:
         return None, [failure]
-    text, decode = replace_surrogate_pairs(text) if json_pairs else (text, str)
-    builder = Builder(limits, decode)
-    failure = _feed(builder, text)
+    loader = _PythonLoader if json_pairs and _PAIR.search(text) else _Loader
+    reading = _Reading(limits)
+    try:
+        composed = yaml.compose(text, Loader=functools.partial(loader, limits=limits))  # type: ignore[arg-type]
+        root = None if composed is None else reading.node(composed)
+    except YamlError as error:
+        failure = error
+    except yaml.MarkedYAMLError as error:
+        failure = _explain(error, text)
+    except Exception as error:  # noqa: BLE001 PyYAML also raises KeyError, ValueError, AttributeError, RecursionError
+        failure = YamlError(f"not valid YAML ({type(error).__name__})", 1, 1)
     if failure is not None:
-        return None, [*builder.duplicates, failure]
-    return None if _is_nothing(builder.root) else builder.root, builder.duplicates
+        return None, [*reading.duplicates, failure]
+    is_nothing = isinstance(root, Scalar) and root.plain and not root.text
+    return None if is_nothing else root, reading.duplicates
 
 
 def _forbidden(text: str, limits: Limits) -> YamlError | None:
@@ -89,18 +231,149 @@ def _forbidden(text: str, limits: Limits) -> YamlError | None:
     return None
 
 
-def _feed(builder: Builder, text: str) -> YamlError | None:
-    try:
-        for event in yaml.parse(text, Loader=_LOADER):
-            builder.take(event)
-    except YamlError as error:
-        return error
-    except yaml.MarkedYAMLError as error:
-        return explain(error, text)
-    except Exception as error:  # noqa: BLE001 PyYAML also raises KeyError, ValueError, AttributeError, RecursionError
-        return YamlError(f"not valid YAML ({type(error).__name__})", builder.line, builder.column)
-    return None
+class _Reading:
+    """From PyYAML's nodes to ours: keys are text, once each; merge keys are resolved.
+
+    Attributes:
+        duplicates: Keys given twice: they end nothing, so that all are found.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.duplicates: list[YamlError] = []
+        self._limits = limits
+        self._merged = 0
+        self._known: dict[int, Node] = {}
+
+    def node(self, node: Any) -> Node:
+        if id(node) not in self._known:
+            self._known[id(node)] = self._read(node)
+        return self._known[id(node)]
+
+    def _read(self, node: Any) -> Node:
+        line, column = node.start_mark.line + 1, node.start_mark.column + 1
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, line, column)
+        is_list = isinstance(node, yaml.SequenceNode)
+        tag = _core_tag(node)
+        if tag != ("seq" if is_list else "map"):
+            fit = f"!!{tag} does not fit a {'list' if is_list else 'mapping'}"
+            raise YamlError(fit, line, column, "remove the tag")
+        if is_list:
+            return Sequence(tuple(self.node(item) for item in node.value), line, column)
+        return Mapping(tuple(self._entries(node)), line, column)
+
+    def _scalar(self, node: yaml.ScalarNode, line: int, column: int) -> Scalar:
+        text = node.value
+        if _SURROGATE.search(text):
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            if "\ufffd" in text and "\ufffd" not in node.value:
+                message = "an escape that stands for half a character"
+                raise YamlError(message, line, column, "write the character itself")
+        if not isinstance(node, _Tagged):
+            is_text = node.tag == _CORE + "str" and core_type(text) != "str"  # quoted, or after a lone `!`
+            return Scalar(text, not node.style and not is_text, line, column)
+        tag = _core_tag(node)
+        if tag not in _SCALAR_TAGS:
+            raise YamlError(f"!!{tag} does not fit a single value", line, column, "remove the tag")
+        scalar = Scalar(text, plain=False, line=line, column=column, tag=tag)
+        resolve_scalar(scalar)
+        return scalar
+
+    def _entries(self, node: Any) -> Iterator[Entry]:
+        lines: dict[str, int] = {}
+        own: list[Entry] = []
+        inherited: dict[str, Entry] = {}
+        for key_node, value_node in node.value:
+            key = self._key(key_node, lines)
+            value = self.node(value_node)
+            if key.plain and key.text == "<<":
+                self._merge(value, inherited)
+            else:
+                own.append(Entry(key, value))
+        yield from (entry for name, entry in inherited.items() if name not in lines)
+        yield from own
+
+    def _key(self, node: Any, lines: dict[str, int]) -> Scalar:
+        key = self.node(node)
+        assert isinstance(key, Scalar)  # noqa: S101 - the composer refuses other keys
+        if not key.text or key.tag == "null" or (key.plain and key.text in _NULLS):
+            raise YamlError("an empty key", key.line, key.column, "give it a name, or put it in quotes")
+        if key.text in lines:
+            message = f"the key '{printable(key.text, 60)}' is given twice, first on line {lines[key.text]}"
+            self.duplicates.append(YamlError(message, key.line, key.column, "remove one"))
+        lines.setdefault(key.text, key.line)
+        return key
+
+    def _merge(self, value: Node, inherited: dict[str, Entry]) -> None:
+        for mapping in value.items if isinstance(value, Sequence) else (value,):
+            if not isinstance(mapping, Mapping):
+                hint = "put the key in quotes if it is one"
+                raise YamlError("'<<' takes a mapping or a list of mappings", value.line, value.column, hint)
+            self._merged += len(mapping.entries)
+            if self._merged > self._limits.size:
+                raise YamlError(_TOO_LARGE, value.line, value.column, "is it the right file?")
+            for entry in mapping.entries:
+                inherited.setdefault(entry.key.text, entry)
 
 
-def _is_nothing(root: Node | None) -> bool:
-    return root is None or (isinstance(root, Scalar) and root.plain and not root.text)
+def _core_tag(node: Any) -> str:
+    name: str = node.tag.removeprefix(_CORE)
+    if name == node.tag or name not in {*_SCALAR_TAGS, "seq", "map"}:
+        # Named only when well known: a password may begin with '!'.
+        shown = f"the tag !!{printable(name)}" if name.startswith(_KNOWN_TAGS) else "a tag that is not known"
+        hint = "remove it, or put text that begins with '!' in quotes"
+        raise _error(f"{shown} is not read", node.start_mark, hint)
+    return name
+
+
+def _error(message: str, mark: Any, hint: str = "") -> YamlError:
+    return YamlError(message, mark.line + 1, mark.column + 1, hint)
+
+
+_INDENT = "check the indentation, and put text that holds ': ' or ' #' in quotes"
+#: What PyYAML says, both parsers of it, in part; what we say; the remedy; `<` where the place is where it begins.
+_ADVICE = (
+    ("tab character", "a tab in the indentation", "indent with spaces", ""),
+    ("unexpected end of stream", "this quote is never closed", "close it", "<"),
+    ("unexpected document", "this quote is never closed", "close it", "<"),
+    ("',' or ']'", "this '[' is not closed, or a comma is missing in it", "close it with ']'", "<"),
+    ("',' or '}'", "this '{' is not closed, or a comma is missing in it", "close it with '}'", "<"),
+    ("mapping values are not allowed", "a ':' cannot stand here", _INDENT, ""),
+    ("could not find expected ':'", "this key has no ':'", "write `key: value`, with the space", "<"),
+    ("entries are not allowed", "a list cannot begin here", "begin it on a line of its own", ""),
+    ("escape", "an escape that stands for no character", "double the backslash, or use single quotes", ""),
+    ("tag handle", "a tag of unknown kind", "remove the word that begins with '!'", ""),
+    ("undefined alias", "this alias has no anchor before it", "put text that begins with '*' in quotes", ""),
+    ("second occurrence", "this anchor is given twice", "rename one, or put text that begins with '&' in quotes", ""),
+    ("another document", "a second document", "a file holds one: remove the line '---' and what follows", ""),
+    ("incompatible YAML", "a %YAML line of another version", "remove the line that begins with '%'", ""),
+    ("directive", "a line that begins with '%' and says nothing known", "remove it", ""),
+    ("<document start>", "text after the end of the document", "a file holds one document; check the quotes", ""),
+    ("node content", "a value is missing here", "are all brackets closed?", ""),
+    ("expected", "this does not belong to the block begun above", _INDENT, ""),
+)
+
+
+def _explain(error: yaml.MarkedYAMLError, text: str) -> YamlError:
+    """PyYAML's complaint in words that help, without any text of the document."""
+    problem = error.problem or ""
+    mark = error.problem_mark or error.context_mark
+    if "cannot start any token" in problem and mark is not None:
+        character = text[mark.index : mark.index + 1]
+        if character == "\t":
+            return _error("a tab in the indentation", mark, "indent with spaces")
+        return _error(f"a value cannot begin with {printable(character)!r}", mark, "put it in quotes")
+    for part, message, hint, start in _ADVICE:
+        if part in problem:
+            return YamlError(message, *_place((error.context_mark or mark) if start else mark, text), hint)
+    return YamlError(f"not valid YAML: {printable(problem, limit=100)}", *_place(mark, text))
+
+
+def _place(mark: Any, text: str) -> tuple[int, int]:
+    if mark is None:
+        return 1, 1
+    # A parser that meets the end complains on the line after it, which nobody can look at.
+    lines = text.rstrip().splitlines()
+    if mark.line >= len(lines) > 0:
+        return len(lines), len(lines[-1]) + 1
+    return mark.line + 1, mark.column + 1
