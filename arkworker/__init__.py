@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         SecretError as SecretError,
     )
     from arkworker.options.configuration import UserConfiguration as UserConfiguration
-    from arkworker.options.creates import Creates as Creates
+    from arkworker.options.creates import Creates as Creates, Requires as Requires
     from arkworker.options.form import (
         CorpusExport as CorpusExport,
         ElementType as ElementType,
@@ -54,8 +54,11 @@ if TYPE_CHECKING:
     )
     from arkworker.options.secret import Secret as Secret
     from arkworker.runtime.context import WorkerContext as WorkerContext
-    from arkworker.runtime.elements_worker import DatasetWorker as DatasetWorker, ElementsWorker as ElementsWorker
-    from arkworker.runtime.worker import Worker as Worker
+    from arkworker.runtime.worker import (
+        DatasetWorker as DatasetWorker,
+        ElementsWorker as ElementsWorker,
+        Worker as Worker,
+    )
 else:
     _HOMES = {
         "ApiError": "errors",
@@ -69,11 +72,11 @@ else:
         "CorpusExport": "options.form",
         "Creates": "options.creates",
         "DatasetSet": "arkindex.datasets",
-        "DatasetWorker": "runtime.elements_worker",
+        "DatasetWorker": "runtime.worker",
         "Declaration": "declaration.metadata",
         "Element": "elements",
         "ElementType": "options.form",
-        "ElementsWorker": "runtime.elements_worker",
+        "ElementsWorker": "runtime.worker",
         "Embedding": "elements.results",
         "Entity": "elements.results",
         "ExitCode": "errors",
@@ -86,6 +89,7 @@ else:
         "PublicationError": "errors",
         "ReadOnlyError": "errors",
         "Required": "options.form",
+        "Requires": "options.creates",
         "Result": "elements.results",
         "ResultError": "errors",
         "S3Bucket": "options.form",
@@ -132,6 +136,7 @@ __all__ = [
     "PublicationError",
     "ReadOnlyError",
     "Required",
+    "Requires",
     "Result",
     "ResultError",
     "S3Bucket",

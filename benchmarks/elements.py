@@ -25,7 +25,7 @@ RUN_ID = "56785678-5678-5678-5678-567856785678"
 
 OURS = """
 import time
-from arkworker.runtime.elements_worker import ElementsWorker
+from arkworker.runtime.worker import ElementsWorker
 class W(ElementsWorker):
     def process_element(self, element, context, cache):
         if WORK:

@@ -1,4 +1,4 @@
-"""What a worker may create in a corpus that lacks it."""
+"""What a worker may create in a corpus that lacks it, and what must be there already."""
 
 from __future__ import annotations
 
@@ -55,6 +55,41 @@ class Creates:
             return declared if isinstance(declared, cls) else cls(element_types=declared)
         except DeclarationError as error:
             raise DeclarationError(f"{owner}.creates: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Requires:
+    """The names that a corpus must have for a worker to run on it; they are looked up first, and never created.
+
+    Attributes:
+        element_types: Slugs of element types.
+        classes: Names of classes.
+        entity_types: Names of entity types.
+
+    Raises:
+        DeclarationError: One of them is not a collection of names.
+    """
+
+    element_types: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    entity_types: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in ("element_types", "classes", "entity_types"):
+            kept = _names(getattr(self, field), field, is_slug=field == "element_types")
+            object.__setattr__(self, field, kept)
+
+    @classmethod
+    def of(cls, declared: Any, owner: str) -> Requires:
+        """What an author wrote: such an object, or the slugs of element types alone.
+
+        Raises:
+            DeclarationError: It is neither; the message begins with `owner`.
+        """
+        try:
+            return declared if isinstance(declared, cls) else cls(element_types=declared)
+        except DeclarationError as error:
+            raise DeclarationError(f"{owner}.requires: {error}") from None
 
 
 def _names(given: Any, field: str, *, is_slug: bool) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Before the first element: what a worker names, and the corpus must have.
 
-Names come from `creates` of the worker, and from options that are element types. What is missing is created where the
-worker says so; anything else that is missing is a mistake, better told now than at the thousandth element.
+Names come from `creates` and `requires` of the worker, and from options that are element types. What is missing is
+created where the worker says so; anything else that is missing is a mistake, better told now than at the thousandth
+element.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class _Wanted:
     path: str
     source: str
     location: str
+    is_required: bool = False  # and never created
 
     def problem(self, message: str, hint: str = "") -> Problem:
         return Problem(self.path, self.source, self.location, message, hint)
@@ -73,14 +75,15 @@ def check_corpus(context: WorkerContext[Any], worker: WorkerOptions, *, is_trial
 
 
 def _is_allowed(item: _Wanted, corpus: Corpus) -> bool:
-    return corpus.may_create(item.kind, item.name)
+    return not item.is_required and corpus.may_create(item.kind, item.name)
 
 
 def _lacking(item: _Wanted, names: Collection[str]) -> Problem:
     shown = ", ".join(printable(name, 60) for name in sorted(names)[:_MOST_NAMES]) or "none"
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     message = f"the corpus has no {item.kind} {printable(item.name, 60)!r}; it has {shown}{more}"
-    return item.problem(message, did_you_mean(item.name, names) or "create it, or name it in `creates` of the worker")
+    remedy = "create it" if item.is_required else "create it, or name it in `creates` of the worker"
+    return item.problem(message, did_you_mean(item.name, names) or remedy)
 
 
 def _create(item: _Wanted, context: WorkerContext[Any], corpus: Corpus, *, is_trial: bool) -> Problem | None:
@@ -95,17 +98,16 @@ def _create(item: _Wanted, context: WorkerContext[Any], corpus: Corpus, *, is_tr
 
 
 def _declared(worker: WorkerOptions) -> Iterator[_Wanted]:
-    creates = worker.creates
-    if creates is None:
-        return
-    fields: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
-        ("element type", "element_types", creates.element_types),
-        ("class", "classes", creates.classes or ()),
-        ("entity type", "entity_types", creates.entity_types or ()),
-    )
-    for kind, field, names in fields:
-        for name in names:
-            yield _Wanted(kind, name, "creates", "code of the worker", f"{worker.target}.creates.{field}")
+    for attribute, names in (("creates", worker.creates), ("requires", worker.requires)):
+        fields: tuple[tuple[Kind, str], ...] = (
+            ("element type", "element_types"),
+            ("class", "classes"),
+            ("entity type", "entity_types"),
+        )
+        for kind, field in fields:
+            for name in getattr(names, field, None) or ():
+                location = f"{worker.target}.{attribute}.{field}"
+                yield _Wanted(kind, name, attribute, "code of the worker", location, attribute == "requires")
 
 
 def _from_options(context: WorkerContext[Any], worker: WorkerOptions) -> Iterator[_Wanted]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import collections.abc
 import inspect
 import sys
-from typing import Any, ForwardRef, TypeVar, get_args, get_origin
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, Any, ForwardRef, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -15,6 +16,11 @@ from arkworker.options.options import bare
 from arkworker.settings.catalogue import flag_name
 from arkworker.settings.platform import flag_of, platform_fields
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
 #: Flags that belong to the verbs.
 VERB_FLAGS = frozenset({"-h", "--help", "--json", "--all", "--offline"})
 
@@ -23,12 +29,28 @@ HOOKS = {
     "setup": ("context",),
     "run": ("context", "cache"),
     "process_element": ("element", "context", "cache"),
+    "process_elements": ("elements", "context", "cache"),
     "process_set": ("dataset_set", "export", "context", "cache"),
+    "finish": ("context", "cache"),
     "teardown": ("context",),
 }
-#: Those that do the work, of which each kind of worker has one more than `run`.
-_WORKING_HOOKS = ("process_set", "process_element", "run")
-_MAY_YIELD = frozenset({"process_element"})
+#: Those that do the work; each kind of worker needs one of those that it has.
+_WORKING_HOOKS = ("run", "process_element", "process_elements", "process_set")
+_MAY_YIELD = frozenset({"process_element", "process_elements"})
+#: What to do with a hook that a kind of worker does not have, by the hook.
+_ELSEWHERE = {
+    "run": "what is to be done before the first is setup, after the last is finish",
+    "process_element": "derive it from ElementsWorker",
+    "process_elements": "derive it from ElementsWorker",
+    "process_set": "derive it from DatasetWorker",
+    "finish": "write it at the end of run, or derive the class from ElementsWorker or DatasetWorker",
+}
+#: What an author assigns; near misses do nothing.
+_ATTRIBUTES = ("uses_cache", "creates", "requires", "arguments", "batch_size", "declaration")
+#: Shorter names are near to too much.
+_SHORTEST_NEAR = 5
+_LONG_NAME = 12
+_LIKENESS = 0.92
 
 
 def type_argument(cls: type, root: type) -> Any:
@@ -105,16 +127,64 @@ def check_arguments(model: Any, owner: str) -> None:
         taken[flag] = name
 
 
-def check_hooks(cls: type) -> None:
+def unwritten(hook: F) -> F:
+    """Mark a hook of ours that an author has to write, or may write."""
+    hook.is_unwritten = True  # type: ignore[attr-defined]  # functions take attributes
+    return hook
+
+
+def is_written(worker: Any, name: str) -> bool:
+    """Whether a worker, or a class of them, has a hook of its author's."""
+    return hasattr(worker, name) and not getattr(getattr(worker, name), "is_unwritten", False)
+
+
+def is_set(cls: type, name: str) -> bool:
+    """Whether a class of workers has a hook or an attribute of its author's."""
+    return is_written(cls, name) if name in HOOKS else name in cls.__dict__
+
+
+def check_hooks(cls: type, called: tuple[str, ...]) -> None:
     """Refuse hooks that would do nothing, or fail, when they are called.
 
+    Args:
+        cls: A class of workers.
+        called: The hooks that this kind of worker has.
+
     Raises:
-        DeclarationError: One is asynchronous, yields, or takes other arguments.
+        DeclarationError: One is asynchronous, yields, takes other arguments, is misspelt, or is never called.
     """
     for name, parameters in HOOKS.items():
+        if name not in called and is_written(cls, name):
+            raise DeclarationError(f"{cls.__qualname__}.{name} is never called: {_ELSEWHERE[name]}")
         function = cls.__dict__.get(name)
         if inspect.isfunction(function):
             check_callable(function, f"{cls.__qualname__}.{name}", ("self", *parameters), yields=name in _MAY_YIELD)
+    for name, value in cls.__dict__.items():
+        is_hook = callable(value) or isinstance(value, (staticmethod, classmethod))
+        known = called if is_hook and not isinstance(value, type) else () if is_hook else _ATTRIBUTES
+        meant = max(known, key=lambda meant: SequenceMatcher(None, name, meant).ratio(), default="")
+        if _is_near(name, meant) and name not in HOOKS and not is_set(cls, meant):
+            what = "is never called" if is_hook else "has no effect"
+            raise DeclarationError(f"{cls.__qualname__}.{name} {what}: did you mean {meant}?")
+
+
+def _is_near(name: str, meant: str) -> bool:
+    """Whether a name is a slip of the pen: `proces_element`, `set_up`, `setUp`, `tearDown`."""
+    typed, known = (text.replace("_", "").lower() for text in (name, meant))
+    if name == meant or name.startswith("_"):
+        return False
+    return typed == known or (len(known) >= _SHORTEST_NEAR and _is_one_slip(typed, known))
+
+
+def _is_one_slip(typed: str, known: str) -> bool:
+    """Whether one letter is missing, too many, another, or in the place of its neighbour; two or so of a long name."""
+    if len(known) >= _LONG_NAME:
+        return SequenceMatcher(None, typed, known).ratio() >= _LIKENESS
+    longest = max(len(typed), len(known))
+    start = next((i for i in range(longest) if typed[i : i + 1] != known[i : i + 1]), longest)
+    end = next((i for i in range(1, longest - start + 1) if typed[-i:][:1] != known[-i:][:1]), longest - start + 1)
+    other, right = typed[start : len(typed) - end + 1], known[start : len(known) - end + 1]
+    return max(len(other), len(right)) <= 1 or (len(right) == 2 and other == right[::-1])
 
 
 def check_callable(function: Any, owner: str, parameters: tuple[str, ...], *, yields: bool = False) -> None:
@@ -139,14 +209,12 @@ def check_callable(function: Any, owner: str, parameters: tuple[str, ...], *, yi
         raise DeclarationError(f"{owner}{signature} should take {shown}") from None
 
 
-def check_is_complete(worker: Any) -> None:
+def check_is_complete(worker: Any, called: tuple[str, ...]) -> None:
     """Refuse a worker whose author has not said what it does.
 
     Raises:
         DeclarationError: It lacks the hook that does the work.
     """
-    name = next(name for name in _WORKING_HOOKS if hasattr(type(worker), name))
-    hook = getattr(type(worker), name, None)
-    if getattr(hook, "__module__", "").startswith("arkworker.runtime."):
-        parameters = ", ".join(HOOKS[name])
-        raise DeclarationError(f"{type(worker).__qualname__} has no {name}({parameters})")
+    names = [name for name in _WORKING_HOOKS if name in called]
+    if not any(is_written(worker, name) for name in names):
+        raise DeclarationError(f"{type(worker).__qualname__} has no {names[0]}({', '.join(HOOKS[names[0]])})")

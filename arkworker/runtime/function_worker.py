@@ -31,9 +31,9 @@ class FunctionWorker(Worker[Any]):
         self.function = function
         self.__doc__ = function.__doc__
         self.configuration = _configuration_of_function(function, name)  # type: ignore[misc]  # of this function alone
-        self.uses_cache = bool(getattr(function, "uses_cache", False))  # type: ignore[misc]
-        self.arguments = getattr(function, "arguments", None)  # type: ignore[misc]
-        self.creates = Creates.of(getattr(function, "creates", ()), name)  # type: ignore[misc]
+        self.uses_cache = bool(getattr(function, "uses_cache", False))
+        self.arguments = getattr(function, "arguments", None)
+        self.creates = Creates.of(getattr(function, "creates", ()), name)
         check_arguments(self.arguments, name)
 
     def run(self, context: WorkerContext[Any], cache: Session) -> None:

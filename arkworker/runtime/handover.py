@@ -1,4 +1,4 @@
-"""What the lifecycle hands to a worker, of whatever kind it is."""
+"""What the lifecycle hands to a worker, of whatever kind it is, and what that hands to the loop."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from arkworker.arkindex.publishing.outbox import Outbox
+    from arkworker.elements import Element
     from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.stopping import Stopping
     from arkworker.settings.platform import Settings
@@ -35,3 +36,22 @@ class Handover:
     stopping: Stopping
     outbox: Outbox | None = None
     target: str = ""
+
+
+@dataclass(frozen=True)
+class ElementCode:
+    """User code of a run over elements, with the context given; each may raise whatever it likes.
+
+    Attributes:
+        process: Called with an element and a session of the cache; answers what was found, as a tuple.
+        process_batch: Called with several elements and a session; answers a tuple for each, in order. None where the
+            worker takes one element at a time.
+        batch_size: How many elements `process_batch` takes at most, 1 or more.
+        finish: Called with a session, once, after the last element of a run that was not ended early; None where
+            there is nothing to do.
+    """
+
+    process: Callable[[Element, Any], tuple[Any, ...]]
+    process_batch: Callable[[Sequence[Element], Any], list[tuple[Any, ...]]] | None = None
+    batch_size: int = 1
+    finish: Callable[[Any], None] | None = None

@@ -2,14 +2,18 @@
 
 The handler sets a flag; what it interrupts is user code only, never our own commits, renames or reports. A thread
 watches beside it: Python runs handlers in the main thread alone, which may sit in a long computation or a request.
+The thread hears of a signal in two ways, by the wake-up descriptor as soon as it comes, and by what the handler notes:
+loops of asyncio, uvloop and trio take the descriptor for themselves, and put handlers back to what ends the process.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from arkworker.errors import StoppedError
@@ -18,8 +22,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+#: The two that people and supervisors send; they are taken back even where user code has handlers of its own.
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_END = b"\0"  # no signal has this number
+_FAULTS = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"}  # of the code itself
+_HARMLESS = {"SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH", "SIGTSTP", "SIGTTIN", "SIGTTOU"}  # they end nothing
+_UNCATCHABLE = {"SIGKILL", "SIGSTOP"}
+#: Sent by the watching thread to the main thread: ends a wait, and has the handlers looked after.
+_NUDGE = getattr(signal, "SIGRTMAX", signal.SIGWINCH)
+_BY_DEFAULT = (signal.SIG_DFL, signal.default_int_handler)
+
+_GLANCE = 50  # milliseconds between looks of the thread at the handlers
+_SAME_KEY = 0.05  # seconds in which signals are one: what is sent to a group comes to a process once or twice
+_SAME_JOB = 2.0  # seconds in which whoever was sent a signal by the same terminal may hand it on
+_OF_A_TERMINAL = {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
+_HANDED_ON = {signal.SIGTERM, signal.SIGHUP}
+
+
+def endings() -> tuple[int, ...]:
+    """Every signal that would end the process, can be caught and says nothing of the code."""
+    left_out = {getattr(signal, name, 0) for name in _FAULTS | _HARMLESS | _UNCATCHABLE} | {_NUDGE}
+    return tuple(sorted({*SIGNALS} | (signal.valid_signals() - left_out)))
 
 
 class Interruption(BaseException):
@@ -29,7 +51,8 @@ class Interruption(BaseException):
 class Stopping:
     """Watches for signals while it is entered; handlers are put back after it, and in child processes.
 
-    Outside the main thread, where Python sets no handlers, it watches nothing.
+    Outside the main thread, where Python sets no handlers, it watches nothing. A signal that is ignored when it is
+    entered, as SIGHUP under nohup, and one that has a handler already stay as they are, but for SIGTERM and SIGINT.
 
     Attributes:
         signal_number: The signal that came; None while there was none.
@@ -46,26 +69,42 @@ class Stopping:
         self._wakeup_before = -1
         self._writer = -1
         self._thread: threading.Thread | None = None
+        self._is_over = False
+        self._told: list[int] = []  # by the wake-up descriptor; each signal is in one of the two, or in both
+        self._handled: list[int] = []
+        self._heard = 0
+        self._first_at = 0.0
+        self._acting: threading.Thread | None = None
+        self._main = threading.main_thread().ident or 0
+        self._insists = False  # whether signals of user code are heard, too: a run over elements has begun
+        self._borrowed: dict[int, Any] = {}  # handlers of user code that are called after ours
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             reader, self._writer = os.pipe()
             os.set_blocking(self._writer, False)
             self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+            taken = [n for n in endings() if n in SIGNALS or signal.getsignal(n) in _BY_DEFAULT]
+            self._before = {_NUDGE: signal.signal(_NUDGE, self._tend)}
+            self._before |= {number: signal.signal(number, self._handle) for number in taken}
             self._thread = threading.Thread(target=self._watch, args=(reader,), name="arkworker-signals", daemon=True)
             self._thread.start()
-            self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
             _active.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._thread is not None:
-            self.release()
-            os.write(self._writer, _END)  # not the end of the pipe: a child may hold it open
-            os.close(self._writer)
+            self._is_over = True
+            with suppress(OSError):  # user code may have closed it
+                os.write(self._writer, b"\0")
             self._thread.join()
+            self.release()
+            with suppress(OSError):
+                os.close(self._writer)
             if self.signal_number is not None and self.received is None:
-                self._act(self.signal_number, 1)  # the main thread was faster
+                self._hear(self.signal_number)  # the main thread was faster
+            if self._acting is not None:
+                self._acting.join()
 
     @contextmanager
     def interruptible(self, *, although_stopped: bool = False) -> Iterator[None]:
@@ -114,6 +153,23 @@ class Stopping:
         if self.signal_number is not None:
             raise StoppedError(self.signal_number) from None
 
+    def look(self) -> bool:
+        """Between two pieces of user code: take back what user code took. Answers whether the run is to stop.
+
+        From the first call on, a signal that user code has a handler for stops the run, too, beside what the handler
+        does: elements must not stay started because a library wanted to know of SIGTERM.
+        """
+        self._insists = True
+        if self._thread is not None and threading.get_ident() == self._main:
+            for number in SIGNALS:
+                self._borrowed.pop(number, None)
+                signal.signal(number, self._handle)
+            self._tend()
+            taken = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+            if taken not in (-1, self._writer):
+                signal.set_wakeup_fd(taken)  # of a loop that goes on: the handlers tell the thread, too
+        return self.received is not None or self.signal_number is not None
+
     def release(self) -> None:
         """Put the handlers back."""
         if self in _active:
@@ -122,29 +178,76 @@ class Stopping:
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup_before)
 
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if self.signal_number is not None:
-            os._exit(128 + number)
-        self.signal_number = number
-        if self._is_interruptible:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._handled.append(number)
+        is_first = self.signal_number is None
+        if is_first:
+            self.signal_number = number
+        if number in self._borrowed:
+            self._borrowed[number](number, frame)
+        if is_first and self._is_interruptible:
             self._has_interrupted = True
             raise Interruption
 
-    def _watch(self, reader: int) -> None:
-        # One byte a signal, written before the handler runs.
-        count = 0
-        with open(reader, "rb", buffering=0) as signals:
-            while (content := signals.read(1)) != _END:
-                number = content[0]
-                # Where user code has put a handler of its own, the signal is its business.
-                if number in SIGNALS and signal.getsignal(number) == self._handle:
-                    count += 1
-                    self._act(number, count)
+    def _tend(self, *_: object) -> None:
+        """In the main thread: take back what user code took, or what its library put back to the default."""
+        for number in filter(self._is_lost, self._before):
+            found = signal.signal(number, self._handle)
+            if found in _BY_DEFAULT:
+                self._borrowed.pop(number, None)
+            else:
+                self._borrowed[number] = found
 
-    def _act(self, number: int, count: int) -> None:
-        if count > 1:
+    def _is_lost(self, number: int) -> bool:
+        """Whether a signal is no longer heard, and should be: handlers of user code are its business in a plain run."""
+        found = signal.getsignal(number)
+        if number == _NUDGE or found == self._handle:
+            return False
+        return found in _BY_DEFAULT or (self._insists and number in SIGNALS and callable(found))
+
+    def _watch(self, reader: int) -> None:
+        """In a thread: one byte a signal, written before the handler runs; and a look at the handlers."""
+        signals = select.poll()
+        signals.register(reader, select.POLLIN)
+        while not self._is_over:
+            content = b""
+            if signals.poll(_GLANCE):
+                with suppress(OSError):
+                    content = os.read(reader, 64)
+                if not content:  # user code closed the pipe
+                    signals.unregister(reader)
+            # Where user code has put a handler of its own, the signal is its business.
+            self._told += [n for n in content if n in self._before and self._is_ours(n)]
+            for number in max(self._told, self._handled, key=len)[self._heard :]:
+                self._heard += 1
+                self._hear(number)
+            is_pending = self._told and self.signal_number is None and self._is_interruptible
+            if not content and (is_pending or any(map(self._is_lost, self._before))):
+                # It ends a wait that began just after a signal had come, too: handlers run between two instructions.
+                signal.pthread_kill(self._main, _NUDGE)
+        with suppress(OSError):
+            os.close(reader)
+
+    def _is_ours(self, number: int) -> bool:
+        return self._insists or signal.getsignal(number) == self._handle
+
+    def _hear(self, number: int) -> None:
+        now = time.monotonic()
+        if self.received is None:
+            self.received, self._first_at = number, now
+            self._acting = threading.Thread(target=self._call_back, name="arkworker-stop", daemon=True)
+            self._acting.start()
+        elif not self._is_one_with(self.received, number, now - self._first_at):
             os._exit(128 + number)
-        self.received = number
+
+    @staticmethod
+    def _is_one_with(first: int, number: int, seconds: float) -> bool:
+        """Whether a signal is no second request: the same key of a terminal, or a limit that is told each second."""
+        is_told_again = number == first == getattr(signal, "SIGXCPU", -1)
+        is_handed_on = first in _OF_A_TERMINAL and number in _HANDED_ON and seconds < _SAME_JOB
+        return is_told_again or is_handed_on or seconds < _SAME_KEY
+
+    def _call_back(self) -> None:
         for callback in tuple(self._callbacks):
             callback()
 

@@ -20,7 +20,8 @@ from arkworker.text import did_you_mean, printable
 if TYPE_CHECKING:
     from types import ModuleType
 
-_NO_WORKER = "is no worker: derive it from Worker, or write a function (context, cache)"
+_OURS = str(Path(__file__).parents[1]) + os.sep
+_NO_WORKER = "is not a worker: derive it from Worker, or write a function (context, cache)"
 
 
 def load_target(target: str) -> Worker[Any]:
@@ -45,7 +46,7 @@ def as_worker(found: Any, target: str) -> Worker[Any]:
     try:
         worker = found() if isinstance(found, type) and issubclass(found, Worker) else found
         if isinstance(worker, Worker):
-            check_is_complete(worker)
+            check_is_complete(worker, worker._hooks)  # noqa: SLF001 - of use to no author
             return worker
         if callable(found) and not isinstance(found, type):
             return FunctionWorker(found)
@@ -122,7 +123,7 @@ def _import_failed(place: str, error: BaseException) -> TargetError:
 
 
 def _shown(error: BaseException) -> str:
-    """What happened, on one line, and where: the last place in a file that is not a part of importing."""
+    """What happened, on one line, and where: the last place in a file of the author's."""
     if isinstance(error, SyntaxError):
         place = f"{error.filename}:{error.lineno}"
         return f"{type(error).__name__}: {printable(str(error.msg))} ({printable(place)})"
@@ -138,7 +139,7 @@ def _described(error: BaseException) -> str:
 
 
 def _is_machinery(filename: str) -> bool:
-    return filename.startswith("<frozen importlib") or filename in (__file__, importlib.__file__)
+    return filename.startswith(("<frozen importlib", _OURS)) or filename == importlib.__file__
 
 
 def _find(module: ModuleType, name: str, target: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a worker is: three hooks around one immutable context."""
+"""What a worker is: hooks around one immutable context; over elements, which most are, and over sets of datasets."""
 
 from __future__ import annotations
 
@@ -6,18 +6,32 @@ import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from arkworker.declaration.metadata import Declaration
-from arkworker.options.creates import Creates
+from arkworker.errors import DeclarationError, ResultError
+from arkworker.options.creates import Creates, Requires
 from arkworker.runtime.context import C, WorkerContext
-from arkworker.runtime.declaring import check_arguments, check_hooks, configuration_of, type_argument
+from arkworker.runtime.declaring import (
+    check_arguments,
+    check_hooks,
+    configuration_of,
+    is_written,
+    type_argument,
+    unwritten,
+)
+from arkworker.runtime.handover import ElementCode
+from arkworker.runtime.publication import collect
 from arkworker.settings.catalogue import WorkerOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
+    from pathlib import Path
     from typing import NoReturn
 
     from pydantic import BaseModel
     from sqlalchemy.orm import Session
 
+    from arkworker.arkindex.datasets import DatasetSet
+    from arkworker.elements import Element
+    from arkworker.elements.results import Result
     from arkworker.options.configuration import UserConfiguration
     from arkworker.runtime.handover import Handover
 
@@ -26,22 +40,29 @@ class Worker(Generic[C]):
     """Base of a worker whose configuration is `C`; its docstring is its description.
 
     Raises:
-        DeclarationError: When the class is created: `C` is no `UserConfiguration`, an extra flag is taken already,
-            `creates` holds no names, a hook is asynchronous or takes other arguments.
+        DeclarationError: When the class is created: `C` is not a `UserConfiguration`, an extra flag is taken already,
+            `creates` or `requires` holds something else than names, a hook is asynchronous, takes other arguments, is
+            misspelt or is one that this kind of worker does not have.
     """
 
     #: Whether `run` gets a session of the cache; without it, SQLAlchemy is not even imported.
-    uses_cache: ClassVar[bool] = False
+    uses_cache: bool = False
     #: Whether the flags that choose elements are its own; `ElementsWorker` and `DatasetWorker` say so.
     processes_elements: ClassVar[bool] = False
-    #: What publishing results may create where a corpus lacks it: slugs of element types, or a `Creates`.
-    creates: ClassVar[Creates | Collection[str]] = ()
+    #: What publishing results may create where a corpus lacks it: slugs of element types, or a `Creates`. May be
+    #: assigned in `setup`, by what the model says; what is missing is created before the first element.
+    creates: Creates | Collection[str] = ()
+    #: What must be in the corpus and is never created: slugs of element types, or a `Requires`. Checked before the
+    #: first element; may be assigned in `setup`, too.
+    requires: Requires | Collection[str] = ()
     #: A frozen model of extra flags: its field `batch_name` is `--batch-name` and `context.arguments.batch_name`.
-    arguments: ClassVar[type[BaseModel] | None] = None
+    arguments: type[BaseModel] | None = None
     #: The model of the configuration, taken from `Worker[…]`; None for a free mapping.
     configuration: ClassVar[type[UserConfiguration] | None] = None
     #: What Arkindex knows of the worker besides its options.
     declaration: ClassVar[Declaration] = Declaration()
+    #: The hooks that this kind of worker has; of use to no author.
+    _hooks: ClassVar[tuple[str, ...]] = ("setup", "run", "teardown")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -50,11 +71,14 @@ class Worker(Generic[C]):
             cls.configuration = configuration_of(argument, cls.__qualname__, cls.__module__)
         check_arguments(cls.arguments, cls.__qualname__)
         Creates.of(cls.creates, cls.__qualname__)
-        check_hooks(cls)
+        Requires.of(cls.requires, cls.__qualname__)
+        check_hooks(cls, cls._hooks)
 
+    @unwritten
     def setup(self, context: WorkerContext[C]) -> None:
         """Prepare what `run` needs, such as a model, once."""
 
+    @unwritten
     def run(self, context: WorkerContext[C], cache: Session) -> None:
         """Do the work. The cache is committed after it, rolled back when it raises.
 
@@ -64,6 +88,7 @@ class Worker(Generic[C]):
         """
         raise NotImplementedError(f"{type(self).__qualname__} has no run(context, cache)")
 
+    @unwritten
     def teardown(self, context: WorkerContext[C]) -> None:
         """Release what `setup` took. Runs once, however the run ended; what it raises is logged and changes nothing."""
 
@@ -84,7 +109,175 @@ class Worker(Generic[C]):
         run_worker(cls, sys.argv[1:] if argv is None else argv)
 
 
+class ElementsWorker(Worker[C]):
+    """Base of a worker that goes from element to element, whose configuration is `C`.
+
+    A person names the elements with `--element`, `--elements-list` or `--set`; otherwise the process says which, and
+    in developer mode the cache's initial elements are taken.
+    """
+
+    processes_elements: ClassVar[bool] = True
+    #: How many elements `process_elements` takes at once; may be assigned in `setup`, from an option or the memory of
+    #: a GPU.
+    batch_size: int = 1
+    _hooks: ClassVar[tuple[str, ...]] = ("setup", "process_element", "process_elements", "finish", "teardown")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _check_batches(cls, cls.__qualname__)
+
+    @unwritten
+    def process_element(
+        self, element: Element, context: WorkerContext[C], cache: Session
+    ) -> Result | Iterable[Result] | None:
+        """Work on one element.
+
+        What was found is published after this has succeeded, while the next element is worked on; the element is
+        `processed` when all of it was accepted. Whatever this raises ends the element in error, and nothing of it is
+        published; the run goes on. `SystemExit` and `KeyboardInterrupt` end the run, too. The cache is committed after
+        success, rolled back after failure.
+
+        Args:
+            element: The element; its image is opened with `element.open_image()`.
+            context: The run.
+            cache: A session of the cache, for this element alone.
+
+        Returns:
+            What was found, as one of the results (`Transcription`, `Child`, …), several, or a generator of them;
+            None for nothing.
+        """
+        raise NotImplementedError(f"{type(self).__qualname__} has no process_element(element, context, cache)")
+
+    @unwritten
+    def process_elements(
+        self, elements: Sequence[Element], context: WorkerContext[C], cache: Session
+    ) -> Iterable[Result | Iterable[Result] | None] | None:
+        """Work on several elements at once, as a GPU likes it: at most `batch_size`, fewer at the end.
+
+        When this raises, each element is tried once by itself: with `process_element` where the worker has one, else
+        with this hook and a sequence of one. An element that fails alone ends in error; the others are not lost.
+
+        Args:
+            elements: The elements, in order.
+            context: The run.
+            cache: A session of the cache, for these elements.
+
+        Returns:
+            For each element, in the same order, what `process_element` would return; None for nothing at all.
+        """
+        raise NotImplementedError(f"{type(self).__qualname__} has no process_elements(elements, context, cache)")
+
+    @unwritten
+    def finish(self, context: WorkerContext[C], cache: Session) -> None:
+        """What is to be done after the last element, once: a report, a model that was trained.
+
+        It is not called when the run was ended early, by a signal or because Arkindex is out of reach. When it raises,
+        the run has failed. In a run of several processes it is called in the one that was started.
+
+        Args:
+            context: The run.
+            cache: A session of the cache, committed after success.
+        """
+
+    def _perform(self, handover: Handover) -> None:
+        from arkworker.runtime.loop import process_elements
+
+        process_elements(self._code(handover.context), handover)
+
+    def _code(self, context: WorkerContext[C]) -> ElementCode:
+        """The hooks with the context given, once `setup` has run.
+
+        Raises:
+            DeclarationError: `batch_size` cannot be.
+        """
+        _check_batches(self, type(self).__qualname__)
+
+        def batch(elements: Sequence[Element], cache: Any) -> list[tuple[Any, ...]]:
+            return _each(self.process_elements(elements, context, cache), len(elements))
+
+        def single(element: Element, cache: Any) -> tuple[Any, ...]:
+            if is_written(self, "process_element"):
+                return collect(self.process_element(element, context, cache))
+            return batch((element,), cache)[0]
+
+        def finish(cache: Any) -> None:
+            self.finish(context, cache)
+
+        takes_batches = is_written(self, "process_elements")
+        return ElementCode(
+            single, batch if takes_batches else None, self.batch_size, finish if is_written(self, "finish") else None
+        )
+
+
+def _check_batches(worker: ElementsWorker[Any] | type[ElementsWorker[Any]], owner: str) -> None:
+    size: Any = worker.batch_size
+    if isinstance(size, property):  # asked of the worker, once it is set up
+        return
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise DeclarationError(f"{owner}.batch_size should be a whole number from 1, such as 16")
+    if size > 1 and not is_written(worker, "process_elements"):
+        raise DeclarationError(f"{owner}.batch_size is {size}: write process_elements(elements, context, cache), too")
+
+
+def _each(returned: Any, number: int) -> list[tuple[Any, ...]]:
+    """What `process_elements` returned or yields, for each element. Runs the rest of generators: this is user code.
+
+    Raises:
+        ResultError: It is not one item for each element.
+    """
+    if returned is None:
+        return [()] * number
+    found = [collect(item) for item in collect(returned)]
+    if len(found) != number:
+        message = f"process_elements should return results for each of {number} elements, in order, not {len(found)}"
+        raise ResultError(message)
+    return found
+
+
+class DatasetWorker(Worker[C]):
+    """Base of a worker that goes from set to set of datasets, whose configuration is `C`.
+
+    A person names the sets with `--set`; otherwise they are those of the process.
+    """
+
+    processes_elements: ClassVar[bool] = True
+    _hooks: ClassVar[tuple[str, ...]] = ("setup", "process_set", "finish", "teardown")
+
+    @unwritten
+    def process_set(self, dataset_set: DatasetSet, export: Path, context: WorkerContext[C], cache: Session) -> None:
+        """Work on one set.
+
+        Whatever this raises makes the set a failed one, and the run goes on. The cache is committed after success,
+        rolled back after failure.
+
+        Args:
+            dataset_set: The set; `dataset_set.name`, `dataset_set.dataset.id`.
+            export: The SQLite export of its dataset, downloaded; it is gone when the run ends.
+            context: The run.
+            cache: A session of the cache, for this set alone.
+        """
+        raise NotImplementedError(f"{type(self).__qualname__} has no process_set(dataset_set, export, context, cache)")
+
+    @unwritten
+    def finish(self, context: WorkerContext[C], cache: Session) -> None:
+        """What is to be done after the last set, once, such as publishing the model; see `ElementsWorker.finish`."""
+
+    def _perform(self, handover: Handover) -> None:
+        from arkworker.runtime.loop.sets_run import process_sets
+
+        context = handover.context
+
+        def call(dataset_set: DatasetSet, export: Path, cache: Any) -> None:
+            self.process_set(dataset_set, export, context, cache)
+
+        def finish(cache: Any) -> None:
+            self.finish(context, cache)
+
+        process_sets(call, handover, finish if is_written(self, "finish") else None)
+
+
 def options_of(worker: Worker[Any] | type[Worker[Any]], target: str) -> WorkerOptions:
     """What the settings need to know of a worker."""
     creates = Creates.of(worker.creates, target)
-    return WorkerOptions(target, worker.configuration, worker.arguments, worker.processes_elements, creates)
+    requires = Requires.of(worker.requires, target)
+    return WorkerOptions(target, worker.configuration, worker.arguments, worker.processes_elements, creates, requires)

@@ -12,7 +12,7 @@ from arkworker.options.options import Group, Option, walk
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from arkworker.options.creates import Creates
+    from arkworker.options.creates import Creates, Requires
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class WorkerOptions:
         arguments: The model of its extra flags, if it has any.
         processes_elements: Whether the flags that choose elements are its own.
         creates: What it may create in a corpus; None where it does not say.
+        requires: What the corpus must have; None where it does not say.
 
     Raises:
         DeclarationError: A model names a type that is nowhere to be found.
@@ -35,6 +36,7 @@ class WorkerOptions:
     arguments: type[BaseModel] | None = None
     processes_elements: bool = False
     creates: Creates | None = None
+    requires: Requires | None = None
 
     def __post_init__(self) -> None:
         for model in filter(None, (self.configuration, self.arguments)):

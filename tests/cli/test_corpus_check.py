@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import QuickClock, Result
 
 WORKER = """
-from arkworker import Classification, Creates, ElementsWorker, ElementType, UserConfiguration
+from arkworker import Classification, Creates, ElementsWorker, ElementType, Requires, UserConfiguration
 
 class Group(UserConfiguration):
     word: ElementType | None = None
@@ -38,6 +38,7 @@ class W(ElementsWorker[Configuration]):
 NOTHING = "()"
 STAIN = '("stain",)'
 CLOSED = 'Creates(element_types=("stain",), classes=("dog",), entity_types=())'
+REQUIRED = '()\n    requires = Requires(element_types=("page", "pagee"), classes=("dog",), entity_types=("person",))'
 
 
 @dataclass
@@ -131,6 +132,25 @@ def test_a_closed_corpus_refuses_a_class(desk: Desk) -> None:
 
     assert result.code == 1
     assert "results.0.class_name: the corpus has no class 'cat'" in result.err
+
+
+@pytest.mark.parametrize("verb", ["check", "run"])
+def test_what_the_worker_requires(desk: Desk, verb: str) -> None:
+    """It is looked up before the first element and never created, although any class might be."""
+    result = desk.perform(verb, REQUIRED, "--json")
+
+    told = [(item["location"].partition(":W.")[2], item["message"], item["hint"]) for item in result.data["problems"]]
+    assert result.code == 78
+    assert told == [
+        (
+            "requires.element_types",
+            "the corpus has no element type 'pagee'; it has page, paragraph, text_line",
+            "did you mean page?",
+        ),
+        ("requires.classes", "the corpus has no class 'dog'; it has none", "create it"),
+        ("requires.entity_types", "the corpus has no entity type 'person'; it has none", "create it"),
+    ]
+    assert [operation for operation in desk.operations() if operation.startswith(("Create", "StartWorkerA"))] == []
 
 
 def test_who_may_not_create_a_type_is_told_before_the_first_element(desk: Desk) -> None:

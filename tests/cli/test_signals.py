@@ -240,6 +240,21 @@ def test_children_of_user_code_end_as_children_do(
     assert (code_of_process, out, "Traceback" in err) == (0, "-15\nteardown\n", False)
 
 
+@pytest.mark.parametrize("hook", ["setup", "run"])
+def test_signal_that_another_thread_gets(
+    hook: str, start: Callable[..., Running], write_worker: Callable[[str], str]
+) -> None:
+    """A sleep ends although the signal itself did not wake it, as when it comes just before the sleep."""
+    code = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}); " + SLEEP
+    running = start("run", write_worker(source(**{hook: code})))
+    running.wait_for("ready")
+
+    running.send(signal.SIGTERM)
+
+    code_of_process, out, _ = running.end()
+    assert (code_of_process, out) == (143, "teardown\n")
+
+
 def test_signal_to_the_whole_group(start: Callable[..., Running], write_worker: Callable[[str], str]) -> None:
     """A child that gets the same signal, as from Ctrl-C in a terminal, does not count as a second one."""
     # Many short sleeps: a signal that comes just before a sleep does not end it.

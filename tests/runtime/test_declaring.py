@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import pytest
 from pydantic import BaseModel, ConfigDict, create_model
 
-from arkworker import UserConfiguration, Worker
+from arkworker import DatasetWorker, ElementsWorker, Requires, UserConfiguration, Worker
 from arkworker.errors import DeclarationError
 
 
@@ -227,3 +227,107 @@ def test_hook_with_other_arguments(name: str, hook: Any) -> None:
 def test_hook_that_takes_more(hook: Any) -> None:
     """What can be called as it will be is fine."""
     type("W", (Worker,), {"run": hook})
+
+
+@pytest.mark.parametrize(
+    ("base", "hook", "meant"),
+    [
+        (ElementsWorker, "run", "finish"),
+        (DatasetWorker, "run", "finish"),
+        (Worker, "process_element", "derive it from ElementsWorker"),
+        (Worker, "process_elements", "derive it from ElementsWorker"),
+        (Worker, "finish", "at the end of run"),
+        (DatasetWorker, "process_element", "derive it from ElementsWorker"),
+        (ElementsWorker, "process_set", "derive it from DatasetWorker"),
+    ],
+)
+def test_hook_of_another_kind_of_worker(base: Any, hook: str, meant: str) -> None:
+    """It would never be called: refused, with what to write instead."""
+    with pytest.raises(DeclarationError, match=rf"W\.{hook} is never called: .*{meant}"):
+        type("W", (base,), {hook: lambda *_: None})
+
+
+def test_hook_of_another_kind_from_a_mixin() -> None:
+    """Wherever the class has it from."""
+    with pytest.raises(DeclarationError, match=r"W\.run is never called"):
+
+        class W(Runs, ElementsWorker): ...
+
+
+@pytest.mark.parametrize(
+    ("base", "name", "meant"),
+    [
+        (ElementsWorker, "proces_element", "process_element"),
+        (ElementsWorker, "process_elment", "process_element"),
+        (ElementsWorker, "processElement", "process_element"),
+        (ElementsWorker, "proces_elements", "process_elements"),
+        (ElementsWorker, "finsh", "finish"),
+        (DatasetWorker, "process_sets", "process_set"),
+        (Worker, "set_up", "setup"),
+        (Worker, "setUp", "setup"),
+        (Worker, "stup", "setup"),
+        (Worker, "tear_down", "teardown"),
+        (Worker, "teardwon", "teardown"),
+    ],
+)
+def test_misspelt_hook(base: Any, name: str, meant: str) -> None:
+    """It would never be called, either: refused, with the name that is meant."""
+    with pytest.raises(DeclarationError, match=rf"W\.{name} is never called: did you mean {meant}\?"):
+        type("W", (base,), {name: lambda *_: None})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("use_cache", "uses_cache"), ("create", "creates"), ("required", "requires")]
+)
+def test_misspelt_attribute(name: str, meant: str) -> None:
+    """So has an attribute that nobody reads."""
+    with pytest.raises(DeclarationError, match=rf"W\.{name} has no effect: did you mean {meant}\?"):
+        type("W", (ElementsWorker,), {name: ("text_line",)})
+
+
+@pytest.mark.parametrize("name", ["step", "process_text", "process_page", "finished", "runs", "_setup", "create"])
+def test_methods_of_an_author(name: str) -> None:
+    """Names that are not near to a hook are the author's."""
+    type("W", (ElementsWorker,), {name: lambda *_: None})
+
+
+def test_helper_beside_the_hook() -> None:
+    """Where the hook is there, a name like it is no slip."""
+    hooks = {"process_set": lambda *_: None, "process_sets": lambda *_: None}
+
+    type("W", (DatasetWorker,), hooks)
+
+
+@pytest.mark.parametrize("size", [0, -1, "16", True, 1.5])
+def test_batch_size_that_cannot_be(size: object) -> None:
+    """A number of elements."""
+    with pytest.raises(DeclarationError, match=r"W\.batch_size should be a whole number from 1"):
+        type("W", (ElementsWorker,), {"batch_size": size, "process_elements": lambda *_: None})
+
+
+def test_batch_size_without_the_hook() -> None:
+    """Nobody would take several elements."""
+    with pytest.raises(DeclarationError, match="write process_elements"):
+        type("W", (ElementsWorker,), {"batch_size": 16, "process_element": lambda *_: None})
+
+
+def test_requires() -> None:
+    """Slugs of element types, or more."""
+
+    class Short(ElementsWorker):
+        requires = ("text_line",)
+
+    class Long(ElementsWorker):
+        requires = Requires(classes=("cat",))
+
+    assert (Requires.of(Short.requires, ""), Requires.of(Long.requires, "")) == (
+        Requires(element_types=("text_line",)),
+        Requires(classes=("cat",)),
+    )
+
+
+@pytest.mark.parametrize("wrong", ["text_line", (1,), 3, ("no slug",)])
+def test_requires_that_holds_no_names(wrong: object) -> None:
+    """As for `creates`."""
+    with pytest.raises(DeclarationError, match=r"W\.requires: element_types"):
+        type("W", (ElementsWorker,), {"requires": wrong})

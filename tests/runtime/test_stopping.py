@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -101,7 +103,7 @@ def test_callbacks_are_called_from_a_thread() -> None:
             signal.raise_signal(signal.SIGTERM)
             woken.wait(5)
 
-    assert called == ["arkworker-signals"]
+    assert called == ["arkworker-stop"]
 
 
 def test_other_threads_watch_nothing() -> None:
@@ -117,3 +119,109 @@ def test_other_threads_watch_nothing() -> None:
     thread.join()
 
     assert found == [None]
+
+
+CATCHABLE = [
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGALRM,
+    signal.SIGXCPU,
+    signal.SIGTERM,
+    signal.SIGINT,
+]
+
+
+def wait_for_handlers(stopping: Stopping, *numbers: int) -> None:
+    """Until the thread has had the handlers taken back; sleeps, so that the main thread can be woken."""
+    while any(signal.getsignal(number) != stopping._handle for number in numbers):
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", CATCHABLE)
+def test_each_signal_that_ends_a_process(number: int) -> None:
+    """Each ends a run as SIGTERM does."""
+    with Stopping() as stopping, pytest.raises(StoppedError) as caught, stopping.interruptible():
+        signal.raise_signal(number)
+
+    assert caught.value.exit_code == 128 + number
+
+
+def test_signal_that_is_ignored() -> None:
+    """As SIGHUP under nohup: the run goes on when the terminal is closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Stopping() as stopping:
+            signal.raise_signal(signal.SIGHUP)
+
+        assert stopping.signal_number is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_handler_that_was_put_back_to_the_default(number: int) -> None:
+    """As asyncio does at its end: taken back within a moment, also while the main thread sleeps."""
+    with Stopping() as stopping:
+        signal.signal(number, signal.SIG_DFL)
+
+        wait_for_handlers(stopping, number)
+
+
+def test_wakeup_descriptor_that_was_taken() -> None:
+    """The signal is heard through the handler; and the next look takes back what nobody has."""
+    called = threading.Event()
+    with Stopping() as stopping, stopping.calling(called.set):
+        ours = signal.set_wakeup_fd(-1)
+        signal.raise_signal(signal.SIGTERM)
+
+        assert called.wait(5)
+        assert (stopping.look(), signal.set_wakeup_fd(ours, warn_on_full_buffer=False)) == (True, ours)
+
+
+def test_look_at_a_handler_of_user_code() -> None:
+    """Between elements it is taken back; before the first, nobody has asked to stop."""
+    with Stopping() as stopping:
+        signal.signal(signal.SIGTERM, lambda *_: None)
+
+        assert (stopping.look(), signal.getsignal(signal.SIGTERM)) == (False, stopping._handle)
+
+
+def test_handler_of_user_code_in_a_run_over_elements() -> None:
+    """It is called, and the run stops, too."""
+    seen = []
+    with Stopping() as stopping:
+        stopping.look()
+        signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
+        wait_for_handlers(stopping, signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+
+        assert (seen, stopping.look()) == ([signal.SIGTERM], True)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "seconds", "expected"),
+    [
+        (signal.SIGTERM, signal.SIGTERM, 0.01, True),
+        (signal.SIGTERM, signal.SIGTERM, 0.1, False),
+        (signal.SIGTERM, signal.SIGINT, 0.1, False),
+        (signal.SIGINT, signal.SIGINT, 0.1, False),
+        (signal.SIGINT, signal.SIGTERM, 1, True),
+        (signal.SIGHUP, signal.SIGHUP, 1, True),
+        (signal.SIGINT, signal.SIGTERM, 3, False),
+        (signal.SIGXCPU, signal.SIGXCPU, 5, True),
+    ],
+)
+def test_what_is_one_with_the_first_signal(first: int, second: int, seconds: float, expected: bool) -> None:  # noqa: FBT001 - a row
+    """A group is sent the same key of a terminal, and a supervisor hands it on; a limit is told each second."""
+    assert Stopping._is_one_with(first, second, seconds) is expected
+
+
+def test_closed_pipe() -> None:
+    """User code that closes every file, as daemons do, does not keep the run from ending."""
+    with Stopping() as stopping:
+        os.close(signal.set_wakeup_fd(-1))
+        signal.raise_signal(signal.SIGTERM)
+
+    assert stopping.received == signal.SIGTERM

@@ -198,8 +198,8 @@ def test_import_of_a_module_that_fails(write: Callable[..., str]) -> None:
     [
         ("Wrong", "there is no Wrong in it; did you mean WWrong?"),
         ("zzz", "there is no zzz in it; it has Failing, Needy, W, WWrong"),
-        ("number", "is no worker: derive it from Worker, or write a function (context, cache)"),
-        ("Plain", "is no worker: derive it from Worker, or write a function (context, cache)"),
+        ("number", "is not a worker: derive it from Worker, or write a function (context, cache)"),
+        ("Plain", "is not a worker: derive it from Worker, or write a function (context, cache)"),
         ("Worker", "Worker has no run(context, cache)"),
         (
             "Needy",

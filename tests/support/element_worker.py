@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from arkworker.clock import SystemClock
-from arkworker.runtime.elements_worker import ElementsWorker
+from arkworker.runtime.worker import ElementsWorker
 
 WORK = float(os.environ.get("WORK", "0"))  # seconds on each element
 WAITS = float(os.environ.get("WAITS", "0.001"))

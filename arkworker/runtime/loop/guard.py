@@ -146,6 +146,10 @@ class Guard:
             code = error.code if isinstance(error, SystemExit) else int(error is not None)
             os._exit(code if isinstance(code, int) else int(code is not None))
 
+    def look(self) -> None:
+        """Between elements: take back what user code took of the signals."""
+        self._stopping.look()
+
     @property
     def has_stopped(self) -> bool:
         """Whether a signal came."""

@@ -76,6 +76,7 @@ class ElementLoop:
         """Until there are no more elements, or the run is to end."""
         with self._progress:
             while self.ended_by is None and (job := self._intake.next()) is not None:
+                self._guard.look()
                 self._reports.settle()  # what came in while this thread was waiting
                 self._take(job)
                 self._reports.settle()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import Activities
 from arkworker.clock import SystemClock
-from arkworker.errors import ApiError, ArkworkerError
+from arkworker.errors import ApiError, ArkworkerError, ExitCode, StoppedError
 from arkworker.runtime.loop import cached, outcome, recording
 from arkworker.runtime.loop.choosing import Choice
 from arkworker.runtime.loop.clients import CUT, Clients
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from arkworker.arkindex.publishing import Publisher
     from arkworker.elements import Element
-    from arkworker.runtime.handover import Handover
+    from arkworker.runtime.handover import ElementCode, Handover
     from arkworker.runtime.loop.jobs import Job
     from arkworker.runtime.loop.sources import Source
     from arkworker.storage.recording.writing import Recorder
@@ -46,11 +46,11 @@ RECORDING = 0.2  # seconds for the summary, when the process ends at a given mom
 WITHOUT_ACTIVITIES = frozenset({"dataset", "export"})
 
 
-def process_elements(call: Callable[[Element, Any], Any], run: Handover) -> None:
+def process_elements(code: ElementCode, run: Handover) -> None:
     """Put every element through user code.
 
     Args:
-        call: User code, with an element and a session of the cache.
+        code: User code.
         run: What the lifecycle hands over.
 
     Raises:
@@ -68,7 +68,7 @@ def process_elements(call: Callable[[Element, Any], Any], run: Handover) -> None
     ):
         source = _choose(run, clients, tally)
         publisher = LatePublisher(partial(make_publisher, run.context, clients.reports, run.outbox))
-        _ElementRun(call, run, clients, source, tally, publisher, recorder).perform()
+        _ElementRun(code, run, clients, source, tally, publisher, recorder).perform()
 
 
 def _choose(run: Handover, clients: Clients, tally: Tally) -> Source:
@@ -90,7 +90,7 @@ class _ElementRun:
 
     def __init__(  # noqa: PLR0913, PLR0917 - the parts that it connects
         self,
-        call: Callable[[Element, Any], Any],
+        code: ElementCode,
         run: Handover,
         clients: Clients,
         source: Source,
@@ -99,6 +99,8 @@ class _ElementRun:
         recorder: Recorder | None,
     ) -> None:
         context, settings = run.context, run.settings
+        call: Callable[[Element, Any], Any] = code.process
+        self._code = code
         self._run = run
         self._clients = clients
         self._clock = SystemClock()
@@ -183,7 +185,22 @@ class _ElementRun:
                 self._pace.stop()
                 self._end()
                 self._journal.close()
+        self._finish()
         outcome.conclude(self._summary(self._ended_by()), self._failures, self._run.settings.summary)
+
+    def _finish(self) -> None:
+        """What the worker does after its last element, unless the run was ended early."""
+        if self._code.finish is None or self._ended_by() is not None:
+            return
+        try:
+            with self._run.sessions() as cache, self._run.stopping.interruptible():
+                self._code.finish(cache)
+        except StoppedError as error:
+            self._loop.ended_by = error.exit_code
+        except BaseException as error:
+            # SystemExit and KeyboardInterrupt, too: from user code they are failures, never a silent success.
+            logger.error("The worker's finish failed", exc_info=error)  # noqa: TRY400 - the same, for any exception
+            self._loop.ended_by = ExitCode.FAILED
 
     def _begin_ahead(self) -> None:
         self._intake.go_ahead()

@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger("arkworker.elements")
 
 
-def process_sets(call: Callable[[DatasetSet, Path, Any], None], run: Handover) -> None:
+def process_sets(
+    call: Callable[[DatasetSet, Path, Any], None], run: Handover, finish: Callable[[Any], None] | None = None
+) -> None:
     """Put every set through user code.
 
     Args:
         call: User code, with a set, the file of the export of its dataset, and a session of the cache.
         run: What the lifecycle hands over.
+        finish: User code after the last set of a run that was not ended early, with a session of the cache.
 
     Raises:
         ElementsError: It did not end well; the exit code says how.
@@ -49,10 +52,12 @@ def process_sets(call: Callable[[DatasetSet, Path, Any], None], run: Handover) -
         raise ConfigurationError([Problem("", "environment", "TMPDIR", message, TEMPORARY_HINT)])
     outcome.prepare(run.settings.summary)
     with outcome.summed_up(run.settings.summary, tally, run.stopping):
-        _process_sets(call, run, tally)
+        _process_sets(call, run, tally, finish)
 
 
-def _process_sets(call: Callable[[DatasetSet, Path, Any], None], run: Handover, tally: Tally) -> None:
+def _process_sets(
+    call: Callable[[DatasetSet, Path, Any], None], run: Handover, tally: Tally, finish: Callable[[Any], None] | None
+) -> None:
     clock = SystemClock()
     start = clock.now()
     clients = Clients(run.context.connection, read_only=run.context.is_read_only)
@@ -64,6 +69,8 @@ def _process_sets(call: Callable[[DatasetSet, Path, Any], None], run: Handover, 
         ):
             run.stopping.check()
             ended_by = _process_all(call, run, _Exports(run, clients, Path(folder)), tally, failures)
+            if ended_by is None and finish is not None:
+                ended_by = _finish(finish, run)
     except ApiError:
         run.stopping.check()  # a request that a signal ended says nothing about Arkindex
         raise
@@ -71,6 +78,24 @@ def _process_sets(call: Callable[[DatasetSet, Path, Any], None], run: Handover, 
         clients.close()
     code = exit_code_of(tally, ended_by=ended_by, strict=run.settings.strict)
     outcome.conclude(Summary.of(tally, clock.now() - start, code), failures, run.settings.summary)
+
+
+def _finish(finish: Callable[[Any], None], run: Handover) -> int | None:
+    """The exit code of what the worker does after its last set, where it failed.
+
+    Raises:
+        StoppedError: A signal came meanwhile.
+    """
+    try:
+        with run.sessions() as cache, run.stopping.interruptible():
+            finish(cache)
+    except StoppedError:
+        raise
+    except BaseException as error:
+        # SystemExit and KeyboardInterrupt, too: from user code they are failures, never a silent success.
+        logger.error("The worker's finish failed", exc_info=error)  # noqa: TRY400 - the same, for any exception
+        return ExitCode.FAILED
+    return None
 
 
 def _process_all(

@@ -42,7 +42,7 @@ RETURNED = {
 
 WORKER = """
 from arkworker import Child, Entity, Element, Transcription
-from arkworker.runtime.elements_worker import ElementsWorker
+from arkworker.runtime.worker import ElementsWorker
 
 INVALID = {invalid}
 text = Transcription(text="x", confidence=1)

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 WORKER = """
 import os, sqlite3
 from arkworker.clock import SystemClock
-from arkworker.runtime.elements_worker import DatasetWorker
+from arkworker.runtime.worker import DatasetWorker
 
 if "SHORT" in os.environ:
     whole = SystemClock.sleep

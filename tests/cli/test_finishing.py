@@ -1,0 +1,98 @@
+"""What a worker does after its last element."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.cli.conftest import Result
+
+WORKER = """
+import os, signal
+from arkworker import ElementsWorker, Metadata
+
+class W(ElementsWorker):
+    def process_element(self, element, context, cache):
+        print(element.name)
+        if element.name == "p1":
+            {process}
+
+    def finish(self, context, cache):
+        print("finish")
+        {finish}
+
+    def teardown(self, context):
+        print("teardown")
+"""
+
+
+@pytest.fixture
+def run(
+    command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path
+) -> Callable[..., tuple[Result, dict[str, float]]]:
+    """Runs over two images with code for the second and for the end; answers the summary, too."""
+    images = [tmp_path / f"p{number}.png" for number in range(2)]
+    for image in images:
+        Image.new("L", (2, 2)).save(image)
+
+    def done(process: str = "pass", finish: str = "pass") -> tuple[Result, dict[str, float]]:
+        target = write_worker(WORKER.format(process=process, finish=finish))
+        result = command("run", target, "--image", *map(str, images), "--summary", str(tmp_path / "s.json"))
+        return result, json.loads((tmp_path / "s.json").read_text())
+
+    return done
+
+
+def test_after_the_last_element(run: Callable[..., tuple[Result, dict[str, float]]]) -> None:
+    """Once, before the teardown."""
+    result, summary = run()
+
+    assert (result.code, result.out.split()) == (0, ["p0", "p1", "finish", "teardown"])
+    assert (summary["processed"], summary["exit_code"]) == (2, 0)
+
+
+def test_although_an_element_failed(run: Callable[..., tuple[Result, dict[str, float]]]) -> None:
+    """The others are done."""
+    result, summary = run("raise ValueError")
+
+    assert (result.code, result.out.split()) == (0, ["p0", "p1", "finish", "teardown"])
+    assert (summary["processed"], summary["failed"]) == (1, 1)
+
+
+@pytest.mark.parametrize("finish", ["raise ValueError", "raise SystemExit(0)", "raise KeyboardInterrupt"])
+def test_that_fails(run: Callable[..., tuple[Result, dict[str, float]]], finish: str) -> None:
+    """The run has failed, and the summary says so; the elements are what they are."""
+    result, summary = run(finish=finish)
+
+    assert (result.code, summary["exit_code"], summary["processed"]) == (1, 1, 2)
+    assert "The worker's finish failed" in result.err
+
+
+def test_not_after_a_signal(run: Callable[..., tuple[Result, dict[str, float]]]) -> None:
+    """A run that was stopped is not finished."""
+    result, summary = run("os.kill(os.getpid(), signal.SIGTERM)")
+
+    assert (result.code, result.out.split()) == (143, ["p0", "p1", "teardown"])
+    assert summary["exit_code"] == 143
+
+
+def test_a_signal_meanwhile(run: Callable[..., tuple[Result, dict[str, float]]]) -> None:
+    """It interrupts at once, as in any other hook."""
+    result, summary = run(finish="os.kill(os.getpid(), signal.SIGTERM); print('went on')")
+
+    assert (result.code, summary["exit_code"], summary["processed"]) == (143, 143, 2)
+    assert "went on" not in result.out
+
+
+def test_not_where_user_code_ended_the_run(run: Callable[..., tuple[Result, dict[str, float]]]) -> None:
+    """`sys.exit` in an element ends the run early."""
+    result, _ = run("raise SystemExit(3)")
+
+    assert (result.code, "finish" in result.out) == (1, False)
