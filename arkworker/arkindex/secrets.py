@@ -1,20 +1,27 @@
-"""From a reference to the content of a secret: Arkindex, the local store, a file, or a variable."""
+"""Secrets: from a reference to a content, on Arkindex, in the local store, in a file or a variable; for all options."""
 
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 from arkworker.documents.json import UnparsableError, parse_content
 from arkworker.documents.text_file import TextFileError, read_text_file
 from arkworker.errors import ApiContentError, ApiError, ApiUnavailableError, ExitCode, SecretError
-from arkworker.storage.secrets.names import check_secret_name, expand_home
+from arkworker.options.secret import Secret
+from arkworker.settings.secret_content import read_secret
+from arkworker.settings.values.unreadable import UnreadableError
+from arkworker.storage.directories import expand_home
+from arkworker.storage.secrets import check_secret_name
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from arkworker.storage.secrets.store import SecretStore
+    from arkworker.settings.provenance import Origin, Path
+    from arkworker.settings.resolution import SecretRequest
+    from arkworker.storage.secrets import SecretStore
 
 logger = logging.getLogger("arkworker.secrets")
 
@@ -38,7 +45,9 @@ def is_community(api: SecretsApi) -> bool:
     return not api.has_operation(_OPERATION)
 
 
-def load_secret(reference: str, *, store: SecretStore, api: SecretsApi | None, environ: Mapping[str, str]) -> Any:
+def load_secret(
+    reference: str | os.PathLike[str], *, store: SecretStore, api: SecretsApi | None, environ: Mapping[str, str]
+) -> Any:
     """The content that a reference leads to: text, or data where the name ends with `.json`, `.yaml` or `.yml`.
 
     Args:
@@ -52,6 +61,18 @@ def load_secret(reference: str, *, store: SecretStore, api: SecretsApi | None, e
             a content that someone put in the wrong place.
         ApiUnavailableError: Arkindex could not be asked, and the local store has no such secret.
     """
+    try:
+        return _load(os.fspath(reference), store, api, environ)
+    except BaseException as error:  # noqa: BLE001 - it is raised again
+        problem = error
+    # Whatever shows the variables of a traceback, as collectors of errors do, must find neither the content nor the
+    # environment: no frame that holds one is part of it.
+    del store, api, environ
+    problem.__cause__ = problem.__context__ = None
+    raise problem.with_traceback(None)
+
+
+def _load(reference: str, store: SecretStore, api: SecretsApi | None, environ: Mapping[str, str]) -> Any:
     kind, colon, rest = reference.partition(":")
     if colon and kind == "file":
         return _load_file(reference, rest, environ)
@@ -144,3 +165,84 @@ def _not_found(name: str, store: SecretStore, api: SecretsApi | None, failure: A
     if failure is not None and failure.status in (401, 403):
         return SecretError(name, f"Arkindex refuses to give it (status {failure.status}), and it is not {local}")
     return SecretError(name, f"this secret is neither on Arkindex nor {local}")
+
+
+class SecretLoader:
+    """Loads what the settings of a worker refer to, from Arkindex and the local store.
+
+    Args:
+        store: The local secrets.
+        api: Arkindex; None where nobody said where it is, as at a desk: then it is not asked.
+        environ: What `env:NAME` looks into.
+        report: Told of each that cannot be loaded: the path of the option, why, and where the reference was given.
+
+    Attributes:
+        loaded: The secrets, by the marker of their option, or by the name they are listed under.
+        unavailable: The error of an Arkindex that could not be asked: worth a retry, so nothing to correct.
+    """
+
+    def __init__(
+        self,
+        store: SecretStore,
+        api: SecretsApi | None,
+        environ: Mapping[str, str],
+        report: Callable[[Path, str, Origin], None],
+    ) -> None:
+        self.loaded: dict[str, Secret[Any]] = {}
+        self.unavailable: ApiError | None = None
+        self._store = store
+        self._api = api
+        self._environ = environ
+        self._report = report
+        self._is_community: bool | None = None
+
+    def load_options(self, requests: Iterable[SecretRequest]) -> None:
+        """Load what options refer to."""
+        for request in requests:
+            self._attempt(request.marker, request.path, request.origin, self._content, request)
+
+    def load_names(self, names: Iterable[str], origin: Origin) -> None:
+        """Load what is listed by name."""
+        for name in names:
+            self._attempt(name, ("secrets", printable(name, 60)), origin, self._load_name, name)
+
+    def _attempt(
+        self, key: str, path: Path, origin: Origin, load: Callable[[Any], Secret[Any] | None], argument: Any
+    ) -> None:
+        try:
+            secret = load(argument)
+        except SecretError as error:
+            message = error.reason
+        except UnreadableError as error:
+            message = error.message
+        except ApiError as error:
+            if error.exit_code == ExitCode.UNAVAILABLE:
+                # Without its frames: what refers to a secret may be its content, on a Community instance.
+                self.unavailable = error.with_traceback(None)
+                return
+            message = printable(str(error), 300)
+        else:
+            if secret is not None:
+                self.loaded[key] = secret
+            return
+        self._report(path, message, origin)
+
+    def _content(self, request: SecretRequest) -> Secret[Any] | None:
+        """What an option's reference leads to; on a Community instance, a worker run holds the content itself."""
+        reference = request.reference
+        if request.origin.source == "worker run" and self._ask_edition():
+            return read_secret(reference.value, reference.annotation)
+        content = self._load_name(reference.value)
+        return None if content is None else read_secret(content.get_secret_value(), reference.annotation)
+
+    def _load_name(self, name: str) -> Secret[Any] | None:
+        if self.unavailable is not None and not name.startswith(("file:", "env:")):
+            return None  # each would wait for as long as the first
+        return Secret(load_secret(name, store=self._store, api=self._api, environ=self._environ))
+
+    def _ask_edition(self) -> bool:
+        if self._is_community is None and self.unavailable is not None:
+            raise self.unavailable
+        if self._is_community is None:
+            self._is_community = self._api is not None and is_community(self._api)
+        return self._is_community

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from arkworker.cli import terminal
 from arkworker.cli.flags import PlainParser
 from arkworker.errors import ExitCode, UsageError
-from arkworker.storage.secrets import SecretStore, check_secret_name, secrets_directory
+from arkworker.storage.directories import secrets_directory
+from arkworker.storage.secrets import SecretStore, check_secret_name
 from arkworker.text import printable
 
 if TYPE_CHECKING:

@@ -174,7 +174,7 @@ class WorkerContext(ContextServices, Generic[C]):
             local_files=self.is_developer_mode,
         )
 
-    def load_secret(self, name: str) -> Any:
+    def load_secret(self, name: str | os.PathLike[str]) -> Any:
         """The plain content of a secret: from Arkindex, or from the local store, which goes before it.
 
         Args:

@@ -17,10 +17,10 @@ from arkworker.runtime.outputs import TEMPORARY_HINT, mistakes, temporary_direct
 from arkworker.settings.origins import context_origins
 from arkworker.settings.provenance import Origin
 from arkworker.settings.resolution import Resolution, resolve
+from arkworker.settings.sources.payload import WORKER_RUN
 from arkworker.settings.sources.worker_run import model_configuration
 from arkworker.settings.validation import Values, validate
-from arkworker.storage.directories import data_directory, ensure_directory, work_directory
-from arkworker.storage.secrets.names import secrets_directory
+from arkworker.storage.directories import data_directory, ensure_directory, secrets_directory, work_directory
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from arkworker.options.secret import Secret
     from arkworker.settings.catalogue import WorkerOptions
     from arkworker.settings.platform import ApiSettings
+    from arkworker.settings.provenance import Path as Steps
     from arkworker.settings.resolution import Inputs
 
 #: Problems of these do not keep Arkindex from being asked: they are shown with what it answers.
 _OF_THE_WORKER = ("config", "arguments", "secrets")
+_LISTED_SECRETS = f"{WORKER_RUN} worker_version.configuration.secrets"
 #: How a validator's need for a secret is reported that could not be loaded.
 _NEEDS_SECRET = "cannot be checked here"  # noqa: S105 no password
 
@@ -71,7 +73,8 @@ class Preparation:
         self.resolution = resolve(self.worker, self.inputs)
         if not self.resolution.is_developer_mode and not self.offline:
             self._resolve_with_payload()
-        work_dir = work_directory(self.resolution.settings, self.inputs.environ)
+        settings = self.resolution.settings
+        work_dir = work_directory(settings.data_dir, settings.xdg_data_home, self.inputs.environ)
         if self.offline or self.dry:
             loaded: Mapping[str, Secret[Any]] = {}
             values = validate(self.resolution)
@@ -139,7 +142,7 @@ class Preparation:
         model_dir = Path(settings.model_dir) if settings.model_dir else None
         task = Task(
             settings.task_id or "",
-            data_directory(settings, self.inputs.environ),
+            data_directory(settings.data_dir, self.inputs.environ),
             settings.bootstrap_parents or {},
             settings.bootstrap_model_version,
             model_dir,
@@ -176,13 +179,17 @@ class Preparation:
     def _load_and_validate(self) -> tuple[Mapping[str, Secret[Any]], Values]:
         if not self.resolution.secrets and not self.resolution.secret_names:
             return {}, validate(self.resolution)
-        from arkworker.arkindex.secret_loading import SecretLoader
+        from arkworker.arkindex.secrets import SecretLoader
         from arkworker.storage.secrets import SecretStore
 
         is_known = connection_of(self.resolution.settings.api) != Connection()
         store = SecretStore(self._secrets_directory(), environ=self.inputs.environ)
-        loader = SecretLoader(self.resolution, store, self._get_client() if is_known else None, self.inputs.environ)
-        loader.load_all()
+        api = self._get_client() if is_known else None
+        loader = SecretLoader(store, api, self.inputs.environ, self._report_secret)
+        loader.load_options(self.resolution.secrets)
+        listed = self.resolution.ledger.claims.get(("secrets",))
+        origin = listed.origin if listed else Origin("worker version", _LISTED_SECRETS)
+        loader.load_names(self.resolution.secret_names, origin)
         try:
             values = validate(self.resolution, loader.loaded)
         except ConfigurationError as error:
@@ -197,6 +204,13 @@ class Preparation:
             raise loader.unavailable
         return loader.loaded, values
 
+    def _report_secret(self, path: Steps, message: str, origin: Origin) -> None:
+        """A secret that cannot be loaded is one problem: that its option has no value is not another."""
+        self.resolution.ledger.report(path, message, origin)
+        claim, _ = self.resolution.ledger.claim_for(path)
+        if claim is not None and path[0] != "secrets":
+            claim.refused = True
+
     def _context(self, values: Values, loaded: Mapping[str, Secret[Any]], work_dir: Path) -> WorkerContext[Any]:
         resolution, settings = self.resolution, self.resolution.settings
         run = resolution.payload.run if resolution.payload else None
@@ -210,7 +224,7 @@ class Preparation:
             worker_run_id=None if developer else settings.worker_run_id,
             task_id=settings.task_id,
             task_chunk=settings.task_chunk,
-            task_data_dir=data_directory(settings, self.inputs.environ),
+            task_data_dir=data_directory(settings.data_dir, self.inputs.environ),
             work_dir=work_dir,
             process=run.process if run else None,
             worker_details=frozen_dict(run.worker_version.worker) if run else FrozenDict(),
@@ -253,7 +267,7 @@ class Preparation:
         from arkworker.arkindex.parents import retrieve_parents
         from arkworker.storage.cache import find_parent_caches
 
-        root = data_directory(settings, self.inputs.environ)
+        root = data_directory(settings.data_dir, self.inputs.environ)
         parents = retrieve_parents(self._get_client(), settings.task_id)
         self.parent_caches = find_parent_caches(root, parents, settings.task_chunk)
         return root / settings.task_id / "db.sqlite" if self.parent_caches else None

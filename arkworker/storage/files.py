@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     AnyPath = str | PathLike[str]
 
+TEMPORARY_PREFIX = ".arkworker-"
 _OPEN_FILES = re.compile(r"/proc/(?P<process>\d+)(/task/\d+)?/fd|/dev/fd")
 _MOST_LINKS = 40  # as the kernel follows
 _ROOM = 4096  # bytes that a disk must have left, before it is relied on
@@ -396,12 +397,12 @@ def _make_temporary(target: Path, mode: int) -> tuple[int, Path]:
     """A new, locked file beside the target; those that killed processes left, whose locks are free, are removed."""
     # A digest: the name itself may be as long as a name can be.
     digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
-    for leftover in target.parent.glob(f".arkworker-{digest}-*.part"):
+    for leftover in target.parent.glob(f"{TEMPORARY_PREFIX}{digest}-*.part"):
         with contextlib.suppress(OSError), leftover.open("rb") as file:
             if lock(file):
                 leftover.unlink()
     while True:
-        path = target.with_name(f".arkworker-{digest}-{secrets.token_hex(8)}.part")
+        path = target.with_name(f"{TEMPORARY_PREFIX}{digest}-{secrets.token_hex(8)}.part")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, mode)
         # Another process may have taken it for a leftover before it was locked.
         if lock(descriptor) is not False and os.fstat(descriptor).st_nlink:

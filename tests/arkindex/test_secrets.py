@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import os
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,6 @@ from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ApiUna
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from gpg_stores import KeyRing
 
@@ -273,3 +273,25 @@ def secrets(store: SecretStore, locked_key_ring: KeyRing) -> SecretStore:
     (store.directory / "bad").write_bytes(b"canary")
     (store.directory / "locked").write_bytes(locked_key_ring.encrypt(b"canary"))
     return store
+
+
+@pytest.mark.parametrize("reference", ["file:{}/bad.json", "env:NO_SUCH", "name.json", "local.json"])
+def test_no_frame_holds_a_content_or_the_environment(
+    store: SecretStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str
+) -> None:
+    """Whatever shows the variables of a traceback finds neither, whichever way the secret would have come."""
+    (tmp_path / "bad.json").write_text(BROKEN)
+    store.set("local.json", b"1")
+    monkeypatch.setattr(store, "_decrypted", lambda _: BROKEN.encode())
+    environ = {"TOKEN": "canary", "NO_SUCH": ""}
+    with pytest.raises((SecretError, ApiError)) as caught:
+        load_secret(reference.format(tmp_path), store=store, api=_content(BROKEN), environ=environ)
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [frame for frame in shown.stack if "/arkworker/" in frame.filename]
+    assert [name for frame in ours for name, value in (frame.locals or {}).items() if "canary" in value] == []
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+def test_a_path_names_a_secret(load: Callable[..., Any]) -> None:
+    """As workers of the published library give it."""
+    assert load(Path("team/x.json"), api=_content('{"a": 1}')) == {"a": 1}

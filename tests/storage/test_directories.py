@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from arkworker.settings.platform import Settings
-from arkworker.storage.directories import data_directory, ensure_directory, work_directory
+from arkworker.storage.directories import (
+    data_directory,
+    ensure_directory,
+    expand_home,
+    make_private_directory,
+    secrets_directory,
+    work_directory,
+)
 
 HOME = {"HOME": "/somewhere"}
-
-
-def settings(**values: Any) -> Settings:
-    return Settings.model_construct(**values)
 
 
 @pytest.mark.parametrize(
@@ -32,16 +34,18 @@ def settings(**values: Any) -> Settings:
 )
 def test_directories(values: dict[str, str], data: str, work: str) -> None:
     """`PONOS_DATA`, else the user's data directory, whose relative variable is no valid one."""
-    given = settings(**values)
+    data_dir = values.get("data_dir")
 
-    assert (data_directory(given, HOME), work_directory(given, HOME)) == (Path(data), Path(work))
+    found = data_directory(data_dir, HOME), work_directory(data_dir, values.get("xdg_data_home"), HOME)
+
+    assert found == (Path(data), Path(work))
 
 
 def test_relative_directory_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """User code, and a process that it starts, may go elsewhere."""
     monkeypatch.chdir(tmp_path)
 
-    assert work_directory(settings(data_dir="ponos"), HOME) == tmp_path / "ponos" / "current"
+    assert work_directory("ponos", None, HOME) == tmp_path / "ponos" / "current"
 
 
 def test_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +56,7 @@ def test_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Path, "home", fail)
 
-    assert work_directory(settings(), {}) == Path("/.local/share/arkindex")
+    assert work_directory(None, None, {}) == Path("/.local/share/arkindex")
 
 
 def test_directory_is_made(tmp_path: Path) -> None:
@@ -97,3 +101,53 @@ def test_control_characters(tmp_path: Path) -> None:
     (tmp_path / "a\x1b[31m").touch()
 
     assert "\x1b" not in ensure_directory(tmp_path / "a\x1b[31m")
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"HOME": "/srv/ada"}, "/srv/ada/.config/arkindex/secrets"),
+        ({"HOME": "/srv/ada", "XDG_CONFIG_HOME": ""}, "/srv/ada/.config/arkindex/secrets"),
+        ({"HOME": "/srv/ada", "XDG_CONFIG_HOME": "/etc/xdg"}, "/etc/xdg/arkindex/secrets"),
+        ({"HOME": "/srv/ada", "XDG_CONFIG_HOME": "~/settings"}, "/srv/ada/settings/arkindex/secrets"),
+    ],
+)
+def test_finds_the_directory(environ: dict[str, str], expected: str) -> None:
+    """The directory is that of the published tools; an empty variable is an absent one."""
+    assert secrets_directory(environ) == Path(expected)
+
+
+def test_finds_a_directory_for_a_user_without_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may run under a number that is nobody's: that is no error."""
+    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError))
+    assert secrets_directory({}) == Path("/.config/arkindex/secrets")
+
+
+def test_leaves_other_tildes_alone() -> None:
+    """Only `~/` at the beginning is the home directory."""
+    assert expand_home("a/~/b", {"HOME": "/srv/ada"}) == Path("a/~/b")
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o277])
+def test_private_directories_do_not_depend_on_the_umask(tmp_path: Path, umask: int) -> None:
+    """Those that are made have mode 0700 under any umask."""
+    before = os.umask(umask)
+    try:
+        make_private_directory(tmp_path / "a" / "b")
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "a/b")] == [0o700, 0o700]
+
+
+def test_existing_directories_keep_their_mode(tmp_path: Path) -> None:
+    """Only what is made is given a mode."""
+    (tmp_path / "a").mkdir(mode=0o755)
+    make_private_directory(tmp_path / "a" / "b")
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o755
+
+
+def test_a_file_where_a_private_directory_belongs_is_an_error(tmp_path: Path) -> None:
+    """A file is not replaced by a directory."""
+    (tmp_path / "a").write_bytes(b"")
+    with pytest.raises(NotADirectoryError):
+        make_private_directory(tmp_path / "a" / "b")

@@ -5,21 +5,49 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import unicodedata
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from arkworker.documents.json import UnparsableError, parse_content
 from arkworker.errors import SecretError
-from arkworker.storage.private import TEMPORARY_PREFIX, make_private_directory, write_private
-from arkworker.storage.secrets.gpg import LARGEST_CONTENT, Gpg, GpgError
-from arkworker.storage.secrets.keys import choose_key, record_key
-from arkworker.storage.secrets.names import check_secret_name
+from arkworker.storage import files
+from arkworker.storage.directories import make_private_directory
 from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from arkworker.storage.secrets.gpg import Gpg
+
+LARGEST_CONTENT = 1024 * 1024  # bytes of one secret
+LONGEST_NAME = 255  # characters
 _LARGEST_FILE = 4 * LARGEST_CONTENT  # encrypted and in ASCII armour
+# Control characters, surrogates, and the two separators of Unicode that terminals and editors take for a line break.
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def check_secret_name(name: str) -> None:
+    """Refuse a name that is none, before it becomes a path or a part of a URL.
+
+    Raises:
+        SecretError: It is empty, absolute, longer than 255 characters, holds a control character, or has an empty,
+            `.` or `..` component.
+    """
+    # What looks like the content of a secret, put where its name belongs, is not repeated in the message.
+    if len(name) > LONGEST_NAME:
+        raise SecretError("…", f"a name has at most {LONGEST_NAME} characters; this must be the name, not the content")
+    if any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in name):
+        raise SecretError("…", "a name has no control characters; this must be the name, not the content")
+    if not name:
+        raise SecretError(name, "the name is empty")
+    if name.startswith("/"):
+        raise SecretError(
+            printable(name, 60), "a name is relative to the secrets directory; a file is named by file:PATH"
+        )
+    if not {"", ".", ".."}.isdisjoint(name.split("/")):
+        raise SecretError(printable(name, 60), "a name has no empty component, no '.' and no '..'")
 
 
 class SecretStore:
@@ -33,7 +61,8 @@ class SecretStore:
 
     def __init__(self, directory: Path, *, environ: Mapping[str, str], time_limit: float = 30.0) -> None:
         self.directory = directory
-        self._gpg = Gpg(environ, time_limit)
+        self._environ = environ
+        self._time_limit = time_limit
 
     def load(self, name: str) -> Any | None:
         """The content: text, or data for a `.json`, `.yaml` or `.yml` name; None when there is no such file.
@@ -46,11 +75,11 @@ class SecretStore:
         try:
             if not _is_there(path):
                 return None
-            return parse_content(name, _decode(self._gpg.decrypt(path)))
+            return parse_content(name, _decode(self._decrypted(path)))
         except OSError as error:
             # Without the path, since nothing says yet that the name is one.
             reason = f"the local secrets directory {_shown(self.directory)} cannot be read: {error.strerror}"
-        except (GpgError, UnparsableError, _UnusableFileError) as error:
+        except (UnparsableError, _UnusableFileError) as error:
             reason = f"the local file {_shown(path)}: {error}"
         raise SecretError(name, reason)
 
@@ -72,13 +101,14 @@ class SecretStore:
             if len(content) > LARGEST_CONTENT:
                 raise _UnusableFileError(f"the content is larger than {LARGEST_CONTENT:,} bytes")  # noqa: TRY301 one way out
             parse_content(name, _decode(content))
-            encrypted = self._encrypt(content, key)
+            encrypted = self._encrypted(content, key)
             make_private_directory(self.directory)
             self.directory.chmod(0o700)
-            write_private(path, encrypted)
+            make_private_directory(path.parent)
+            files.replace(path, encrypted, mode=0o600)
         except OSError as error:
             reason = f"{_shown(path)} cannot be written: {error.strerror}"
-        except (GpgError, UnparsableError, _UnusableFileError) as error:
+        except (UnparsableError, _UnusableFileError) as error:
             reason = str(error)
         else:
             return path
@@ -95,20 +125,42 @@ class SecretStore:
         except OSError as error:
             raise SecretError("*", f"the directory {_shown(self.directory)} cannot be read: {error.strerror}") from None
 
-    def _encrypt(self, content: bytes, key: str | None) -> bytes:
+    @cached_property
+    def _gpg(self) -> Gpg:
+        from arkworker.storage.secrets.gpg import Gpg  # with its library: many runs have no local secrets
+
+        return Gpg(self._environ, self._time_limit)
+
+    def _decrypted(self, path: Path) -> bytes:
+        from arkworker.storage.secrets.gpg import GpgError
+
+        try:
+            return self._gpg.decrypt(path)
+        except GpgError as error:
+            reason = str(error)
+        raise _UnusableFileError(reason)
+
+    def _encrypted(self, content: bytes, key: str | None) -> bytes:
+        from arkworker.storage.secrets.gpg import GpgError, choose_key, record_key
+
         settings = self.directory.parent / "cli.yaml"
-        encrypted = self._gpg.encrypt(content, key or choose_key(self._gpg, settings))
-        if key:
-            record_key(settings, key)
-        return encrypted
+        try:
+            encrypted = self._gpg.encrypt(content, key or choose_key(self._gpg, settings))
+            if key:
+                record_key(settings, key)
+        except GpgError as error:
+            reason = str(error)
+        else:
+            return encrypted
+        raise _UnusableFileError(reason)
 
     def _names(self) -> Iterator[str]:
         if not self.directory.is_dir():
             return
-        for folder, _, files in os.walk(self.directory, onerror=_raise):
-            for file in files:
+        for folder, _, entries in os.walk(self.directory, onerror=_raise):
+            for file in entries:
                 name = os.path.relpath(os.path.join(folder, file), self.directory)  # noqa: PTH118 pathlib has no walk in 3.11
-                if not file.startswith(TEMPORARY_PREFIX) and self._is_secret(name):
+                if not file.startswith(files.TEMPORARY_PREFIX) and self._is_secret(name):
                     yield name
 
     def _is_secret(self, name: str) -> bool:

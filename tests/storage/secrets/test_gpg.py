@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -11,7 +12,8 @@ import gnupg
 import pytest
 
 from arkworker.errors import StoppedError
-from arkworker.storage.secrets.gpg import LARGEST_CONTENT, Gpg, GpgError
+from arkworker.storage.secrets.gpg import Gpg, GpgError
+from arkworker.storage.secrets.store import LARGEST_CONTENT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,6 +156,17 @@ def test_kills_gpg_and_all_it_started(tmp_path: Path) -> None:
     assert _ends(child)
 
 
+def test_waits_for_nobody_who_holds_the_pipes(tmp_path: Path) -> None:
+    """A process that gpg has started and that left its group is not waited for."""
+    gpg = _fake_gpg(tmp_path, f"setsid sleep 600 & echo $! > {tmp_path}/child; wait", 1.0)
+    started = time.monotonic()
+    try:
+        assert "did not end within 1 s" in _failure(gpg, tmp_path / "secret")
+        assert time.monotonic() - started < 60
+    finally:
+        os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
+
+
 def _ends(pid: int) -> bool:
     """Whether a process that was killed is gone, or only waits to be reaped; the kernel may take a moment."""
     give_up = time.monotonic() + 10
@@ -242,6 +255,16 @@ def test_says_how_gpg_failed(tmp_path: Path) -> None:
         gpg.encrypt(CONTENT, "A1")
     with pytest.raises(GpgError, match=r"^gpg could not list its keys \(exit status 2\)$"):
         gpg.secret_keys()
+
+
+def test_what_gpg_says_is_not_logged(
+    key_ring: KeyRing, other_key_ring: KeyRing, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither its status lines, with the names of keys, nor what it decrypts, however much is logged."""
+    caplog.set_level(logging.DEBUG)
+    assert Gpg(key_ring.environ).decrypt(_file(tmp_path, key_ring.encrypt(CONTENT))) == CONTENT
+    _failure(Gpg(key_ring.environ), _file(tmp_path, other_key_ring.encrypt(CONTENT)))
+    assert caplog.text == ""
 
 
 def test_decrypts_what_the_usual_library_encrypted(key_ring: KeyRing, tmp_path: Path) -> None:

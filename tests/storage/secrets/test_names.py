@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from arkworker.errors import SecretError
-from arkworker.storage.secrets import check_secret_name, secrets_directory
-from arkworker.storage.secrets.names import expand_home
+from arkworker.storage.secrets import check_secret_name
 
 
 @pytest.mark.parametrize("name", ["token", "bucket.json", "team/bucket.yml", "été", "a b", "..a", "a..b", "x" * 255])
@@ -35,28 +32,3 @@ def test_does_not_repeat_what_looks_like_a_content(content: str) -> None:
     with pytest.raises(SecretError) as caught:
         check_secret_name(content)
     assert "canary" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        ({"HOME": "/srv/ada"}, "/srv/ada/.config/arkindex/secrets"),
-        ({"HOME": "/srv/ada", "XDG_CONFIG_HOME": ""}, "/srv/ada/.config/arkindex/secrets"),
-        ({"HOME": "/srv/ada", "XDG_CONFIG_HOME": "/etc/xdg"}, "/etc/xdg/arkindex/secrets"),
-        ({"HOME": "/srv/ada", "XDG_CONFIG_HOME": "~/settings"}, "/srv/ada/settings/arkindex/secrets"),
-    ],
-)
-def test_finds_the_directory(environ: dict[str, str], expected: str) -> None:
-    """The directory is that of the published tools; an empty variable is an absent one."""
-    assert secrets_directory(environ) == Path(expected)
-
-
-def test_finds_a_directory_for_a_user_without_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container may run under a number that is nobody's: that is no error."""
-    monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError))
-    assert secrets_directory({}) == Path("/.config/arkindex/secrets")
-
-
-def test_leaves_other_tildes_alone() -> None:
-    """Only `~/` at the beginning is the home directory."""
-    assert expand_home("a/~/b", {"HOME": "/srv/ada"}) == Path("a/~/b")

@@ -9,8 +9,8 @@ import pytest
 
 from arkworker.errors import SecretError
 from arkworker.storage.secrets import SecretStore
-from arkworker.storage.secrets.gpg import LARGEST_CONTENT, Gpg
-from arkworker.storage.secrets.keys import recorded_key
+from arkworker.storage.secrets.gpg import Gpg, recorded_key
+from arkworker.storage.secrets.store import LARGEST_CONTENT
 
 if TYPE_CHECKING:
     from gpg_stores import KeyRing
