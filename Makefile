@@ -21,7 +21,7 @@ DEMO_OUTPUT := demo-output
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # pytest's closing line comes last
 .PHONY: help all demo test install format format-check lint types schemas schemas-check pytest coverage compat campaign \
-	bench dist docs upgrade clean
+	bench dist docs lowest upgrade clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,11 +110,21 @@ docs: $(INSTALLED) .venv-docs/.installed ## build the documentation as a site, i
 	@.venv-docs/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+lowest: .venv-lowest/.installed ## the tests with the oldest packages that pyproject.toml admits
+	@.venv-lowest/bin/python -m pytest --numprocesses $(WORKERS) $(PYTEST_FLAGS)
+
+.venv-lowest/.installed: pyproject.toml tests/dist/lowest.lock
+	@echo "Installing in .venv-lowest …"
+	@$(PYTHON) -m venv .venv-lowest
+	@.venv-lowest/bin/python -m pip install $(PIP_FLAGS) --requirement tests/dist/lowest.lock
+	@.venv-lowest/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
+	@touch $@
+
 upgrade: $(INSTALLED) ## the newest packages that pyproject.toml admits, written to requirements.lock
 	@$(RUN) -m pip install $(PIP_FLAGS) --upgrade --upgrade-strategy eager --editable '.[dev]' hatchling hatch-fancy-pypi-readme
 	@{ sed -n '/^#/p' requirements.lock; $(RUN) -m pip freeze --exclude-editable; } > requirements.lock.new
 	@mv requirements.lock.new requirements.lock
 
 clean: ## forget all that can be made again
-	@rm -rf $(VENV) .venv-compat .venv-dist .venv-docs $(DEMO_OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build dist
+	@rm -rf $(VENV) .venv-compat .venv-dist .venv-docs .venv-lowest $(DEMO_OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
