@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
-from pathlib import Path  # noqa: TC003 - the schema of the context evaluates its annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
-from arkworker.arkindex.client import Connection
-from arkworker.errors import ArkworkerError, ConfigurationError, Problem, ResultError
+from arkworker.errors import ArkworkerError, ConfigurationError, Problem, ReadOnlyError, ResultError
 from arkworker.frozen import FrozenDict, FrozenList, freeze
 from arkworker.options.creates import Creates
-from arkworker.runtime.context_services import ContextServices
+from arkworker.runtime.services import Services, ServicesData, collect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import os
+    from collections.abc import Iterable, Iterator, Mapping
     from uuid import UUID
 
-    from arkworker.arkindex.client import Client
-    from arkworker.arkindex.publishing import Corpora, Publisher
-    from arkworker.arkindex.reading.access import ElementAccess
+    from arkworker.arkindex.artifacts import Artifact
+    from arkworker.arkindex.client import Client, Connection
+    from arkworker.arkindex.datasets import Dataset, DatasetSet
+    from arkworker.arkindex.models import ModelVersion
     from arkworker.elements import Element, Source
+    from arkworker.elements.records import Image
     from arkworker.settings.origins import Provenance
     from arkworker.settings.sources.payload import Process
 
@@ -51,7 +52,7 @@ GONE = {
 
 
 @dataclass(frozen=True)
-class WorkerContext(ContextServices, Generic[C]):
+class WorkerContext(Generic[C]):
     """The run of a worker: immutable, comparable, picklable to another process.
 
     It holds the token of the API, which pickles with it; `repr` shows stars.
@@ -105,6 +106,28 @@ class WorkerContext(ContextServices, Generic[C]):
     _batch_size: int = 50
     _is_recording: bool = False
     origins: Mapping[str, Provenance] = field(default_factory=FrozenDict, compare=False, repr=False)
+    built: InitVar[Services | None] = None
+
+    def __post_init__(self, built: Services | None) -> None:
+        if built is not None:
+            object.__setattr__(self, "services", built)
+
+    @cached_property
+    def services(self) -> Services:
+        """What is made from this data: handed over by the runner that built it, else made at first use."""
+        return Services(
+            ServicesData(
+                self.connection,
+                self.is_read_only,
+                self.worker_run_id,
+                self._corpus_id,
+                self.use_cache,
+                self.secrets_dir,
+                self._creates,
+                self._batch_size,
+                self._is_recording,
+            )
+        )
 
     @property
     def corpus_id(self) -> str:
@@ -124,12 +147,10 @@ class WorkerContext(ContextServices, Generic[C]):
         """Whether the worker runs without a worker run of Arkindex, at somebody's desk."""
         return self.worker_run_id is None
 
-    @cached_property
+    @property
     def api(self) -> Client:
         """The client of the Arkindex API; made again in a process that the context was sent to."""
-        from arkworker.arkindex.client import Client
-
-        return Client(self.connection, read_only=self.is_read_only)
+        return self.services.api
 
     @cached_property
     def task_parents(self) -> FrozenList:
@@ -156,23 +177,11 @@ class WorkerContext(ContextServices, Generic[C]):
             ArkworkerError: It is not in the cache, and nobody said where Arkindex is.
             ValueError: There is no such source.
         """
-        return self.element_access.retrieve(str(element_id), source)
+        return self.services.element_access.retrieve(str(element_id), source)
 
     def bind_element(self, element: Element) -> Element:
         """The same element as one of this run: one that was made by hand, or that came from another process."""
-        return self.element_access.bind(element)
-
-    @cached_property
-    def element_access(self) -> ElementAccess:
-        """What this run knows of elements; made again in another process, where the cache is not open."""
-        from arkworker.arkindex.reading.access import ElementAccess
-
-        return ElementAccess(
-            lambda: self.api,
-            lambda: vars(self).get("sessions"),  # put there while the cache is open
-            is_reachable=self.connection_is_given,
-            local_files=self.is_developer_mode,
-        )
+        return self.services.element_access.bind(element)
 
     def load_secret(self, name: str | os.PathLike[str]) -> Any:
         """The plain content of a secret: from Arkindex, or from the local store, which goes before it.
@@ -186,17 +195,12 @@ class WorkerContext(ContextServices, Generic[C]):
         Raises:
             SecretError: It cannot be loaded; says why.
         """
-        from arkworker.arkindex.secrets import load_secret
-        from arkworker.storage.secrets import SecretStore
-
-        store = SecretStore(self.secrets_dir, environ=os.environ)
-        api = self.api if self.connection_is_given else None
-        return load_secret(name, store=store, api=api, environ=os.environ)
+        return self.services.load_secret(name)
 
     @property
     def connection_is_given(self) -> bool:
         """Whether somebody said how to reach Arkindex; at a desk, nobody may have."""
-        return self.connection != Connection()
+        return self.services.is_reachable
 
     def publish(self, element: Element, results: Any) -> None:
         """Publish what was found on an element at once, in the middle of the work; returns once all is accepted.
@@ -213,25 +217,140 @@ class WorkerContext(ContextServices, Generic[C]):
             PublicationError: Not all was accepted; it says what was. It is never worth a blind repetition.
         """
         from arkworker.elements import Element
-        from arkworker.runtime.publication import collect
 
         if not isinstance(element, Element):
             raise ResultError(f"results are published on an Element, not on {type(element).__name__}")
-        self.publisher.publish(element, collect(results))
+        self.services.publisher.publish(element, collect(results))
 
-    @cached_property
-    def publisher(self) -> Publisher:
-        """Where `publish` leaves results; a runner puts its own here. Made again in another process."""
-        from arkworker.runtime.publication import make_publisher
+    def publish_model_version(  # noqa: PLR0913 - the names that users of Arkindex know
+        self,
+        files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        model_id: str | UUID | None = None,
+        tag: str | None = None,
+        description: str | None = None,
+        configuration: Mapping[str, Any] | None = None,
+        parent: str | UUID | None = None,
+    ) -> ModelVersion:
+        """Make files a version of a model on Arkindex: archived, uploaded in parts, available when this returns.
 
-        return make_publisher(self)
+        A version with the very same archive is used again. What fails, or is interrupted, leaves nothing behind.
 
-    @cached_property
-    def corpora(self) -> Corpora:
-        """What is known of the types and classes of corpora; looked up again in another process."""
-        from arkworker.arkindex.publishing import Corpora
+        Args:
+            files: A directory, whose content is published, or one or several regular files.
+            model_id: The model; by default that of the model version that the worker runs with.
+            tag: A name for the version; left out, with a warning, when another version has it.
+            description: For people, in Markdown.
+            configuration: Values for workers that will use this version.
+            parent: Id of the version that this one was trained from.
 
-        return Corpora(self._creates)
+        Raises:
+            ConfigurationError: No model is given, and the worker runs with none.
+            ReadOnlyError: In read-only mode; says what would be published.
+            ArchiveError: The files cannot be archived.
+            ApiError: Arkindex or its storage does not take it.
+            ArkworkerError: There are no such files, or an argument cannot be sent.
+        """
+        from arkworker.arkindex.models import publish_model_version
+
+        model_id = model_id or self.model_details.get("id")
+        if model_id is None:
+            message = "the worker runs with no model whose version this could be"
+            problem = Problem("model_id", "worker", "publish_model_version", message, "pass model_id")
+            raise ConfigurationError([problem])
+        return publish_model_version(
+            self.api,
+            files,
+            model_id=model_id,
+            work_dir=self.work_dir,
+            tag=tag,
+            description=description,
+            configuration=configuration,
+            parent=parent,
+            read_only=self.is_read_only,
+        )
+
+    def upload_artifact(
+        self, path: str | os.PathLike[str], name: str | None = None, content_type: str | None = None
+    ) -> Artifact:
+        """Make a file an artifact of this task at once; files in `work_dir` become artifacts when the task ends.
+
+        Args:
+            path: A regular file that nobody writes to any more.
+            name: What to call it, without directories; its own name by default.
+            content_type: Such as `text/csv`; by default what its name says.
+
+        Raises:
+            ReadOnlyError: In read-only mode; nothing was sent.
+            ApiError: Arkindex or its storage refuses it, for example because the task has an artifact of that name.
+            ArkworkerError: There is no task, the file cannot be read, or the name is none that an artifact can have.
+        """
+        from arkworker.arkindex.artifacts import upload_artifact
+
+        if self.is_read_only:
+            raise ReadOnlyError("this run is read-only: no artifact is uploaded, nothing was sent")
+        if self.task_id is None:
+            raise ArkworkerError("artifacts belong to a task, and this run has none: PONOS_TASK is not set")
+        return upload_artifact(self.api, self.task_id, Path(path), name=name, content_type=content_type)
+
+    def create_iiif_image(self, url: str, width: int | None = None, height: int | None = None) -> Image:
+        """The image at an address of a IIIF server, made known to Arkindex; the one it knows already, if it does.
+
+        Args:
+            url: The base of the image, without region and size.
+            width: In pixels; together with `height`, or Arkindex asks the server.
+            height: In pixels.
+
+        Raises:
+            UsageError: The address is none, or one of the sizes is missing. Nothing was sent.
+            ReadOnlyError: In read-only mode; nothing was sent.
+            ApiError: Arkindex refuses it.
+        """
+        from arkworker.arkindex.images import create_iiif_image
+
+        return create_iiif_image(self.api, url, width=width, height=height)
+
+    def list_dataset_elements(
+        self, dataset: DatasetSet | Dataset | str, set_name: str | None = None
+    ) -> Iterator[Element]:
+        """The elements of a set, or of a whole dataset, page after page as they are read.
+
+        Args:
+            dataset: A set, as `process_set` gets it; a dataset, or its id.
+            set_name: Of a dataset, the set to read; all of them by default.
+
+        Raises:
+            ApiError: They cannot be listed.
+        """
+        from arkworker.arkindex.datasets import DatasetSet, list_elements
+
+        if isinstance(dataset, DatasetSet):
+            dataset, set_name = dataset.dataset, dataset.name
+        dataset_id = dataset if isinstance(dataset, str) else dataset.id
+        return (self.bind_element(element) for _, element in list_elements(self.api, dataset_id, set_name))
+
+    def download_export(self, destination: str | os.PathLike[str], dataset_id: str | None = None) -> Path:
+        """The SQLite export of a dataset, or of the whole corpus: a new one, or one made a short while ago.
+
+        Waits for at most three hours until it is done. In read-only mode, the newest one that is done is taken.
+
+        Args:
+            destination: The file to write or replace, whole or not at all.
+            dataset_id: The dataset; by default the whole corpus is exported.
+
+        Raises:
+            ExportError: There is none, it failed, or it takes too long.
+            ApiError: It cannot be had.
+            ArkworkerError: The disk refuses it.
+        """
+        from arkworker.arkindex import exports
+        from arkworker.clock import SystemClock
+
+        choose = exports.find_export if self.is_read_only else exports.start_export
+        export_id = choose(self.api, self.corpus_id, dataset_id)
+        return exports.download_export(
+            self.api, SystemClock(), export_id, Path(destination), corpus_id=self.corpus_id, dataset_id=dataset_id
+        )
 
     def find_extras_directory(self) -> Path:
         """The directory of the extra files of this run, such as a model.

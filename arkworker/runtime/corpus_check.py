@@ -62,7 +62,7 @@ def check_corpus(context: WorkerContext[Any], worker: WorkerOptions, *, is_trial
     wanted = dict.fromkeys([*_from_options(context, worker), *_declared(worker)])
     if context.is_read_only or corpus_id is None or not wanted:
         return
-    corpus = context.corpora.get(corpus_id)
+    corpus = context.services.corpora.get(corpus_id)
     missing = [item for item in wanted if item.name not in corpus.names(context.api, item.kind)]
     problems = [
         _lacking(item, corpus.names(context.api, item.kind)) for item in missing if not _is_allowed(item, corpus)

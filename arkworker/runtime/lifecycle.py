@@ -16,7 +16,7 @@ from arkworker.runtime import logs
 from arkworker.runtime.context import CacheStandIn
 from arkworker.runtime.corpus_check import check_corpus
 from arkworker.runtime.handover import Handover
-from arkworker.runtime.publication import LatePublisher, make_publisher
+from arkworker.runtime.services import LatePublisher
 from arkworker.runtime.stopping import Interruption
 from arkworker.text import printable
 
@@ -103,7 +103,7 @@ def _handover(context: WorkerContext[Any], preparation: Preparation, sessions: A
     claims = preparation.resolution.ledger.claims
     origins = {path[0]: (claim.origin.source, claim.origin.location) for path, claim in claims.items() if path}
     outbox = Outbox(sessions, are_published=not context.is_read_only) if context.use_cache else None
-    vars(context)["publisher"] = LatePublisher(lambda: make_publisher(context, outbox=outbox))
+    context.services.publisher = LatePublisher(lambda: context.services.make_publisher(outbox=outbox))
     settings, target = preparation.resolution.settings, preparation.worker.target
     return Handover(context, settings, origins, sessions, stopping, outbox, target)
 
@@ -169,7 +169,7 @@ def open_cache_of(context: WorkerContext[Any], preparation: Preparation) -> Iter
         cache.merge(parents, path)
     engine = cache.open_cache(path, checked=bool(parents))
     sessions = Sessions(partial(cache.session_scope, engine), began_empty=path is None)
-    vars(context)["sessions"] = sessions  # for what is read about elements
+    context.services.sessions = sessions  # for what is read about elements
     try:
         yield sessions
     finally:

@@ -14,6 +14,7 @@ from arkworker.options.creates import Creates
 from arkworker.options.secret import UnloadedSecret
 from arkworker.runtime.context import WorkerContext, frozen_dict
 from arkworker.runtime.outputs import TEMPORARY_HINT, mistakes, temporary_directory_mistake
+from arkworker.runtime.services import Services, ServicesData
 from arkworker.settings.origins import context_origins
 from arkworker.settings.provenance import Origin
 from arkworker.settings.resolution import Resolution, resolve
@@ -83,11 +84,7 @@ class Preparation:
             self._bootstrap()
             self._make(work_dir)
             loaded, values = self._load_and_validate()
-        context = self._context(values, loaded, work_dir)
-        if self._client is not None:
-            # One client for the whole run: one set of connections, one budget of repeated requests.
-            vars(context)["api"] = self._client
-        return context
+        return self._context(values, loaded, work_dir)
 
     def end(self) -> None:
         """End requests and waits, from any thread: a run is being stopped."""
@@ -216,12 +213,24 @@ class Preparation:
         run = resolution.payload.run if resolution.payload else None
         model = run.model_version if run else None
         developer = resolution.is_developer_mode
+        cache_path = self._cache_path()
+        data = ServicesData(
+            connection=connection_of(settings.api),
+            is_read_only=developer,
+            worker_run_id=None if developer else settings.worker_run_id,
+            corpus_id=run.process.corpus if run else settings.corpus_id,
+            uses_cache=self.uses_cache,
+            secrets_dir=self._secrets_directory(),
+            creates=self.worker.creates or Creates(),
+            batch_size=settings.publication_batch_size,
+            is_recording=settings.results is not None,
+        )
         return WorkerContext(
             config=values.config,
             arguments=_frozen(values.arguments),
             secrets=self._secrets(loaded),
-            is_read_only=developer,
-            worker_run_id=None if developer else settings.worker_run_id,
+            is_read_only=data.is_read_only,
+            worker_run_id=data.worker_run_id,
             task_id=settings.task_id,
             task_chunk=settings.task_chunk,
             task_data_dir=data_directory(settings.data_dir, self.inputs.environ),
@@ -231,17 +240,18 @@ class Preparation:
             model_version_id=model.id if model else None if run else settings.model_version_id,
             model_details=frozen_dict(model.model if model else {"id": None if run else settings.model_id}),
             model_configuration=frozen_dict(model_configuration(self.worker, resolution.payload)),
-            use_cache=self.uses_cache,
-            cache_path=self._cache_path(),
-            connection=connection_of(settings.api),
-            secrets_dir=self._secrets_directory(),
+            use_cache=data.uses_cache,
+            cache_path=cache_path,
+            connection=data.connection,
+            secrets_dir=data.secrets_dir,
             model_dir=self._path(settings.model_dir),
             extras_dir=self._path(settings.extras_dir),
-            _corpus_id=run.process.corpus if run else settings.corpus_id,
-            _creates=self.worker.creates or Creates(),
-            _batch_size=settings.publication_batch_size,
-            _is_recording=settings.results is not None,
+            _corpus_id=data.corpus_id,
+            _creates=data.creates,
+            _batch_size=data.batch_size,
+            _is_recording=data.is_recording,
             origins=context_origins(resolution, values),
+            built=Services(data, self._client),
         )
 
     def _secrets(self, loaded: Mapping[str, Secret[Any]]) -> FrozenDict:

@@ -18,7 +18,7 @@ from arkworker.runtime.declaring import (
     unwritten,
 )
 from arkworker.runtime.handover import ElementCode
-from arkworker.runtime.publication import collect
+from arkworker.runtime.services import collect
 from arkworker.settings.catalogue import WorkerOptions
 
 if TYPE_CHECKING:

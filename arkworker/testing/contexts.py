@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, overload
 
 import pytest
@@ -11,6 +12,7 @@ from arkworker.documents.text_file import TextFile
 from arkworker.frozen import freeze
 from arkworker.options.secret import Secret
 from arkworker.runtime.preparation import Preparation
+from arkworker.runtime.services import Services, ServicesData
 from arkworker.runtime.target import as_worker
 from arkworker.runtime.worker import Worker, options_of
 from arkworker.settings.resolution import Inputs
@@ -95,10 +97,9 @@ class ContextMaker:
         if self._arkindex is not None:
             fields.setdefault("connection", self._arkindex.connection)
         context = _replace(context, fields)
-        if hidden:
-            vars(context)["load_secret"] = _Secrets(hidden, context.load_secret)
-        vars(context)["api"] = self._client(context)
-        return context
+        # Once more, with services that know of the test.
+        services = TestServices(context.services.data, self._client(context), hidden)
+        return dataclasses.replace(context, built=services)
 
     def _prepare(self, worker: Worker[Any], config: Mapping[str, Any], argv: Sequence[str]) -> WorkerContext[Any]:
         options = options_of(worker, type(worker).__name__)
@@ -128,15 +129,18 @@ class NoArkindex:
         pytest.fail(f"context.api.{name} is used: ask for the fixture `arkindex`, and say what it should expect")
 
 
-class _Secrets:
-    """Secrets that a test gives, before those that can be loaded."""
+class TestServices(Services):
+    """Services of a test: the secrets that it gives go before those that can be loaded."""
 
-    def __init__(self, given: Mapping[str, Secret[Any]], load: Callable[[str], Any]) -> None:
-        self._given = given
-        self._load = load
+    __test__ = False  # no class of tests
 
-    def __call__(self, name: str) -> Any:
-        return self._given[name].get_secret_value() if name in self._given else self._load(name)
+    def __init__(self, data: ServicesData, client: Any, secrets: Mapping[str, Secret[Any]]) -> None:
+        super().__init__(data, client)
+        self._secrets = secrets
+
+    def load_secret(self, name: str | os.PathLike[str]) -> Any:
+        given = self._secrets.get(os.fspath(name))
+        return given.get_secret_value() if given is not None else super().load_secret(name)
 
 
 def isolation(folder: Path) -> dict[str, str]:

@@ -24,5 +24,5 @@ def bind_element(element: Element, context: WorkerContext[Any], cache: Session |
             `arkindex`, there is nothing to read.
     """
     if cache is not None:
-        vars(context)["sessions"] = Sessions(lambda: nullcontext(cache))
+        context.services.sessions = Sessions(lambda: nullcontext(cache))
     return context.bind_element(element)

@@ -10,7 +10,7 @@ from arkworker.arkindex.activities import State
 from arkworker.errors import ArkworkerError, ExitCode
 from arkworker.runtime.loop.jobs import Ending, Job
 from arkworker.runtime.loop.journal import Stage
-from arkworker.runtime.publication import collect
+from arkworker.runtime.services import collect
 from arkworker.runtime.stopping import Interruption
 from arkworker.text import printable
 

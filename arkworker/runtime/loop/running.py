@@ -27,7 +27,7 @@ from arkworker.runtime.loop.reports import ROUNDS, Reports
 from arkworker.runtime.loop.retrieval import Retrieval
 from arkworker.runtime.loop.sources import Resumed
 from arkworker.runtime.loop.tally import Summary, Tally, exit_code_of
-from arkworker.runtime.publication import LatePublisher, make_publisher
+from arkworker.runtime.services import LatePublisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ def process_elements(code: ElementCode, run: Handover) -> None:
         contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
     ):
         source = _choose(run, clients, tally)
-        publisher = LatePublisher(partial(make_publisher, run.context, clients.reports, run.outbox))
+        publisher = LatePublisher(partial(run.context.services.make_publisher, clients.reports, run.outbox))
         _ElementRun(code, run, clients, source, tally, publisher, recorder).perform()
 
 
@@ -111,7 +111,7 @@ class _ElementRun:
         self._dismissing = threading.Lock()
         self._source = source
         self._records = self._record(recorder, publisher)
-        vars(context)["publisher"] = self._records or publisher  # for what user code publishes in the middle, too
+        context.services.publisher = self._records or publisher  # for what user code publishes in the middle, too
         if source.is_queue and settings.no_worker_activity:
             logger.warning("--no-worker-activity: elements of the queue will stay started, since no end is reported")
         self._journal, self._found = self._open_journal()
@@ -275,7 +275,7 @@ class _ElementRun:
         return Activities(client, context.worker_run_id, process.id)
 
     def _retrieve_late(self, job: Job) -> Element:
-        found = self._run.context.element_access.find_cached(job.id)
+        found = self._run.context.services.element_access.find_cached(job.id)
         if found is not None:
             return found
         if job.answer is None and not self._run.context.connection_is_given:

@@ -14,7 +14,7 @@ from arkworker import Child, Creates, Element, Transcription, Worker
 from arkworker.arkindex.client import Client, Connection
 from arkworker.emulator import Emulator, Fault
 from arkworker.errors import PublicationError, ResultError
-from arkworker.runtime.publication import collect
+from arkworker.runtime.services import collect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,10 +56,12 @@ def site(make_context: Callable[..., WorkerContext[Any]]) -> Iterator[Site]:
         page = emulator.add_element("page", "Page", image=(100, 100))
         connection = Connection(url=emulator.url, token=emulator.token)
         context = make_context(Plain, corpus_id=corpus, worker_run_id=emulator.add_worker_run(), connection=connection)
-        vars(context)["api"] = client = Client(connection)
+        client = Client(connection)
+        context = dataclasses.replace(context)  # without what stands for Arkindex in tests
         element = Element.from_api(client.request("RetrieveElement", id=page))
         yield Site(emulator, element, context)
         client.close()
+        context.api.close()
 
 
 def test_results_are_there_when_it_returns(site: Site) -> None:
@@ -74,7 +76,6 @@ def test_results_are_there_when_it_returns(site: Site) -> None:
 def test_it_creates_what_the_worker_may_create(site: Site) -> None:
     """And no other element type."""
     closed = dataclasses.replace(site.context, _creates=Creates())
-    vars(closed)["api"] = site.context.api
 
     with pytest.raises(ResultError, match="no element type 'stain'"):
         closed.publish(site.page, STAIN)
@@ -134,7 +135,6 @@ def test_a_read_only_run_says_what_it_would_publish(site: Site, caplog: pytest.L
 def test_batches_have_the_size_of_the_setting(site: Site) -> None:
     """300 texts in batches of 120 are three requests."""
     small = dataclasses.replace(site.context, _batch_size=120)
-    vars(small)["api"] = site.context.api
 
     small.publish(site.page, [TEXT] * 300)
 

@@ -1,0 +1,180 @@
+"""What is made from the data of a context: client, element access, publisher; and what results go through first."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterator, Sequence, Set as AbstractSet
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from arkworker.arkindex.client import Connection
+from arkworker.arkindex.publishing.outbox import ELSEWHERE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from arkworker.arkindex.client import Client
+    from arkworker.arkindex.publishing import Corpora, Publisher
+    from arkworker.arkindex.publishing.outbox import Outbox
+    from arkworker.arkindex.reading.access import ElementAccess
+    from arkworker.arkindex.reading.sessions import Sessions
+    from arkworker.elements import Element
+    from arkworker.options.creates import Creates
+
+logger = logging.getLogger("arkworker.publishing")
+
+
+@dataclass(frozen=True, slots=True)
+class ServicesData:
+    """What services are made from; the context has the same.
+
+    Attributes:
+        connection: How to reach the API.
+        is_read_only: Nothing is written on Arkindex.
+        worker_run_id: Signs results; None in developer mode.
+        corpus_id: The run's corpus, for elements that do not say theirs.
+        uses_cache: Whether the worker has a cache.
+        secrets_dir: The local secrets directory.
+        creates: What publishing may create.
+        batch_size: How many results of a kind one request holds at most.
+        is_recording: Whether results go to a file, and are only checked here.
+    """
+
+    connection: Connection
+    is_read_only: bool
+    worker_run_id: str | None
+    corpus_id: str | None
+    uses_cache: bool
+    secrets_dir: Path
+    creates: Creates
+    batch_size: int
+    is_recording: bool
+
+
+class Services:
+    """Made at their first use, and kept.
+
+    The runner puts in those that it shares; a context that was sent to another process has its own there.
+
+    Attributes:
+        sessions: Sessions of the cache while it is open; None otherwise, and for a worker without one.
+
+    Args:
+        data: What they are made from.
+        client: The client of the run, where there is one already.
+    """
+
+    def __init__(self, data: ServicesData, client: Client | None = None) -> None:
+        self.data = data
+        self.sessions: Sessions | None = None
+        self._client = client
+        self._publisher: Publisher | None = None
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether somebody said how to reach Arkindex; at a desk, nobody may have."""
+        return self.data.connection != Connection()
+
+    @property
+    def api(self) -> Client:
+        """The client of the API: one set of connections, one budget of repeated requests."""
+        if self._client is None:
+            from arkworker.arkindex.client import Client
+
+            self._client = Client(self.data.connection, read_only=self.data.is_read_only)
+        return self._client
+
+    @cached_property
+    def element_access(self) -> ElementAccess:
+        """What this run knows of elements."""
+        from arkworker.arkindex.reading.access import ElementAccess
+
+        return ElementAccess(
+            lambda: self.api,
+            lambda: self.sessions,
+            is_reachable=self.is_reachable,
+            local_files=self.data.worker_run_id is None,
+        )
+
+    @cached_property
+    def corpora(self) -> Corpora:
+        """What is known of the types and classes of corpora."""
+        from arkworker.arkindex.publishing import Corpora
+
+        return Corpora(self.data.creates)
+
+    @property
+    def publisher(self) -> Publisher:
+        """Where results are left that are published in the middle of the work."""
+        if self._publisher is None:
+            self._publisher = self.make_publisher()
+        return self._publisher
+
+    @publisher.setter
+    def publisher(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    def make_publisher(self, client: Client | None = None, outbox: Outbox | None = None) -> Publisher:
+        """A publisher for this run: on Arkindex, or in the log where the run is read-only.
+
+        Args:
+            client: Sends the requests; by default, `api`.
+            outbox: Where to leave what was accepted for the cache; None without one.
+        """
+        from arkworker.arkindex.publishing import ArkindexPublisher, CheckingPublisher, SummarizingPublisher
+
+        if self.data.uses_cache and outbox is None:
+            logger.warning(ELSEWHERE)
+        if self.data.is_read_only:
+            return SummarizingPublisher(outbox)
+        if self.data.is_recording:
+            return CheckingPublisher()
+        return ArkindexPublisher(
+            client or self.api,
+            worker_run_id=self.data.worker_run_id,
+            corpus_id=self.data.corpus_id,
+            corpora=self.corpora,
+            batch_size=self.data.batch_size,
+            outbox=outbox,
+        )
+
+    def load_secret(self, name: str | os.PathLike[str]) -> Any:
+        """As `WorkerContext.load_secret`."""
+        from arkworker.arkindex.secrets import load_secret
+        from arkworker.storage.secrets import SecretStore
+
+        store = SecretStore(self.data.secrets_dir, environ=os.environ)
+        return load_secret(name, store=store, api=self.api if self.is_reachable else None, environ=os.environ)
+
+
+class LatePublisher:
+    """Makes the publisher at its first use: a run without results does not import how.
+
+    Args:
+        make: Makes it.
+    """
+
+    def __init__(self, make: Callable[[], Publisher]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._publisher: Publisher | None = None
+
+    def publish(self, element: Element, results: Sequence[Any]) -> None:
+        """As `Publisher`."""
+        with self._lock:
+            if self._publisher is None:
+                self._publisher = self._make()
+        self._publisher.publish(element, results)
+
+
+def collect(returned: Any) -> tuple[Any, ...]:
+    """What `process_element` returned or yields, as a tuple. Runs the rest of a generator: this is user code."""
+    if returned is None:
+        return ()
+    if isinstance(returned, Iterator | Sequence | AbstractSet) and not isinstance(returned, str | bytes):
+        return tuple(returned)
+    return (returned,)
