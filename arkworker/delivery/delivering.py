@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import is_refusal
 from arkworker.arkindex.publishing.plan import Ref
 from arkworker.arkindex.publishing.planning import plan
-from arkworker.arkindex.publishing.sending import filled, ids_in, perform
-from arkworker.errors import ApiContentError, ApiError, ResultError
-from arkworker.storage.recording.lines import element_of
+from arkworker.errors import ApiError, ResultError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from arkworker.arkindex.client import Client
-    from arkworker.arkindex.publishing.lookup import Lookup
+    from arkworker.arkindex.publishing.certainty import Certainty
     from arkworker.arkindex.publishing.plan import Plan, Request
     from arkworker.arkindex.publishing.publisher import Corpora
-    from arkworker.clock import Clock
     from arkworker.delivery.journal import Journal, Progress
     from arkworker.storage.recording.lines import Entry
 
 logger = logging.getLogger("arkworker.publishing")
-
-WAITS = (3.0, 4.0, 8.0, 16.0)  # seconds between five attempts, as everywhere
-SETTLING = 5.0  # seconds that a request may still be under way in the server, when its sender is no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +30,19 @@ class Sender:
     """What the requests of all elements go through.
 
     Attributes:
-        client: Sends them; a careful one, so that what may have been applied is looked for first.
+        client: Looks up what the corpus has.
+        certainty: Sends them, and looks for those whose answer was lost.
         corpora: What is known of corpora by now.
-        lookup: Finds what is there already.
         journal: Where each step is noted.
-        clock: Waits.
         check: Raises when the publication is to stop.
         worker_run_id: Signs the results.
         corpus_id: The corpus of elements that do not say theirs.
     """
 
     client: Client
+    certainty: Certainty
     corpora: Corpora
-    lookup: Lookup
     journal: Journal
-    clock: Clock
     check: Callable[[], None]
     worker_run_id: str
     corpus_id: str | None
@@ -85,7 +76,7 @@ class _Sending:
         self._entry = entry
         self._progress = progress
         self._plans = [
-            (part.element.id, plan(element_of(part.element), part.results, **self._options)) for part in entry.parts
+            (part.element.id, plan(part.element.to_element(), part.results, **self._options)) for part in entry.parts
         ]
         self._steps = [
             _Step(number, root, request) for number, (root, made) in enumerate(self._plans) for request in made.requests
@@ -121,73 +112,31 @@ class _Sending:
         corpus_id = part.element.corpus_id or sender.corpus_id
         if corpus_id is None:
             raise ResultError("the corpus of the element is unknown: its types and classes cannot be looked up")
-        corpus = sender.corpora.get(corpus_id)
-        for wait in WAITS:
-            try:
-                return corpus.resolve(sender.client, made) | got
-            except ApiError as error:
-                if not error.uncertain:
-                    raise
-                self._wait(error, wait)
-        return corpus.resolve(sender.client, made) | got
+        return sender.corpora.get(corpus_id).resolve(sender.client, made) | got
 
     def _send(self, number: int, digest: str) -> None:
-        """Send a request until it is known to be accepted."""
-        if self._progress.since:  # whoever sent it was killed
-            left = SETTLING - (time.time() - self._progress.since)
-            self._sender.clock.sleep(min(max(left, 0.0), SETTLING))
-            self._sender.check()
-            if self._find(number):
-                return
-        for wait in WAITS:
-            try:
-                self._attempt(number, digest)
-            except ApiError as error:
-                if not error.uncertain:
-                    self._note("next", request=number)
-                    raise
-                self._wait(error, wait)
-            else:
-                return
-            if self._find(number):
-                return
-        self._attempt(number, digest)
+        """Send a request until it is known to be accepted; first, look for one that somebody sent who was killed."""
+        step, progress = self._steps[number], self._progress
 
-    def _attempt(self, number: int, digest: str) -> None:
-        step = self._steps[number]
-        self._note("send", sync=True, request=number, plan=digest)
-        answer = perform(self._sender.client, step.request, self._ids[step.part])
+        def note() -> None:
+            self._note("send", sync=True, request=number, plan=digest)
+
         try:
-            self._accept(number, answer)
-        except ApiContentError as error:
-            error.uncertain = 1  # it was accepted, and the ids are still to be looked for
+            gained = self._sender.certainty.perform(
+                step.request,
+                self._ids[step.part],
+                step.root,
+                known=progress.ids.values(),
+                note=note,
+                since=progress.since,
+            )
+        except ApiError as error:
+            if not error.uncertain:
+                self._note("next", request=number)
             raise
-
-    def _find(self, number: int) -> bool:
-        """Whether a request whose answer is unknown was carried out; its ids are then known."""
-        step = self._steps[number]
-        ids = self._ids[step.part]
-        parameters = {name: filled(value, ids) for name, value in step.request.parameters.items()}
-        known = {*self._progress.ids.values(), *self._progress.others}
-        body = filled(step.request.body, ids)
-        found = self._sender.lookup.find(step.request.operation, parameters, body, root=step.root, known=known)
-        if found is None:
-            return False
-        logger.info("%s: %s had been carried out", self._entry.element.id, step.request.operation)
-        self._accept(number, found)
-        return True
-
-    def _accept(self, number: int, answer: Any) -> None:
-        step = self._steps[number]
-        gained = ids_in(step.request, answer)
         self._ids[step.part] |= gained
         noted = {f"{step.part} {ref.kind} {ref.key}": value for ref, value in gained.items()}
-        self._note("next", request=number + 1, ids=noted, others=_others(step.request.operation, answer))
-
-    def _wait(self, error: ApiError, seconds: float) -> None:
-        logger.warning("%s; looking in %g s whether it was carried out", error, seconds)
-        self._sender.clock.sleep(seconds)
-        self._sender.check()
+        self._note("next", request=number + 1, ids=noted)
 
     def _note(self, step: str, *, sync: bool = False, **values: Any) -> None:
         kept = {name: value for name, value in values.items() if value not in ({}, [])}
@@ -207,12 +156,3 @@ def _digest(steps: Sequence[_Step]) -> str:
 def _ref(key: str) -> Ref:
     _, kind, place = key.split(" ", 2)
     return Ref(kind, place)  # type: ignore[arg-type]  # written by us
-
-
-def _others(operation: str, answer: Any) -> list[str]:
-    """Ids of what nothing refers to, but what equals it must not be taken for it."""
-    if not operation.startswith(("CreateMetaData", "CreateEmbedding")):
-        return []
-    listed: Any = answer.get("metadata_list", [answer]) if isinstance(answer, dict) else answer
-    items: Sequence[Mapping[str, Any]] = listed if isinstance(listed, list) else []
-    return [item["id"] for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]

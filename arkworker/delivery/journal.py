@@ -48,7 +48,6 @@ class Progress:
         next: The number of the first request that is not known to be accepted.
         since: When that one was sent, in seconds since the epoch; 0 when it was not.
         ids: What accepted requests created, by place in the results.
-        others: Ids of what else they created.
         has_begun: The activity may have been started here, and was not ended here since.
         has_ended: It was ended here before.
         state: How it was ended; empty while it was not, or where something was refused.
@@ -60,7 +59,6 @@ class Progress:
     next: int = 0
     since: float = 0.0
     ids: dict[str, str] = field(default_factory=dict)
-    others: set[str] = field(default_factory=set)
     has_begun: bool = False
     has_ended: bool = False
     state: str = ""
@@ -75,7 +73,6 @@ class Progress:
         step = note["step"]
         self.plan = str(note.get("plan", self.plan))
         self.ids |= note.get("ids", {})
-        self.others |= set(note.get("others", ()))
         if step in ("start", "taken"):
             self.has_begun = step == "start"
         elif step == "send":
@@ -93,7 +90,7 @@ class Progress:
         self.has_begun, self.has_ended, self.is_closing = False, True, False
         self.state = state
         if state:
-            self.ids, self.others = {}, set()
+            self.ids = {}
 
 
 class Journal:

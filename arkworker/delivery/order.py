@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from arkworker.arkindex.activities import Activities
-from arkworker.arkindex.publishing.lookup import Lookup
+from arkworker.arkindex.publishing.certainty import Certainty
 from arkworker.arkindex.worker_run import retrieve_run
 from arkworker.clock import SystemClock
 from arkworker.delivery.delivering import Sender
@@ -152,10 +152,9 @@ class _Publishing:
         header, run_id = self._recording.header, self._settings.worker_run_id or ""
         sender = Sender(
             self._client,
+            Certainty(self._client, run_id, check=self._check),
             Corpora(Creates(**header.creates.model_dump())),
-            Lookup(self._client, run_id),
             journal,
-            self._clock,
             self._check,
             run_id,
             corpus_id,

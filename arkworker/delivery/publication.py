@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from arkworker.arkindex.activities import State
-from arkworker.arkindex.publishing.matching import AmbiguousError
+from arkworker.arkindex.publishing.lookup import AmbiguousError
 from arkworker.delivery.delivering import refuses
 from arkworker.errors import ApiError, ApiResponseError, ArkworkerError, ConfigurationError, StoppedError
 from arkworker.text import printable

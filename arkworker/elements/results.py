@@ -1,13 +1,16 @@
 """What a worker finds: frozen, validated values that `process_element` returns or yields, and the runner publishes.
 
 A value that cannot be published is refused where it is made, with a message that names the field. Confidences are
-numbers from 0 to 1 (an integer 1 is fine, and so are the numbers of numpy). Polygons are at least three points, each a
-pair of x to the right and y downwards, in pixels of the whole image; an array of shape (N, 2) is one.
+numbers from 0 to 1 (an integer 1 is fine, and so are the numbers of numpy, which may be beyond the ends by what their
+precision is). Polygons are at least three points, each a pair of x to the right and y downwards, in pixels of the whole
+image; an array of shape (N, 2) is one.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
@@ -22,24 +25,56 @@ from pydantic import (
     model_validator,
 )
 
+from arkworker.elements.model import Element
+from arkworker.elements.recorded import RecordedElement, RecordedTranscription, target_of
+from arkworker.elements.stored import StoredTranscription
 from arkworker.errors import ResultError
 from arkworker.geometry import Polygon, as_polygon
 from arkworker.text import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 Orientation: TypeAlias = Literal["horizontal-lr", "horizontal-rl", "vertical-rl", "vertical-lr"]
 MetadataType: TypeAlias = Literal["text", "markdown", "date", "location", "reference", "numeric", "url"]
 
 
+# How far beyond 0 or 1 a sum of probabilities may end, by the bytes that a number takes: half and single precision.
+_ROUNDING = {2: 2e-3, 4: 1e-6}
+
+
+def _scalar(value: Any) -> Any:
+    """What an array, a tensor or a number of a library holds, where that is one value."""
+    is_single = getattr(value, "shape", None) == () and callable(getattr(value, "item", None))
+    return value.item() if is_single else value
+
+
 def _number(value: Any) -> Any:
-    """A Python number from any library's, for validation to go on with; a boolean is none."""
-    return float(value) if isinstance(value, Real) and not isinstance(value, (bool, float)) else value
+    """A Python number from any library's, for validation to go on with; a boolean is not a number."""
+    value = _scalar(value)
+    is_number = isinstance(value, Real | Decimal) and not isinstance(value, (bool, float))
+    return float(value) if is_number else value
+
+
+def _confidence(value: Any) -> Any:
+    """A number from 0 to 1; what rounding has put just outside is put on the edge."""
+    number = _number(value)
+    if not isinstance(number, float) or 0 <= number <= 1:
+        return number
+    size = getattr(getattr(value, "dtype", None), "itemsize", 8)
+    nearest = min(max(number, 0.0), 1.0)
+    return nearest if abs(number - nearest) <= _ROUNDING.get(size, 1e-6) else number
 
 
 def _integer(value: Any) -> Any:
+    value = _scalar(value)
     return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
+
+
+def _written_number(value: Any) -> Any:
+    """A number as text, with the digits that its type has."""
+    if isinstance(value, bool) or isinstance(_scalar(value), bool):
+        return value
+    if isinstance(value, Integral):
+        return str(int(value))
+    return str(value) if isinstance(value, Decimal | Real) else value
 
 
 def _numbers(value: Any) -> Any:
@@ -64,11 +99,18 @@ def _storable(text: str) -> str:
     return text
 
 
-def _result(value: Any) -> Any:
-    """One of the results; a mapping is one that was written down."""
-    if isinstance(value, dict) or _is_result(value):
+def _found_on_an_element(value: Any) -> Any:
+    """One of the results that an element can have; a mapping is one that was written down."""
+    if isinstance(value, dict) or (_is_result(value) and not isinstance(value, On)):
         return value
+    if isinstance(value, On):
+        raise ValueError("On names what exists: it belongs beside this one, not into it")  # noqa: TRY004 - for pydantic
     raise ValueError(_no_result(value))
+
+
+def _found(value: Any) -> Any:
+    """One of the results that an element or a stored transcription can have."""
+    return value if isinstance(value, Entity) else _found_on_an_element(value)
 
 
 def _is_result(value: Any) -> bool:
@@ -76,6 +118,9 @@ def _is_result(value: Any) -> bool:
 
 
 def _no_result(value: Any) -> str:
+    if isinstance(value, Entity):
+        stored = "for one that is stored, On(transcription, [Entity(…)])"
+        return f"is an Entity, which lies in a text: Transcription(…, entities=[Entity(…)]) or, {stored}"
     given = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
     return f"should be a result, such as Transcription or Child, not {given}"
 
@@ -86,7 +131,22 @@ def _results(value: Any) -> Any:
     return value
 
 
-Confidence = Annotated[float, BeforeValidator(_number), Field(ge=0, le=1, strict=True)]
+def _one_or_several(value: Any) -> Any:
+    return (value,) if isinstance(value, _Result) else _results(value)
+
+
+def _target(value: Any) -> Element | StoredTranscription:
+    if isinstance(value, Element | StoredTranscription):
+        return value
+    if isinstance(value, dict):
+        return target_of(value)
+    given = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+    hint = "; context.retrieve_element(id) gives one" if isinstance(value, str) else ""
+    raise ValueError(f"should be an element or a stored transcription, not {given}{hint}")
+
+
+Confidence = Annotated[float, BeforeValidator(_confidence), Field(ge=0, le=1, strict=True)]
+Switch = Annotated[bool, BeforeValidator(_scalar)]
 Whole = Annotated[int, BeforeValidator(_integer)]
 FiniteNumber = Annotated[float, BeforeValidator(_number), Field(strict=True)]
 Name = Annotated[str, Field(max_length=250), AfterValidator(_storable)]
@@ -100,23 +160,35 @@ if TYPE_CHECKING:
     Ids: TypeAlias = Iterable[str]
     Entities: TypeAlias = Sequence["Entity"]
     Results: TypeAlias = Sequence["Result"]
+    Target: TypeAlias = Element | StoredTranscription
+    FoundThere: TypeAlias = tuple["Result | Entity", ...]
+    Value: TypeAlias = str | float | Decimal
 else:
     Outline = Annotated[Polygon, PlainValidator(_polygon, json_schema_input_type=list[tuple[float, float]])]
     Numbers = Annotated[tuple[FiniteNumber, ...], BeforeValidator(_numbers)]
     Ids = tuple[Name, ...]
     Entities = tuple["Entity", ...]
-    Results = Annotated[tuple[Annotated["Result", BeforeValidator(_result)], ...], BeforeValidator(_results)]
+    Results = Annotated[
+        tuple[Annotated["ElementResult", BeforeValidator(_found_on_an_element)], ...], BeforeValidator(_results)
+    ]
+    Target = Annotated[Any, PlainValidator(_target, json_schema_input_type=RecordedElement | RecordedTranscription)]
+    FoundThere = Annotated[tuple[Annotated["Found", BeforeValidator(_found)], ...], BeforeValidator(_one_or_several)]
+    Value = Text
 
 
 class _Result(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, strict=True)
 
-    def __init__(self, /, **values: Any) -> None:
+    def __init__(self, /, *unnamed: Any, **values: Any) -> None:
         """Take the fields by name.
 
         Raises:
             ResultError: A field cannot be published; one line that names it.
         """
+        if unnamed:
+            told = ", ".join(f"{name}=…" for name, field in type(self).model_fields.items() if field.is_required())
+            name = type(self).__name__
+            raise ResultError(f"{name} takes its values by name: {name}({told or 'name=…'})")
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -124,7 +196,7 @@ class _Result(BaseModel):
 
 
 def check(result: Any, path: str) -> None:
-    """Refuse what is no result, and one that was changed past its validation; but for the results of a child.
+    """Refuse what is not a result, and one that was changed past its validation; but for the results in it.
 
     Args:
         result: What somebody found.
@@ -137,11 +209,18 @@ def check(result: Any, path: str) -> None:
         raise ResultError(f"{path} {_no_result(result)}")
     _check_fields(result, path)
     for number, entity in enumerate(result.entities if isinstance(result, Transcription) else ()):
-        _check_fields(entity, f"{path}.entities.{number}")
+        check_entity(entity, f"{path}.entities.{number}")
+
+
+def check_entity(entity: Any, path: str) -> None:
+    """As `check`, for what lies in a text."""
+    if not isinstance(entity, Entity):
+        raise ResultError(f"{path} should be an Entity, not {type(entity).__name__}")
+    _check_fields(entity, path)
 
 
 def _check_fields(result: _Result, path: str) -> None:
-    given = result.model_fields_set - {"results"}
+    given = result.model_fields_set - ({"results"} if isinstance(result, Child) else set())
     fields = {name: value for name, value in vars(result).items() if name in given}
     kind = type(result)
     try:
@@ -171,6 +250,7 @@ class Entity(_Result):
         confidence: From 0 to 1; None when unknown.
     """
 
+    kind: Literal["entity"] = Field(default="entity", repr=False)
     type: Name
     offset: Whole = Field(ge=0)
     length: Whole = Field(gt=0)
@@ -215,7 +295,7 @@ class Classification(_Result):
     kind: Literal["classification"] = Field(default="classification", repr=False)
     class_name: Name
     confidence: Confidence
-    high_confidence: bool = False
+    high_confidence: Switch = False
 
 
 class Metadata(_Result):
@@ -224,13 +304,20 @@ class Metadata(_Result):
     Attributes:
         type: What kind of value: it decides how Arkindex shows it.
         name: Its name.
-        value: As text.
+        value: As text; where the type is numeric, a number is taken, too, and kept as text.
     """
 
     kind: Literal["metadata"] = Field(default="metadata", repr=False)
     type: MetadataType
     name: Name
-    value: Text
+    value: Value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _write_a_number(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("type") == "numeric" and "value" in values:
+            return {**values, "value": _written_number(values["value"])}
+        return values
 
     @model_validator(mode="after")
     def _value_fits_the_type(self) -> Self:
@@ -241,7 +328,7 @@ class Metadata(_Result):
                 number = math.nan
             if not math.isfinite(number):
                 raise ValueError("value should be a number, as the type is numeric")
-        if self.type == "url" and not self.value.lower().startswith(("http://", "https://")):
+        if self.type == "url" and not str(self.value).lower().startswith(("http://", "https://")):
             raise ValueError("value should be an http or https address, as the type is url")
         return self
 
@@ -276,7 +363,7 @@ class Update(_Result):
     polygon: Outline | None = None
     confidence: Confidence | None = None
     rotation_angle: Whole | None = Field(default=None, ge=0, le=359)
-    mirrored: bool | None = None
+    mirrored: Switch | None = None
     image: Name | None = None
 
     @model_validator(mode="after")
@@ -335,8 +422,63 @@ class Child(_Result):
     results: Results = Field(default=(), strict=False)
 
 
-Result: TypeAlias = Annotated[
+class On(_Result):
+    """Results on something that exists: another element than the one that is processed, or a transcription.
+
+    It is returned or yielded beside the other results, and published together with them: the texts of a hundred lines
+    that were read with `element.children()` take two requests.
+
+    Attributes:
+        target: An element that was read, or a stored transcription.
+        results: What belongs on it, one or several: any result on an element, entities on a transcription.
+    """
+
+    kind: Literal["on"] = Field(default="on", repr=False)
+    target: Target
+    results: FoundThere = Field(strict=False)
+
+    def __init__(
+        self,
+        /,
+        target: Element | StoredTranscription,
+        results: Result | Entity | Iterable[Result | Entity],
+        **kind: Any,
+    ) -> None:
+        """Take the target and its results, by place or by name. Raises as other results do."""
+        super().__init__(target=target, results=results, **kind)
+
+    @model_validator(mode="after")
+    def _results_fit_the_target(self) -> Self:
+        entities = [result for result in self.results if isinstance(result, Entity)]
+        if isinstance(self.target, Element):
+            if entities:
+                raise ValueError("entities lie in a transcription, not on an element")
+            return self
+        if len(entities) < len(self.results):
+            raise ValueError("a stored transcription can only get entities")
+        for number, entity in enumerate(entities):
+            if entity.offset + entity.length > len(self.target.text):
+                raise ValueError(f"results.{number} ends beyond the text of the transcription")
+        return self
+
+
+ElementResult: TypeAlias = Annotated[
     Transcription | Classification | Metadata | Embedding | Update | Link | Child, Field(discriminator="kind")
+]
+Found: TypeAlias = Annotated[
+    Entity | Transcription | Classification | Metadata | Embedding | Update | Link | Child, Field(discriminator="kind")
+]
+Result: TypeAlias = Annotated[
+    Transcription | Classification | Metadata | Embedding | Update | Link | Child | On, Field(discriminator="kind")
 ]
 
 Child.model_rebuild()
+On.model_rebuild()
+
+
+def collect(returned: Any) -> tuple[Any, ...]:
+    """What `process_element` returned or yields, as a tuple. Runs the rest of a generator: this is user code."""
+    if returned is None:
+        return ()
+    is_single = isinstance(returned, BaseModel | str | bytes | Mapping) or not isinstance(returned, Iterable)
+    return (returned,) if is_single else tuple(returned)

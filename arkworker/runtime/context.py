@@ -13,7 +13,7 @@ from typing_extensions import TypeVar
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem, ReadOnlyError, ResultError
 from arkworker.frozen import FrozenDict, FrozenList, freeze
 from arkworker.options.creates import Creates
-from arkworker.runtime.services import Services, ServicesData, collect
+from arkworker.runtime.services import Services, ServicesData
 
 if TYPE_CHECKING:
     import os
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.models import ModelVersion
     from arkworker.elements import Element, Source
     from arkworker.elements.records import Image
+    from arkworker.elements.created import Created
     from arkworker.settings.origins import Provenance
     from arkworker.settings.sources.payload import Process
 
@@ -202,7 +203,7 @@ class WorkerContext(Generic[C]):
         """Whether somebody said how to reach Arkindex; at a desk, nobody may have."""
         return self.services.is_reachable
 
-    def publish(self, element: Element, results: Any) -> None:
+    def publish(self, element: Element, results: Any) -> tuple[Created, ...]:
         """Publish what was found on an element at once, in the middle of the work; returns once all is accepted.
 
         `process_element` better returns what it finds: it is then published when all of the element has succeeded, and
@@ -212,15 +213,20 @@ class WorkerContext(Generic[C]):
             element: Any element; not only the one that is processed.
             results: As `process_element` returns them: one result, several, or a generator of them.
 
+        Returns:
+            What came of each result, in order, with its id: `created.id`, `created.results[0].id`. In a read-only run
+            the ids are made up, so that what follows goes the same way.
+
         Raises:
             ResultError: Something cannot be published; the message names it. Nothing was sent.
             PublicationError: Not all was accepted; it says what was. It is never worth a blind repetition.
         """
         from arkworker.elements import Element
+        from arkworker.elements.results import collect
 
         if not isinstance(element, Element):
             raise ResultError(f"results are published on an Element, not on {type(element).__name__}")
-        self.services.publisher.publish(element, collect(results))
+        return self.services.publisher.publish(element, collect(results))
 
     def publish_model_version(  # noqa: PLR0913 - the names that users of Arkindex know
         self,

@@ -1,11 +1,10 @@
-"""What is made from the data of a context: client, element access, publisher; and what results go through first."""
+"""What is made from the data of a context: client, element access, publisher."""
 
 from __future__ import annotations
 
 import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence, Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from arkworker.arkindex.client import Connection
 from arkworker.arkindex.publishing.outbox import ELSEWHERE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from arkworker.arkindex.client import Client
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.reading.access import ElementAccess
     from arkworker.arkindex.reading.sessions import Sessions
     from arkworker.elements import Element
+    from arkworker.elements.created import Created
     from arkworker.options.creates import Creates
 
 logger = logging.getLogger("arkworker.publishing")
@@ -163,18 +163,9 @@ class LatePublisher:
         self._lock = threading.Lock()
         self._publisher: Publisher | None = None
 
-    def publish(self, element: Element, results: Sequence[Any]) -> None:
+    def publish(self, element: Element, results: Sequence[Any]) -> tuple[Created, ...]:
         """As `Publisher`."""
         with self._lock:
             if self._publisher is None:
                 self._publisher = self._make()
-        self._publisher.publish(element, results)
-
-
-def collect(returned: Any) -> tuple[Any, ...]:
-    """What `process_element` returned or yields, as a tuple. Runs the rest of a generator: this is user code."""
-    if returned is None:
-        return ()
-    if isinstance(returned, Iterator | Sequence | AbstractSet) and not isinstance(returned, str | bytes):
-        return tuple(returned)
-    return (returned,)
+        return self._publisher.publish(element, results)

@@ -6,19 +6,22 @@ import json
 import os
 import signal
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from element_runs import wait_until
 from results_files import rich_results
 
+from arkworker.arkindex.client import Client, Connection
 from arkworker.delivery.journal import Journal, Owner
-from arkworker.elements.results import Child, Classification, Link, Transcription
+from arkworker.elements import Element, StoredTranscription
+from arkworker.elements.recorded import RecordedElement
+from arkworker.elements.results import Child, Classification, Entity, Link, On, Transcription
 from arkworker.emulator import Fault
-from arkworker.storage.recording.lines import Part, RecordedElement
+from arkworker.storage.recording.lines import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from results_files import Publish, ResultsFile
 
@@ -174,6 +177,38 @@ def test_what_was_published_in_the_middle_comes_first(file: ResultsFile, publish
 
     assert (code, file.states()[page]) == (1, "error"), log
     assert file.census() == {("transcription", other, "x", 1.0): 1}
+
+
+@pytest.mark.parametrize("fault", [None, Fault.close(acted=True), Fault.close()], ids=["calm", "lost", "not sent"])
+def test_results_on_others_are_published_with_the_rest(
+    file: ResultsFile, publish_here: Publish, fault: Fault | None
+) -> None:
+    """On elements and stored transcriptions that are named in the file; looked for there where an answer was lost."""
+    page, *others = file.elements[:1] + file.elements[4:]
+    found: dict[str, Sequence[Any]] = {
+        page: [On(Element(id=other), Transcription(text="there", confidence=1)) for other in others]
+    }
+    file.record(found)
+    if fault is not None:
+        file.emulator.faults.add("CreateTranscriptions", fault, times=1)
+
+    code, log, _ = publish_here()
+
+    assert (code, file.census()) == (0, {("transcription", other, "there", 1.0): 1 for other in others}), log
+
+
+def test_entities_on_a_stored_transcription_are_published(file: ResultsFile, publish_here: Publish) -> None:
+    """The text itself is not there twice."""
+    page = file.elements[0]
+    client = Client(Connection(url=file.emulator.url, token=file.emulator.token))
+    body = {"text": "Paris", "confidence": 1.0, "orientation": "horizontal-lr", "worker_run_id": file.run}
+    stored = StoredTranscription(id=client.request("CreateTranscription", body, id=page)["id"], text="Paris")
+    client.close()
+    file.record({page: [On(stored, Entity(type="place", offset=0, length=5))]})
+
+    code, log, _ = publish_here()
+
+    assert (code, kinds(file)) == (0, {"transcription": 1, "entity": 1}), log
 
 
 def test_results_without_a_run_are_signed_by_the_one_that_is_named(file: ResultsFile, publish_here: Publish) -> None:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import pickle
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from arkworker.elements.results import Child, Classification, Embedding, Entity, Link, Metadata, Transcription, Update
+from arkworker.elements import Element, StoredTranscription
+from arkworker.elements.results import (
+    Child,
+    Classification,
+    Embedding,
+    Entity,
+    Link,
+    Metadata,
+    On,
+    Transcription,
+    Update,
+    collect,
+)
 from arkworker.errors import ArkworkerError, ResultError
 
 if TYPE_CHECKING:
@@ -156,7 +169,7 @@ def test_results_nest() -> None:
         ([Child], "Child.results.0: should be a result, such as Transcription or Child, not the class Child"),
         (
             [Entity(type="place", offset=0, length=1)],
-            "Child.results.0: should be a result, such as Transcription or Child, not Entity",
+            "Child.results.0: is an Entity, which lies in a text: Transcription(…, entities=[Entity(…)]) or, for one",
         ),
         (Transcription(text="x", confidence=1), "Child.results: should be a list of results, not Transcription"),
         ("x", "Child.results: should be a list of results, not str"),
@@ -167,7 +180,7 @@ def test_what_is_no_result_is_no_part_of_a_child(results: Any, message: str) -> 
     with pytest.raises(ResultError) as caught:
         make(Child, type="line", results=results)
 
-    assert str(caught.value) == message
+    assert str(caught.value).startswith(message)
 
 
 def test_an_update_holds_what_was_given() -> None:
@@ -190,3 +203,137 @@ def test_the_representation_is_what_one_would_write() -> None:
     """Without the field that tells the kinds apart."""
     assert repr(Entity(type="place", offset=0, length=1)) == "Entity(type='place', offset=0, length=1, confidence=None)"
     assert repr(Link(parents=["p"])) == "Link(parents=('p',), children=())"
+
+
+ELEMENT = Element(id="line")
+STORED = StoredTranscription(id="text", text="Paris")
+TEXT = Transcription(text="Paris", confidence=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.float32(1.0000001), 1.0),
+        (np.float16(1.001), 1.0),
+        (np.float32(-1e-7), 0.0),
+        (1.0000001, 1.0),
+        (np.array(0.5), 0.5),
+        (Decimal("0.5"), 0.5),
+    ],
+)
+def test_a_confidence_may_be_beyond_the_ends_by_what_rounding_does(value: Any, expected: float) -> None:
+    """Sums of probabilities end there; how far is a matter of the precision."""
+    assert make(Transcription, text="x", confidence=value).confidence == expected
+
+
+@pytest.mark.parametrize("value", [1.001, np.float32(1.001), np.float16(1.01), -0.01, True, np.True_, "1"])
+def test_a_confidence_beyond_the_ends_is_refused(value: Any) -> None:
+    """So are truth values, of any library, and text."""
+    with pytest.raises(ResultError, match=r"^Transcription\.confidence: "):
+        make(Transcription, text="x", confidence=value)
+
+
+def test_truth_values_of_numpy_are_fine() -> None:
+    """As comparisons of arrays give them."""
+    assert make(Classification, class_name="a", confidence=1, high_confidence=np.True_).high_confidence is True
+    assert make(Update, mirrored=np.False_).mirrored is False
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (12.5, "12.5"),
+        (12, "12"),
+        (np.float32(12.1), "12.1"),
+        (np.int64(3), "3"),
+        (Decimal("1.50"), "1.50"),
+        (" 7", " 7"),
+    ],
+)
+def test_a_number_may_be_the_value_of_numeric_metadata(value: Any, expected: str) -> None:
+    """It is kept as text, with the digits that its type has."""
+    assert make(Metadata, type="numeric", name="n", value=value).value == expected
+
+
+@pytest.mark.parametrize(("kind", "value"), [("numeric", True), ("numeric", float("nan")), ("text", 12.5)])
+def test_other_values_of_metadata_stay_text(kind: str, value: Any) -> None:
+    """A number elsewhere is a mistake more often than not."""
+    with pytest.raises(ResultError, match=r"^Metadata"):
+        make(Metadata, type=kind, name="n", value=value)
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [
+        (None, ()),
+        (TEXT, (TEXT,)),
+        ({"a": TEXT}.values(), (TEXT,)),
+        ((text for text in [TEXT]), (TEXT,)),
+        (np.array([TEXT, TEXT], dtype=object), (TEXT, TEXT)),
+        ({"a": TEXT}, ({"a": TEXT},)),
+        ("text", ("text",)),
+        (ELEMENT, (ELEMENT,)),
+    ],
+    ids=["nothing", "one", "values", "generator", "array", "mapping", "text", "element"],
+)
+def test_what_user_code_returns_is_collected(returned: Any, expected: tuple[Any, ...]) -> None:
+    """Whatever can be looped over and is not one thing; what is not a result is refused where it is published."""
+    assert collect(returned) == expected
+
+
+def test_values_of_a_dict_may_be_the_results_of_a_child() -> None:
+    """As those of the element."""
+    assert make(Child, type="a", results={"x": TEXT}.values()).results == (TEXT,)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "message"),
+    [
+        (
+            Transcription,
+            ("a", 0.9),
+            "Transcription takes its values by name: Transcription(text=…, confidence=…)",
+        ),
+        (Update, ("a",), "Update takes its values by name: Update(name=…)"),
+        (Child, ("a",), "Child takes its values by name: Child(type=…)"),
+    ],
+)
+def test_values_without_names_are_refused(kind: Any, arguments: tuple[Any, ...], message: str) -> None:
+    """The message shows what to write."""
+    with pytest.raises(ResultError) as caught:
+        kind(*arguments)
+
+    assert str(caught.value) == message
+
+
+def test_results_on_what_exists_are_one_or_several() -> None:
+    """By place or by name; whatever can be looped over."""
+    assert On(ELEMENT, TEXT) == On(target=ELEMENT, results=[TEXT]) == On(ELEMENT, iter([TEXT]))
+    assert On(STORED, Entity(type="place", offset=0, length=5)).results[0].kind == "entity"
+
+
+@pytest.mark.parametrize(
+    ("target", "results", "message"),
+    [
+        ("line", TEXT, "On.target: should be an element or a stored transcription, not str; context.retrieve_element"),
+        (TEXT, TEXT, "On.target: should be an element or a stored transcription, not Transcription"),
+        (ELEMENT, "text", "On.results: should be a list of results, not str"),
+        (ELEMENT, [On(ELEMENT, TEXT)], "On.results.0: On names what exists: it belongs beside this one, not into it"),
+        (ELEMENT, Entity(type="a", offset=0, length=1), "On: entities lie in a transcription, not on an element"),
+        (STORED, TEXT, "On: a stored transcription can only get entities"),
+        (STORED, Entity(type="a", offset=1, length=5), "On: results.0 ends beyond the text of the transcription"),
+    ],
+)
+def test_what_cannot_be_on_something_is_refused(target: Any, results: Any, message: str) -> None:
+    """Where it is made."""
+    with pytest.raises(ResultError) as caught:
+        On(target, results)
+
+    assert str(caught.value).startswith(message)
+
+
+def test_results_on_what_exists_pickle() -> None:
+    """To another process; what opens the image stays behind."""
+    found = On(ELEMENT, TEXT)
+
+    assert pickle.loads(pickle.dumps(found)) == found

@@ -12,9 +12,9 @@ import pytest
 
 from arkworker import Child, Creates, Element, Transcription, Worker
 from arkworker.arkindex.client import Client, Connection
+from arkworker.elements.results import collect
 from arkworker.emulator import Emulator, Fault
 from arkworker.errors import PublicationError, ResultError
-from arkworker.runtime.services import collect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,9 +14,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import select
 
-from arkworker.elements.results import Child, Classification, Embedding, Entity, Link, Metadata, Transcription, Update
+from arkworker.elements.recorded import ImageSize, RecordedElement
+from arkworker.elements.results import (
+    Child,
+    Classification,
+    Embedding,
+    Entity,
+    Link,
+    Metadata,
+    Transcription,
+    Update,
+)
 from arkworker.emulator import tables
-from arkworker.storage.recording.lines import Entry, Header, ImageSize, RecordedCreates, RecordedElement
+from arkworker.storage.recording.lines import Entry, Header, RecordedCreates
 from arkworker.storage.recording.writing import Recorder
 
 if TYPE_CHECKING:

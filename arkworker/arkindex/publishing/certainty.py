@@ -1,15 +1,18 @@
-"""Requests whose answer was lost: looked for on Arkindex before anything is sent again."""
+"""Send, lost, look, send again: a request whose answer was lost is looked for on Arkindex before it is sent again."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from arkworker.arkindex.publishing.sending import filled, perform
-from arkworker.errors import ApiError, ArkworkerError
+from arkworker.arkindex.publishing.lookup import AmbiguousError, Lookup
+from arkworker.arkindex.publishing.sending import filled, ids_in, perform
+from arkworker.errors import ApiContentError, ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from arkworker.arkindex.client import Client
     from arkworker.arkindex.publishing.plan import Ref, Request
@@ -18,85 +21,137 @@ logger = logging.getLogger("arkworker.publishing")
 
 WAITS = (3.0, 4.0, 8.0, 16.0)  # seconds between five attempts, as everywhere
 SLOW = 10.0  # seconds: what broke off after that many had not been lost on its way
-#: Sent twice, they are there once.
-_REPEATABLE = frozenset({"CreateClassification", "CreateClassifications", "PartialUpdateElement"})
+SETTLING = 5.0  # seconds that a request may still be under way in the server, when its sender is no more
+#: What a proxy says when it waited in vain: the server may well go on.
+_TIMED_OUT = frozenset({504, 522, 524, 598, 599})
+#: What a proxy says for the server, where that is away or was cut off.
+_GATEWAY = frozenset({502, 503, *range(520, 528), 530})
+#: Sent twice, it is there once.
+_REPEATABLE = "PartialUpdateElement"
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """A request, and what is needed to look for what it creates."""
+
+    request: Request
+    ids: Mapping[Ref, str]
+    root: str
+    known: Collection[str]
 
 
 class Certainty:
-    """Performs the requests of one publication.
+    """Performs requests such that none is carried out twice.
 
     After an error that leaves it open whether a request was carried out, what the worker run has on the element is read
     back. What is there counts as accepted; what is not there is sent again, unless it may still be under way.
 
     Args:
         client: Sends them.
-        worker_run_id: Signs the results.
-        root: The element that all of them lie on or below.
+        worker_run_id: Signs the results; without one, nothing can be looked for.
+        check: Raises when nothing more should be sent.
     """
 
-    def __init__(self, client: Client, worker_run_id: str | None, root: str) -> None:
+    def __init__(self, client: Client, worker_run_id: str | None, *, check: Callable[[], None] = lambda: None) -> None:
         self._client = client
         self._run = worker_run_id
-        self._root = root
-        self._known: set[str] = set()  # ids that other requests got
+        self._check = check
 
-    def perform(self, request: Request, ids: Mapping[Ref, str]) -> Any:
-        """The answer to a request, or what stands for it where it was found.
+    def perform(  # noqa: PLR0913 - a request, and where to look for it
+        self,
+        request: Request,
+        ids: Mapping[Ref, str],
+        root: str,
+        *,
+        known: Collection[str] = (),
+        note: Callable[[], None] = lambda: None,
+        since: float = 0.0,
+    ) -> dict[Ref, str]:
+        """Perform a request until it is known what became of it; the ids that it gave.
+
+        Args:
+            request: One of a plan.
+            ids: Those that it may refer to, which is then not taken for what it creates.
+            root: The element that all of it lies on or below, as far as it is not on one that is named.
+            known: Ids of what else it does not create.
+            note: Called before each attempt.
+            since: When it was sent before, in seconds since the epoch, by somebody who did not see the answer: it is
+                looked for first.
 
         Raises:
-            ApiError: It was not accepted; `uncertain` where even that cannot be told.
+            ApiError: It was not accepted; `uncertain` where it could not even be looked for.
+            AmbiguousError: What became of it cannot be told.
         """
-        if request.operation in _REPEATABLE or self._run is None:
-            return perform(self._client, request, ids, idempotent=request.operation in _REPEATABLE)
-        answer = self._perform_carefully(request, ids)
-        self._known.update(_ids(answer))
-        return answer
-
-    def _perform_carefully(self, request: Request, ids: Mapping[Ref, str]) -> Any:
+        sending = _Sending(request, ids, root, {*ids.values(), *known})
+        if since:
+            self._sleep(min(max(SETTLING - (time.time() - since), 0.0), SETTLING))
+            if (found := self._find(sending)) is not None:
+                return found
+        if request.operation == _REPEATABLE or self._run is None:
+            note()
+            answer = perform(self._client, request, ids, idempotent=request.operation == _REPEATABLE)
+            return ids_in(request, answer)
         for wait in (*WAITS, None):
+            note()
             start = self._client.clock.now()
             try:
-                return perform(self._client, request, ids, careful=True)
+                return self._attempt(sending)
             except ApiError as error:
                 if not error.uncertain:
                     raise
-                seconds = self._client.clock.now() - start
                 logger.warning("%s; looking whether it was carried out", error)
-                self._client.clock.sleep(WAITS[0] if wait is None else wait)
-                found = self._find(request, ids, error)
+                found = self._look(sending, error, self._client.clock.now() - start, wait or WAITS[0])
                 if found is not None:
-                    logger.info("%s had been carried out", request.operation)
                     return found
-                if _may_still_come(error, seconds):
-                    error.message += "; it was not there when it was looked for"
-                    raise
                 if wait is None:
                     error.uncertain = 0
                     raise
         raise AssertionError  # the last attempt returns or raises
 
-    def _find(self, request: Request, ids: Mapping[Ref, str], error: ApiError) -> list[Any] | None:
-        from arkworker.arkindex.publishing.lookup import Lookup
-
-        parameters = {name: filled(value, ids) for name, value in request.parameters.items()}
-        known = {*self._known, *ids.values()}
-        lookup = Lookup(self._client, self._run or "")
+    def _attempt(self, sending: _Sending) -> dict[Ref, str]:
+        answer = perform(self._client, sending.request, sending.ids, careful=True)
         try:
-            return lookup.find(request.operation, parameters, filled(request.body, ids), root=self._root, known=known)
-        except ArkworkerError as reason:
+            return ids_in(sending.request, answer)
+        except ApiContentError as error:  # it was accepted, and what it gave is still to be looked for
+            self._sleep(WAITS[0])
+            if (found := self._find_after(sending, error)) is None:
+                raise AmbiguousError(f"{error}; it was not there when it was looked for") from error
+            return found
+
+    def _look(self, sending: _Sending, error: ApiError, seconds: float, wait: float) -> dict[Ref, str] | None:
+        """The ids of what was carried out; None where it was not, and is not under way any more."""
+        is_slow = error.status in _TIMED_OUT or (seconds >= SLOW and (error.status or 500) >= 500)
+        waits = WAITS if is_slow else WAITS[:3] if error.status in _GATEWAY else (wait,)
+        for pause in waits:
+            self._sleep(pause)
+            if (found := self._find_after(sending, error)) is not None:
+                return found
+        if is_slow:
+            raise AmbiguousError(f"{error}; it was not there when it was looked for") from error
+        return None
+
+    def _find_after(self, sending: _Sending, error: ApiError) -> dict[Ref, str] | None:
+        """As `_find`; where nobody answers, the error that came before counts, and the request is open."""
+        try:
+            return self._find(sending)
+        except ApiError as reason:
             error.message += f"; looking for it failed, too: {reason}"
+            error.uncertain = 1
             raise error from None
 
+    def _find(self, sending: _Sending) -> dict[Ref, str] | None:
+        if self._run is None:
+            return None
+        request = sending.request
+        parameters = {name: filled(value, sending.ids) for name, value in request.parameters.items()}
+        body = filled(request.body, sending.ids)
+        lookup = Lookup(self._client, self._run)
+        found = lookup.find(request.operation, parameters, body, root=sending.root, known=sending.known)
+        if found is None:
+            return None
+        logger.info("%s had been carried out", request.operation)
+        return ids_in(request, found)
 
-def _may_still_come(error: ApiError, seconds: float) -> bool:
-    """Whether it is too early to say that a request is not carried out: the server took it, and did not say no."""
-    return seconds >= SLOW if error.status is None else error.status < 500
-
-
-def _ids(answer: Any) -> Iterator[str]:
-    """The ids in an answer: of itself, of its items, or of those in the lists that it holds."""
-    parts = [answer, *answer.values()] if isinstance(answer, dict) else [answer]
-    items = [item for part in parts for item in (part if isinstance(part, list) else [part])]
-    for item in items:
-        if isinstance(item, dict) and isinstance(item.get("id"), str):
-            yield item["id"]
+    def _sleep(self, seconds: float) -> None:
+        self._client.clock.sleep(seconds)
+        self._check()

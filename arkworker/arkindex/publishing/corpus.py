@@ -26,6 +26,8 @@ logger = logging.getLogger("arkworker.publishing")
 #: As in the published library: no element type, any class and entity type.
 ANY = Creates()
 _REFUSALS = (400, 403, 409)
+#: A name that is there is refused, and then found: creating it twice is creating it once.
+_ONCE = {"idempotent": True}
 
 
 class Corpus:
@@ -156,7 +158,7 @@ def _list_types(client: Client, corpus_id: str) -> dict[str, str]:
 
 def _create_type(client: Client, corpus_id: str, slug: str) -> Any:
     body = {"slug": slug, "display_name": slug, "folder": False, "corpus": corpus_id}
-    return client.request("CreateElementType", body)
+    return client.request("CreateElementType", body, **_ONCE)
 
 
 def _list_classes(client: Client, corpus_id: str) -> dict[str, str]:
@@ -164,7 +166,7 @@ def _list_classes(client: Client, corpus_id: str) -> dict[str, str]:
 
 
 def _create_class(client: Client, corpus_id: str, name: str) -> Any:
-    return client.request("CreateMLClass", {"name": name}, id=corpus_id)
+    return client.request("CreateMLClass", {"name": name}, id=corpus_id, **_ONCE)
 
 
 def _list_entity_types(client: Client, corpus_id: str) -> dict[str, str]:
@@ -172,7 +174,7 @@ def _list_entity_types(client: Client, corpus_id: str) -> dict[str, str]:
 
 
 def _create_entity_type(client: Client, corpus_id: str, name: str) -> Any:
-    return client.request("CreateEntityType", {"name": name, "corpus": corpus_id})
+    return client.request("CreateEntityType", {"name": name, "corpus": corpus_id}, **_ONCE)
 
 
 def _by_name(operation: str, items: Any, key: str) -> dict[str, str]:

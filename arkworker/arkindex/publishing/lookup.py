@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from arkworker.arkindex.publishing.matching import assign, same_box, same_number, same_text
+from arkworker.errors import ArkworkerError
+from arkworker.geometry import as_polygon, bounding_box
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from arkworker.arkindex.client import Client
 
+W = TypeVar("W")
+F = TypeVar("F")
+
 PAGE_SIZE = 500
+_PIXELS = 1.5  # that the sides of a box may differ by, after rounding
+_SMALL = 1e-4  # that stored numbers may differ by, relatively or absolutely
+
+
+class AmbiguousError(ArkworkerError):
+    """It cannot be told what became of a request: a part of it is there, or it may still be under way.
+
+    Attributes:
+        uncertain: As that of an `ApiError`.
+    """
+
+    uncertain = 1
 
 
 class Lookup:
@@ -82,11 +99,11 @@ class Lookup:
     def _element(self, sent: _Sent) -> list[Any] | None:
         body = sent.body
         there = self._list("ListElementChildren", sent, id=body["parent"], type=body["type"], worker_run=self._run)
-        return assign([body], there, _same_element)
+        return _assign([body], there, _same_element)
 
     def _elements(self, sent: _Sent) -> list[Any] | None:
         there = self._list("ListElementChildren", sent, id=sent.parameters["id"], worker_run=self._run)
-        return assign(sent.body["elements"], there, _same_element)
+        return _assign(sent.body["elements"], there, _same_element)
 
     def _annotations(self, sent: _Sent) -> list[Any] | None:
         """Transcriptions whose elements may be older than they are."""
@@ -99,10 +116,10 @@ class Lookup:
             if _element_id(item, "") in boxes
         ]
         wanted = sent.body["transcriptions"]
-        return assign(
+        return _assign(
             wanted,
             there,
-            lambda one, other: _same_writing(one, other) and same_box(one["polygon"], other["polygon"]),
+            lambda one, other: _same_writing(one, other) and _same_box(one["polygon"], other["polygon"]),
         )
 
     def _transcription(self, sent: _Sent) -> list[Any] | None:
@@ -112,17 +129,32 @@ class Lookup:
         return self._loose(sent, sent.body["transcriptions"])
 
     def _loose(self, sent: _Sent, wanted: list[dict[str, Any]]) -> list[Any] | None:
-        there = [{**item, "element_id": _element_id(item, sent.root)} for item in self._written(sent, sent.root)]
+        there = [
+            {**item, "element_id": _element_id(item, place)}
+            for place, found in self._written_on(sent, {one["element_id"] for one in wanted})
+            for item in found
+        ]
 
         def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
             return one["element_id"] == other["element_id"] and _same_writing(one, other)
 
-        return assign(
+        return _assign(
             wanted,
             there,
-            lambda one, other: same(one, other) and same_number(one.get("confidence"), other.get("confidence")),
+            lambda one, other: same(one, other) and _same_number(one.get("confidence"), other.get("confidence")),
             same,
         )
+
+    def _written_on(self, sent: _Sent, places: set[str]) -> Iterable[tuple[str, list[dict[str, Any]]]]:
+        """The texts on some elements: on the root and below it with one list, on others with one each."""
+        others = places - {sent.root}
+        if others:
+            below = self._client.paginate("ListElementChildren", page_size=PAGE_SIZE, id=sent.root, recursive=True)
+            others.difference_update(item.get("id") for item in below)
+        if places - others:
+            yield sent.root, self._written(sent, sent.root)
+        for place in sorted(others):
+            yield place, self._written(sent, place)
 
     def _written(self, sent: _Sent, element_id: str, **filters: Any) -> list[dict[str, Any]]:
         filters |= {"recursive": True, "worker_run": self._run}
@@ -139,7 +171,7 @@ class Lookup:
     def _metadata(self, sent: _Sent, wanted: list[dict[str, Any]]) -> list[Any] | None:
         items = self._client.request("ListElementMetaData", id=sent.parameters["id"])
         there = [item for item in items if item.get("id") not in sent.known and self._is_ours(item)]
-        return assign(wanted, there, _same_metadata)
+        return _assign(wanted, there, _same_metadata)
 
     def _entities(self, sent: _Sent, wanted: list[dict[str, Any]]) -> list[Any] | None:
         there = list(
@@ -147,11 +179,11 @@ class Lookup:
                 "ListTranscriptionEntities", page_size=PAGE_SIZE, id=sent.parameters["id"], worker_run=self._run
             )
         )
-        return assign(wanted, there, _same_entity)
+        return _assign(wanted, there, _same_entity)
 
     def _embedding(self, sent: _Sent) -> list[Any] | None:
         there = filter(self._is_ours, self._list("ListEmbeddings", sent, id=sent.parameters["id"]))
-        return assign([sent.body["value"]], list(there), lambda value, item: _same_vector(value, item.get("value")))
+        return _assign([sent.body["value"]], list(there), lambda value, item: _same_vector(value, item.get("value")))
 
     def _parent(self, sent: _Sent) -> list[Any] | None:
         there = self._client.paginate("ListElementParents", page_size=PAGE_SIZE, id=sent.parameters["child"])
@@ -187,18 +219,18 @@ def _element_id(transcription: Mapping[str, Any], root: str) -> str:
 def _same_element(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     is_same = (one["type"], one["name"]) == (other.get("type"), other.get("name"))
     # Without an outline, an element has that of the whole of its image, if it has one.
-    return is_same and (one.get("polygon") is None or same_box(one["polygon"], _polygon(other)))
+    return is_same and (one.get("polygon") is None or _same_box(one["polygon"], _polygon(other)))
 
 
 def _same_writing(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     is_same = one.get("orientation") == other.get("orientation", one.get("orientation"))
-    return is_same and same_text(one["text"], other.get("text"))
+    return is_same and _same_text(one["text"], other.get("text"))
 
 
 def _same_metadata(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     if (one["type"], one["name"]) != (other.get("type"), other.get("name")):
         return False
-    return (same_number if one["type"] == "numeric" else same_text)(one["value"], other.get("value"))
+    return (_same_number if one["type"] == "numeric" else _same_text)(one["value"], other.get("value"))
 
 
 def _same_entity(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -208,4 +240,59 @@ def _same_entity(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _same_vector(one: list[float], other: Any) -> bool:
-    return isinstance(other, list) and len(one) == len(other) and all(map(same_number, one, other))
+    return isinstance(other, list) and len(one) == len(other) and all(map(_same_number, one, other))
+
+
+def _assign(wanted: Sequence[W], found: Sequence[F], *tests: Callable[[W, F], bool]) -> list[F] | None:
+    """For each thing that was sent, the one that is there; None when none of them is. The tests grow laxer.
+
+    Raises:
+        AmbiguousError: Some are there. A request is carried out as a whole, or not at all.
+    """
+    left = list(found)
+    chosen: dict[int, F] = {}
+    for test in tests:
+        for number, one in enumerate(wanted):
+            match = (
+                next((i for i, other in enumerate(left) if test(one, other)), None) if number not in chosen else None
+            )
+            if match is not None:
+                chosen[number] = left.pop(match)
+    if not chosen:
+        return None
+    if len(chosen) < len(wanted):
+        raise AmbiguousError(f"{len(chosen)} of its {len(wanted)} results are on Arkindex, and the others are not")
+    return [chosen[number] for number in range(len(wanted))]
+
+
+def _same_text(one: Any, other: Any) -> bool:
+    """Equal but for blanks around it, and for how lines end."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(text: Any) -> str:
+    return str(text).replace("\r\n", "\n").strip()
+
+
+def _same_number(one: Any, other: Any) -> bool:
+    """Equal as stored numbers are; two nulls are."""
+    try:
+        return math.isclose(float(one), float(other), rel_tol=_SMALL, abs_tol=_SMALL)
+    except (TypeError, ValueError):
+        return one is None and other is None
+
+
+def _same_box(one: Any, other: Any) -> bool:
+    """Whether two polygons, or nulls, have the same box around them."""
+    if not one or not other:
+        return not one and not other
+    try:
+        pairs = zip(_sides(one), _sides(other), strict=True)
+    except ValueError:
+        return False
+    return all(abs(a - b) <= _PIXELS for a, b in pairs)
+
+
+def _sides(polygon: Any) -> tuple[float, float, float, float]:
+    box = bounding_box(as_polygon(polygon))
+    return box.x, box.y, box.x + box.width, box.y + box.height

@@ -60,7 +60,7 @@ class Outbox:
         Returns:
             By the ids of elements, why what was found on them could not be written.
         """
-        from arkworker.arkindex.publishing.caching import write
+        from arkworker.arkindex.publishing.rows import write
 
         failures: dict[str, UncachedError] = {}
         for rows in drained(self._waiting):

@@ -1,28 +1,38 @@
-"""A plan: the requests that publish results, as data."""
+"""A plan as data: the elements and texts that results are about, and the requests that publish them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from arkworker.arkindex.publishing.nodes import Node
+    from arkworker.elements import Element, StoredTranscription
+    from arkworker.elements.results import (
+        Child,
+        Classification,
+        Embedding,
+        Entity,
+        Link,
+        Metadata,
+        Transcription,
+    )
 
 #: As the published library: answers to more at once are cut off by gateways.
 BATCH_SIZE = 50
 
-Kind: TypeAlias = Literal["element", "transcription", "classification", "element type", "class", "entity type"]
+Made: TypeAlias = Literal["element", "transcription", "classification", "metadata", "embedding", "entity"]
+Kind: TypeAlias = Made | Literal["element type", "class", "entity type"]
 
 
 class Ref(NamedTuple):
     """Stands in a request for an id that is not known yet.
 
     Attributes:
-        kind: Of what. Elements, transcriptions and classifications get their ids from the answers to earlier requests
-            of the plan, classes and entity types from the corpus.
+        kind: Of what. What is created gets its id from the answer to a request of the plan, classes and entity types
+            from the corpus.
         key: The place in the results for what is created, the name for what the corpus has.
     """
 
@@ -31,6 +41,77 @@ class Ref(NamedTuple):
 
 
 Target: TypeAlias = str | Ref
+
+V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class Item(Generic[V]):
+    """A result, and what will be its id."""
+
+    ref: Ref
+    value: V
+
+
+@dataclass(slots=True, eq=False)
+class Text:
+    """A transcription that is created, or one that is stored, and what lies in it.
+
+    Attributes:
+        target: Its id, or what will be it.
+        value: What creates it; None for one that is stored.
+        stored: The one that is stored; None for one that is created.
+        entities: What lies in it.
+    """
+
+    target: Target
+    value: Transcription | None = None
+    stored: StoredTranscription | None = None
+    entities: list[Item[Entity]] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """An element that exists, or one that is created below such a one.
+
+    Attributes:
+        target: Its id, or what will be it.
+        element: The element that exists; None for one that is created.
+        child: What creates it; None for one that exists.
+        name: Of a child: its own, or its number among those of its type.
+        path: Of a child: where it is in the results, such as `results.3`.
+        has_image: Whether children can have an outline.
+        image_id: The image that it lies on, where that is known.
+        size: Width and height of that image in pixels; None where they are unknown.
+        needs: What its results want of the corpus: kind, name, place.
+    """
+
+    target: Target
+    element: Element | None = None
+    child: Child | None = None
+    name: str = ""
+    path: str = ""
+    has_image: bool = False
+    image_id: str | None = None
+    size: tuple[int, int] | None = None
+    children: list[Node] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
+    classifications: list[Item[Classification]] = field(default_factory=list)
+    metadata: list[Item[Metadata]] = field(default_factory=list)
+    embeddings: list[Item[Embedding]] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    changes: dict[str, Any] = field(default_factory=dict)
+    needs: list[tuple[Kind, str, str]] = field(default_factory=list)
+    numbers: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, element: Element) -> Node:
+        """The node of an element that exists."""
+        image = element.zone.image if element.zone is not None else None
+        if image is None:
+            return cls(element.id, element)
+        size = (image.width, image.height) if image.width and image.height else None
+        return cls(element.id, element, has_image=True, image_id=image.id, size=size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +142,8 @@ class Plan:
         element_types: Slugs, with the place in the results that wants them first.
         classes: Names, likewise.
         entity_types: Names, likewise.
-        nodes: What the requests were made from: the element and all that is created below it.
+        nodes: What the requests were made from: the element, others that exist, and all that is created below them.
+        stored: Transcriptions that exist, with what they get.
     """
 
     requests: tuple[Request, ...]
@@ -69,6 +151,7 @@ class Plan:
     classes: Mapping[str, str] = field(default_factory=dict)
     entity_types: Mapping[str, str] = field(default_factory=dict)
     nodes: tuple[Node, ...] = field(default=(), repr=False, compare=False)
+    stored: tuple[Text, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def holds(self) -> Mapping[str, int]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from arkworker.arkindex.publishing.elements import element_requests, written
-from arkworker.arkindex.publishing.merging import choose
-from arkworker.arkindex.publishing.nodes import Node, gather
+from arkworker.arkindex.publishing.gathering import gather
 from arkworker.arkindex.publishing.plan import BATCH_SIZE, Plan, Ref, Request, batches
+from arkworker.errors import ResultError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from arkworker.arkindex.publishing.nodes import Text
+    from arkworker.arkindex.publishing.gathering import Gathered
+    from arkworker.arkindex.publishing.plan import Kind, Node, Text
     from arkworker.elements import Element
-    from arkworker.elements.results import Classification, Entity
+    from arkworker.elements.results import Child, Classification, Entity, Metadata, Transcription
+    from arkworker.geometry import Polygon
 
 
 def plan(
@@ -27,11 +29,11 @@ def plan(
 ) -> Plan:
     """The requests that publish the results of an element: few, and in bulk where there are several of a kind.
 
-    New elements come first, level by level, then what is on them; changes of elements that exist come last.
+    New elements come first, level by level, then what is on them and on those that exist; changes come last.
 
     Args:
         element: The element that was processed.
-        results: What was found on it.
+        results: What was found on it, and on others that exist.
         worker_run_id: Signs the results.
         corpus_id: The run's corpus, for an element that does not say its own.
         batch_size: How many results of a kind one request holds at most.
@@ -39,30 +41,38 @@ def plan(
     Raises:
         ResultError: Something cannot be published; the message says where it is.
     """
-    nodes = gather(element, results)
-    merged = choose(nodes, batch_size)
+    gathered = gather(element, results)
     corpus = element.corpus.id if element.corpus is not None else corpus_id
-    requests = [
-        *element_requests(nodes, merged, worker_run_id, corpus, batch_size),
-        *_Content(nodes, merged, worker_run_id, batch_size).requests(),
-    ]
-    return Plan(tuple(requests), *_needs(nodes), tuple(nodes))
+    requests = tuple(_Planning(gathered, worker_run_id, corpus, batch_size).requests())
+    return Plan(requests, *_needs(gathered), tuple(gathered.nodes), tuple(gathered.stored))
 
 
-class _Content:
-    """The requests for what is on elements that exist by then."""
+def _needs(gathered: Gathered) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Element types, classes and entity types, each with the first place that wants it."""
+    places: dict[Kind, dict[str, str]] = {"element type": {}, "class": {}, "entity type": {}}
+    for needs in (*(node.needs for node in gathered.nodes), gathered.needs):
+        for kind, name, place in needs:
+            places[kind].setdefault(name, place)
+    return places["element type"], places["class"], places["entity type"]
 
-    def __init__(self, nodes: Sequence[Node], merged: set[Node], run: str | None, size: int) -> None:
-        self._nodes = nodes
-        self._merged = merged
+
+class _Planning:
+    """The requests of one publication."""
+
+    def __init__(self, gathered: Gathered, run: str | None, corpus: str | None, size: int) -> None:
+        self._nodes = gathered.nodes
+        self._stored = gathered.stored
         self._run = run
+        self._corpus = corpus
         self._size = size
+        self._merged: set[Node] = set()  # children that are created together with their first transcription
 
     def requests(self) -> Iterator[Request]:
+        for parent in self._nodes:
+            yield from self._children(parent)
         yield from self._transcriptions()
-        for node in self._nodes:
-            for text in node.transcriptions:
-                yield from self._entities(text)
+        for text in (*(text for node in self._nodes for text in node.texts), *self._stored):
+            yield from self._entities(text)
         for node in self._nodes:
             yield from self._classifications(node)
             yield from self._metadata(node)
@@ -72,60 +82,109 @@ class _Content:
             if node.changes:
                 yield Request("PartialUpdateElement", {"id": node.target}, dict(node.changes), {"changes": 1})
 
+    def _children(self, parent: Node) -> Iterator[Request]:
+        """A parent is there before its children."""
+        outlined = [node for node in parent.children if _is_in_bulk(node)]
+        groups = _merged(outlined, self._size)
+        self._merged.update(node for group in groups for node in group)
+        for batch in batches([node for node in outlined if node not in self._merged], self._size):
+            body = {"worker_run_id": self._run, "elements": [_element(node) for node in batch]}
+            holds = Counter(_child(node).type for node in batch)
+            yield Request("CreateElements", {"id": parent.target}, body, holds, tuple((_ref(node),) for node in batch))
+        for group in groups:
+            for batch in batches(group, self._size):
+                yield self._annotated(parent, batch)
+        for node in parent.children:
+            if not _is_in_bulk(node):
+                yield self._single(parent, node)
+
+    def _annotated(self, parent: Node, nodes: Sequence[Node]) -> Request:
+        """Children of one type, each with its first transcription."""
+        slug = _child(nodes[0]).type
+        body = {
+            "element_type": slug,
+            "worker_run_id": self._run,
+            "transcriptions": [_annotation(node) for node in nodes],
+            "return_elements": True,
+        }
+        gives = tuple((_ref(node), _text_ref(node.texts[0])) for node in nodes)
+        holds = {slug: len(nodes), "transcriptions": len(nodes)}
+        return Request("CreateElementTranscriptions", {"id": parent.target}, body, holds, gives)
+
+    def _single(self, parent: Node, node: Node) -> Request:
+        if self._corpus is None:
+            raise ResultError(f"{node.path}: it needs a corpus, and that of its parent is unknown")
+        child = _child(node)
+        body = {
+            "type": child.type,
+            "name": node.name,
+            "image": child.image,
+            "corpus": self._corpus,
+            "polygon": None if child.polygon is None else _points(child),
+            "parent": parent.target,
+            "worker_run_id": self._run,
+            "confidence": child.confidence,
+        }
+        return Request("CreateElement", {}, body, {child.type: 1}, ((_ref(node),),))
+
     def _transcriptions(self) -> Iterator[Request]:
-        loose = [(node, text) for node in self._nodes for text in node.transcriptions[node in self._merged :]]
+        loose = [(node, text) for node in self._nodes for text in node.texts[node in self._merged :]]
         if len(loose) == 1:
             node, text = loose[0]
-            body = {"worker_run_id": self._run, **written(text)}
-            yield Request("CreateTranscription", {"id": node.target}, body, {"transcriptions": 1}, gives=((text.ref,),))
+            body = {"worker_run_id": self._run, **_written(text)}
+            holds = {"transcriptions": 1}
+            yield Request("CreateTranscription", {"id": node.target}, body, holds, ((_text_ref(text),),))
             return
         for batch in batches(loose, self._size):
-            items = [{"element_id": node.target, **written(text)} for node, text in batch]
+            items = [{"element_id": node.target, **_written(text)} for node, text in batch]
             body = {"worker_run_id": self._run, "transcriptions": items}
-            gives = tuple((text.ref,) for _, text in batch)
+            gives = tuple((_text_ref(text),) for _, text in batch)
             yield Request("CreateTranscriptions", {}, body, {"transcriptions": len(batch)}, gives)
 
     def _entities(self, text: Text) -> Iterator[Request]:
-        items = [_entity(entity) for entity in text.value.entities]
+        """All at once, whatever the size of a batch, as the published library does."""
+        items = [_entity(item.value) for item in text.entities]
+        gives = tuple((item.ref,) for item in text.entities)
         holds = {"entities": len(items)}
         if len(items) == 1:
             body = {"worker_run_id": self._run, **items[0]}
-            yield Request("CreateTranscriptionEntity", {"id": text.ref}, body, holds)
+            yield Request("CreateTranscriptionEntity", {"id": text.target}, body, holds, gives)
         elif items:
             body = {"worker_run_id": self._run, "transcription_entities": items}
-            yield Request("CreateTranscriptionEntities", {"id": text.ref}, body, holds)
+            yield Request("CreateTranscriptionEntities", {"id": text.target}, body, holds, gives)
 
     def _classifications(self, node: Node) -> Iterator[Request]:
-        found = node.classifications
-        if len(found) == 1:
-            label = found[0]
-            body = {"element": node.target, "worker_run_id": self._run, **_classified(label.value)}
-            body["high_confidence"] = label.value.high_confidence
-            yield Request("CreateClassification", {}, body, {"classifications": 1}, gives=((label.ref,),))
+        if len(node.classifications) == 1:
+            (item,) = node.classifications
+            body = {"element": node.target, "worker_run_id": self._run, **_classified(item.value)}
+            body["high_confidence"] = item.value.high_confidence
+            yield Request("CreateClassification", {}, body, {"classifications": 1}, ((item.ref,),))
             return
-        for batch in batches(found, self._size):
+        for batch in batches(node.classifications, self._size):
             body = {
                 "parent": node.target,
                 "worker_run_id": self._run,
-                "classifications": [_classified(label.value) for label in batch],
+                "classifications": [_classified(item.value) for item in batch],
             }
-            gives = tuple((label.ref,) for label in batch)
+            gives = tuple((item.ref,) for item in batch)
             yield Request("CreateClassifications", {}, body, {"classifications": len(batch)}, gives)
 
     def _metadata(self, node: Node) -> Iterator[Request]:
-        items = [{"type": item.type, "name": item.name, "value": item.value} for item in node.metadata]
-        if len(items) == 1:
-            body = {"worker_run_id": self._run, **items[0]}
-            yield Request("CreateMetaData", {"id": node.target}, body, {"metadata": 1})
+        found = [(item.ref, _named(item.value)) for item in node.metadata]
+        if len(found) == 1:
+            ((ref, value),) = found
+            body = {"worker_run_id": self._run, **value}
+            yield Request("CreateMetaData", {"id": node.target}, body, {"metadata": 1}, ((ref,),))
             return
-        for batch in batches(items, self._size):
-            listed = {"worker_run_id": self._run, "metadata_list": list(batch)}
-            yield Request("CreateMetaDataBulk", {"id": node.target}, listed, {"metadata": len(batch)})
+        for batch in batches(found, self._size):
+            listed = {"worker_run_id": self._run, "metadata_list": [value for _, value in batch]}
+            gives = tuple((ref,) for ref, _ in batch)
+            yield Request("CreateMetaDataBulk", {"id": node.target}, listed, {"metadata": len(batch)}, gives)
 
     def _embeddings(self, node: Node) -> Iterator[Request]:
-        for embedding in node.embeddings:
-            body = {"worker_run_id": self._run, "value": list(embedding.value)}
-            yield Request("CreateEmbedding", {"id": node.target}, body, {"embeddings": 1})
+        for item in node.embeddings:
+            body = {"worker_run_id": self._run, "value": list(item.value.value)}
+            yield Request("CreateEmbedding", {"id": node.target}, body, {"embeddings": 1}, ((item.ref,),))
 
     def _links(self, node: Node) -> Iterator[Request]:
         for parent in dict.fromkeys(parent for link in node.links for parent in link.parents):
@@ -134,6 +193,65 @@ class _Content:
         for batch in batches(children, self._size):
             body = {"children": list(batch)}
             yield Request("CreateElementChildren", {"id": node.target}, body, {"links": len(batch)})
+
+
+def _merged(children: Sequence[Node], size: int) -> list[Sequence[Node]]:
+    """The children, by type, that are better created together with their first transcription.
+
+    `CreateElementTranscriptions` does the work of two requests for children of one type. A full batch of it always
+    saves one; what is left of several types may be cheaper in the other two, which take several types at once.
+    """
+    outlines = Counter(map(_place, children))
+    groups: dict[str, list[Node]] = defaultdict(list)
+    for node in children:  # Arkindex names those, and takes equal outlines for one element
+        if node.texts and _child(node).name is None and outlines[_place(node)] == 1:
+            groups[_child(node).type].append(node)
+    full = [group[: len(group) // size * size] for group in groups.values()]
+    rests = [rest for group in groups.values() if (rest := group[len(group) // size * size :])]
+    plain = len(children) - sum(map(len, groups.values()))
+    left = sum(map(len, rests))
+    apart = _batches(plain + left, size) - _batches(plain, size) + _batches(left, size)
+    return [*filter(None, full), *(rests if len(rests) < 2 or len(rests) < apart else ())]
+
+
+def _batches(count: int, size: int) -> int:
+    return -(-count // size)
+
+
+def _place(node: Node) -> tuple[str, Polygon]:
+    """Type and outline, whether that is closed or not."""
+    child = _child(node)
+    outline = tuple(child.polygon or ())
+    return child.type, outline[:-1] if outline[0] == outline[-1] else outline
+
+
+def _is_in_bulk(node: Node) -> bool:
+    """Whether it has an outline on the image of its parent: others are created singly."""
+    child = _child(node)
+    return child.polygon is not None and child.image is None
+
+
+def _element(node: Node) -> dict[str, Any]:
+    child = _child(node)
+    item = {"type": child.type, "name": node.name, "polygon": _points(child)}
+    return item if child.confidence is None else {**item, "confidence": child.confidence}
+
+
+def _annotation(node: Node) -> dict[str, Any]:
+    child = _child(node)
+    item = {"polygon": _points(child), **_written(node.texts[0])}
+    return item if child.confidence is None else {**item, "element_confidence": child.confidence}
+
+
+def _points(child: Child) -> list[list[float]]:
+    points: Iterable[Any] = child.polygon or ()
+    return [list(point) for point in points]
+
+
+def _written(text: Text) -> dict[str, Any]:
+    """A transcription as every operation wants it."""
+    value = _value(text)
+    return {"text": value.text, "confidence": value.confidence, "orientation": value.orientation}
 
 
 def _entity(entity: Entity) -> dict[str, Any]:
@@ -147,10 +265,25 @@ def _classified(item: Classification) -> dict[str, Any]:
     return {**body, "high_confidence": True} if item.high_confidence else body
 
 
-def _needs(nodes: Sequence[Node]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """Element types, classes and entity types, each with the first place that wants it."""
-    places: dict[str, dict[str, str]] = {"element type": {}, "class": {}, "entity type": {}}
-    for node in nodes:
-        for kind, name, place in node.needs:
-            places[kind].setdefault(name, place)
-    return places["element type"], places["class"], places["entity type"]
+def _named(item: Metadata) -> dict[str, Any]:
+    return {"type": item.type, "name": item.name, "value": item.value}
+
+
+def _child(node: Node) -> Child:
+    assert node.child is not None  # noqa: S101 - only elements that exist have none, and they are nobody's children
+    return node.child
+
+
+def _ref(node: Node) -> Ref:
+    assert isinstance(node.target, Ref)  # noqa: S101 - as above
+    return node.target
+
+
+def _value(text: Text) -> Transcription:
+    assert text.value is not None  # noqa: S101 - only stored transcriptions have none, and they are on no node
+    return text.value
+
+
+def _text_ref(text: Text) -> Ref:
+    assert isinstance(text.target, Ref)  # noqa: S101 - as above
+    return text.target

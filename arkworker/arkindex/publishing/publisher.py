@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from arkworker.arkindex.publishing.certainty import Certainty
 from arkworker.arkindex.publishing.corpus import ANY, Corpus
-from arkworker.arkindex.publishing.plan import BATCH_SIZE
+from arkworker.arkindex.publishing.plan import BATCH_SIZE, Ref
 from arkworker.arkindex.publishing.planning import plan
 from arkworker.arkindex.publishing.rows import fresh_ids, rows_of
 from arkworker.arkindex.publishing.sending import Sent, send
+from arkworker.elements.created import Created
+from arkworker.elements.results import Child, On, Transcription
 from arkworker.errors import ApiError, PublicationError, ResultError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from arkworker.arkindex.client import Client
     from arkworker.arkindex.publishing.outbox import Outbox
@@ -29,8 +31,8 @@ logger = logging.getLogger("arkworker.publishing")
 class Publisher(Protocol):
     """Takes the results of an element; from any number of threads."""
 
-    def publish(self, element: Element, results: Sequence[Any]) -> None:
-        """Send the results of an element; returns once all are accepted.
+    def publish(self, element: Element, results: Sequence[Any]) -> tuple[Created, ...]:
+        """Send the results of an element; what came of each, once all are accepted.
 
         Raises:
             ResultError: Something cannot be published: nothing was sent.
@@ -84,7 +86,7 @@ class ArkindexPublisher:
         self._batch_size = batch_size
         self._outbox = outbox
 
-    def publish(self, element: Element, results: Sequence[Any]) -> None:
+    def publish(self, element: Element, results: Sequence[Any]) -> tuple[Created, ...]:
         """As `Publisher`."""
         made = plan(element, results, worker_run_id=self._run, corpus_id=self._corpus_id, batch_size=self._batch_size)
         needs_corpus = made.element_types or made.classes or made.entity_types
@@ -92,13 +94,14 @@ class ArkindexPublisher:
             known = self._corpus_of(element).resolve(self._client, made) if needs_corpus else {}
         except ApiError as error:
             raise PublicationError(str(error), {}, {}, made.holds) from error
-        sent = Sent()
+        sent, certainty = Sent(), Certainty(self._client, self._run)
         try:
-            send(Certainty(self._client, self._run, element.id).perform, made.requests, known, sent)
+            send(lambda request, ids: certainty.perform(request, ids, element.id), made.requests, known, sent)
         finally:
             if self._outbox is not None:
-                self._outbox.put(rows_of(element, made, sent, self._run))
+                self._outbox.put(rows_of(made, sent, self._run))
         logger.debug("%s: published %s", element, summarize(made))
+        return created(results, sent.ids, "Arkindex gave none")
 
     def _corpus_of(self, element: Element) -> Corpus:
         corpus_id = element.corpus.id if element.corpus is not None else self._corpus_id
@@ -110,7 +113,7 @@ class ArkindexPublisher:
 class CheckingPublisher:
     """Publishes nothing, as where results are recorded to be published later: refuses what could not be."""
 
-    def publish(self, element: Element, results: Sequence[Any]) -> None:
+    def publish(self, element: Element, results: Sequence[Any]) -> tuple[Created, ...]:
         """Check results.
 
         Raises:
@@ -118,6 +121,7 @@ class CheckingPublisher:
         """
         made = plan(element, results, worker_run_id=None, corpus_id="")
         logger.debug("%s: recorded %s", element, summarize(made))
+        return created(results, {}, "the results are recorded, and get their ids when they are published")
 
 
 class SummarizingPublisher:
@@ -130,20 +134,45 @@ class SummarizingPublisher:
     def __init__(self, outbox: Outbox | None = None) -> None:
         self._outbox = outbox
 
-    def publish(self, element: Element, results: Sequence[Any]) -> None:
-        """Log how many results of each kind there are.
+    def publish(self, element: Element, results: Sequence[Any]) -> tuple[Created, ...]:
+        """Log how many results of each kind there are; their ids are made up.
 
         Raises:
             ResultError: Something could not be published.
         """
         made = plan(element, results, worker_run_id=None, corpus_id="")
         told = "not published: this run is read-only"
-        if self._outbox is not None and (rows := rows_of(element, made, fresh_ids(made), None)):
+        sent = fresh_ids(made)
+        if self._outbox is not None and (rows := rows_of(made, sent, None)):
             self._outbox.put(rows)
             told += "; the cache gets them, with ids that Arkindex does not know"
         logger.info("%s: %s, %s", element, summarize(made), told)
+        return created(results, sent.ids, "it has none on Arkindex, either")
 
 
 def summarize(made: Plan) -> str:
     """How many results of each kind a plan publishes: `12 text_line, 12 transcriptions`."""
     return ", ".join(f"{count} {kind}" for kind, count in made.holds.items()) or "nothing found"
+
+
+def created(
+    results: Sequence[Any], ids: Mapping[Ref, str], reason: str, prefix: str = "results"
+) -> tuple[Created, ...]:
+    """What came of results.
+
+    Args:
+        results: Those that were published.
+        ids: What they got, by their place.
+        reason: Why others have none.
+        prefix: Where they are.
+    """
+    found = []
+    for number, result in enumerate(results):
+        path = f"{prefix}.{number}"
+        kind: Any = "element" if isinstance(result, Child) else result.kind
+        inner: Sequence[Any] = result.results if isinstance(result, Child | On) else ()
+        place = f"{path}.results"
+        if isinstance(result, Transcription):
+            inner, place = result.entities, f"{path}.entities"
+        found.append(Created(result, created(inner, ids, reason, place), ids.get(Ref(kind, path)), reason))
+    return tuple(found)

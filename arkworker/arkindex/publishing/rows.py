@@ -1,4 +1,4 @@
-"""What the cache keeps of accepted results: rows of its tables, with the ids that Arkindex gave, as plain data."""
+"""What the cache keeps of accepted results: rows of its tables, with the ids that Arkindex gave."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from arkworker.arkindex.publishing.sending import Sent
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from arkworker.arkindex.publishing.nodes import Label, Node, Text
-    from arkworker.arkindex.publishing.plan import Plan, Target
-    from arkworker.elements import Element
-    from arkworker.elements.records import Image
+    from sqlalchemy.orm import Session
+
+    from arkworker.arkindex.publishing.plan import Item, Node, Plan, Target, Text
+    from arkworker.elements import Element, Image, StoredTranscription
+    from arkworker.elements.results import Classification
 
 logger = logging.getLogger("arkworker.publishing")
 
@@ -34,43 +35,71 @@ class Rows:
 
     Attributes:
         element_id: The element that the results are of.
-        parents: Rows of `images` and `elements` that others refer to, for a cache that lacks them.
+        parents: Rows that others refer to, for a cache that lacks them, by the name of the table.
         tables: New rows, by the name of the table, in an order that foreign keys allow.
-        changes: Changed columns of the element.
+        changes: Changed columns of elements that exist, by their ids.
     """
 
     element_id: str
     parents: dict[str, list[Row]] = field(default_factory=dict)
     tables: dict[str, list[Row]] = field(default_factory=dict)
-    changes: Row = field(default_factory=dict)
+    changes: dict[str, Row] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.changes) or any(self.tables.values())
 
 
-def rows_of(element: Element, plan: Plan, sent: Sent, worker_run_id: str | None) -> Rows:
+def write(session: Session, rows: Rows) -> None:
+    """Add rows; what the cache has already stays as it is, but for what an update of an element changed.
+
+    Entities in a transcription that it does not have are left out.
+
+    Raises:
+        SQLAlchemyError: A row does not fit, or the database refuses.
+    """
+    from sqlalchemy import select, update
+    from sqlalchemy.dialects.sqlite import insert
+
+    from arkworker.storage.cache.models import CachedElement, CachedTranscription, CacheModel
+
+    for name, found in [*rows.parents.items(), *rows.tables.items()]:
+        kept = found
+        if name == "transcription_entities":
+            ids = {row["transcription_id"]: uuid.UUID(row["transcription_id"]) for row in found}
+            there = set(session.scalars(select(CachedTranscription.id).where(CachedTranscription.id.in_(ids.values()))))
+            kept = [row for row in found if ids[row["transcription_id"]] in there]
+        if kept:
+            session.execute(insert(CacheModel.metadata.tables[name]).on_conflict_do_nothing(), kept)
+    for element_id, changes in rows.changes.items():
+        session.execute(update(CachedElement).where(CachedElement.id == element_id).values(**changes))
+
+
+def rows_of(plan: Plan, sent: Sent, worker_run_id: str | None) -> Rows:
     """The rows of what was accepted: all of a plan or, after a failure, what came before it.
 
     Metadata, embeddings, links and names are not in the cache.
     """
-    image = element.zone.image if element.zone is not None else None
-    maker = _Maker(sent, worker_run_id, image.id if image is not None else None)
-    texts = [(node, text) for node in plan.nodes for text in node.transcriptions]
+    maker = _Maker(sent, worker_run_id)
+    texts = [(node, text) for node in plan.nodes for text in node.texts]
     tables: dict[str, Iterable[Row | None]] = {
         "elements": (maker.element(parent, child) for parent in plan.nodes for child in parent.children),
         "transcriptions": (maker.transcription(node, text) for node, text in texts),
-        "classifications": (maker.classification(node, label) for node in plan.nodes for label in node.classifications),
-        "transcription_entities": (row for _, text in texts for row in maker.entities(text)),
+        "classifications": (maker.classification(node, item) for node in plan.nodes for item in node.classifications),
+        "transcription_entities": (
+            row for text in (*(text for _, text in texts), *plan.stored) for row in maker.entities(text)
+        ),
     }
     known = {name: [row for row in rows if row is not None] for name, rows in tables.items()}
-    rows = Rows(element.id, tables=known, changes=maker.changes(plan.nodes[0]))
+    existing = (node for node in plan.nodes if node.element is not None)
+    changes = {str(node.target): found for node in existing if (found := maker.changes(node))}
+    rows = Rows(str(plan.nodes[0].target), tables=known, changes=changes)
     if rows:
-        rows.parents = _parents(element, image)
+        rows.parents = _parents(plan)
     return rows
 
 
 def fresh_ids(plan: Plan) -> Sent:
-    """As if all of a plan had been accepted, with random ids: only the cache knows of them."""
+    """As if all of a plan had been accepted, with random ids: nobody else knows of them."""
     given = (ref for request in plan.requests for refs in request.gives for ref in refs)
     return Sent({ref: str(uuid.uuid4()) for ref in given}, list(plan.requests))
 
@@ -78,11 +107,10 @@ def fresh_ids(plan: Plan) -> Sent:
 class _Maker:
     """Makes rows of what has an id by now; None for what has none."""
 
-    def __init__(self, sent: Sent, run: str | None, image_id: str | None) -> None:
+    def __init__(self, sent: Sent, run: str | None) -> None:
         self._ids = sent.ids
         self._run = run
-        self._image_id = image_id
-        # Of these, no ids are kept: what counts is whether the request was accepted.
+        # Of these, no ids are needed: what counts is whether the request was accepted.
         self._annotated = {r.parameters["id"] for r in sent.requests if r.operation.startswith(_ANNOTATING)}
         self._updated = {r.parameters["id"] for r in sent.requests if r.operation == "PartialUpdateElement"}
 
@@ -95,7 +123,7 @@ class _Maker:
             "parent_id": self._find(parent.target),
             "type": child.type,
             # An image of its own is not in the cache: all that is known of it is its id.
-            "image_id": self._image_id if node.is_on_root else None,
+            "image_id": node.image_id,
             "polygon": _points(child.polygon),
             "rotation_angle": 0,
             "mirrored": False,
@@ -105,8 +133,8 @@ class _Maker:
         }
 
     def transcription(self, node: Node, text: Text) -> Row | None:
-        identifier, value = self._ids.get(text.ref), text.value
-        if identifier is None:
+        identifier, value = self._find(text.target), text.value
+        if identifier is None or value is None:
             return None
         return {
             "id": identifier,
@@ -117,29 +145,29 @@ class _Maker:
             "worker_run_id": self._run,
         }
 
-    def classification(self, node: Node, label: Label) -> Row | None:
-        identifier = self._ids.get(label.ref)
+    def classification(self, node: Node, item: Item[Classification]) -> Row | None:
+        identifier = self._ids.get(item.ref)
         if identifier is None:  # this worker run had made it before, and so had the cache it
             return None
         return {
             "id": identifier,
             "element_id": self._find(node.target),
-            "class_name": label.value.class_name,
-            "confidence": label.value.confidence,
+            "class_name": item.value.class_name,
+            "confidence": item.value.confidence,
             "state": PENDING,
             "worker_run_id": self._run,
         }
 
     def entities(self, text: Text) -> list[Row]:
         """At most one of each type, the first: the schema of the cache has no room for more."""
-        if text.ref not in self._annotated:
+        if text.target not in self._annotated:
             return []
         rows: dict[str, Row] = {}
-        for entity in text.value.entities:
-            row = {"transcription_id": self._ids[text.ref], "type": entity.type, "worker_run_id": self._run}
+        for entity in (item.value for item in text.entities):
+            row = {"transcription_id": self._find(text.target), "type": entity.type, "worker_run_id": self._run}
             measures = {"offset": entity.offset, "length": entity.length, "confidence": entity.confidence}
             rows.setdefault(entity.type, row | measures)
-        if len(rows) < len(text.value.entities):
+        if len(rows) < len(text.entities):
             logger.debug("the cache keeps one entity of each type for a transcription: the first")
         return list(rows.values())
 
@@ -153,27 +181,52 @@ class _Maker:
         return target if isinstance(target, str) else self._ids.get(target)
 
 
-def _parents(element: Element, image: Image | None) -> dict[str, list[Row]]:
-    """The element itself with its image, for a cache that does not have it."""
-    row = {
-        "id": element.id,
-        "type": element.type or "",
-        "polygon": _points(element.zone.polygon) if element.zone is not None else None,
-        "rotation_angle": element.rotation_angle,
-        "mirrored": element.mirrored,
-        "confidence": element.confidence,
+def _parents(plan: Plan) -> dict[str, list[Row]]:
+    """Elements that exist with their images, and stored transcriptions on them, for a cache that lacks them."""
+    stored = [text.stored for text in plan.stored if text.stored is not None]
+    wanted = {plan.nodes[0].target, *(text.element_id for text in stored)}
+    wanted |= {node.target for node in plan.nodes if node.children or node.texts or node.classifications}
+    elements = [node.element for node in plan.nodes if node.element is not None and node.target in wanted]
+    images = {image.id: image for image in map(_image_of, elements) if image is not None and image.id is not None}
+    places = {element.id for element in elements}
+    return {
+        "images": [_image_row(image) for image in images.values()],
+        "elements": [_element_row(element) for element in elements],
+        "transcriptions": [_text_row(text) for text in stored if text.element_id in places],
     }
-    if image is None or image.id is None:
-        return {"elements": [row | {"image_id": None}]}
+
+
+def _image_of(element: Element) -> Image | None:
+    return element.zone.image if element.zone is not None else None
+
+
+def _image_row(image: Image) -> Row:
     version = image.server.version if image.server is not None else None
-    picture = {
+    return {
         "id": image.id,
         "width": image.width or 0,
         "height": image.height or 0,
         "url": image.url or "",
         "version": version or 2,
     }
-    return {"images": [picture], "elements": [row | {"image_id": image.id}]}
+
+
+def _element_row(element: Element) -> Row:
+    image = _image_of(element)
+    return {
+        "id": element.id,
+        "type": element.type or "",
+        "polygon": _points(element.zone.polygon) if element.zone is not None else None,
+        "rotation_angle": element.rotation_angle,
+        "mirrored": element.mirrored,
+        "confidence": element.confidence,
+        "image_id": image.id if image is not None else None,
+    }
+
+
+def _text_row(text: StoredTranscription) -> Row:
+    names = ("id", "element_id", "text", "confidence", "orientation", "worker_run_id")
+    return {name: getattr(text, name) for name in names}
 
 
 def _points(polygon: Iterable[Any] | None) -> list[list[float]] | None:

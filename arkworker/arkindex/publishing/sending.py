@@ -19,7 +19,14 @@ logger = logging.getLogger("arkworker.publishing")
 
 _CLASSIFYING = "CreateClassification"
 #: Where a bulk operation that answers with an object has its items.
-_LISTS = {"CreateTranscriptions": "transcriptions", "CreateClassifications": "classifications"}
+_LISTS = {
+    "CreateTranscriptions": "transcriptions",
+    "CreateClassifications": "classifications",
+    "CreateMetaDataBulk": "metadata_list",
+    "CreateTranscriptionEntities": "transcription_entities",
+}
+#: What needs no id: no request refers to it.
+_UNREFERRED = frozenset({"classification", "metadata", "embedding", "entity"})
 
 
 @dataclass(slots=True)
@@ -35,8 +42,8 @@ class Sent:
     requests: list[Request] = field(default_factory=list)
 
 
-#: Performs a request with the ids that are known; answers what Arkindex answered.
-Perform: TypeAlias = "Callable[[Request, Mapping[Ref, str]], Any]"
+#: Performs a request with the ids that are known; the ids that it gave.
+Perform: TypeAlias = "Callable[[Request, Mapping[Ref, str]], Mapping[Ref, str]]"
 
 
 def send(perform: Perform, requests: Sequence[Request], known: Mapping[Ref, str], sent: Sent | None = None) -> Sent:
@@ -58,19 +65,14 @@ def send(perform: Perform, requests: Sequence[Request], known: Mapping[Ref, str]
     sent.ids.update(known)
     for number, request in enumerate(requests):
         try:
-            answer = perform(request, sent.ids)
+            gained = perform(request, sent.ids)
         except ArkworkerError as error:
-            is_open = isinstance(error, ApiError) and error.uncertain > 0
+            is_open = getattr(error, "uncertain", 0) > 0
             uncertain = total([request]) if is_open else {}
             missing = total(requests[number + is_open :])
             raise PublicationError(str(error), total(requests[:number]), uncertain, missing) from error
         sent.requests.append(request)
-        try:
-            sent.ids.update(ids_in(request, answer))
-        except ApiContentError as error:  # it was accepted, but what follows cannot be told where to go
-            raise PublicationError(
-                str(error), total(requests[: number + 1]), {}, total(requests[number + 1 :])
-            ) from error
+        sent.ids.update(gained)
     return sent
 
 
@@ -143,15 +145,17 @@ def filled(value: Any, ids: Mapping[Ref, str]) -> Any:
 
 
 def ids_in(request: Request, answer: Any) -> dict[Ref, str]:
-    """The ids that an answer gives; nothing needs those of classifications.
+    """The ids that an answer gives.
 
     Raises:
-        ApiContentError: It does not have them.
+        ApiContentError: It lacks some that other requests need.
     """
     items = _items(request.operation, answer)
-    if request.gives and len(items) != len(request.gives) and not request.operation.startswith(_CLASSIFYING):
+    if len(items) != len(request.gives):
+        if all(ref.kind in _UNREFERRED for refs in request.gives for ref in refs):
+            return {}
         raise ApiContentError(request.operation, f"the answer has {len(items)} items, not {len(request.gives)}")
-    pairs = zip(request.gives, items, strict=False)
+    pairs = zip(request.gives, items, strict=True)
     found = {ref: _find_id(request.operation, ref, item, len(refs)) for refs, item in pairs for ref in refs}
     return {ref: identifier for ref, identifier in found.items() if identifier is not None}
 
@@ -168,6 +172,6 @@ def _find_id(operation: str, ref: Ref, item: Any, kinds: int) -> str | None:
     identifier = item.get(key) if isinstance(item, dict) else None
     if isinstance(identifier, str):
         return identifier
-    if ref.kind == "classification":
+    if ref.kind in _UNREFERRED:
         return None
     raise ApiContentError(operation, f"the answer has no {key}")

@@ -145,7 +145,9 @@ def _row(element_id: str, item: _Written, run: str | None) -> Transcription:
 
 
 def _key(polygon: Any) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(point) for point in polygon or ())
+    """A polygon as others are compared with it, whether it is given closed or not."""
+    points = tuple(tuple(point) for point in polygon or ())
+    return points[:-1] if points and points[0] == points[-1] else points
 
 
 def _children(request: ApiRequest, element: Element, kind: ElementType) -> Any:

@@ -7,10 +7,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import State
+from arkworker.elements.results import collect
 from arkworker.errors import ArkworkerError, ExitCode
 from arkworker.runtime.loop.jobs import Ending, Job
 from arkworker.runtime.loop.journal import Stage
-from arkworker.runtime.services import collect
 from arkworker.runtime.stopping import Interruption
 from arkworker.text import printable
 

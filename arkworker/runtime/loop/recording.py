@@ -9,10 +9,11 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import State
+from arkworker.elements.recorded import RecordedElement
 from arkworker.errors import ArkworkerError
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.sources import Resumed
-from arkworker.storage.recording.lines import Entry, Header, Part, RecordedCreates, RecordedElement, recorded
+from arkworker.storage.recording.lines import Entry, Header, Part, RecordedCreates
 from arkworker.storage.recording.writing import Recorder, RecordingError
 from arkworker.text import printable
 from arkworker.version import __version__
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.publishing import Publisher
     from arkworker.arkindex.publishing.outbox import Outbox
     from arkworker.elements import Element
+    from arkworker.elements.created import Created
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.jobs import Ending
     from arkworker.runtime.loop.journal import Journal, Stage
@@ -148,18 +150,19 @@ class Records:
 
         return enter
 
-    def publish(self, element: Element, results: Sequence[Any]) -> None:
+    def publish(self, element: Element, results: Sequence[Any]) -> tuple[Created, ...]:
         """As `Publisher`, for user code that publishes in the middle of its work.
 
         Raises:
             ResultError: Something could not be published.
             ArkworkerError: No element is being processed.
         """
-        self._checker.publish(element, results)
+        made = self._checker.publish(element, results)
         with self._lock:
             if self._current is None:
                 raise ArkworkerError("with --results, context.publish is for when an element is processed")
-            self._parts.append(Part(element=recorded(element), results=tuple(results)))
+            self._parts.append(Part(element=RecordedElement.of(element), results=tuple(results)))
+        return made
 
     def go_behind(self) -> None:
         """Nothing: a line is written at once."""
@@ -227,7 +230,7 @@ class Records:
     def _entry(self, ending: Ending, parts: tuple[Part, ...]) -> Entry:
         before = self._recorder.found.get(ending.id)
         return Entry(
-            element=recorded(ending.element) if ending.element is not None else RecordedElement(id=ending.id),
+            element=RecordedElement.of(ending.element) if ending.element is not None else RecordedElement(id=ending.id),
             state="processed" if ending.state is State.PROCESSED else "error",
             reason=self._failures.take_reason(ending.id) if ending.state is State.ERROR else "",
             claimed=self._source.is_queue or (before is not None and before.claimed),

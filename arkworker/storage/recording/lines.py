@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import TypeAdapter
 
-from arkworker.elements.results import Result, Update
+from arkworker.elements.recorded import Recorded, RecordedElement, as_target
+from arkworker.elements.results import Entity, On, Result, Transcription, Update
 from arkworker.errors import ResultError
 from arkworker.settings.platform import Identifier  # noqa: TC001 - pydantic reads it at run time
 from arkworker.text import printable
@@ -18,16 +19,12 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from arkworker.elements import Element
+    from pydantic import BaseModel
 
 MOST_LEVELS = 40  # of children in children: more than any reader of JSON can be asked to follow
 
 
-class _Line(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
-
-
-class RecordedCreates(_Line):
+class RecordedCreates(Recorded):
     """As `arkworker.Creates`; a null stands for any."""
 
     element_types: tuple[str, ...] = ()
@@ -35,7 +32,7 @@ class RecordedCreates(_Line):
     entity_types: tuple[str, ...] | None = None
 
 
-class Header(_Line):
+class Header(Recorded):
     """The first line: what the results belong to.
 
     Attributes:
@@ -59,32 +56,7 @@ class Header(_Line):
     creates: RecordedCreates = RecordedCreates()
 
 
-class ImageSize(_Line):
-    """The image that an element is on; in pixels, where they are known."""
-
-    width: int | None = Field(None, ge=0)
-    height: int | None = Field(None, ge=0)
-
-
-class RecordedElement(_Line):
-    """What publishing needs of an element, so that it is not retrieved again.
-
-    Attributes:
-        id: Its id on Arkindex.
-        type: The slug of its type; None when unknown.
-        name: Its name, for messages.
-        corpus_id: Its corpus; None when unknown.
-        image: The image that it is on; None for an element without one.
-    """
-
-    id: Identifier
-    type: str | None = None
-    name: str = ""
-    corpus_id: Identifier | None = None
-    image: ImageSize | None = None
-
-
-class Part(_Line):
+class Part(Recorded):
     """What was found on an element that need not be the one of its line: `context.publish` takes any.
 
     Attributes:
@@ -96,7 +68,7 @@ class Part(_Line):
     results: tuple[Result, ...]
 
 
-class Entry(_Line):
+class Entry(Recorded):
     """A line after the first: how one element ended, and what was found on it.
 
     Attributes:
@@ -119,30 +91,6 @@ class Entry(_Line):
     def parts(self) -> tuple[Part, ...]:
         """All that is to be published, in order."""
         return (*self.published, Part(element=self.element, results=self.results)) if self.results else self.published
-
-
-def recorded(element: Element) -> RecordedElement:
-    """What a line says of an element."""
-    image = element.zone.image if element.zone is not None else None
-    return RecordedElement(
-        id=element.id,
-        type=None if element.type is None else printable(element.type, 60),
-        name=printable(element.name, 250),
-        corpus_id=element.corpus.id if element.corpus is not None else None,
-        image=ImageSize(width=image.width, height=image.height) if image is not None else None,
-    )
-
-
-def element_of(known: RecordedElement) -> Element:
-    """The element, as far as planning a publication needs it."""
-    from arkworker.elements import Element
-
-    answer: dict[str, Any] = {"id": known.id, "type": known.type, "name": known.name}
-    if known.corpus_id is not None:
-        answer["corpus"] = {"id": known.corpus_id}
-    if known.image is not None:
-        answer["zone"] = {"image": {"width": known.image.width, "height": known.image.height}}
-    return Element.model_validate(answer)
 
 
 def dump(line: Header | Entry) -> bytes:
@@ -179,14 +127,21 @@ def as_data(results: Sequence[Any], level: int = 0) -> list[Any]:
 
 def _fields(result: BaseModel, level: int) -> dict[str, Any]:
     values = {name: getattr(result, name) for name in type(result).model_fields}
+    if isinstance(result, On):
+        return {"kind": "on", "target": as_target(result.target), "results": as_data(result.results, level + 1)}
     if "results" in values:
         values["results"] = as_data(values["results"], level + 1)
-    if "entities" in values:
-        values["entities"] = [_fields(entity, level) for entity in values["entities"]]
+    if isinstance(result, Transcription):
+        values["entities"] = [_values(entity, exclude="kind") for entity in result.entities]
     if isinstance(result, Update):
         # Where it is given, a null says something: it takes a value away.
         return {name: value for name, value in values.items() if name in {"kind", *result.model_fields_set}}
     return {name: value for name, value in values.items() if value is not None and value not in ((), [])}
+
+
+def _values(entity: Entity, *, exclude: str) -> dict[str, Any]:
+    values = {name: getattr(entity, name) for name in type(entity).model_fields if name != exclude}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 Line: TypeAlias = Header | Entry

@@ -10,7 +10,7 @@ import pytest
 
 from arkworker.arkindex.publishing.plan import Ref
 from arkworker.arkindex.publishing.planning import plan
-from arkworker.elements import Element
+from arkworker.elements import Element, StoredTranscription
 from arkworker.elements.results import (
     Child,
     Classification,
@@ -18,6 +18,7 @@ from arkworker.elements.results import (
     Entity,
     Link,
     Metadata,
+    On,
     Result,
     Transcription,
     Update,
@@ -297,3 +298,89 @@ def test_an_element_of_unknown_corpus_has_no_children_without_outline() -> None:
         plan(lost, [Child(type="a")], worker_run_id="run")
 
     assert operations([Child(type="a")], element=lost, corpus_id="corpus") == {"CreateElement": 1}
+
+
+LINES = [Element(id=f"line-{number}", type="text_line") for number in range(100)]
+STORED = StoredTranscription(id="stored", text="Paris", element_id="line-0")
+
+
+def entity(offset: int = 0) -> Entity:
+    return Entity(type="place", offset=offset, length=1)
+
+
+def test_texts_of_a_hundred_lines_that_exist_take_two_requests() -> None:
+    """Each item says which line it is for."""
+    made = plan(PAGE, [On(line, TEXT) for line in LINES], worker_run_id="run")
+
+    assert [request.operation for request in made.requests] == ["CreateTranscriptions"] * 2
+    named = [item["element_id"] for request in made.requests for item in request.body["transcriptions"]]
+    assert named == [line.id for line in LINES]
+
+
+def test_what_is_on_other_elements_is_planned_with_the_rest() -> None:
+    """Children first, level by level, then texts of all, then what is on each."""
+    found: list[Result] = [
+        Child(type="word", polygon=outline(), name="w"),
+        TEXT,
+        Metadata(type="text", name="n", value="v"),
+    ]
+    line = Element.model_validate({"id": "line", "zone": {"polygon": [], "image": IMAGE}})
+    results = [TEXT, On(line, [*found, Classification(class_name="a", confidence=1)]), On(line, Update(name="x"))]
+
+    made = plan(PAGE, results, worker_run_id="run")
+
+    assert [(request.operation, request.parameters) for request in made.requests] == [
+        ("CreateElements", {"id": "line"}),
+        ("CreateTranscriptions", {}),
+        ("CreateClassification", {}),
+        ("CreateMetaData", {"id": "line"}),
+        ("PartialUpdateElement", {"id": "line"}),
+    ]
+
+
+def test_the_processed_element_may_be_named_too() -> None:
+    """It is then as if its results stood by themselves."""
+    named = plan(PAGE, [On(PAGE, TEXT), On(PAGE, Child(type="a", polygon=outline()))], worker_run_id="run")
+    plain = plan(PAGE, [TEXT, Child(type="a", polygon=outline())], worker_run_id="run")
+
+    assert [(one.operation, one.body) for one in named.requests] == [
+        (other.operation, other.body) for other in plain.requests
+    ]
+
+
+def test_entities_on_a_stored_transcription_take_one_request() -> None:
+    """Those of several results together."""
+    made = plan(PAGE, [On(STORED, [entity(0), entity(1)]), On(STORED, entity(2))], worker_run_id="run")
+
+    (request,) = made.requests
+    assert (request.operation, request.parameters) == ("CreateTranscriptionEntities", {"id": "stored"})
+    assert [item["offset"] for item in request.body["transcription_entities"]] == [0, 1, 2]
+    assert made.entity_types == {"place": "results.0.results.0.type"}
+
+
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [
+        ([On(STORED, entity()), On(STORED, entity())], "results.1.results.0 is given twice on the same transcription"),
+        (
+            [On(LINES[0], Classification(class_name="a", confidence=1))] * 2,
+            "results.1.results.0.class_name: a is given twice on the same element",
+        ),
+        (
+            [On(LINES[0], Child(type="a", polygon=outline()))],
+            "results.0.results.0.polygon: its parent has no image",
+        ),
+        (
+            [On(Element.model_validate({"id": "x", "corpus": {"id": "other"}}), TEXT)],
+            "results.0.target: is in another corpus: publish on it with context.publish",
+        ),
+        ([On.model_construct(target=STORED, results=(entity(9),))], "results.0: results.0 ends beyond the text"),
+    ],
+    ids=["entity", "class", "outline", "corpus", "unchecked"],
+)
+def test_what_cannot_be_on_something_else_is_refused_with_its_place(results: list[Any], message: str) -> None:
+    """All or nothing, before a request is sent."""
+    with pytest.raises(ResultError) as caught:
+        plan(PAGE, results, worker_run_id="run")
+
+    assert str(caught.value).startswith(message)

@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arkworker.arkindex.publishing import SummarizingPublisher, certainty
+from arkworker.arkindex.publishing import CheckingPublisher, SummarizingPublisher, certainty
 from arkworker.elements import Element
-from arkworker.elements.results import Child, Classification, Embedding, Entity, Link, Metadata, Transcription, Update
+from arkworker.elements.created import Created
+from arkworker.elements.results import (
+    Child,
+    Classification,
+    Embedding,
+    Entity,
+    Link,
+    Metadata,
+    On,
+    Transcription,
+    Update,
+)
 from arkworker.emulator import Fault
-from arkworker.errors import PublicationError, ResultError
+from arkworker.errors import ArkworkerError, PublicationError, ResultError
 
 if TYPE_CHECKING:
     from tests.arkindex.publishing.conftest import Site
@@ -121,11 +132,8 @@ TWICE: dict[str, list[Any]] = {
     "CreateMetaData": [Metadata(type="text", name="n", value="v")],
     "CreateMetaDataBulk": [Metadata(type="text", name=name, value="v") for name in "op"],
     "CreateEmbedding": [Embedding(value=[1, 2])],
-}
-ONCE: dict[str, list[Any]] = {
     "CreateClassification": [Classification(class_name="a", confidence=1)],
-    "CreateClassifications": [Classification(class_name=name, confidence=1) for name in "ab"],
-    "PartialUpdateElement": [Update(name="x")],
+    "CreateClassifications": [Classification(class_name=name, confidence=1) for name in "bc"],
 }
 #: How an answer is lost although the server acted.
 LOST = {"502": Fault.answer(502, acted=True), "reset": Fault.reset(acted=True), "cut": Fault.cut()}
@@ -134,7 +142,8 @@ LOST = {"502": Fault.answer(502, acted=True), "reset": Fault.reset(acted=True), 
 @pytest.mark.parametrize(
     ("operation", "fault"),
     [
-        *((operation, "reset") for operation in [*TWICE, *ONCE]),
+        *((operation, "reset") for operation in TWICE),
+        ("PartialUpdateElement", "reset"),
         ("CreateTranscription", "502"),
         ("CreateElements", "cut"),
     ],
@@ -142,11 +151,11 @@ LOST = {"502": Fault.answer(502, acted=True), "reset": Fault.reset(acted=True), 
 def test_a_lost_answer_is_looked_for(site: Site, operation: str, fault: str) -> None:
     """What was carried out counts as accepted, is not sent again, and what follows is sent."""
     site.emulator.faults.add(operation, LOST[fault], times=1)
-    results = (TWICE | ONCE)[operation]
+    results = TWICE.get(operation, [])
 
     site.publisher().publish(site.page, [*results, Update(confidence=0.5)])
 
-    assert site.calls()[operation] == (2 if operation in ONCE else 1)
+    assert site.calls()[operation] == (1 if results else 2)  # a change made twice is made once
     assert site.client.request("RetrieveElement", id=site.page.id)["confidence"] == 0.5
 
 
@@ -250,16 +259,28 @@ def test_a_reason_that_was_cut_off_is_asked_for_again(site: Site) -> None:
     assert site.calls()["CreateClassification"] == 3
 
 
-def test_an_answer_of_another_length_ends_the_publication(site: Site) -> None:
-    """What was created cannot be told apart; it is on Arkindex all the same."""
+def test_what_an_answer_of_another_length_does_not_tell_is_looked_for(site: Site) -> None:
+    """The transcription finds its element."""
     headers = {"content-type": "application/json"}
-    site.emulator.faults.add("CreateElements", Fault.answer(201, b"[]", acted=True, headers=headers))
+    site.emulator.faults.add("CreateElements", Fault.answer(201, b"[]", acted=True, headers=headers), times=1)
     text = Transcription(text="x", confidence=1)
 
-    with pytest.raises(PublicationError, match="the answer has 0 items, not 1") as caught:
+    site.publisher().publish(site.page, [Child(type="text_line", name="n", polygon=outline(), results=[text])])
+
+    assert site.calls() == {"CreateElements": 1, "CreateTranscription": 1}
+
+
+def test_what_an_answer_claims_and_nobody_finds_is_uncertain(site: Site) -> None:
+    """It is not sent again: a success was answered."""
+    headers = {"content-type": "application/json"}
+    site.emulator.faults.add("CreateElements", Fault.answer(201, b"[]", headers=headers))
+    text = Transcription(text="x", confidence=1)
+
+    with pytest.raises(PublicationError, match="the answer has 0 items, not 1; it was not there") as caught:
         site.publisher().publish(site.page, [Child(type="text_line", name="n", polygon=outline(), results=[text])])
 
-    assert (caught.value.accepted, caught.value.missing) == ({"text_line": 1}, {"transcriptions": 1})
+    assert (caught.value.uncertain, caught.value.missing) == ({"text_line": 1}, {"transcriptions": 1})
+    assert site.calls() == {"CreateElements": 1}
 
 
 def test_nothing_is_accepted_while_the_corpus_cannot_be_looked_up(site: Site) -> None:
@@ -298,3 +319,64 @@ def test_a_read_only_run_says_what_it_would_publish(site: Site, caplog: pytest.L
     assert f"({site.page.id}): 2 text_line, 3 transcriptions, not published" in caplog.text
     with pytest.raises(ResultError):
         SummarizingPublisher().publish(site.page, [3])
+
+
+EVERYTHING = [
+    TEXT.model_copy(update={"entities": ENTITIES}),
+    Classification(class_name="a", confidence=1),
+    Metadata(type="text", name="n", value="v"),
+    Embedding(value=[1, 2]),
+    Child(type="text_line", polygon=outline(), results=[TEXT]),
+]
+
+
+def test_what_was_created_is_told_with_its_ids(site: Site) -> None:
+    """Result by result, what lies in it included."""
+    line = Element(id=site.emulator.add_element("text_line", "1", parent=site.page.id))
+
+    text, label, item, vector, child, there = site.publisher().publish(site.page, [*EVERYTHING, On(line, TEXT)])
+
+    (read,) = site.get("ListTranscriptions", id=site.page.id)
+    page = site.client.request("RetrieveElement", id=site.page.id)
+    assert (text.id, text.result) == (read["id"], EVERYTHING[0])
+    assert [entity.result for entity in text.results] == list(ENTITIES)
+    assert [label.id, item.id] == [page["classifications"][0]["id"], page["metadata"][0]["id"]]
+    assert vector.id == site.get("ListEmbeddings", id=site.page.id)[0]["id"]
+    assert child.id in {one["id"] for one in site.get("ListElementChildren", id=site.page.id)}
+    assert child.results[0].id == site.get("ListTranscriptions", id=child.id)[0]["id"]
+    assert there.results[0].id == site.get("ListTranscriptions", id=line.id)[0]["id"]
+
+
+def test_what_has_no_id_says_so(site: Site) -> None:
+    """A change is not a thing."""
+    (change,) = site.publisher().publish(site.page, [Update(name="x")])
+
+    with pytest.raises(ArkworkerError, match="there is no id of this Update: Arkindex gave none"):
+        _ = change.id
+
+
+def test_a_read_only_run_makes_ids_up(site: Site) -> None:
+    """What follows them goes the same way as in a run that writes."""
+    ids = [created.id for created in SummarizingPublisher().publish(site.page, EVERYTHING)]
+
+    assert len(set(ids)) == len(EVERYTHING)
+
+
+def test_what_is_recorded_has_no_id_yet(site: Site) -> None:
+    """It gets one when it is published."""
+    (text,) = CheckingPublisher().publish(site.page, [TEXT])
+
+    assert text == Created(TEXT)
+    with pytest.raises(ArkworkerError, match="get their ids when they are published"):
+        _ = text.id
+
+
+def test_all_that_is_on_others_is_accepted_or_told(site: Site) -> None:
+    """The second request is refused: what the first one brought is named."""
+    lines = [Element(id=site.emulator.add_element("text_line", str(n), parent=site.page.id)) for n in range(5)]
+    site.emulator.faults.add("CreateTranscriptions", Fault.answer(400), skip=1, times=1)
+
+    with pytest.raises(PublicationError) as caught:
+        site.publisher(batch_size=3).publish(site.page, [On(line, TEXT) for line in lines])
+
+    assert (caught.value.accepted, caught.value.missing) == ({"transcriptions": 3}, {"transcriptions": 2})

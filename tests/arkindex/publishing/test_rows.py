@@ -14,8 +14,8 @@ import pytest
 
 from arkworker.arkindex.publishing import SummarizingPublisher
 from arkworker.arkindex.publishing.outbox import Outbox
-from arkworker.elements import Element
-from arkworker.elements.results import Child, Classification, Entity, Metadata, Transcription, Update
+from arkworker.elements import Element, StoredTranscription
+from arkworker.elements.results import Child, Classification, Entity, Metadata, On, Transcription, Update
 from arkworker.emulator import Fault
 from arkworker.errors import PublicationError
 from arkworker.storage.cache import find_parent_caches, merge, open_cache, session_scope
@@ -273,3 +273,40 @@ def test_an_abandoned_outbox_says_so() -> None:
 
     assert str(failures[page.id]).endswith("the run was ended before")
     assert outbox.flush() == {}
+
+
+def stored_text(site: Site, element_id: str) -> StoredTranscription:
+    body = {"text": "Paris", "confidence": 1.0, "orientation": "horizontal-lr"}
+    answer = site.client.request("CreateTranscription", body, id=element_id)
+    return StoredTranscription(id=answer["id"], text="Paris", confidence=1.0, element_id=element_id)
+
+
+def test_what_is_on_other_elements_is_in_the_cache(site: Site, cache: Cache) -> None:
+    """With these elements, which others refer to, and with what changed of them."""
+    line = Element(id=site.emulator.add_element("text_line", "1", parent=site.page.id), type="text_line")
+    bare = Element(id=site.emulator.add_element("text_line", "2", parent=site.page.id), type="text_line")
+    note = Metadata(type="text", name="a", value="b")
+
+    site.publisher(outbox=cache.outbox).publish(
+        site.page, [On(line, [TEXT, Update(rotation_angle=90)]), On(bare, note)]
+    )
+
+    assert cache.outbox.flush() == {}
+    assert {row["id"]: row["rotation_angle"] for row in cache.rows("elements")} == {
+        UUID(site.page.id).hex: 0,
+        UUID(line.id).hex: 90,
+    }
+    assert [row["element_id"] for row in cache.rows("transcriptions")] == [UUID(line.id).hex]
+    assert len(cache.rows("transcription_entities")) == 2
+
+
+def test_entities_of_stored_texts_are_in_a_cache_that_has_the_text(site: Site, cache: Cache) -> None:
+    """One on the processed element gets there with it; one on an element that the cache does not have is left out."""
+    other = site.emulator.add_element("page", "Other")
+    texts = [stored_text(site, site.page.id), stored_text(site, other)]
+
+    site.publisher(outbox=cache.outbox).publish(site.page, [On(text, ENTITIES) for text in texts])
+
+    assert cache.outbox.flush() == {}
+    assert {row["id"] for row in cache.rows("transcriptions")} == {UUID(texts[0].id).hex}
+    assert {row["transcription_id"] for row in cache.rows("transcription_entities")} == {UUID(texts[0].id).hex}

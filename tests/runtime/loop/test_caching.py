@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from arkworker.elements.created import Created
+
 WORKERS = """
 import os, signal, time
 from arkworker import Child, Element, ElementsWorker, Transcription, Worker
@@ -197,9 +199,10 @@ class Accepting:
         self.states: dict[str, str] = {}
         self.on_accepted: Callable[[], Any] = lambda: None
 
-    def publish(self, element: Element, results: Any) -> None:
-        self._publisher.publish(element, results)
+    def publish(self, element: Element, results: Any) -> tuple[Created, ...]:
+        made = self._publisher.publish(element, results)
         self.on_accepted()
+        return made
 
     def end(self, element_id: str, state: State, *, uncertain: int = 0) -> None:
         assert uncertain == 0

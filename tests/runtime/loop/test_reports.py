@@ -34,8 +34,9 @@ class Stub:
         self.on_end(element_id)
         self.ended.append((element_id, str(state)))
 
-    def publish(self, _element: Element, _results: Any) -> None:
+    def publish(self, _element: Element, _results: Any) -> tuple[()]:
         self.on_publish()
+        return ()
 
     def reports(self, behind: int = 2) -> Reports:
         made = Reports(

@@ -9,8 +9,19 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from jsonschema import Draft202012Validator
 
-from arkworker.elements import Element
-from arkworker.elements.results import Child, Classification, Embedding, Entity, Link, Metadata, Transcription, Update
+from arkworker.elements import Element, StoredTranscription
+from arkworker.elements.recorded import RecordedElement
+from arkworker.elements.results import (
+    Child,
+    Classification,
+    Embedding,
+    Entity,
+    Link,
+    Metadata,
+    On,
+    Transcription,
+    Update,
+)
 from arkworker.errors import ResultError
 from arkworker.storage.recording.lines import (
     MOST_LEVELS,
@@ -18,13 +29,10 @@ from arkworker.storage.recording.lines import (
     Header,
     Part,
     RecordedCreates,
-    RecordedElement,
     dump,
-    element_of,
     line_schema,
     load_entry,
     load_header,
-    recorded,
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20).filter(
@@ -82,13 +90,17 @@ RESULTS = st.recursive(
     ),
     max_leaves=8,
 )
+THERE = st.builds(
+    On, st.builds(Element, id=st.sampled_from("ab"), type=st.just("line")), st.lists(RESULTS, max_size=2)
+) | st.just(On(StoredTranscription(id="t", text="Paris", element_id="a"), Entity(type="place", offset=0, length=5)))
+FOUND = RESULTS | THERE
 
 
 def entry(*results: Any, **values: Any) -> Entry:
     return Entry(element=RecordedElement(id="page"), state="processed", results=results, **values)
 
 
-@given(st.lists(RESULTS, max_size=4), st.lists(RESULTS, min_size=1, max_size=2))
+@given(st.lists(FOUND, max_size=4), st.lists(FOUND, min_size=1, max_size=2))
 def test_what_was_dumped_is_loaded(results: list[Any], published: list[Any]) -> None:
     """Every result comes back equal, with the same changes, from one line of text."""
     part = Part(element=RecordedElement(id="other", corpus_id="c"), results=published)
@@ -104,7 +116,7 @@ def test_what_was_dumped_is_loaded(results: list[Any], published: list[Any]) -> 
     ]
 
 
-@given(st.lists(RESULTS, max_size=2))
+@given(st.lists(FOUND, max_size=2))
 @settings(max_examples=15)
 def test_every_line_is_as_the_schema_says(results: list[Any]) -> None:
     """Whoever reads the file with other tools can rely on the schema."""
@@ -133,8 +145,8 @@ def test_an_element_is_known_well_enough_to_plan() -> None:
         }
     )
 
-    line = dump(Entry(element=recorded(element), state="processed"))
-    found = element_of(load_entry(line).element)
+    line = dump(Entry(element=RecordedElement.of(element), state="processed"))
+    found = load_entry(line).element.to_element()
 
     assert (found.id, found.corpus and found.corpus.id) == ("e", "c")
     assert (found.image.width, found.image.height) == (7, 9)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from arkworker.elements.recorded import RecordedElement
 from arkworker.elements.results import Transcription
 from arkworker.errors import ConfigurationError
-from arkworker.storage.recording.lines import Entry, RecordedElement, dump
+from arkworker.storage.recording.lines import Entry, dump
 from arkworker.storage.recording.reading import read_recording
 from arkworker.storage.recording.writing import Recorder, RecordingError
 
