@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from arkworker.declaration.metadata import Declaration
+from arkworker.elements.results import collect
 from arkworker.errors import DeclarationError, ResultError
 from arkworker.options.creates import Creates, Requires
 from arkworker.runtime.context import C, WorkerContext
@@ -18,7 +19,6 @@ from arkworker.runtime.declaring import (
     unwritten,
 )
 from arkworker.runtime.handover import ElementCode
-from arkworker.runtime.services import collect
 from arkworker.settings.catalogue import WorkerOptions
 
 if TYPE_CHECKING:
