@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from arkworker.arkindex.datasets import Dataset, DatasetSet
     from arkworker.arkindex.models import ModelVersion
     from arkworker.elements import Element, Source
-    from arkworker.elements.records import Image
     from arkworker.elements.created import Created
+    from arkworker.elements.records import Image
     from arkworker.settings.origins import Provenance
     from arkworker.settings.sources.payload import Process
 
