@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("arkworker.elements")
 
 UPDATE = "UpdateWorkerActivity"
+#: Modes of processes in which Arkindex keeps no activities.
+WITHOUT_ACTIVITIES = frozenset({"dataset", "export"})
 
 
 class State(enum.StrEnum):
@@ -41,11 +43,15 @@ class Activities:
     worker_run_id: str
     process_id: str
 
-    def start(self, element_id: str) -> bool:
+    def start(self, element_id: str, *, uncertain: int = 0) -> bool:
         """Report that work on an element starts here.
 
         A conflict on the first attempt means that another process has it; on the repeat of one whose answer was lost
         it means that the lost one was applied: rather twice than never.
+
+        Args:
+            element_id: The element.
+            uncertain: Earlier attempts that may have been applied, such as those of a run that was killed.
 
         Returns:
             False when another process has it.
@@ -58,7 +64,7 @@ class Activities:
         except ApiResponseError as error:
             if error.status != 409:
                 raise
-            if not error.uncertain:
+            if not error.uncertain + uncertain:
                 return False
             logger.warning("element %s: the first report of its start had been applied", printable(element_id, 60))
         return True

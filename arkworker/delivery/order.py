@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from arkworker.arkindex.activities import Activities
+from arkworker.arkindex.activities import WITHOUT_ACTIVITIES, Activities
 from arkworker.arkindex.publishing.certainty import Certainty
 from arkworker.arkindex.worker_run import retrieve_run
 from arkworker.clock import SystemClock
@@ -19,9 +19,8 @@ from arkworker.options.creates import Creates
 from arkworker.runtime.loop import outcome
 from arkworker.runtime.loop.clients import LoopClient, OutageBudget
 from arkworker.runtime.loop.failures import Failures
-from arkworker.runtime.loop.progress import Progress
-from arkworker.runtime.loop.running import WITHOUT_ACTIVITIES
-from arkworker.runtime.loop.tally import Summary, Tally, exit_code_of
+from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
+from arkworker.runtime.loop.progress import ProgressDisplay
 from arkworker.runtime.outputs import mistakes
 from arkworker.runtime.preparation import connection_of
 from arkworker.storage.recording.reading import read_recording
@@ -159,7 +158,7 @@ class _Publishing:
             run_id,
             corpus_id,
         )
-        bar = Progress(self._tally, len(self._recording.places), self._clock)
+        bar = ProgressDisplay(self._tally, len(self._recording.places), self._clock)
         return Publication(self._recording, sender, activities, tally=self._tally, failures=self._failures, bar=bar)
 
     def _stop(self) -> None:

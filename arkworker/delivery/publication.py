@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from arkworker.delivery.delivering import Sender
     from arkworker.delivery.journal import Progress
     from arkworker.runtime.loop.failures import Failures
-    from arkworker.runtime.loop.progress import Progress as Bar
-    from arkworker.runtime.loop.tally import Tally
+    from arkworker.runtime.loop.outcome import Tally
+    from arkworker.runtime.loop.progress import ProgressDisplay
     from arkworker.storage.recording.lines import Entry
     from arkworker.storage.recording.reading import Recording
 
@@ -59,7 +59,7 @@ class Publication:
         *,
         tally: Tally,
         failures: Failures,
-        bar: Bar,
+        bar: ProgressDisplay,
     ) -> None:
         self.error: BaseException | None = None
         self._recording = recording

@@ -263,7 +263,7 @@ class DatasetWorker(Worker[C]):
         """What is to be done after the last set, once, such as publishing the model; see `ElementsWorker.finish`."""
 
     def _perform(self, handover: Handover) -> None:
-        from arkworker.runtime.loop.sets_run import process_sets
+        from arkworker.runtime.loop.sets import process_sets
 
         context = handover.context
 

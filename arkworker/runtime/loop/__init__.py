@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from arkworker.runtime.loop.running import process_elements
+from arkworker.runtime.loop.run import process_elements
 
 __all__ = ["process_elements"]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.client import Client
 from arkworker.arkindex.client.attempts import RetryBudget
-from arkworker.runtime.loop.clocks import IntakeClock, ReportClock
+from arkworker.clock import SystemClock
+from arkworker.errors import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,13 +19,39 @@ if TYPE_CHECKING:
 
 #: A claim or retrieval under way at the first signal may still come within this time; then it is cut off.
 CUT = 0.4  # seconds
+HURRIED = 0.25  # seconds: the longest wait between two attempts at a report once the run is stopped
+
+
+class LoopClock(SystemClock):
+    """Waits between attempts, until the run is stopped.
+
+    Args:
+        hurried: The longest wait after that, in seconds; None where nothing is attempted again.
+    """
+
+    def __init__(self, hurried: float | None = None) -> None:
+        super().__init__()
+        self._hurried = hurried
+        self._signal_number: int | None = None
+        self._never = threading.Event()
+
+    def sleep(self, seconds: float) -> None:
+        if self._signal_number is None:
+            super().sleep(seconds)
+        elif self._hurried is not None:
+            self._never.wait(min(seconds, self._hurried))
+        if self._signal_number is not None and self._hurried is None:
+            raise StoppedError(self._signal_number)
+
+    def stop(self, signal_number: int) -> None:
+        self._signal_number = signal_number
+        self.wake()
 
 
 class OutageBudget(RetryBudget):
     """How many repeats may follow one another without a single success: an outage ends in minutes, noise does not."""
 
     def __init__(self, limit: int = 200) -> None:
-        self._full = limit
         super().__init__(limit)
 
     def refill(self) -> None:
@@ -57,9 +84,9 @@ class Clients:
 
     def __init__(self, connection: Connection, *, read_only: bool) -> None:
         budget = OutageBudget()
-        self.intake_clock, self.report_clock = IntakeClock(), ReportClock()
+        self.intake_clock, self._report_clock = LoopClock(), LoopClock(HURRIED)
         self.intake = LoopClient(connection, self.intake_clock, budget, read_only=read_only)
-        self.reports = LoopClient(connection, self.report_clock, budget, read_only=read_only)
+        self.reports = LoopClient(connection, self._report_clock, budget, read_only=read_only)
         self._timer: threading.Timer | None = None
 
     def stop(self, number: int) -> None:
@@ -67,7 +94,7 @@ class Clients:
         if self._timer is not None:
             return
         self.intake_clock.stop(number)
-        self.report_clock.hurry()
+        self._report_clock.stop(number)
         self._timer = _after(CUT, self.intake.end)
 
     def end_reports_after(self, seconds: float) -> None:

@@ -62,8 +62,7 @@ class Failures:
             error: Why.
             traced: Whether the author of the worker wants to see where: not for what Arkindex answered.
         """
-        message = _message_of(error)
-        text = f"{type(error).__name__}: {printable(message, 300)}".rstrip(": ")
+        message, text = _message_of(error), described(error)
         place, shape = (type(error), _place_of(error)), _shape_of(message)
         with self._lock:
             shapes = self._shapes.setdefault(place, set()) if len(self._shapes) < MOST_GROUPS else set()
@@ -94,6 +93,11 @@ class Failures:
             kind, text, is_new = None, "other errors", False
         self._groups.setdefault(kind, Group(text)).add(element_id)
         return is_new
+
+
+def described(error: BaseException) -> str:
+    """An error in one line."""
+    return f"{type(error).__name__}: {printable(_message_of(error), 300)}".rstrip(": ")
 
 
 def _message_of(error: BaseException) -> str:

@@ -106,14 +106,19 @@ class Guard:
         if self._is_main:
             signal.signal(INTERRUPT, self._before)
 
-    def call(self, code: Callable[[], T]) -> T:
+    def call(self, code: Callable[[], T], *, elements: int = 1) -> T:
         """Call user code.
+
+        Args:
+            code: It.
+            elements: How many it works on, each of which may take the limit; with 0 there is none.
 
         Raises:
             Interruption: The grace time is over, or the limit was passed.
         """
-        if self._limit is not None:
-            end = self._clock.now() + self._limit
+        is_limited = self._limit is not None and elements > 0
+        if self._limit is not None and is_limited:
+            end = self._clock.now() + self._limit * elements
             self._watch_element(_Deadline(end, end + TOLERANCE, ExitCode.FAILED, max(FAREWELL, self._grace)))
         self._has_interrupted = False
         try:
@@ -124,7 +129,7 @@ class Guard:
                 raise Interruption from error  # what user code made of it
             raise
         finally:
-            if self._limit is not None:
+            if is_limited:
                 self._watch_element(None)
 
     def _call(self, code: Callable[[], T]) -> T:

@@ -1,257 +1,320 @@
-"""Claim and retrieve ahead: the next elements come, side by side, while user code works on one."""
+"""Elements on their way to user code: taken from where they come from, started and retrieved, ahead of the work."""
 
 from __future__ import annotations
 
-import contextlib
-import enum
-import itertools
 import logging
 import threading
-import time
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import is_refusal
-from arkworker.errors import ApiError
-from arkworker.runtime.loop.jobs import Job
+from arkworker.arkindex.reading.remote import RETRIEVE, element_of
+from arkworker.errors import ApiContentError, ApiError
+from arkworker.runtime.loop.in_hand import InHand, Stage
+from arkworker.runtime.loop.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.runtime.loop.sources import Source
+    from arkworker.arkindex.activities import Activities
+    from arkworker.arkindex.client import Client
+    from arkworker.elements import Element
+    from arkworker.runtime.loop.timing import Timing
+    from arkworker.runtime.loop.worklist import Worklist
 
 logger = logging.getLogger("arkworker.elements")
 
-MOST_THREADS = 8
+MOST_THREADS = 32
+HELD_UP = 1.0  # seconds that the next element of a list may hold up those after it
 PATIENCE = 1.0  # seconds, in the end, for what is on its way: it was told to come or to be cut off
 MOST_FAILURES = 4  # in a row, each after five attempts: then Arkindex is out of reach
 
 
-class _News(enum.Enum):
-    """What a thread tells the main thread, besides the elements that it brings."""
+@dataclass(slots=True, eq=False)
+class Job:
+    """One element, from where it comes from to user code.
 
-    WAITS = "this element waits for another attempt: others need not wait for it"
-    NOTHING = "there was no element"
-    ENDS = "this thread brings no more"
+    Attributes:
+        id: Its id.
+        answer: What the worklist knows of it; None when it is to be retrieved.
+        element: What user code gets; None until it is retrieved.
+        failure: Why user code cannot have it.
+        is_held: Its activity is ours to end: it was claimed or started here, or may have been.
+        is_perhaps_held: A run before was killed while it reported the start of this element.
+        is_taken: Another process has it.
+        is_ready: All that can be done ahead has been done.
+    """
+
+    id: str
+    answer: Any = None
+    element: Element | None = None
+    failure: Exception | None = None
+    is_held: bool = False
+    is_perhaps_held: bool = False
+    is_taken: bool = False
+    is_ready: bool = False
+
+
+class Halt:
+    """Whether more elements are taken; told by whatever hears of a signal or of an outage, from any thread.
+
+    Attributes:
+        error: What made the run give up.
+        is_over: Nothing more is taken; what is on its way or ready still goes to user code.
+        stopped: Done as soon as not even that does.
+    """
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.is_over = False
+        self.stopped: Future[None] = Future()
+        self._lock = threading.Lock()
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.stopped.done()
+
+    def give_up(self, error: Exception) -> None:
+        """Take nothing more, because of an error."""
+        with self._lock:
+            self.error = self.error or error
+            self.is_over = True
+
+    def stop(self) -> None:
+        """Take nothing more, and give nothing more to user code."""
+        with self._lock:
+            self.is_over = True
+            if not self.stopped.done():
+                self.stopped.set_result(None)
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """Makes an element ready for user code: reports its start where it was not claimed, and retrieves it.
+
+    Attributes:
+        client: What elements are retrieved with.
+        activities: Where the start of an element is reported, unless it was claimed; None where it is not.
+        bind: Binds an element to the run.
+        halt: Whether the run is being stopped.
+        in_hand: Where it is noted that an element is in hand.
+        is_late: Whether user code's own thread looks for the element in the cache first.
+    """
+
+    client: Client
+    activities: Activities | None
+    bind: Callable[[Element], Element]
+    halt: Halt
+    in_hand: InHand
+    is_late: bool = False
+
+    def prepare(self, job: Job) -> bool:
+        """Bring a job to where user code can have it, or note on it why not; from any thread.
+
+        Returns:
+            False when Arkindex could not even be asked about it.
+        """
+        is_reached = job.is_held
+        try:
+            if not job.is_held and self.activities is not None:
+                self._start(job, self.activities)
+            is_reached = is_reached or self.activities is not None
+            if not job.is_taken and not self.halt.is_stopped and not self.is_late:
+                job.element = self.retrieve(job.id, job.answer)
+        except ApiError as error:
+            is_reached = is_reached or is_refusal(error) or isinstance(error, ApiContentError)
+            if not self.halt.is_stopped:
+                job.failure = error
+            return is_reached
+        except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this element alone
+            job.failure = error
+        return True
+
+    def retrieve(self, element_id: str, answer: Any = None) -> Element:
+        """The element, from an answer that is there already or from Arkindex.
+
+        Raises:
+            ApiError: It cannot be had, or another came in its place.
+        """
+        if answer is None:
+            answer = self.client.request(RETRIEVE, id=element_id)
+        return self.bind(element_of(answer, element_id))
+
+    def _start(self, job: Job, activities: Activities) -> None:
+        """Report the start. Killed meanwhile, the next run of the task takes a conflict for our own report."""
+        self.in_hand.note(job.id, Stage.STARTING)
+        try:
+            is_ours = activities.start(job.id, uncertain=int(job.is_perhaps_held))
+            if is_ours:
+                self.in_hand.note(job.id, Stage.HELD)
+            job.is_held, job.is_taken = is_ours, not is_ours
+        except ApiError as error:
+            job.is_held = bool(error.uncertain) or job.is_perhaps_held
+            raise
+        finally:
+            if not job.is_held:
+                self.in_hand.forget(job.id)
 
 
 class Intake:
-    """Brings elements to where user code can have them.
+    """Brings elements to where user code can have them; the main thread asks for one after the other.
 
-    At first the main thread fetches each itself. After `go_ahead`, threads take from the source for as long as there is
-    room, and send what they bring to the main thread, which keeps the order. One permit is one element on its way or
-    ready.
+    While user code works, threads fetch the next ones. Where fetching takes next to no time, the main thread does it:
+    handing elements from thread to thread would take longer. A list is read by the main thread alone, which keeps its
+    order; a queue is asked in the threads, since a claim is a request.
 
     Args:
-        source: Where elements come from.
-        prepare: Starts and retrieves one, in any thread; what goes wrong with it is noted on the job.
+        worklist: Where elements come from.
+        retrieval: Makes them ready.
+        halt: Whether more are taken.
+        timing: Told how long fetching takes; knows whether that is worth a thread.
         ahead: How many may be on their way or ready; with 0, there are no threads.
     """
 
-    def __init__(self, source: Source, prepare: Callable[[Job], None], ahead: int) -> None:
-        self.error: Exception | None = None
-        self._source = source
-        self._prepare = prepare
+    def __init__(self, worklist: Worklist, retrieval: Retrieval, halt: Halt, timing: Timing, ahead: int) -> None:
+        self._worklist = worklist
+        self._retrieval = retrieval
+        self._halt = halt
+        self._timing = timing
         self._ahead = ahead
-        self._is_ahead = False
-        self._permits: SimpleQueue[bool] = SimpleQueue()
-        self._messages: SimpleQueue[tuple[int, Job | _News]] = SimpleQueue()
-        self._turn = threading.Lock()  # keeps an ordered source in its order
-        self._numbers = itertools.count(1)
-        self._next = 1  # for user code, of an ordered source
-        self._waiting: set[int] = set()
-        self._gone: set[int] = set()  # handed over, or nothing
-        self._ready: dict[int, Job] = {}
-        self._on_its_way: dict[int, Job] = {}  # taken from the source
-        self._keeping = threading.Lock()  # keeps what is ready from being handed over twice
-        self._is_over = False  # nothing more is taken from the source
-        self._is_stopped = False
-        self._failures = 0  # of the source, in a row
+        self._lock = threading.Lock()
+        self._window: deque[Future[Job | None]] = deque()  # on their way or ready, in the order of a list
+        self._jobs: dict[int, Job] = {}  # taken from the worklist; who takes one out of here ends it
+        self._threads = Threads(min(ahead, MOST_THREADS), "intake")
+        self._failures = 0  # of the worklist, in a row
         self._unreached = 0  # elements, in a row
-        self._local = threading.local()
-        self._threads: list[threading.Thread] = []
-        self._working = 0
-        self._fetched_here = 0  # by the main thread, which needs no permit
-
-    def go_ahead(self) -> None:
-        """Fetch in threads from now on; from any thread, once."""
-        for _ in range(self._ahead):
-            self._permits.put(True)
-        with self._keeping:
-            if self._is_stopped:
-                return
-            # First of all: the first thread may come to the end of the source before the last one is started.
-            self._working = min(self._ahead, MOST_THREADS)
-            self._is_ahead = self._working > 0
-            for number in range(self._working):
-                thread = threading.Thread(target=self._work, name=f"intake-{number}", daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError as error:  # the system has no more of them
-                    logger.warning("elements are fetched with %d threads: %s", number, error)
-                    self._do_without(self._working - number, is_any=number > 0)
-                    break
-                self._threads.append(thread)
-
-    def _do_without(self, missing: int, *, is_any: bool) -> None:
-        """Some threads could not be started; with none at all, the main thread goes on by itself."""
-        self._is_ahead = is_any
-        for _ in range(missing):
-            self._messages.put((0, _News.ENDS))
 
     def next(self) -> Job | None:
         """The next element for user code; None when there is none left or the run is being stopped."""
-        while not self._is_stopped:
-            # In this order: while no thread has been started, none can have come to the end of the source.
-            is_over, is_ahead = self._is_over, self._is_ahead
-            if (job := self._pop()) is not None:
-                self._make_room()
-                return job
-            if is_ahead and self._working:
-                self._receive(*self._messages.get())
-            elif is_ahead or is_over:
+        while not self._halt.is_stopped:
+            if self._window:
+                self._look_ahead(self._ahead + 1)  # user code has none: that one is missing
+                job = self._await()
+            elif self._halt.is_over:
                 return None
             else:
-                number, news = self._fetch()
-                self._fetched_here += isinstance(news, Job)
-                self._receive(number, news)
+                job = self._fetch(None)
+            if self._halt.is_stopped:
+                return None
+            self._look_ahead(self._ahead)
+            if job is not None and self._take_out(job):
+                return job
         return None
 
-    def _make_room(self) -> None:
-        """Give a permit back for an element that a thread had one for."""
-        if self._fetched_here:
-            self._fetched_here -= 1
-        else:
-            self._permits.put(True)
+    def give_back(self) -> list[Job]:
+        """Stop, wait a little for what is on its way; the elements that user code never got. From any thread.
 
-    def stop(self) -> None:
-        """Take nothing more, and let `next` return; what is on its way may still come."""
-        with self._keeping:
-            self._is_over = self._is_stopped = True
-        self._permits.put(False)
-        self._messages.put((0, _News.WAITS))  # wakes the main thread
-
-    def give_up(self, error: Exception) -> None:
-        """Take nothing more, because of an error; what is on its way or ready still goes to user code."""
-        self.error = self.error or error
-        self._is_over = True
-
-    def note_wait(self) -> None:
-        """The calling thread's element waits for another attempt."""
-        self._messages.put((getattr(self._local, "number", 0), _News.WAITS))
-
-    def close(self) -> list[Job]:
-        """Wait a little for what is on its way; the elements that user code never got."""
-        self.stop()
-        end = time.monotonic() + PATIENCE
-        for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
-        with contextlib.suppress(Empty):
-            while True:
-                self._receive(*self._messages.get_nowait())
-        with self._keeping:
-            left = [self._ready[number] for number in sorted(self._ready)]
-            self._ready.clear()
-            # Stuck where nothing can be cut off, such as a connection that does not come about. What is not held yet
-            # stays for who closes again; others come and go meanwhile.
-            for number in list(self._on_its_way):
-                job = self._on_its_way.get(number)
-                if job is not None and job.is_held:
-                    job.is_dropped = True
-                    left.append(job)
-                    self._on_its_way.pop(number, None)
-        self._messages.put((0, _News.WAITS))  # that of `stop` may be among those received here
+        What is stuck, such as in a connection that does not come about, is given back as it is if it is ours to end.
+        An element whose start is only being reported stays for who asks again.
+        """
+        self._halt.stop()
+        with self._lock:
+            window = list(self._window)
+        wait(window, timeout=PATIENCE)
+        with self._lock:
+            left = [job for job in self._jobs.values() if job.is_held or job.is_ready]
+            for job in left:
+                del self._jobs[id(job)]
         return left
 
-    def _receive(self, number: int, news: Job | _News) -> None:
-        if news is _News.ENDS:
-            self._working -= 1
-        elif isinstance(news, _News):
-            if self._source.is_ordered:
-                (self._waiting if news is _News.WAITS else self._gone).add(number)
-        else:
-            with self._keeping:
-                if not news.is_dropped:
-                    self._ready[number] = news
-                self._on_its_way.pop(number, None)
+    def close(self) -> None:
+        """Let idle threads go."""
+        self._threads.close()
 
-    def _pop(self) -> Job | None:
-        with self._keeping:
-            if not self._ready or self._is_stopped:
-                return None
-            first = min(self._ready)
-            if self._source.is_ordered:
-                if any(n not in self._gone and n not in self._waiting for n in range(self._next, first)):
-                    return None
-                self._note_gone(first)
-            return self._ready.pop(first)
-
-    def _note_gone(self, number: int) -> None:
-        self._waiting.discard(number)
-        self._gone.add(number)
-        while self._next in self._gone:
-            self._gone.discard(self._next)
-            self._next += 1
-
-    def _work(self) -> None:
-        try:
-            while self._permits.get() and not self._is_over:
-                self._bring()
-        except BaseException as error:  # a defect of ours must end the run, not hang it
-            logger.exception("the intake of elements failed")
-            self.give_up(error if isinstance(error, Exception) else RuntimeError("the intake of elements failed"))
-        finally:
-            self._permits.put(False)  # for the next thread
-            self._messages.put((0, _News.ENDS))
-
-    def _bring(self) -> None:
-        number, news = self._fetch()
-        if news is _News.NOTHING:
-            self._permits.put(True)
-        self._messages.put((number, news))
-
-    def _fetch(self) -> tuple[int, Job | _News]:
-        with self._turn if self._source.is_ordered else contextlib.nullcontext():
-            self._local.number = number = next(self._numbers)
-            job = self._take()
-        if job is not None:
-            self._on_its_way[number] = job
-            self._prepare(job)
-            self._note_reach(job)
-        if job is None or job.is_dropped:
-            self._on_its_way.pop(number, None)
-            return number, _News.NOTHING
-        return number, job
-
-    def _take(self) -> Job | None:
-        """Ask the source until it answers, or has failed too often."""
-        while not self._is_over:
-            try:
-                job = self._source.take()
-            except ApiError as error:
-                self._note_failure(error)
-            else:
-                self._failures = 0
-                if job is None:
-                    self._is_over = True
-                return job
+    def _await(self) -> Job | None:
+        """The element that is next: of a list the first, of a queue whichever comes first."""
+        stopped: Future[Any] = self._halt.stopped
+        first: Future[Any] = self._window[0]
+        if not self._worklist.is_queue and not first.done():
+            wait([first, stopped], HELD_UP, FIRST_COMPLETED)
+            if not first.done():  # it waits for another attempt: others need not wait for it
+                with self._lock:
+                    self._window.rotate(-1)
+        candidates = [first] if not self._worklist.is_queue and first.done() else list(self._window)
+        if not any(slot.done() for slot in candidates):
+            wait([*candidates, stopped], return_when=FIRST_COMPLETED)
+        for slot in candidates:
+            if slot.done():
+                with self._lock:
+                    self._window.remove(slot)
+                return slot.result()
         return None
 
-    def _note_reach(self, job: Job) -> None:
+    def _look_ahead(self, most: int) -> None:
+        while self._ahead and len(self._window) < most and not self._timing.is_fast and not self._halt.is_over:
+            job = None
+            if not self._worklist.is_queue and (job := self._take()) is None:
+                return
+            slot = self._threads.submit(lambda job=job: self._try(job))  # type: ignore[misc] # it is a Job or None
+            with self._lock:
+                self._window.append(slot)
+
+    def _try(self, job: Job | None) -> Job | None:
+        try:
+            return self._fetch(job)
+        except BaseException as error:  # a defect of ours must end the run, not hang it
+            logger.exception("the intake of elements failed")
+            self._halt.give_up(error if isinstance(error, Exception) else RuntimeError("the intake of elements failed"))
+            return None
+
+    def _fetch(self, job: Job | None) -> Job | None:
+        """Make an element ready, which is taken here unless it is given; None when there is nothing to be done."""
+        start = perf_counter()
+        job = job or self._take()
+        if job is None:
+            return None
+        if not job.is_held and self._halt.is_stopped:
+            self._take_out(job)
+            return None
+        is_reached = self._retrieval.prepare(job)
+        job.is_ready = job.is_held or job.is_taken or not self._halt.is_stopped
+        if not job.is_ready:  # stopped before anything was done about it
+            self._take_out(job)
+            return None
+        self._timing.spend("retrieving", perf_counter() - start)
+        self._note_reach(job, is_reached=is_reached)
+        return job
+
+    def _take(self) -> Job | None:
+        """Ask the worklist until it answers, or has failed too often."""
+        while not self._halt.is_over:
+            try:
+                job = self._worklist.take()
+            except ApiError as error:
+                self._note_failure(error)
+                continue
+            self._failures = 0
+            if job is None:
+                self._halt.is_over = True
+                return None
+            with self._lock:
+                self._jobs[id(job)] = job
+            return job
+        return None
+
+    def _take_out(self, job: Job) -> bool:
+        """Whether it is the caller's from now on."""
+        with self._lock:
+            return self._jobs.pop(id(job), None) is not None
+
+    def _note_reach(self, job: Job, *, is_reached: bool) -> None:
         """Elements of a list would fail to the last while Arkindex is out of reach: the run ends instead."""
-        self._unreached = self._unreached + 1 if job.is_unreached else 0
-        if self._unreached < MOST_FAILURES or self._is_stopped or self.error is not None:
+        self._unreached = 0 if is_reached else self._unreached + 1
+        if self._unreached < MOST_FAILURES or self._halt.is_stopped or self._halt.error is not None:
             return
         if job.failure is not None:
             logger.error("no more elements are tried: %s", job.failure)
-            self.give_up(job.failure)
+            self._halt.give_up(job.failure)
 
     def _note_failure(self, error: ApiError) -> None:
         self._failures += 1
-        if self._is_stopped:
+        if self._halt.is_stopped:
             return
-        if is_refusal(error) or not self._source.is_queue or self._failures >= MOST_FAILURES:
+        if is_refusal(error) or not self._worklist.is_queue or self._failures >= MOST_FAILURES:
             logger.error("no more elements can be had: %s", error)
-            self.give_up(error)
+            self._halt.give_up(error)
         else:
             logger.warning("%s; trying once more", error)

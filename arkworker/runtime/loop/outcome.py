@@ -1,26 +1,108 @@
-"""How a run over elements went: the failures, a warning, one line, a file, and an error where it did not go well."""
+"""How a run over elements went: what became of each, one line, a file, and an error where it did not go well."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import logging
+import threading
 import time
+from collections import Counter
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from arkworker.arkindex.activities import State
 from arkworker.errors import ArkworkerError, ConfigurationError, ExitCode, Problem
-from arkworker.runtime.loop.tally import Summary, Tally
 from arkworker.storage import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from arkworker.runtime.loop.failures import Failures
     from arkworker.runtime.stopping import Stopping
 
 logger = logging.getLogger("arkworker.elements")
+
+
+class Tally:
+    """How many elements ended how; each that was seen is counted once. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+
+    def count(self, outcome: str, number: int = 1) -> None:
+        """Add to `processed`, `failed`, `skipped` or `uncertain`."""
+        with self._lock:
+            self._counts[outcome] += number
+
+    def settle(self, state: State) -> None:
+        """An element ended in a state."""
+        self.count("processed" if state is State.PROCESSED else "failed")
+
+    def __getitem__(self, outcome: str) -> int:
+        return self._counts[outcome]
+
+    @property
+    def elements(self) -> int:
+        return self._counts.total()
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run in numbers; the first is the sum of the next four.
+
+    Attributes:
+        elements: All that were seen, and claims whose answer was lost.
+        processed: Those that user code and the reports succeeded for.
+        failed: Those that ended in error.
+        skipped: Those that another process has.
+        uncertain: Claims and reports that Arkindex may or may not have acted upon.
+        seconds: How long the run took.
+        exit_code: That of the process.
+        phases: Seconds by phase; those of threads side by side are added up.
+    """
+
+    elements: int
+    processed: int
+    failed: int
+    skipped: int
+    uncertain: int
+    seconds: float
+    exit_code: int
+    phases: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, tally: Tally, seconds: float, exit_code: int, phases: Mapping[str, float] | None = None) -> Summary:
+        counts = {name: tally[name] for name in ("processed", "failed", "skipped", "uncertain")}
+        return cls(
+            elements=sum(counts.values()), **counts, seconds=round(seconds, 3), exit_code=exit_code, phases=phases or {}
+        )
+
+    def as_data(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def told(self) -> str:
+        """The last line of a run."""
+        return (f"stopped by signal {self.exit_code - 128}; " if self.exit_code > 128 else "") + str(self)
+
+    def __str__(self) -> str:
+        noun = "element" if self.elements == 1 else "elements"
+        return (
+            f"{self.elements} {noun} in {self.seconds:.1f} s: {self.processed} processed, {self.failed} failed, "
+            f"{self.skipped} skipped, {self.uncertain} uncertain"
+        )
+
+
+def exit_code_of(tally: Tally, *, ended_by: int | None, strict: bool) -> int:
+    """The exit code of a run: what ended it early, if anything did, else what the numbers say."""
+    if ended_by is not None:
+        return ended_by
+    if tally["failed"] and (strict or not tally["processed"]):
+        return ExitCode.FAILED
+    return ExitCode.UNCERTAIN if tally["uncertain"] else ExitCode.OK
 
 
 class ElementsError(ArkworkerError):
@@ -96,12 +178,8 @@ def conclude(summary: Summary, failures: Failures, path: str | None) -> None:
     """
     record(summary, failures, path)
     if summary.exit_code != ExitCode.OK:
-        raise ElementsError(_ending(summary.exit_code) + str(summary), summary.exit_code)
+        raise ElementsError(summary.told(), summary.exit_code)
     logger.log(logging.WARNING if summary.failed else logging.INFO, "%s", summary)
-
-
-def _ending(exit_code: int) -> str:
-    return f"stopped by signal {exit_code - 128}; " if exit_code > 128 else ""
 
 
 def write(summary: Summary, path: str | None) -> None:

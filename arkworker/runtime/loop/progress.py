@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from arkworker.clock import Clock
-    from arkworker.runtime.loop.tally import Tally
+    from arkworker.runtime.loop.outcome import Tally
 
 logger = logging.getLogger("arkworker.elements")
 
 INTERVAL = 15.0  # seconds between two lines
 
 
-class Progress:
+class ProgressDisplay:
     """Told after each element.
 
     Args:

@@ -4,37 +4,39 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
-from queue import SimpleQueue
+from concurrent.futures import wait
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
 
 from arkworker.arkindex.activities import State, is_refusal
 from arkworker.arkindex.publishing.outbox import drained
 from arkworker.errors import ApiError
-from arkworker.runtime.loop.journal import Stage
+from arkworker.runtime.loop.ends import ROUNDS, Ending
+from arkworker.runtime.loop.in_hand import InHand, Stage
+from arkworker.runtime.loop.threads import Threads
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
+    from concurrent.futures import Future
 
     from arkworker.arkindex.activities import Activities
     from arkworker.arkindex.publishing import Publisher
     from arkworker.arkindex.publishing.outbox import Outbox
-    from arkworker.runtime.loop.jobs import Ending
-    from arkworker.runtime.loop.journal import Journal
-    from arkworker.runtime.loop.tally import Tally
+    from arkworker.elements import Element
+    from arkworker.runtime.loop.outcome import Tally
+    from arkworker.runtime.loop.timing import Timing
 
 logger = logging.getLogger("arkworker.elements")
 
-MOST_THREADS = 4
+MOST_THREADS = 16
 MOST_FAILURES = 4  # of reports in a row, each after five attempts: then Arkindex is out of reach
 MOST_RETRIES = 2  # in a row that fail, in one round of those that are still open before the process ends
-ROUNDS = 2
 
 
 class Reports:
-    """Ends elements, each in one go: its results first, then its state. After `go_behind`, in threads of its own.
+    """Ends elements on Arkindex, each in one go: its results first, then its state. In threads, where that is worth it.
 
     A report that fails is kept, tried again after later ones that succeed, less and less often, and before the process
     ends.
@@ -43,9 +45,10 @@ class Reports:
         activities: Where states are reported; None when they are not.
         publisher: Where results go.
         tally: Counts what became of each element.
+        timing: Told how long publishing takes; knows whether that is worth a thread.
+        in_hand: Where it is noted what is still to be reported.
         on_failure: Told of an element whose results could not be published.
         on_outage: Told when one report after the other fails: more elements would only stay started.
-        journal: Where it is noted what is still to be reported.
         behind: How many endings may be worked on side by side; when one more waits, so does the main thread.
         outbox: Where published results wait for the cache; None without one.
     """
@@ -56,69 +59,56 @@ class Reports:
         publisher: Publisher,
         *,
         tally: Tally,
+        timing: Timing,
+        in_hand: InHand,
         on_failure: Callable[[str, Exception], None],
         on_outage: Callable[[ApiError], None],
-        journal: Journal,
         behind: int,
         outbox: Outbox | None = None,
     ) -> None:
         self._activities = activities
         self._publisher = publisher
         self._tally = tally
+        self._timing = timing
+        self._in_hand = in_hand
         self._on_failure = on_failure
         self._on_outage = on_outage
-        self._journal = journal
-        self._behind = behind
-        self._is_behind = False
-        self._most_threads = min(max(1, behind), MOST_THREADS)
-        self._waiting: SimpleQueue[Ending | None] = SimpleQueue()
-        self._permits: SimpleQueue[bool] = SimpleQueue()  # one for each ending that may be on its way
+        self._threads = Threads(min(behind, MOST_THREADS), "reports") if behind else None
+        # One more than are worked on side by side, so that these never wait.
+        self._permits = threading.Semaphore(behind + 1)
+        self._under_way: set[Future[None]] = set()
         self._open: dict[int, Ending] = {}  # submitted and not yet counted; who takes one out counts it
         self._kept: deque[Ending] = deque()
         self._failures = 0  # of reports in a row
         self._is_outage = False  # told
-        self._threads: list[threading.Thread] = []
+        self._is_closing = False
         self._outbox = outbox
         self._published: deque[Ending] = deque()  # until `settle`
         self._uncached: dict[str, Exception] = {}  # by element, until its ending is settled
         self._main = threading.get_ident()
 
-    def go_behind(self) -> None:
-        """Report in threads from now on; from any thread, once."""
-        for _ in range(self._behind + 1):  # one more than are worked on side by side, so that these never wait
-            self._permits.put(True)
-        self._is_behind = self._behind > 0
+    def begin(self, elements: Sequence[Element]) -> None:
+        """As `Ends`; what user code publishes meanwhile is on Arkindex at once."""
 
     def submit(self, ending: Ending) -> None:
-        """End an element, or leave it to a thread of ours; waits while too many are waiting."""
+        """As `Ends`; waits while too many are waiting."""
         self._open[id(ending)] = ending
         if self._activities is None and not ending.results:
             self._count(ending, ending.state)
             return
         self._note(ending)
-        if not self._is_behind:
+        if self._threads is None or self._timing.is_fast or self._is_closing:
             self._finish(ending)
             return
-        self._permits.get()
-        if len(self._threads) < self._most_threads and (not self._threads or not self._waiting.empty()):
-            self._start_thread()
-        if self._threads:
-            self._waiting.put(ending)
-        else:
-            self._permits.put(True)
-            self._finish(ending)
+        self._permits.acquire()
+        task = self._threads.submit(lambda: self._finish_behind(ending))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
-    def settle(self, current: str | None = None) -> Exception | None:
-        """Write what was published to the cache, then report it; in the thread of user code, between its sessions.
-
-        Args:
-            current: The element that user code has just succeeded for.
-
-        Returns:
-            Why what user code itself published on that one could not be written.
-        """
+    def settle(self, current: Collection[str] = ()) -> dict[str, Exception]:
+        """As `Ends`, and report what was written; in the thread of user code."""
         if self._outbox is None:
-            return None
+            return {}
         # First these: the rows of all of them are in the outbox by then. Rows of others may be, too.
         published = list(drained(self._published))
         is_main = threading.get_ident() == self._main
@@ -128,21 +118,13 @@ class Reports:
                 ending.state = State.ERROR
                 self._on_failure(ending.id, failure)
             self.submit(ending)
-        return self._uncached.pop(current, None) if current is not None else None
+        return {name: self._uncached.pop(name) for name in current if name in self._uncached}
 
     def close(self, *, rounds: int = ROUNDS, within: float | None = None) -> None:
-        """Try all that is left, and count what cannot be reported as uncertain.
-
-        Args:
-            rounds: Of attempts at what is still open then.
-            within: Seconds; None for as long as it takes.
-        """
-        end = None if within is None else time.monotonic() + within
-        for _ in self._threads:
-            self._waiting.put(None)
-        for thread in self._threads:
-            thread.join(None if end is None else max(0.0, end - time.monotonic()))
-        self._is_behind = False
+        """As `Ends`. From any thread; another one may be closing at the same time."""
+        end = None if within is None else monotonic() + within
+        wait(tuple(self._under_way), None if end is None else max(0.0, end - monotonic()))
+        self._is_closing = True
         self.settle()
         for element_id, failure in self._uncached.items():  # published by user code, or a part of what failed
             logger.error("element %s: %s", printable(element_id, 60), failure)
@@ -150,23 +132,23 @@ class Reports:
             self._retry_all()
         for ending in tuple(self._open.values()):
             self._lose(ending, "its state could not be reported")
+        if self._threads is not None:
+            self._threads.close()
 
-    def _start_thread(self) -> None:
-        thread = threading.Thread(target=self._work, name=f"reports-{len(self._threads) + 1}", daemon=True)
+    def _finish_behind(self, ending: Ending) -> None:
         try:
-            thread.start()
-        except RuntimeError as error:  # the system has no more of them
-            logger.warning("elements are reported with %d threads: %s", len(self._threads), error)
-            self._most_threads = len(self._threads)
-        else:
-            self._threads.append(thread)
-
-    def _work(self) -> None:
-        while (ending := self._waiting.get()) is not None:
             self._finish(ending)
-            self._permits.put(True)
+        finally:
+            self._permits.release()
 
     def _finish(self, ending: Ending) -> None:
+        start = perf_counter()
+        try:
+            self._end(ending)
+        finally:
+            self._timing.spend("publishing", perf_counter() - start)
+
+    def _end(self, ending: Ending) -> None:
         if ending.results and ending.element is not None:
             try:
                 self._publisher.publish(ending.element, ending.results)
@@ -202,7 +184,6 @@ class Reports:
             return False
         self._failures = 0
         self._count(ending, ending.state)
-        self._journal.forget(ending.id)
         return True
 
     def _note_failure(self, ending: Ending, error: ApiError) -> None:
@@ -215,7 +196,7 @@ class Reports:
     def _note(self, ending: Ending) -> None:
         """What the next run of this task is to report if this one is killed; nothing while results are on their way."""
         if self._activities is not None and not ending.results:
-            self._journal.note(ending.id, Stage.PROCESSED if ending.state is State.PROCESSED else Stage.ERROR)
+            self._in_hand.note(ending.id, Stage.PROCESSED if ending.state is State.PROCESSED else Stage.ERROR)
 
     def _retry_one(self) -> None:
         """After a success, the report that was kept first; one that keeps failing waits for more and more of them."""
@@ -254,3 +235,4 @@ class Reports:
     def _count(self, ending: Ending, state: State) -> None:
         if self._open.pop(id(ending), None) is not None:
             self._tally.settle(state)
+        self._in_hand.forget(ending.id)

@@ -22,10 +22,11 @@ from arkworker.arkindex.publishing.outbox import Outbox
 from arkworker.elements import Element
 from arkworker.elements.results import Transcription
 from arkworker.emulator import Emulator, Fault
-from arkworker.runtime.loop.jobs import Ending
-from arkworker.runtime.loop.journal import Journal
+from arkworker.runtime.loop.ends import Ending
+from arkworker.runtime.loop.in_hand import InHand
+from arkworker.runtime.loop.outcome import Tally
 from arkworker.runtime.loop.reports import Reports
-from arkworker.runtime.loop.tally import Tally
+from arkworker.runtime.loop.timing import Timing
 from arkworker.storage.cache import open_cache
 
 if TYPE_CHECKING:
@@ -216,7 +217,8 @@ def make_reports(arkindex: Accepting, failures: dict[str, str], outbox: Outbox) 
         tally=Tally(),
         on_failure=lambda element_id, error: failures.update({element_id: str(error)}),
         on_outage=lambda error: pytest.fail(str(error)),
-        journal=Journal(None, ""),
+        timing=Timing(),
+        in_hand=InHand(None, ""),
         behind=2,
         outbox=outbox,
     )

@@ -3,28 +3,90 @@
 from __future__ import annotations
 
 import threading
-from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from arkworker.runtime.loop import intake
-from arkworker.runtime.loop.intake import Intake
-from arkworker.runtime.loop.jobs import Job
+from arkworker.runtime.loop.intake import Halt, Intake, Job
+from arkworker.runtime.loop.timing import IN_A_ROW, Timing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-class Source:
-    """Hands out held elements without end, or that many."""
+class Elements:
+    """A worklist of held elements, that many."""
 
     count: int | None = None
-    is_ordered = False
-    is_queue = True
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, is_queue: bool = True) -> None:
+        self.is_queue = is_queue
         self._left = [str(one) for one in range(number, 0, -1)]
 
     def take(self) -> Job | None:
         return Job(self._left.pop(), is_held=True) if self._left else None
+
+
+class Preparing:
+    """Stands for a retrieval."""
+
+    def __init__(self, act: Callable[[Job], object] = lambda _: None) -> None:
+        self._act = act
+
+    def prepare(self, job: Job) -> bool:
+        self._act(job)
+        return True
+
+
+def make(worklist: Any, ahead: int, act: Callable[[Job], object] = lambda _: None) -> Intake:
+    return Intake(worklist, Preparing(act), Halt(), Timing(), ahead)  # type: ignore[arg-type] # as far as it is used
+
+
+@pytest.mark.parametrize("is_queue", [True, False])
+@pytest.mark.parametrize("ahead", [0, 1, 2, 10, 64])
+def test_every_element_comes_once(ahead: int, is_queue: bool) -> None:  # noqa: FBT001 - a parameter
+    """However many are fetched ahead, fewer or more than there are."""
+    made = make(Elements(20, is_queue=is_queue), ahead)
+
+    found = [job.id for job in iter(made.next, None)]
+
+    assert sorted(found, key=int) == [str(one) for one in range(1, 21)]
+    assert made.give_back() == []
+
+
+def test_list_keeps_its_order() -> None:
+    """The elements of a list come in their order, whichever is ready first."""
+    is_second = threading.Event()
+
+    def act(job: Job) -> None:
+        if job.id == "3":
+            is_second.set()
+        elif job.id == "2":
+            is_second.wait(10)
+
+    made = make(Elements(9, is_queue=False), 4, act)
+
+    assert [job.id for job in iter(made.next, None)] == [str(one) for one in range(1, 10)]
+
+
+def test_list_goes_on_beside_an_element_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that waits for another attempt does not hold up the others."""
+    monkeypatch.setattr(intake, "HELD_UP", 0.01)
+    is_last = threading.Event()
+
+    def act(job: Job) -> None:
+        if job.id == "2":
+            is_last.wait(10)
+        elif job.id == "5":
+            is_last.set()
+
+    made = make(Elements(5, is_queue=False), 2, act)
+
+    found = [job.id for job in iter(made.next, None)]
+
+    assert found[:3] == ["1", "3", "4"]
+    assert sorted(found) == ["1", "2", "3", "4", "5"]
 
 
 def test_stuck_element_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,19 +94,18 @@ def test_stuck_element_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake, "PATIENCE", 0.05)
     gate, is_stuck = threading.Event(), threading.Event()
 
-    def prepare(job: Job) -> None:
+    def act(job: Job) -> None:
         if job.id == "2":
             is_stuck.set()
             gate.wait(10)
 
-    made = Intake(Source(9), prepare, 2)
-    made.go_ahead()
+    made = make(Elements(9), 2, act)
     first = made.next()
     is_stuck.wait(10)
 
-    left = made.close()
+    left = made.give_back()
     gate.set()
-    later = made.close()
+    later = made.give_back()
 
     assert first is not None
     assert "2" in [job.id for job in left]
@@ -52,16 +113,52 @@ def test_stuck_element_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len({job.id for job in left}) == len(left)
 
 
-@pytest.mark.parametrize("ahead", [0, 1, 2, 10, 64])
-def test_every_element_comes_once(ahead: int) -> None:
-    """However many are fetched ahead, fewer or more than there are."""
-    made = Intake(Source(20), lambda _: None, ahead)
-    made.go_ahead()
+def test_element_that_is_started_after_the_end_is_given_back_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ours then: who asks again, at the end of the run, gets it."""
+    monkeypatch.setattr(intake, "PATIENCE", 0.05)
+    monkeypatch.setattr(Elements, "take", lambda elements: Job(elements._left.pop()) if elements._left else None)
+    is_stuck, gate = threading.Event(), threading.Event()
 
-    found = [job.id for job in iter(made.next, None)]
+    def act(job: Job) -> None:
+        if job.id == "2":
+            is_stuck.set()
+            gate.wait(10)
+            job.is_held = True
 
-    assert sorted(found, key=int) == [str(one) for one in range(1, 21)]
-    assert made.close() == []
+    made = make(Elements(2), 1, act)
+    made.next()
+    is_stuck.wait(10)
+    before = made.give_back()
+    gate.set()
+    monkeypatch.setattr(intake, "PATIENCE", 10)
+
+    assert before == []
+    assert [job.id for job in made.give_back()] == ["2"]
+
+
+def test_stop_wakes_who_waits() -> None:
+    """The main thread returns from `next` although nothing comes."""
+    is_stuck, gate = threading.Event(), threading.Event()
+
+    def act(job: Job) -> None:
+        if job.id == "2":
+            is_stuck.set()
+            gate.wait(10)
+
+    halt = Halt()
+    made = Intake(Elements(2), Preparing(act), halt, Timing(), 1)  # type: ignore[arg-type] # as far as it is used
+    made.next()
+
+    def stop() -> None:
+        is_stuck.wait(10)
+        halt.stop()
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+
+    assert made.next() is None
+    gate.set()
+    stopping.join()
 
 
 def test_no_threads_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,139 +167,21 @@ def test_no_threads_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    made = Intake(Source(5), lambda _: None, 2)
+    made = make(Elements(5), 2)
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    made.go_ahead()
 
     assert [job.id for job in iter(made.next, None)] == ["1", "2", "3", "4", "5"]
 
 
-def test_source_ends_while_threads_are_being_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the first thread has brought comes, although the source is at its end before the second thread lives."""
-    start, is_late = threading.Thread.start, threading.Event()
-
-    def await_end() -> None:
-        while not made._is_over:
-            is_late.wait(0.001)
-
-    def start_late(thread: threading.Thread) -> None:
-        start(thread)
-        if thread.name == "intake-0":
-            await_end()
-            is_late.wait(0.1)
-
-    made = Intake(Source(1), lambda _: None, 2)
-    monkeypatch.setattr(threading.Thread, "start", start_late)
-    starter = threading.Thread(target=made.go_ahead)
-    start(starter)
-    await_end()
+def test_no_threads_where_there_is_nothing_to_hide() -> None:
+    """As long as fetching takes next to no time, the main thread does it."""
+    threads: set[str] = set()
+    timing = Timing()
+    for _ in range(IN_A_ROW):
+        timing.spend("work", 0.0)
+    act: Callable[[Job], object] = lambda _: threads.add(threading.current_thread().name)  # noqa: E731 - an argument
+    made = Intake(Elements(5), Preparing(act), Halt(), timing, 2)  # type: ignore[arg-type] # as far as it is used
 
     found = [job.id for job in iter(made.next, None)]
-    starter.join()
 
-    assert found == ["1"]
-
-
-def test_close_wakes_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The main thread returns from `next` although another one has closed the intake before it woke."""
-    monkeypatch.setattr(intake, "PATIENCE", 0.05)
-    is_asked, is_closed, gate = threading.Event(), threading.Event(), threading.Event()
-
-    class Late(SimpleQueue[Any]):
-        def get(self, *_: Any) -> Any:
-            is_asked.set()
-            is_closed.wait(10)
-            return super().get(timeout=1)
-
-    def prepare(_job: Job) -> None:
-        gate.wait(10)
-
-    made = Intake(Source(1), prepare, 1)
-    monkeypatch.setattr(made, "_messages", Late())
-    made.go_ahead()
-
-    def close() -> None:
-        is_asked.wait(10)
-        made.close()
-        is_closed.set()
-
-    closing = threading.Thread(target=close)
-    closing.start()
-    found = made.next()
-    gate.set()
-    closing.join()
-
-    assert found is None
-
-
-class Slow(Source):
-    """Its second element comes as soon as somebody asks about the first while the intake is being closed."""
-
-    def __init__(self) -> None:
-        super().__init__(2)
-        self.is_closing, self.is_asked, self.is_second = threading.Event(), threading.Event(), threading.Event()
-
-    def take(self) -> Job | None:
-        job = super().take()
-        if job is None or job.id == "2":
-            self.is_asked.wait(10)
-            return job
-        return Asked(self, job.id)
-
-
-class Asked(Job):
-    """Held; says so when the second element is on its way."""
-
-    def __init__(self, source: Slow, name: str) -> None:
-        self.source = source
-        super().__init__(name)
-
-    def __getattribute__(self, name: str) -> Any:
-        if name != "is_held":
-            return super().__getattribute__(name)
-        if self.source.is_closing.is_set():
-            self.source.is_asked.set()
-            self.source.is_second.wait(10)
-        return True
-
-
-def test_element_that_comes_while_the_intake_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither keeps the other from being given back."""
-    monkeypatch.setattr(intake, "PATIENCE", 0.05)
-    source, is_first, gate = Slow(), threading.Event(), threading.Event()
-
-    def prepare(job: Job) -> None:
-        (is_first if job.id == "1" else source.is_second).set()
-        gate.wait(10)
-
-    made = Intake(source, prepare, 2)
-    made.go_ahead()
-    is_first.wait(10)
-    source.is_closing.set()
-
-    left = [job.id for job in (*made.close(), *made.close())]
-    gate.set()
-
-    assert left == ["1", "2"]
-
-
-def test_element_that_is_started_after_the_intake_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is ours then: who closes again, at the end of the run, gets it."""
-    monkeypatch.setattr(intake, "PATIENCE", 0.05)
-    monkeypatch.setattr(Source, "take", lambda source: Job(source._left.pop()) if source._left else None)
-    is_stuck, gate = threading.Event(), threading.Event()
-
-    def prepare(job: Job) -> None:
-        is_stuck.set()
-        gate.wait(10)
-        job.is_held = True
-
-    made = Intake(Source(1), prepare, 1)
-    made.go_ahead()
-    is_stuck.wait(10)
-    before = made.close()
-    gate.set()
-    monkeypatch.setattr(intake, "PATIENCE", 10)
-
-    assert before == []
-    assert [job.id for job in made.close()] == ["1"]
+    assert (found, threads) == (["1", "2", "3", "4", "5"], {threading.main_thread().name})

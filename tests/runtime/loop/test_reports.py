@@ -10,10 +10,11 @@ import pytest
 from arkworker.arkindex.activities import State
 from arkworker.elements import Element
 from arkworker.errors import ApiResponseError, ApiUnavailableError
-from arkworker.runtime.loop.jobs import Ending
-from arkworker.runtime.loop.journal import Journal
+from arkworker.runtime.loop.ends import Ending
+from arkworker.runtime.loop.in_hand import InHand
+from arkworker.runtime.loop.outcome import Tally
 from arkworker.runtime.loop.reports import Reports
-from arkworker.runtime.loop.tally import Tally
+from arkworker.runtime.loop.timing import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,17 +40,16 @@ class Stub:
         return ()
 
     def reports(self, behind: int = 2) -> Reports:
-        made = Reports(
+        return Reports(
             self,  # type: ignore[arg-type] # as far as it is used
             self,
             tally=self.tally,
             on_failure=lambda element_id, _error: self.failures.append(element_id),
             on_outage=self.outages.append,
-            journal=Journal(None, ""),
+            timing=Timing(),
+            in_hand=InHand(None, ""),
             behind=behind,
         )
-        made.go_behind()
-        return made
 
 
 def ending(number: int = 1) -> Ending:

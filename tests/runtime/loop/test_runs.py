@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from element_runs import Trial, trial
+from element_runs import Trial, trial, wait_until
 from PIL import Image
 
 from arkworker.emulator import Fault
@@ -386,7 +386,7 @@ def test_signal_ends_waits(tmp_path: Path) -> None:
     with trial(tmp_path, 5) as made:
         made.emulator.faults.add("StartWorkerActivity", Fault.answer(500))
         process = made.start(WAITS="100")
-        made.wait_for("StartWorkerActivity", 2)
+        made.wait_for("StartWorkerActivity")
 
         process.signal()
         ended = process.wait()
@@ -414,6 +414,7 @@ def test_next_run_ends_what_a_killed_one_began(tmp_path: Path, listed: bool) -> 
         flags = ["--elements-list", made.write_list()] if listed else []
         process = made.start(*flags, HOOK="os.path.exists(os.environ['USER_LOG'] + '.calm') or time.sleep(60)")
         made.wait_for("RetrieveElement", 3)
+        wait_until(lambda: bool(made.user_calls))
         process.signal(signal.SIGKILL)
         process.wait()
         (tmp_path / "user.log.calm").touch()

@@ -1,33 +1,199 @@
-"""Which elements a run works on: what a person named, else what the mode of the process says."""
+"""What a run works on: the elements that a person named, else those that the mode of the process says."""
 
 from __future__ import annotations
 
 import json
+import logging
+from collections import deque
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from uuid import UUID
 
 from arkworker.arkindex import sets
+from arkworker.arkindex.activities import WITHOUT_ACTIVITIES
 from arkworker.documents.text_file import TextFileError, read_text_file
-from arkworker.errors import ArkworkerError, ConfigurationError, Problem
-from arkworker.runtime.loop.sources import Listing, Queue
+from arkworker.errors import (
+    ApiContentError,
+    ApiError,
+    ApiResponseError,
+    ArkworkerError,
+    ConfigurationError,
+    Problem,
+)
+from arkworker.runtime.loop.in_hand import Stage
+from arkworker.runtime.loop.intake import Job
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from arkworker.arkindex.client import Client
     from arkworker.arkindex.datasets import DatasetSet
-    from arkworker.runtime.loop.sources import Source
-    from arkworker.runtime.loop.tally import Tally
+    from arkworker.runtime.loop.in_hand import InHand
+    from arkworker.runtime.loop.outcome import Tally
     from arkworker.settings.platform import Settings
     from arkworker.settings.sources.payload import Process
 
+logger = logging.getLogger("arkworker.elements")
+
+CLAIM = "StartWorkerActivity"
 MODES = frozenset({"files", "workers", "template", "s3", "local", "dataset", "export"})
 PAGE_SIZE = 500
 LARGEST_LIST = 256 << 20  # bytes
+REMEMBERED = 1000  # claims
+MOST_REPEATS = 4  # claims in a row that name what was claimed before
+
+
+class Worklist(Protocol):
+    """Hands out elements, one at a time.
+
+    Attributes:
+        count: How many there are in all; None when nobody knows.
+        is_queue: Elements come in no order, from any thread, and a failure to take one does not prevent taking the
+            next. Otherwise one thread takes them, and they are to reach user code in that order.
+    """
+
+    count: int | None
+    is_queue: bool
+
+    def take(self) -> Job | None:
+        """The next element; None when there is none left.
+
+        Raises:
+            ApiError: Arkindex does not say.
+        """
+
+
+class Queue:
+    """The queue of a task's worker run: a claim marks the element as started, and no other task gets it.
+
+    A claim whose answer is lost may have marked an element that nobody has. Clients cannot repair that; it is counted.
+    """
+
+    count: int | None = None
+    is_queue = True
+
+    def __init__(self, client: Client, tally: Tally, in_hand: InHand) -> None:
+        self._client = client
+        self._tally = tally
+        self._in_hand = in_hand
+        self._claimed: deque[str] = deque(maxlen=REMEMBERED)
+        self._repeats = 0  # in a row
+
+    def take(self) -> Job | None:
+        while True:
+            with self._in_hand.claiming():
+                element_id = self._claim()
+                if element_id is None:
+                    return None
+                is_here = element_id in self._in_hand
+                self._check_repeats(element_id, is_here=is_here)
+                if not is_here:
+                    self._in_hand.note(element_id, Stage.HELD)
+                    return Job(element_id, is_held=True)
+            logger.warning("element %s is handed out again while it is in hand", printable(element_id, 60))
+
+    def _claim(self) -> str | None:
+        """The id of an element that is ours from now on; None when there is none left.
+
+        Raises:
+            ApiError: Arkindex does not say.
+        """
+        try:
+            outcome = self._client.request_with_outcome(CLAIM)
+        except ApiError as error:
+            self._note_lost(error.uncertain)
+            if isinstance(error, ApiResponseError) and error.status in (400, 404):
+                level = logging.INFO if error.status == 404 else logging.WARNING
+                logger.log(level, "no more elements in the queue: %s", error.message)
+                return None
+            raise
+        self._note_lost(outcome.uncertain)
+        element_id = outcome.value.get("id") if isinstance(outcome.value, dict) else None
+        if not isinstance(element_id, str) or not element_id:
+            self._note_lost(1)
+            raise ApiContentError(CLAIM, "the answer names no element", status=200)
+        return element_id
+
+    def _check_repeats(self, element_id: str, *, is_here: bool) -> None:
+        """One that was handed out before may have been started again by a person; the same for ever is a defect.
+
+        Raises:
+            ApiContentError: It is.
+        """
+        self._repeats = self._repeats + 1 if element_id in self._claimed else 0
+        self._claimed.append(element_id)
+        if self._repeats >= MOST_REPEATS:
+            self._note_lost(int(not is_here))
+            message = f"the queue hands out element {printable(element_id, 60)} again and again"
+            raise ApiContentError(CLAIM, message, status=200)
+
+    def _note_lost(self, number: int) -> None:
+        if number:
+            logger.warning("%s: %d lost answers; each may have started an element that nobody has", CLAIM, number)
+            self._in_hand.note_lost(number)
+            self._tally.count("uncertain", number)
+
+
+class Listing:
+    """Elements that are listed: by ids alone, or with all that there is to know about them.
+
+    Args:
+        items: Pairs of an id and an answer of the API, or None where the element is still to be retrieved. May be
+            fetched page by page; one thread at a time takes from it. An element that comes twice is handed out once.
+        count: How many there are, where that is known.
+    """
+
+    is_queue = False
+
+    def __init__(self, items: Iterable[tuple[str, Any]], count: int | None = None) -> None:
+        self.count = count
+        self._items = iter(items)
+        self._seen: set[str] = set()
+
+    def take(self) -> Job | None:
+        for element_id, answer in self._items:
+            if element_id in self._seen:
+                logger.warning("element %s is listed twice; it is processed once", printable(element_id, 60))
+                continue
+            self._seen.add(element_id)
+            return Job(element_id, answer)
+        return None
+
+
+class Resumed:
+    """What a run before had in hand and not begun, then another worklist, without what that run had in hand.
+
+    Args:
+        first: What is ours already, or perhaps.
+        known: Ids of all that the other one should not bring again.
+        then: The other one.
+    """
+
+    def __init__(self, first: Iterable[Job], known: Collection[str], then: Worklist) -> None:
+        self.count = then.count
+        self.is_queue = then.is_queue
+        self._first = deque(first)
+        self._known = known
+        self._then = then
+
+    def take(self) -> Job | None:
+        try:
+            return self._first.popleft()
+        except IndexError:
+            pass
+        while (job := self._then.take()) is not None and job.id in self._known and not job.is_held:
+            pass
+        return job
+
+
+def not_begun(stages: Mapping[str, Stage]) -> Iterator[Job]:
+    """What of a run that was killed user code had not got: claimed or started already, or perhaps."""
+    for name, stage in stages.items():
+        if stage in (Stage.HELD, Stage.STARTING):
+            yield Job(name, is_held=stage is Stage.HELD, is_perhaps_held=stage is Stage.STARTING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +214,7 @@ class Choice:
     initial_ids: Callable[[], Sequence[str]]
     is_reachable: bool = True
 
-    def source(self, client: Client, tally: Tally) -> Source:
+    def worklist(self, client: Client, tally: Tally, in_hand: InHand) -> Worklist:
         """Where the elements come from.
 
         Raises:
@@ -56,7 +222,6 @@ class Choice:
             ArkworkerError: The list is empty.
             ApiError: The sets cannot be listed.
         """
-        self.check()
         settings = self.settings
         if named := self._named():
             return named
@@ -72,9 +237,16 @@ class Choice:
                 "this instance gives its workers a list of elements, and there is none",
                 "set TASK_ELEMENTS, or pass --no-elements-list to take elements from the queue",
             )
-        return Queue(client, tally)
+        return Queue(client, tally, in_hand)
 
-    def _named(self) -> Source | None:
+    @property
+    def is_queue(self) -> bool:
+        """Whether elements are claimed from the queue of the task."""
+        settings = self.settings
+        is_named = self._list is not None or settings.element or settings.image or settings.set
+        return not is_named and self.process is not None and self._mode not in WITHOUT_ACTIVITIES
+
+    def _named(self) -> Worklist | None:
         """What a person named one by one; None where nobody did."""
         if self._list is not None:
             return self._of_ids(self._read_list(self._list), "elements_list")
@@ -133,7 +305,7 @@ class Choice:
             message = f"item {position} of the list: {printable(element_id, 60)!r} is no id of an element"
             self._refuse("elements_list", message, "ids are UUIDs", _place_of(element_id, path, text))
 
-    def _of_ids(self, ids: Sequence[str], name: str) -> Source:
+    def _of_ids(self, ids: Sequence[str], name: str) -> Worklist:
         if not ids:
             raise ArkworkerError(f"the list of elements is empty ({self._origin(name)[1]})")
         checked = [self._canonical(element_id, name) for element_id in ids]
@@ -155,7 +327,7 @@ class Choice:
             if not Path(path).is_file():
                 self._refuse("image", f"there is no file {printable(path, 100)!r}")
 
-    def _of_images(self, paths: Sequence[Path]) -> Source:
+    def _of_images(self, paths: Sequence[Path]) -> Worklist:
         from arkworker.elements.files import describe_file
 
         return Listing(map(describe_file, paths), len(set(paths)))
@@ -181,7 +353,7 @@ class Choice:
             return sets.list_named_sets(client, list(dict.fromkeys(self._parse_sets())))
         return sets.list_process_sets(client, self.process.id) if self.process is not None else []
 
-    def _of_sets(self, client: Client) -> Source:
+    def _of_sets(self, client: Client) -> Worklist:
         chosen = self.sets(client)
         return Listing(chain.from_iterable(sets.list_set_elements(client, one) for one in chosen))
 
@@ -190,7 +362,7 @@ class Choice:
             hint = "set ARKINDEX_API_URL and ARKINDEX_API_TOKEN, or give a worker that uses one a cache"
             self._refuse(name, "these elements are on Arkindex, and nobody said where that is", hint)
 
-    def _of_cache(self) -> Source:
+    def _of_cache(self) -> Worklist:
         ids = self.initial_ids()
         if not ids:
             self._refuse(
@@ -235,3 +407,14 @@ def _process_elements(client: Client, process_id: str) -> Iterator[tuple[str, An
     operation = "ListProcessElements"
     for item in client.paginate(operation, id=process_id, page_size=PAGE_SIZE):
         yield sets.identified(operation, item)[0], None
+
+
+def initial_ids(sessions: Callable[[], Any]) -> list[str]:
+    """The ids of the elements that the cache marks as initial, in the order of their rows."""
+    from sqlalchemy import select, text
+
+    from arkworker.storage.cache import CachedElement
+
+    with sessions() as session:
+        rows = session.scalars(select(CachedElement.id).where(CachedElement.initial).order_by(text("rowid")))
+        return [str(row) for row in rows]

@@ -1,0 +1,69 @@
+"""How elements end: the one protocol of the two that may be told, Arkindex (`Reports`) and a file (`ResultsFile`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from arkworker.arkindex.activities import State
+    from arkworker.elements import Element
+
+ROUNDS = 2  # of attempts at what is still open when a run ends
+
+
+@dataclass(slots=True, eq=False)
+class Ending:
+    """What is still to be done about an element after user code.
+
+    Attributes:
+        id: The id of the element.
+        state: How it ended.
+        element: The element; None where results have been published or there are none.
+        results: What user code found, until it is published.
+        reason: Why it ended in error.
+        is_held: Its activity is `started` as far as we know, not merely perhaps.
+        uncertain: Reports so far that Arkindex may have acted upon although their answer was lost.
+        tries: How often reporting it has failed.
+        pause: How many other elements are to be reported before it is tried again.
+    """
+
+    id: str
+    state: State
+    element: Element | None = None
+    results: tuple[Any, ...] = ()
+    reason: str = ""
+    is_held: bool = True
+    uncertain: int = 0
+    tries: int = 0
+    pause: int = 0
+
+
+class Ends(Protocol):
+    """Ends each element once, and counts it then."""
+
+    def begin(self, elements: Sequence[Element]) -> None:
+        """User code gets these elements now: what it publishes meanwhile belongs to them."""
+
+    def submit(self, ending: Ending) -> None:
+        """End an element; from any thread."""
+
+    def settle(self, current: Collection[str] = ()) -> dict[str, Exception]:
+        """Write to the cache what was published, between two sessions of user code.
+
+        Args:
+            current: The elements that user code has just succeeded for.
+
+        Returns:
+            Why what user code itself published on one of those could not be written, by its id.
+        """
+
+    def close(self, *, rounds: int = ROUNDS, within: float | None = None) -> None:
+        """Come to an end with all that was submitted, and count what cannot be ended as uncertain.
+
+        Args:
+            rounds: Of attempts at what is still open then.
+            within: Seconds; None for as long as it takes.
+        """
