@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import pickle
 import subprocess
 import sys
@@ -59,3 +60,13 @@ def test_unknown_name() -> None:
     """The error is that of any module."""
     with pytest.raises(AttributeError, match="module 'arkworker' has no attribute 'Wroker'"):
         getattr(arkworker, "Wroker".strip())
+
+
+@pytest.mark.parametrize(
+    ("door", "names"), [("arkworker.storage.archives", ["create", "extract", "extract_parent_archives"])]
+)
+def test_doors_of_rooms(door: str, names: list[str]) -> None:
+    """What is documented of a room, sorted."""
+    module = importlib.import_module(door)
+
+    assert [name for name in module.__all__ if hasattr(module, name)] == names

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from arkworker.errors import ArkworkerError
 from arkworker.storage.archives import create
-from arkworker.storage.archives.staging import remove_leftovers, staging_directory
+from arkworker.storage.archives.destination import remove_leftovers, staging_directory
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _gather(files: Iterable[Path], directory: Path) -> Path:
     directory.mkdir()
     for file in files:
         try:
-            os.link(file.resolve(), directory / file.name)
+            os.link(os.path.realpath(file), directory / file.name)
         except OSError:  # another file system, or one without hard links
             shutil.copy(file, directory / file.name)
     return directory

@@ -1,20 +1,39 @@
-"""The place where an archive is extracted to: what is made ready before, and the one moment in which it changes."""
+"""The place where an archive is extracted to: what is made ready beside it, and the one moment in which it changes.
+
+All is made in a private directory on the same file system, and moved in by renames. Whoever works in such a directory
+holds a lock on it, which ends with its process, however that ends: without its lock it is the leftover of a killed run,
+which the next run removes. Where the destination has something already, each file is moved by a rename of its own, and
+the name of what it replaces is kept by a link, so that at no moment a file is missing or half there; what is about to
+be moved is written down first, in a journal, so that one function undoes a merge that failed and one that was killed.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import logging
 import os
+import re
+import secrets
+import shutil
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from .merging import TREE, merge
-from .names import STAGING_PREFIX
-from .refusal import Refusal
-from .staging import remove_leftovers, staging_directory
+from arkworker.storage import files
+from arkworker.text import printable
+
+from .refusal import STAGING_PREFIX, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+logger = logging.getLogger("arkworker.archives")
+
+_JOURNAL, _REPLACED, _TREE, _LAYER = "journal", "replaced", "tree", "layer"
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LEFTOVER = re.compile(re.escape(STAGING_PREFIX.decode()) + "[0-9a-f]{16}")
+_NAMED = 20  # replaced files that are named in the log; the others are counted
 
 
 @contextlib.contextmanager
@@ -22,12 +41,12 @@ def prepare(destination: Path) -> Iterator[tuple[Path, Path]]:
     """The destination with its links resolved, and a staging directory on the same file system.
 
     Raises:
-        Refusal: It is no directory.
+        Refusal: It is not a directory.
         OSError: It cannot be written to.
     """
     target = Path(os.path.realpath(destination))
     if target.exists() and not target.is_dir():
-        raise Refusal("cannot be extracted: the destination is no directory")
+        raise Refusal("cannot be extracted: the destination is not a directory")
     missing = [path for path in target.parents if not path.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +69,7 @@ def commit(staging: Path, target: Path) -> None:
         Refusal: Something in the target is in the way.
         OSError: It cannot be done; the target is as before.
     """
-    tree = staging / TREE
+    tree = staging / _TREE
     if not target.exists():
         tree.chmod(0o755)
         tree.rename(target)
@@ -93,3 +112,214 @@ def _replace_empty(tree: Path, target: Path) -> bool:
     except OSError:
         return False  # a mounted volume, or no longer empty
     return True
+
+
+# The staging directory
+
+
+@contextlib.contextmanager
+def staging_directory(base: Path) -> Iterator[Path]:
+    """A new directory in `base`, which is removed at the end with all that is still in it.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    path, lock = _make(base)
+    try:
+        yield path
+    finally:
+        _remove(path)
+        os.close(lock)
+
+
+def remove_leftovers(base: Path, target: Path) -> None:
+    """Remove what killed runs left in `base`, and undo what they had half moved to `target`."""
+    if not base.is_dir():
+        return
+    with os.scandir(base) as entries:
+        names = [entry.name for entry in entries if _LEFTOVER.fullmatch(entry.name)]
+    for name in names:
+        with contextlib.suppress(OSError):  # it is being removed, or is not ours
+            _remove_leftover(base / name, target)
+
+
+def _make(base: Path) -> tuple[Path, int]:
+    while True:
+        path = base / f"{STAGING_PREFIX.decode()}{secrets.token_hex(8)}"
+        path.mkdir(mode=0o700)
+        lock = os.open(path, _DIRECTORY)
+        # Another run may have taken it for a leftover before it was locked.
+        with contextlib.suppress(FileNotFoundError):
+            if files.lock(lock) is not False and os.path.samestat(os.fstat(lock), path.lstat()):
+                return path, lock
+        os.close(lock)
+
+
+def _remove_leftover(path: Path, target: Path) -> None:
+    directory = os.open(path, _DIRECTORY)
+    try:
+        # Without locks nobody can tell a leftover from a run under way: it stays.
+        if os.fstat(directory).st_uid == os.geteuid() and files.lock(directory):
+            undo(path, target)
+            _remove(path)
+    finally:
+        os.close(directory)
+
+
+def _remove(path: Path) -> None:
+    if is_under_way(path):
+        return  # it holds what must go back to the destination
+    shutil.rmtree(path, ignore_errors=True)
+    if path.exists():
+        logger.warning("A temporary directory could not be removed: %s", path)
+
+
+# Into a directory that has something already
+
+
+class Move(NamedTuple):
+    """One name that goes from the upper directory to the lower: a file or a whole directory.
+
+    Attributes:
+        path: Below both directories.
+        replaces: Whether it takes the place of a file.
+    """
+
+    path: str
+    replaces: bool
+
+
+def plan(upper: Path, lower: Path, path: str = "") -> Iterator[Move]:
+    """What to move from the upper directory to the lower, sorted. Directories of one name become one.
+
+    Raises:
+        Refusal: A name is a directory in one and something else in the other.
+        OSError: A directory cannot be read.
+    """
+    for name in sorted(entry.name for entry in (upper / path).iterdir()):
+        below_path = f"{path}/{name}" if path else name
+        try:
+            below = (lower / below_path).lstat().st_mode
+        except FileNotFoundError:
+            yield Move(below_path, replaces=False)
+            continue
+        above = (upper / below_path).lstat().st_mode
+        if stat.S_ISDIR(above) and stat.S_ISDIR(below):
+            yield from plan(upper, lower, below_path)
+        elif stat.S_ISDIR(above) or not (stat.S_ISREG(below) or stat.S_ISLNK(below)):
+            reason = f"is {_kind(above)}, and {_kind(below)} has that name already"
+            raise Refusal(reason, os.fsencode(below_path))
+        else:
+            yield Move(below_path, replaces=True)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a directory"
+    if stat.S_ISLNK(mode):
+        return "a symbolic link"
+    return "a file" if stat.S_ISREG(mode) else "a device, socket or FIFO"
+
+
+def merge(staging: Path, target: Path) -> None:
+    """Move what is in the tree of a staging directory into the target; all of it, or nothing.
+
+    Raises:
+        Refusal: Something in the target is in the way.
+        OSError: It cannot be done; the target is as before.
+    """
+    tree, replaced = staging / _TREE, staging / _REPLACED
+    replaced.mkdir()
+    moves = list(plan(tree, target))
+    # Where the target is, in words that stay true when the disk is mounted elsewhere.
+    journal = {"target": os.path.relpath(target, staging.parent), "moves": moves}
+    files.replace(staging / _JOURNAL, json.dumps(journal).encode("ascii"))
+    try:
+        for number, move in enumerate(moves):
+            if move.replaces:
+                _keep(target / move.path, replaced / str(number))
+            (tree / move.path).rename(target / move.path)
+    except BaseException:
+        undo(staging, target)
+        raise
+    (staging / _JOURNAL).unlink()  # from here on there is nothing to undo
+
+
+def is_under_way(staging: Path) -> bool:
+    """Whether a merge was begun from this staging directory and neither finished nor undone."""
+    return os.path.lexists(staging / _JOURNAL)
+
+
+def undo(staging: Path, target: Path) -> None:
+    """Put the target back as it was before a merge; again and again, if need be. Merges to elsewhere are left alone.
+
+    What has been done is seen from the files themselves.
+    """
+    if not is_under_way(staging):
+        return
+    journal = json.loads((staging / _JOURNAL).read_text(encoding="ascii"))
+    if journal["target"] != os.path.relpath(target, staging.parent):
+        return
+    for number, (path, replaces) in enumerate(journal["moves"]):
+        above, below, kept = staging / _TREE / path, target / path, staging / _REPLACED / str(number)
+        if os.path.lexists(kept) and not (os.path.lexists(above) and os.path.lexists(below)):
+            kept.rename(below)
+        elif not replaces and not os.path.lexists(above) and os.path.lexists(below):
+            below.rename(above)
+    (staging / _JOURNAL).unlink()
+
+
+def _keep(path: Path, kept: Path) -> None:
+    try:
+        os.link(path, kept, follow_symlinks=False)
+    except OSError:  # no hard links on this file system
+        path.rename(kept)
+
+
+class Overlay:
+    """The tree of a staging directory, out of what several archives hold, the later over the earlier."""
+
+    def __init__(self, staging: Path) -> None:
+        self._tree, self._layer = staging / _TREE, staging / _LAYER
+        self._owners: dict[str, Path] = {}
+
+    def new_layer(self) -> Path:
+        """A new, empty directory for what the next archive holds."""
+        self._layer.mkdir()
+        return self._layer
+
+    def add_layer(self, archive: Path) -> None:
+        """Move what is in the layer over all before, and warn of each file that replaces an earlier archive's.
+
+        Args:
+            archive: Where it came from, for the warnings.
+
+        Raises:
+            Refusal: A name is a directory in one and a file in another.
+        """
+        if not self._owners:
+            self._layer.rename(self._tree)
+            self._owners[""] = archive
+            return
+        replaced = 0
+        for move in list(plan(self._layer, self._tree)):
+            if move.replaces:
+                replaced += 1
+                if replaced <= _NAMED:
+                    names = printable(move.path), _shown(archive), _shown(self._owner(move.path))
+                    logger.warning("%s of %s replaces the one of %s", *names)
+            (self._layer / move.path).rename(self._tree / move.path)
+            self._owners[move.path] = archive
+        shutil.rmtree(self._layer)
+        if replaced > _NAMED:
+            logger.warning("%s replaces %d more files of earlier archives", _shown(archive), replaced - _NAMED)
+
+    def _owner(self, path: str) -> Path:
+        """The archive that a file came from: the one that brought it, or the nearest directory above it."""
+        while path not in self._owners:
+            path = path.rpartition("/")[0]
+        return self._owners[path]
+
+
+def _shown(archive: Path) -> str:
+    return printable(str(archive), limit=4096)

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
+import io
 import os
-import stat
+import secrets
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
+import zstandard
+
+from arkworker.storage.files import open_regular
 from arkworker.text import printable
 
-from .destination import commit, prepare
-from .frames import decompress
-from .limits import DEFAULT_MAX_MEMBERS, DEFAULT_MAX_MEMORY, Budget, free_space
-from .members import Stream
-from .merging import TREE
-from .names import MAX_PATH
-from .overlay import Overlay
-from .refusal import Refusal, blaming, check_path
-from .unpacking import unpack
+from .destination import Overlay, commit, prepare
+from .refusal import DEFAULT_MAX_MEMBERS, DEFAULT_MAX_MEMORY, MAX_PATH, Budget, Refusal, blaming, check_path, free_space
+from .unpacking import PIECE, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LAYER = "layer"  # one archive, before it joins the others
+    from typing_extensions import Buffer
+
+_MAX_PADDING = 64 * 2**20  # after the end mark: tar fills up its last record, usually of ten kilobytes
+_WINDOW_ERROR = "too much memory"
 
 
 def extract(
@@ -87,28 +88,84 @@ def extract_parent_archives(
     with blaming(paths[-1], failing), prepare(Path(destination)) as (target, staging):
         limit = free_space(staging) if max_bytes is None else max_bytes
         budget = Budget(limit, max_members, max_memory)
-        overlay = Overlay(staging / TREE)
+        longest_path = MAX_PATH - len(os.fsencode(target)) - 1
+        overlay = Overlay(staging)
         for path in paths:
             with blaming(path):
-                _unpack(path, staging / LAYER, target, budget)
-                overlay.add(staging / LAYER, path)
+                _unpack(path, overlay.new_layer(), longest_path, budget)
+                overlay.add_layer(path)
         commit(staging, target)
 
 
-def _unpack(archive: Path, directory: Path, target: Path, budget: Budget) -> None:
-    directory.mkdir()
-    longest_path = MAX_PATH - len(os.fsencode(target)) - 1
-    with _open(archive) as file, contextlib.closing(decompress(file, budget.max_window)) as contents:
-        unpack(Stream(contents), os.fsencode(directory), longest_path, budget)
+def _unpack(archive: Path, directory: Path, longest_path: int, budget: Budget) -> None:
+    seal = secrets.token_bytes(32).replace(b"\0", b"\1") * 32
+    with _open(archive) as file, ThreadPoolExecutor(1, thread_name_prefix="arkworker-archive") as thread:
+        content = _Content(_Sealed(file, seal), budget.max_window, thread)
+        stream = cast("BinaryIO", io.BufferedReader(content, PIECE))
+        unpack(stream, os.fsencode(directory), longest_path, budget)
+        rest = stream.read(_MAX_PADDING)
+        if not rest.endswith(seal):
+            raise Refusal("is cut short: its zstd data ends too early")
+        if rest.strip(b"\0") != seal:
+            raise Refusal("has other data after the end of its tar")
 
 
 def _open(archive: Path) -> BinaryIO:
-    """Without waiting, which a FIFO would do."""
     try:
-        file = os.open(archive, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return os.fdopen(open_regular(archive), "rb", buffering=0)
     except FileNotFoundError:
         raise Refusal("there is no such archive") from None
-    if not stat.S_ISREG(os.fstat(file).st_mode):
-        os.close(file)
-        raise Refusal("is no regular file")
-    return os.fdopen(file, "rb", buffering=2**16)
+
+
+class _Sealed:
+    """A zstd file for the decoder, and then one more frame, the seal.
+
+    The decoder does not say that its input ends within a frame. When the content of the seal comes out last, though,
+    all before it was whole: else the frame of the seal would have been taken for a part of what is missing.
+    """
+
+    def __init__(self, file: BinaryIO, seal: bytes) -> None:
+        self._file = file
+        self._seal = zstandard.ZstdCompressor(write_checksum=True).compress(seal)
+
+    def read(self, size: int) -> bytes:
+        if data := self._file.read(size):
+            return data
+        seal, self._seal = self._seal, b""
+        return seal
+
+
+class _Content(io.RawIOBase):
+    """What a zstd file holds, decoded by a thread one piece ahead."""
+
+    def __init__(self, source: _Sealed, max_window: int, thread: ThreadPoolExecutor) -> None:
+        decoder = zstandard.ZstdDecompressor(max_window_size=max_window)
+        file = cast("BinaryIO", source)  # nothing but its read is called
+        self._decoded = decoder.stream_reader(file, read_size=PIECE, read_across_frames=True)
+        self._max_window = max_window
+        self._thread = thread
+        self._piece = memoryview(b"")
+        self._next = thread.submit(self._decoded.read, PIECE)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        if not self._piece:
+            self._piece = memoryview(self._take())
+            self._next = self._thread.submit(self._decoded.read, PIECE)
+        with memoryview(buffer) as view:
+            count = min(len(view), len(self._piece))
+            view[:count] = self._piece[:count]
+        self._piece = self._piece[count:]
+        return count
+
+    def _take(self) -> bytes:
+        try:
+            return self._next.result()
+        except zstandard.ZstdError as error:
+            if _WINDOW_ERROR in str(error):
+                raise Refusal(f"asks for a larger zstd window than the limit of {self._max_window:,} bytes") from None
+            raise Refusal("is damaged, not a zstd file, or has other data after its zstd data") from None
+        except OSError as error:
+            raise Refusal(f"cannot be read: {error.strerror}") from None

@@ -12,22 +12,22 @@ import shutil
 import stat
 from typing import TYPE_CHECKING
 
-from .headers import DIRECTORY, FILE, HARD_LINK
-from .members import read_members
-from .names import MAX_PATH, clean, follow, is_root
-from .refusal import Refusal
+from .refusal import MAX_PATH, Refusal, clean, follow
+from .tar import DIRECTORY, FILE, HARD_LINK, read_members, take
 
 if TYPE_CHECKING:
-    from .headers import Member
-    from .limits import Budget
-    from .members import Stream
+    from typing import BinaryIO
 
+    from .refusal import Budget
+    from .tar import Member
+
+PIECE = 2**18  # what fits the caches is faster
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LATEST_TIME = 2**32  # fits every file system, until the year 2106
 _NO_LINKS_HERE = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 
 
-def unpack(stream: Stream, directory: bytes, longest_path: int, budget: Budget) -> None:
+def unpack(stream: BinaryIO, directory: bytes, longest_path: int, budget: Budget) -> None:
     """Write all members of a tar below a new, private directory.
 
     Args:
@@ -37,7 +37,7 @@ def unpack(stream: Stream, directory: bytes, longest_path: int, budget: Budget) 
         budget: The limits, of which this is spent.
 
     Raises:
-        Refusal: See the members, names and limits modules; also when the disk is full.
+        Refusal: Of the tar, a name, a limit, or because the disk is full.
     """
     root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -58,11 +58,11 @@ class _Unpacker:
         # The directory was made with 0777: what the umask, or an access list, took from that shows what it takes.
         self._modes_are_kept = os.fstat(root).st_mode & 0o755 == 0o755
 
-    def add(self, member: Member, stream: Stream) -> None:
+    def add(self, member: Member, stream: BinaryIO) -> None:
         """Write one member, or remember it when it is a symbolic link; what goes wrong is said with its name."""
         try:
-            if member.kind == DIRECTORY and is_root(member.name):
-                return  # as `tar -C directory .` has it
+            if member.kind == DIRECTORY and member.name and not clean(member.name):
+                return  # the root: `tar -C directory .` has it
             path = self._clean(member.name)
             if member.kind == FILE:
                 self._write_file(path, member, stream)
@@ -102,12 +102,14 @@ class _Unpacker:
             raise Refusal("has a path that is too long for this destination")
         return path
 
-    def _write_file(self, path: bytes, member: Member, stream: Stream) -> None:
+    def _write_file(self, path: bytes, member: Member, stream: BinaryIO) -> None:
         self._budget.spend_bytes(member.size)
         file = self._create(path, 0o755 if member.executable else 0o644)
         try:
-            content = stream.at_once(member.size)
-            for piece in stream.pieces(member.size) if content is None else (content,):
+            remaining = member.size
+            while remaining:
+                piece = take(stream, min(remaining, PIECE))
+                remaining -= len(piece)
                 _write(file, piece)
             _set_time(file, member.modified)
         finally:
@@ -188,7 +190,7 @@ class _Unpacker:
             raise Refusal(_why(error), link) from None
 
 
-def _write(file: int, piece: memoryview) -> None:
+def _write(file: int, piece: bytes) -> None:
     while (written := os.write(file, piece)) < len(piece):
         piece = piece[written:]
 

@@ -12,7 +12,7 @@ import zstandard
 
 from arkworker.errors import ArchiveError
 from arkworker.storage.archives import create, extract
-from arkworker.storage.archives.writing import header
+from arkworker.storage.archives.tar import header
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,7 +143,7 @@ def test_a_file_that_shrinks_meanwhile_is_an_error(source: Path, place: Path, mo
 def test_refuses_what_is_no_directory(name: str, place: Path, tmp_path: Path) -> None:
     """One line that names it."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(ArchiveError, match="is no directory"):
+    with pytest.raises(ArchiveError, match="is not a directory"):
         create(tmp_path / name, place / "a")
     assert listing(place) == []
 

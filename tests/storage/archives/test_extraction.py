@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from arkworker.errors import ArchiveError, ExitCode
-from arkworker.storage.archives import extract
+from arkworker.storage.archives import create, extract
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,6 +161,26 @@ def test_a_destination_that_can_be_none_is_one_line(path: str, make: Any, place:
     with pytest.raises(ArchiveError) as caught:
         extract(make(make.Entry(b"f")), f"{place}/{path}")
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("archive", ["a" * 256, "loop", "loop/a"])
+@pytest.mark.parametrize("destination", ["d" * 256, "loop", "loop/d"])
+def test_paths_too_long_and_links_in_a_loop_are_one_line(
+    archive: str, destination: str, make: Any, place: Path, tmp_path: Path
+) -> None:
+    """Of an archive, a destination and a directory to archive alike."""
+    (tmp_path / "loop").symlink_to("loop")
+    sound = make(make.Entry(b"f"))
+    for call in (
+        lambda: extract(tmp_path / archive, place / "x"),
+        lambda: extract(sound, tmp_path / destination),
+        lambda: create(tmp_path / archive, place / "a"),
+        lambda: create(make.directory, tmp_path / destination / "a"),
+    ):
+        with pytest.raises(ArchiveError) as caught:
+            call()
+        assert str(caught.value).isprintable()
+    assert list(place.iterdir()) == []
 
 
 def test_parents_that_can_be_made_only_in_part_are_not_left(make: Any, place: Path) -> None:

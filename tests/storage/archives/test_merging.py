@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from arkworker.errors import ArchiveError
-from arkworker.storage.archives import extract, merging
+from arkworker.storage.archives import destination as merging, extract
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,7 @@ def test_refuses_another_kind_in_the_way(name: bytes, make: Any, destination: Pa
 def test_refuses_a_destination_that_is_a_file(archive: Path, place: Path, tree: Tree) -> None:
     """One line, and the file stays."""
     (place / "x").write_text("old")
-    with pytest.raises(ArchiveError, match="destination is no directory"):
+    with pytest.raises(ArchiveError, match="destination is not a directory"):
         extract(archive, place / "x")
     assert tree(place) == {"x": b"old"}
 
@@ -201,7 +201,7 @@ def test_leaves_a_half_merge_to_elsewhere_alone(archive: Path, place: Path, dest
     """It is undone by the next run to the same destination, and by no other."""
     staging = destination.parent / LEFTOVER
     (staging / "tree").mkdir(parents=True)
-    (staging / "journal").write_text('"elsewhere"\n')
+    (staging / "journal").write_text('{"target": "elsewhere", "moves": []}')
     extract(archive, destination)
     assert listing(place) == [LEFTOVER, "x"]
 
