@@ -171,12 +171,13 @@ def test_paths_too_long_and_links_in_a_loop_are_one_line(
     """Of an archive, a destination and a directory to archive alike."""
     (tmp_path / "loop").symlink_to("loop")
     sound = make(make.Entry(b"f"))
-    for call in (
+    calls: tuple[Callable[[], None], ...] = (
         lambda: extract(tmp_path / archive, place / "x"),
         lambda: extract(sound, tmp_path / destination),
         lambda: create(tmp_path / archive, place / "a"),
         lambda: create(make.directory, tmp_path / destination / "a"),
-    ):
+    )
+    for call in calls:
         with pytest.raises(ArchiveError) as caught:
             call()
         assert str(caught.value).isprintable()
