@@ -105,7 +105,7 @@ class WorkerContext(Generic[C]):
     _corpus_id: str | None
     _creates: Creates = field(default_factory=Creates)
     _batch_size: int = 50
-    _is_recording: bool = False
+    _results: str | None = None
     origins: Mapping[str, Provenance] = field(default_factory=FrozenDict, compare=False, repr=False)
     built: InitVar[Services | None] = None
 
@@ -126,7 +126,7 @@ class WorkerContext(Generic[C]):
                 self.secrets_dir,
                 self._creates,
                 self._batch_size,
-                self._is_recording,
+                self._results,
             )
         )
 

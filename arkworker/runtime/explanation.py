@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 
 from arkworker.options.options import Group, Option, walk
 from arkworker.options.secret import Secret
+from arkworker.runtime.logs import mask
 from arkworker.settings.values.reading import Reference
 
 if TYPE_CHECKING:
@@ -57,26 +58,30 @@ def _is_weaker_than_run(name: str, origin: Provenance) -> bool:
 
 def context_data(context: WorkerContext[Any]) -> dict[str, Any]:
     """Every data field, as JSON can hold it; what is absent is null, secrets are stars."""
-    hidden = ("origins", "_creates", "_batch_size", "_is_recording")
+    hidden = ("origins", "_creates", "_batch_size", "_results")
     names = [item.name for item in dataclasses.fields(context) if item.name not in hidden]
     fields = {name: getattr(context, name) for name in names}
     fields["corpus_id"] = fields.pop("_corpus_id")
     connection = dataclasses.asdict(fields.pop("connection"))
     fields["api"] = connection | {"token": STARS if connection["token"] else None}
-    return {name: _plain(value) for name, value in fields.items()}
+    return {name: plain(value) for name, value in fields.items()}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: secrets are stars, and so is what signs an address."""
+    if isinstance(value, str):
+        return mask(value)
     if isinstance(value, (Secret, Reference)):
         return STARS
     if isinstance(value, BaseModel):
         fields = {field.alias or name: getattr(value, name) for name, field in type(value).model_fields.items()}
-        return {key: _plain(item) for key, item in (fields | (value.model_extra or {})).items()}
+        return {key: plain(item) for key, item in (fields | (value.model_extra or {})).items()}
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else to_jsonable_python(value, fallback=str)
+        return [plain(item) for item in value]
+    found = str(value) if isinstance(value, Path) else to_jsonable_python(value, fallback=str)
+    return mask(found) if isinstance(found, str) else found
 
 
 def _origin(name: str, provenance: Provenance, worker: WorkerOptions) -> dict[str, Any]:
@@ -85,7 +90,7 @@ def _origin(name: str, provenance: Provenance, worker: WorkerOptions) -> dict[st
         {
             "source": item.origin.source,
             "location": item.origin.location,
-            "value": STARS if is_secret else _plain(item.value),
+            "value": STARS if is_secret else plain(item.value),
         }
         for item in provenance.shadowed
     ]

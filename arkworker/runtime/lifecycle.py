@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import logging
 import traceback
 from contextlib import contextmanager
@@ -12,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 from arkworker.arkindex.publishing.outbox import Outbox
 from arkworker.arkindex.reading.sessions import Sessions
 from arkworker.errors import ArkworkerError, CacheError, StoppedError
+from arkworker.options.creates import Creates
 from arkworker.runtime import logs
 from arkworker.runtime.context import CacheStandIn
 from arkworker.runtime.corpus_check import check_corpus
+from arkworker.runtime.explanation import plain
 from arkworker.runtime.handover import Handover
 from arkworker.runtime.services import LatePublisher
 from arkworker.runtime.stopping import Interruption
+from arkworker.runtime.worker import options_of
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -29,6 +34,9 @@ if TYPE_CHECKING:
     from arkworker.runtime.worker import Worker
 
 logger = logging.getLogger("arkworker")
+
+#: Characters of the configuration that the log shows.
+LONGEST_CONFIGURATION = 2000
 
 _OURS = str(Path(__file__).parents[1])
 
@@ -54,7 +62,7 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
             stopping.check()
             handover = _handover(context, preparation, sessions, stopping)
             try:
-                _hand_over(worker, handover)
+                _hand_over(worker, handover, preparation)
             finally:
                 _tear_down(worker, context, stopping)
                 failures = handover.outbox.flush() if handover.outbox else {}
@@ -108,10 +116,11 @@ def _handover(context: WorkerContext[Any], preparation: Preparation, sessions: A
     return Handover(context, settings, origins, sessions, stopping, outbox, target)
 
 
-def _hand_over(worker: Worker[Any], handover: Handover) -> None:
+def _hand_over(worker: Worker[Any], handover: Handover, preparation: Preparation) -> None:
     try:
         with handover.stopping.interruptible():
             worker.setup(handover.context)
+        handover = _declared_in_setup(worker, handover, preparation)
         worker._perform(handover)  # noqa: SLF001 - hidden from authors, who override run
     except (ArkworkerError, Interruption):
         raise
@@ -119,6 +128,26 @@ def _hand_over(worker: Worker[Any], handover: Handover) -> None:
         # SystemExit and KeyboardInterrupt, too: from user code they are failures, never a silent success.
         logger.error("The worker failed", exc_info=error)  # noqa: TRY400 - the same, for any exception
         raise WorkerFailedError(f"the worker failed: {summary_of(error)}") from error
+
+
+def _declared_in_setup(worker: Worker[Any], handover: Handover, preparation: Preparation) -> Handover:
+    """The run, with what `setup` has assigned to `creates` and `requires`, which are looked up as those of the class.
+
+    Raises:
+        DeclarationError: They hold something else than names.
+        ConfigurationError, ApiError: As `check_corpus`.
+    """
+    before, options = preparation.worker, options_of(worker, handover.target)
+    if (options.creates, options.requires) == (before.creates, before.requires):
+        return handover
+    services = handover.context.services
+    creates = options.creates or Creates()
+    services.declare(creates)
+    context = dataclasses.replace(handover.context, _creates=creates, built=services)
+    with handover.stopping.calling(preparation.end):
+        handover.stopping.check()
+        check_corpus(context, options, is_trial=handover.settings.results is not None)
+    return dataclasses.replace(handover, context=context)
 
 
 def summary_of(error: BaseException) -> str:
@@ -140,7 +169,30 @@ def _announce(context: WorkerContext[Any], preparation: Preparation) -> None:
     if context.is_read_only:
         missing = "" if settings.dev else ": ARKINDEX_WORKER_RUN_ID is not set"
         logger.warning("Running in developer mode, read-only%s", missing)
-    logger.info("Worker will use %s as working directory", context.work_dir)
+    for fact in _facts(context, preparation):
+        logger.info("%s", fact)
+
+
+def _facts(context: WorkerContext[Any], preparation: Preparation) -> Iterator[str]:
+    """What a run works with, one line each; secrets are stars."""
+    settings, process = preparation.resolution.settings, context.process
+    if context.worker_run_id is not None and process is not None:
+        details = context.worker_details
+        name = printable(str(details.get("name") or details.get("slug") or "without a name"))
+        yield f"Worker run {context.worker_run_id} of the worker {name}, process {process.id} ({process.mode})"
+    if context.model_version_id is not None:
+        model = context.model_details.get("name")
+        yield f"Model version {context.model_version_id}" + (f" of the model {printable(str(model))}" if model else "")
+    if settings.config_file and context.is_developer_mode:
+        yield f"Configuration file {printable(settings.config_file)}"
+    shown = plain(context.config)
+    if shown:
+        yield f"Configuration {printable(json.dumps(shown, ensure_ascii=False), LONGEST_CONFIGURATION)}"
+    yield f"Worker will use {context.work_dir} as working directory"
+    if context.use_cache:
+        parents = ", ".join(map(str, preparation.parent_caches))
+        place = context.cache_path or "in memory"
+        yield f"Cache {place}, merged from {parents}" if parents else f"Cache {place}"
 
 
 def debug_of(config: Any) -> bool:

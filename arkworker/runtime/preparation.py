@@ -223,7 +223,7 @@ class Preparation:
             secrets_dir=self._secrets_directory(),
             creates=self.worker.creates or Creates(),
             batch_size=settings.publication_batch_size,
-            is_recording=settings.results is not None,
+            results=settings.results,
         )
         return WorkerContext(
             config=values.config,
@@ -249,7 +249,7 @@ class Preparation:
             _corpus_id=data.corpus_id,
             _creates=data.creates,
             _batch_size=data.batch_size,
-            _is_recording=data.is_recording,
+            _results=data.results,
             origins=context_origins(resolution, values),
             built=Services(data, self._client),
         )

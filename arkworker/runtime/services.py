@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import threading
@@ -41,7 +42,7 @@ class ServicesData:
         secrets_dir: The local secrets directory.
         creates: What publishing may create.
         batch_size: How many results of a kind one request holds at most.
-        is_recording: Whether results go to a file, and are only checked here.
+        results: The file that results are recorded in, to be published later; None where they are published.
     """
 
     connection: Connection
@@ -52,7 +53,7 @@ class ServicesData:
     secrets_dir: Path
     creates: Creates
     batch_size: int
-    is_recording: bool
+    results: str | None
 
 
 class Services:
@@ -72,7 +73,13 @@ class Services:
         self.data = data
         self.sessions: Sessions | None = None
         self._client = client
+        self._corpora: Corpora | None = None
         self._publisher: Publisher | None = None
+
+    def declare(self, creates: Creates) -> None:
+        """What publishing may create, where only the worker's `setup` knew it."""
+        self.data = dataclasses.replace(self.data, creates=creates)
+        self._corpora = None
 
     @property
     def is_reachable(self) -> bool:
@@ -100,12 +107,14 @@ class Services:
             local_files=self.data.worker_run_id is None,
         )
 
-    @cached_property
+    @property
     def corpora(self) -> Corpora:
         """What is known of the types and classes of corpora."""
-        from arkworker.arkindex.publishing import Corpora
+        if self._corpora is None:
+            from arkworker.arkindex.publishing import Corpora
 
-        return Corpora(self.data.creates)
+            self._corpora = Corpora(self.data.creates)
+        return self._corpora
 
     @property
     def publisher(self) -> Publisher:
@@ -130,9 +139,9 @@ class Services:
         if self.data.uses_cache and outbox is None:
             logger.warning(ELSEWHERE)
         if self.data.is_read_only:
-            return SummarizingPublisher(outbox)
-        if self.data.is_recording:
-            return CheckingPublisher()
+            return SummarizingPublisher(outbox, self.data.results)
+        if self.data.results is not None:
+            return CheckingPublisher(self.data.results)
         return ArkindexPublisher(
             client or self.api,
             worker_run_id=self.data.worker_run_id,

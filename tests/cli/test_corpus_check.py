@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -124,6 +125,48 @@ def test_run_creates_what_is_missing_before_the_first_element(desk: Desk) -> Non
     assert desk.types() == ["page", "paragraph", "text_line", "stain"]
     assert operations.index("CreateElementType") < operations.index("StartWorkerActivity")
     assert [operations.count(name) for name in ("RetrieveCorpus", "ListCorpusMLClasses", "CreateMLClass")] == [1, 1, 1]
+
+
+IN_SETUP = """()
+
+    def setup(self, context):
+        self.creates, self.requires = SET"""
+
+
+def test_what_setup_assigns_is_created_before_the_first_element(desk: Desk) -> None:
+    """The model may know what it finds; publishing knows it, too."""
+    result = desk.perform("run", IN_SETUP.replace("SET", """Creates(("stain",), classes=("cat",)), ("page",)"""))
+
+    operations = desk.operations()
+    assert result.code == 0, result.err
+    assert operations.index("CreateElementType") < operations.index("StartWorkerActivity")
+    assert operations.index("CreateMLClass") < operations.index("StartWorkerActivity")
+
+
+def test_what_setup_requires(desk: Desk) -> None:
+    """It is looked up before the first element, too."""
+    result = desk.perform("run", IN_SETUP.replace("SET", """(), ("pagee",)"""), "--json")
+
+    assert (result.code, result.problems["requires"]["hint"]) == (78, "did you mean page?")
+    assert "StartWorkerActivity" not in desk.operations()
+
+
+def test_what_setup_assigns_that_holds_no_names(desk: Desk) -> None:
+    """A mistake of the author."""
+    result = desk.perform("run", IN_SETUP.replace("SET", """"stain", ()"""))
+
+    assert (result.code, "creates: element_types should be a tuple of names" in result.err) == (2, True)
+
+
+def test_what_setup_assigns_is_recorded(desk: Desk) -> None:
+    """In a file of results, for whoever publishes it."""
+    file = desk.folder / "r.jsonl"
+
+    result = desk.perform("run", IN_SETUP.replace("SET", """("stain",), ()"""), "--results", str(file))
+
+    assert result.code == 0, result.err
+    assert json.loads(file.read_text().splitlines()[0])["creates"]["element_types"] == ["stain"]
+    assert f"1 classifications, recorded in {file}" in result.err
 
 
 def test_a_closed_corpus_refuses_a_class(desk: Desk) -> None:

@@ -57,11 +57,19 @@ def test_empty_environment(tmp_path: Path) -> None:
 def test_what_a_log_begins_with(
     process: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path
 ) -> None:
-    """That nothing will be written, and why; then the working directory."""
-    result = process("run", write_worker(WORKER))
+    """That nothing will be written, and why; then what the run works with."""
+    (tmp_path / "c.yml").write_text("count: 2\nurl: https://a.example/?X-Amz-Signature=abc")
+    code = WORKER.replace(
+        "count: int = 1", "count: int = 1\n    key: Secret[str] = Secret('canary')\n    url: str = ''"
+    )
+    target = write_worker(code.replace("import UserC", "import Secret, UserC"))
+
+    result = process("run", target, "-c", "c.yml")
 
     assert [line.partition("arkworker: ")[2] for line in result.err.splitlines()] == [
         "Running in developer mode, read-only: ARKINDEX_WORKER_RUN_ID is not set",
+        "Configuration file c.yml",
+        'Configuration {"count": 2, "key": "**********", "url": "https://a.example/?…"}',
         f"Worker will use {tmp_path}/ponos/current as working directory",
     ]
 

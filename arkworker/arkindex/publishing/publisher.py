@@ -15,6 +15,7 @@ from arkworker.arkindex.publishing.sending import Sent, send
 from arkworker.elements.created import Created
 from arkworker.elements.results import Child, On, Transcription
 from arkworker.errors import ApiError, PublicationError, ResultError
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,7 +112,14 @@ class ArkindexPublisher:
 
 
 class CheckingPublisher:
-    """Publishes nothing, as where results are recorded to be published later: refuses what could not be."""
+    """Publishes nothing, as where results are recorded to be published later: refuses what could not be.
+
+    Args:
+        file: Where they are recorded.
+    """
+
+    def __init__(self, file: str) -> None:
+        self._file = file
 
     def publish(self, element: Element, results: Sequence[Any]) -> tuple[Created, ...]:
         """Check results.
@@ -120,7 +128,7 @@ class CheckingPublisher:
             ResultError: Something could not be published.
         """
         made = plan(element, results, worker_run_id=None, corpus_id="")
-        logger.debug("%s: recorded %s", element, summarize(made))
+        logger.info("%s: %s, recorded in %s", element, summarize(made), printable(self._file))
         return created(results, {}, "the results are recorded, and get their ids when they are published")
 
 
@@ -129,10 +137,12 @@ class SummarizingPublisher:
 
     Args:
         outbox: Where to leave them for the cache, under ids of their own, for the next worker at the desk.
+        file: Where they are recorded; None where they are not.
     """
 
-    def __init__(self, outbox: Outbox | None = None) -> None:
+    def __init__(self, outbox: Outbox | None = None, file: str | None = None) -> None:
         self._outbox = outbox
+        self._told = f"recorded in {printable(file)}" if file else "not published: this run is read-only"
 
     def publish(self, element: Element, results: Sequence[Any]) -> tuple[Created, ...]:
         """Log how many results of each kind there are; their ids are made up.
@@ -141,7 +151,7 @@ class SummarizingPublisher:
             ResultError: Something could not be published.
         """
         made = plan(element, results, worker_run_id=None, corpus_id="")
-        told = "not published: this run is read-only"
+        told = self._told
         sent = fresh_ids(made)
         if self._outbox is not None and (rows := rows_of(made, sent, None)):
             self._outbox.put(rows)

@@ -364,7 +364,7 @@ def test_a_read_only_run_makes_ids_up(site: Site) -> None:
 
 def test_what_is_recorded_has_no_id_yet(site: Site) -> None:
     """It gets one when it is published."""
-    (text,) = CheckingPublisher().publish(site.page, [TEXT])
+    (text,) = CheckingPublisher("r.jsonl").publish(site.page, [TEXT])
 
     assert text == Created(TEXT)
     with pytest.raises(ArkworkerError, match="get their ids when they are published"):
