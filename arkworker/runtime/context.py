@@ -124,6 +124,7 @@ class WorkerContext(Generic[C]):
                 self._corpus_id,
                 self.use_cache,
                 self.secrets_dir,
+                self.work_dir,
                 self._creates,
                 self._batch_size,
                 self._results,

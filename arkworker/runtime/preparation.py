@@ -221,6 +221,7 @@ class Preparation:
             corpus_id=run.process.corpus if run else settings.corpus_id,
             uses_cache=self.uses_cache,
             secrets_dir=self._secrets_directory(),
+            work_dir=work_dir,
             creates=self.worker.creates or Creates(),
             batch_size=settings.publication_batch_size,
             results=settings.results,

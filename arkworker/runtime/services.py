@@ -40,6 +40,7 @@ class ServicesData:
         corpus_id: The run's corpus, for elements that do not say theirs.
         uses_cache: Whether the worker has a cache.
         secrets_dir: The local secrets directory.
+        work_dir: Directory of this task.
         creates: What publishing may create.
         batch_size: How many results of a kind one request holds at most.
         results: The file that results are recorded in, to be published later; None where they are published.
@@ -51,6 +52,7 @@ class ServicesData:
     corpus_id: str | None
     uses_cache: bool
     secrets_dir: Path
+    work_dir: Path
     creates: Creates
     batch_size: int
     results: str | None
@@ -142,13 +144,17 @@ class Services:
             return SummarizingPublisher(outbox, self.data.results)
         if self.data.results is not None:
             return CheckingPublisher(self.data.results)
+        from arkworker.arkindex.publishing.doubts import Doubts
+
+        run = self.data.worker_run_id
         return ArkindexPublisher(
             client or self.api,
-            worker_run_id=self.data.worker_run_id,
+            worker_run_id=run,
             corpus_id=self.data.corpus_id,
             corpora=self.corpora,
             batch_size=self.data.batch_size,
             outbox=outbox,
+            doubts=Doubts(self.data.work_dir, run) if run is not None else None,
         )
 
     def load_secret(self, name: str | os.PathLike[str]) -> Any:

@@ -11,7 +11,7 @@ import pytest
 
 from arkworker.arkindex.client import Client, Connection
 from arkworker.arkindex.publishing import ArkindexPublisher, Corpora
-from arkworker.elements import Element
+from arkworker.elements import Element, StoredTranscription
 from arkworker.elements.results import (
     Child,
     Classification,
@@ -19,6 +19,7 @@ from arkworker.elements.results import (
     Entity,
     Link,
     Metadata,
+    On,
     Result,
     Transcription,
     Update,
@@ -44,7 +45,7 @@ from arkindex_worker.worker.transcription import TextOrientation
 class Peer(ElementsWorker):
     def process_element(self, element):
         names = {"self": self, "element": element, "other": Element({"id": OTHER}), "Transcription": Transcription}
-        names |= {"IMAGE": IMAGE, "UUID": UUID}
+        names |= {"Element": Element, "IMAGE": IMAGE, "UUID": UUID, "LINE": LINE, "STORED": STORED}
         names |= {"MetaType": MetaType, "TextOrientation": TextOrientation}
         names["square"] = lambda number: [[number, 0], [number, 10], [number + 10, 10]]
         exec(CODES[element.name], names)
@@ -67,6 +68,9 @@ def lines(count: int, *results: Result, name: str | None = None) -> list[Child]:
 ENTITIES = [Entity(type="place", offset=0, length=5, confidence=0.5), Entity(type="place", offset=1, length=2)]
 OTHER = "00000000-0000-0000-0000-00000000beef"
 IMAGE = "the image of the twin"
+LINE = "00000000-0000-0000-0000-%012d"
+LINES = [Element.model_validate({"id": LINE % 0, "zone": {"polygon": [], "image": {"width": 1000, "height": 1400}}})]
+STORED = "the stored text of the twin"
 
 # What the published library is told to do, and the results of ours.
 SCENARIOS: dict[str, tuple[str, list[Any]]] = {
@@ -153,6 +157,40 @@ self.create_transcription_entities(text, [dict(type_id=kind, offset=0, length=5,
         [Update(image=IMAGE)],
     ),
     "parent": ("self.create_element_parent(parent=other, child=element)", [Link(parents=[OTHER])]),
+    "texts on lines that exist": (
+        """self.create_transcriptions([dict(element_id=LINE % n, text=str(n), confidence=0.5,
+            orientation=TextOrientation.HorizontalLeftToRight) for n in range(100)])""",
+        [On(Element(id=LINE % number), Transcription(text=str(number), confidence=0.5)) for number in range(100)],
+    ),
+    "results on another element": (
+        """line = Element({"id": LINE % 0, "zone": {"id": "zone"}})
+self.create_classification(line, 'cat', 0.5)
+self.create_metadata_bulk(line, [dict(type=MetaType.Text, name=str(n), value='v') for n in range(2)])
+self.create_embedding(line, [0.5])
+self.create_elements(line, [dict(type='text_line', name='word', polygon=square(1))])
+self.create_element_parent(parent=other, child=line)
+self.partial_update_element(line, name='x')""",
+        [
+            On(
+                LINES[0],
+                [
+                    Classification(class_name="cat", confidence=0.5),
+                    *(Metadata(type="text", name=name, value="v") for name in "01"),
+                    Embedding(value=[0.5]),
+                    Child(type="text_line", name="word", polygon=square(1)),
+                    Link(parents=[OTHER]),
+                    Update(name="x"),
+                ],
+            )
+        ],
+    ),
+    "entities on a stored transcription": (
+        """self.check_required_entity_types(["place"])
+kind = self.entity_types["place"]
+self.create_transcription_entities(Transcription({"id": STORED}), [
+    dict(type_id=kind, offset=0, length=5, confidence=0.5), dict(type_id=kind, offset=1, length=2)])""",
+        [On(StoredTranscription(id=STORED, text="Paris"), ENTITIES)],
+    ),
     "children that exist": ("self.create_element_children(element, [other])", [Link(children=[OTHER])]),
 }
 
@@ -174,6 +212,9 @@ class Twin:
         self.corpus = emulator.add_corpus()
         self.pages = {name: emulator.add_element("page", name, image=(1000, 1400)) for name in pages}
         emulator.add_element("paragraph", "Other", id=OTHER)
+        for number in range(100):
+            emulator.add_element("text_line", "Line", image=(1000, 1400), id=LINE % number)
+        self.stored = emulator.add_transcription(LINE % 1, "Paris")
         self.image = emulator.add_image((1000, 1400))
         self.run = emulator.add_worker_run(elements=list(self.pages.values()))
 
@@ -189,7 +230,7 @@ class Twin:
 
     def _ids(self) -> dict[str, str]:
         client = self.client
-        ids = {"corpus": self.corpus, "run": self.run, "image": self.image}
+        ids = {"corpus": self.corpus, "run": self.run, "image": self.image, "stored": self.stored}
         for name, page in self.pages.items():
             texts = list(client.paginate("ListTranscriptions", id=page))
             ids |= {name: page, **{f"text {number} of {name}": text["id"] for number, text in enumerate(texts)}}
@@ -206,14 +247,18 @@ def _named(call: Call, ids: Mapping[str, str]) -> str:
     return text
 
 
-def _on(image: str, result: Any) -> Any:
-    """A result that wants an image of its own, with that of the twin."""
-    return result.model_copy(update={"image": image}) if getattr(result, "image", None) else result
+def _on(twin: Twin, result: Any) -> Any:
+    """A result that wants an image of its own, or a stored text, with those of the twin."""
+    if isinstance(result, On) and result.target.id == STORED:
+        return On(StoredTranscription(id=twin.stored, text="Paris"), result.results)
+    return result.model_copy(update={"image": twin.image}) if getattr(result, "image", None) else result
 
 
 def publish_with_peer(python: Path, twin: Twin, codes: Mapping[str, str], home: Path) -> None:
+    values = {"CODES": dict(codes), "OTHER": OTHER, "IMAGE": twin.image, "LINE": LINE, "STORED": twin.stored}
+    names = "; ".join(f"{name} = {value!r}" for name, value in values.items())
     done = subprocess.run(
-        [python, "-c", f"CODES, OTHER, IMAGE = {dict(codes)!r}, {OTHER!r}, {twin.image!r}\n{WORKER}"],
+        [python, "-c", f"{names}\n{WORKER}"],
         env={"PATH": os.environ["PATH"], "HOME": str(home), **twin.emulator.environment(twin.run)},
         capture_output=True,
         text=True,
@@ -229,7 +274,7 @@ def publish_with_ours(twin: Twin, results: Mapping[str, list[Any]]) -> None:
     corpora = Corpora(Creates(element_types=("stain",)))
     publisher = ArkindexPublisher(client, worker_run_id=twin.run, corpus_id=twin.corpus, corpora=corpora)
     for name, page in twin.pages.items():
-        found = [_on(twin.image, result) for result in results[name]]
+        found = [_on(twin, result) for result in results[name]]
         publisher.publish(Element.from_api(client.request("RetrieveElement", id=page)), found)
     client.close()
 

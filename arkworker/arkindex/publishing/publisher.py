@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from arkworker.arkindex.client import Client
+    from arkworker.arkindex.publishing.doubts import Doubts
     from arkworker.arkindex.publishing.outbox import Outbox
-    from arkworker.arkindex.publishing.plan import Plan
+    from arkworker.arkindex.publishing.plan import Plan, Request
     from arkworker.elements import Element
     from arkworker.options.creates import Creates
 
@@ -68,6 +69,7 @@ class ArkindexPublisher:
         corpora: What is known of corpora by now.
         batch_size: How many results of a kind one request holds at most.
         outbox: Where to leave what was accepted for the cache; None without one.
+        doubts: Where it is noted what was not brought to its end; None for nowhere.
     """
 
     def __init__(  # noqa: PLR0913 - what a run says about publishing
@@ -79,6 +81,7 @@ class ArkindexPublisher:
         corpora: Corpora | None = None,
         batch_size: int = BATCH_SIZE,
         outbox: Outbox | None = None,
+        doubts: Doubts | None = None,
     ) -> None:
         self._client = client
         self._run = worker_run_id
@@ -86,6 +89,7 @@ class ArkindexPublisher:
         self._corpora = corpora or Corpora()
         self._batch_size = batch_size
         self._outbox = outbox
+        self._doubts = doubts
 
     def publish(self, element: Element, results: Sequence[Any]) -> tuple[Created, ...]:
         """As `Publisher`."""
@@ -95,14 +99,27 @@ class ArkindexPublisher:
             known = self._corpus_of(element).resolve(self._client, made) if needs_corpus else {}
         except ApiError as error:
             raise PublicationError(str(error), {}, {}, made.holds) from error
-        sent, certainty = Sent(), Certainty(self._client, self._run)
+        sent = Sent()
         try:
-            send(lambda request, ids: certainty.perform(request, ids, element.id), made.requests, known, sent)
+            if made.requests:
+                self._send(element, made, known, sent)
         finally:
             if self._outbox is not None:
                 self._outbox.put(rows_of(made, sent, self._run))
         logger.debug("%s: published %s", element, summarize(made))
         return created(results, sent.ids, "Arkindex gave none")
+
+    def _send(self, element: Element, made: Plan, known: Mapping[Ref, str], sent: Sent) -> None:
+        certainty = Certainty(self._client, self._run)
+        if self._doubts is None:
+            send(lambda request, ids: certainty.perform(request, ids, element.id), made.requests, known, sent)
+            return
+        with self._doubts.publishing(element.id) as doubt:
+
+            def perform(request: Request, ids: Mapping[Ref, str]) -> Mapping[Ref, str]:
+                return certainty.perform(request, ids, element.id, note=doubt.note, since=doubt.since)
+
+            send(perform, made.requests, known, sent)
 
     def _corpus_of(self, element: Element) -> Corpus:
         corpus_id = element.corpus.id if element.corpus is not None else self._corpus_id
