@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("arkworker.publishing")
 
+_RECORDED = "the results are recorded, and get their ids when they are published"
+
 
 class Publisher(Protocol):
     """Takes the results of an element; from any number of threads."""
@@ -146,7 +148,7 @@ class CheckingPublisher:
         """
         made = plan(element, results, worker_run_id=None, corpus_id="")
         logger.info("%s: %s, recorded in %s", element, summarize(made), printable(self._file))
-        return created(results, {}, "the results are recorded, and get their ids when they are published")
+        return created(results, {}, _RECORDED)
 
 
 class SummarizingPublisher:
@@ -159,10 +161,11 @@ class SummarizingPublisher:
 
     def __init__(self, outbox: Outbox | None = None, file: str | None = None) -> None:
         self._outbox = outbox
+        self._is_recording = file is not None
         self._told = f"recorded in {printable(file)}" if file else "not published: this run is read-only"
 
     def publish(self, element: Element, results: Sequence[Any]) -> tuple[Created, ...]:
-        """Log how many results of each kind there are; their ids are made up.
+        """Log how many results of each kind there are; their ids are made up, unless they are to get others later.
 
         Raises:
             ResultError: Something could not be published.
@@ -174,6 +177,8 @@ class SummarizingPublisher:
             self._outbox.put(rows)
             told += "; the cache gets them, with ids that Arkindex does not know"
         logger.info("%s: %s, %s", element, summarize(made), told)
+        if self._is_recording:
+            return created(results, {}, _RECORDED)
         return created(results, sent.ids, "it has none on Arkindex, either")
 
 

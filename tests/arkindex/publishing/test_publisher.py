@@ -25,6 +25,7 @@ from arkworker.emulator import Fault
 from arkworker.errors import ArkworkerError, PublicationError, ResultError
 
 if TYPE_CHECKING:
+    from arkworker.arkindex.publishing import Publisher
     from tests.arkindex.publishing.conftest import Site
 
 
@@ -362,9 +363,12 @@ def test_a_read_only_run_makes_ids_up(site: Site) -> None:
     assert len(set(ids)) == len(EVERYTHING)
 
 
-def test_what_is_recorded_has_no_id_yet(site: Site) -> None:
+@pytest.mark.parametrize(
+    "publisher", [CheckingPublisher("r.jsonl"), SummarizingPublisher(file="r.jsonl")], ids=["run", "desk"]
+)
+def test_what_is_recorded_has_no_id_yet(site: Site, publisher: Publisher) -> None:
     """It gets one when it is published."""
-    (text,) = CheckingPublisher("r.jsonl").publish(site.page, [TEXT])
+    (text,) = publisher.publish(site.page, [TEXT])
 
     assert text == Created(TEXT)
     with pytest.raises(ArkworkerError, match="get their ids when they are published"):
