@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+
+_ADDRESS = re.compile(r"^(?P<scheme>[A-Za-z][\w+.-]*://)(?:[^/?#]*@)?(?P<rest>[^?#]*)(?P<query>[?#].*)?$", re.DOTALL)
 
 #: Nearest names are looked for this many times in one place; a thousand unknown names need no more.
 MOST_SUGGESTIONS = 20
@@ -17,6 +20,14 @@ def printable(text: str, limit: int = 200) -> str:
     """The text on one line, with what a terminal would obey written as an escape; `limit` characters, and then `…`."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit])
     return shown if len(text) <= limit and len(shown) <= limit else f"{shown[:limit]}…"
+
+
+def presentable(address: str) -> str:
+    """The text as `printable` has it; of an address without user, password, query, fragment: secrets."""
+    match = _ADDRESS.match(address)
+    if match is None:
+        return printable(address)
+    return printable(match["scheme"] + match["rest"]) + ("?…" if match["query"] else "")
 
 
 def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "", cutoff: float = 0.6) -> str:

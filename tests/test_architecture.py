@@ -31,6 +31,7 @@ ROOMS = [
     "settings",
     "elements",
     "images",
+    "transport",
     "documents",
     "options",
 ]
@@ -128,7 +129,6 @@ def test_rooms_are_listed() -> None:
     assert found == {*ROOMS, *GROUND, *DOORS}
 
 
-@pytest.mark.xfail(reason="the image opener still knows the element")
 def test_a_room_imports_only_rooms_below_it() -> None:
     """So the folder listing is the map of what may know what."""
 

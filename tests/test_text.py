@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from arkworker.text import did_you_mean, flag_in, printable
+from arkworker.text import did_you_mean, flag_in, presentable, printable
 
 
 def test_plain_text_stays() -> None:
@@ -72,3 +72,20 @@ def test_suggestion_is_printable() -> None:
 def test_flag_is_shown_without_its_value(typed: str, flag: str) -> None:
     """After a single dash, the flag is one letter."""
     assert flag_in(typed) == flag
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://a.org/x?y=z#w", "https://a.org/x?…"),
+        ("https://a.org/x", "https://a.org/x"),
+        ("https://user:pass@a.org/", "https://a.org/"),
+        ("https://[::1", "https://[::1"),
+        ("s3://key:secret@bucket/x#y", "s3://bucket/x?…"),
+        ("no address?a=b", "no address?a=b"),
+        ("https://a.org/\x1b", r"https://a.org/\x1b"),
+    ],
+)
+def test_an_address_is_shown_without_its_query(url: str, shown: str) -> None:
+    """Nor user, password and fragment."""
+    assert presentable(url) == shown

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from arkworker.arkindex.artifacts import download_artifact, list_artifacts
-from arkworker.errors import ApiContentError, ArkworkerError
+from arkworker.clock import SystemClock
+from arkworker.errors import ApiContentError, ArkworkerError, ConfigurationError
 from arkworker.text import printable
+from arkworker.transport.failures import TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from arkworker.arkindex.client import Client
+    from arkworker.transport.connection import Connection
 
 logger = logging.getLogger("arkworker")
 
@@ -26,6 +29,7 @@ _CURRENT = "current"
 _RESERVED = frozenset({_CURRENT, "extra_files"})  # the task itself, and the model of older agents: found by these names
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _STOP_LIMITS = (10.0, 30.0)  # seconds to connect and to read: the instance costs money until it is stopped
+_ANSWER = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,25 +132,34 @@ def _link(link: Path, target: str) -> None:
     temporary.replace(link)
 
 
-def stop_instance(vast_url: str, container_id: str, api_key: str) -> None:
+def stop_instance(connection: Connection, vast_url: str, container_id: str, api_key: str) -> None:
     """Stop the vast.ai instance that this worker runs in; it would be started again for ever.
 
     A failure is logged, since the run is over.
-    """
-    import requests
 
+    Args:
+        connection: How the run speaks to others: certificates and user agent are taken from it.
+        vast_url: Address of the vast.ai API.
+        container_id: Id of the instance.
+        api_key: Token that stops it; it is sent to the origin of `vast_url` alone.
+    """
+    from arkworker.transport.transport import Transport  # it imports requests
+
+    connect, read = _STOP_LIMITS
+    vast = replace(connection, url=vast_url, token=api_key, scheme="Bearer", connect_timeout=connect, read_timeout=read)
     url = f"{vast_url.rstrip('/')}/api/v0/instances/{container_id}"
-    headers: dict[str, Any] = {"Authorization": f"Bearer {api_key}"}
+    body, headers = b'{"state": "stopped"}', {"Content-Type": "application/json"}
     try:
-        with requests.Session() as session:
-            session.trust_env = False  # a .netrc would replace the token
-            session.proxies.update(requests.utils.get_environ_proxies(url))
-            body = {"state": "stopped"}
-            answer = session.put(url, json=body, headers=headers, timeout=_STOP_LIMITS, allow_redirects=False)
-        answer.raise_for_status()
-    except requests.RequestException as error:
-        status = getattr(error.response, "status_code", None)
-        # Without the traceback, which holds the request with its token.
-        logger.error("The instance %s was not stopped: %s", container_id, status or type(error).__name__)  # noqa: TRY400
+        transport = Transport(vast, SystemClock())
+        with transport.send("PUT", url, trusted=True, headers=headers, body=body, limit=_ANSWER) as answer:
+            answer.read_error()
+            failure = "" if 200 <= answer.status < 300 else str(answer.status)
+        transport.close()
+    except TransportError as error:
+        failure = error.reason
+    except ConfigurationError as error:
+        failure = str(error)
+    if failure:
+        logger.error("The instance %s was not stopped: %s", container_id, failure)
     else:
         logger.info("The instance %s stops", container_id)

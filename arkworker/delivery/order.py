@@ -115,7 +115,7 @@ class _Publishing:
         self._failures = Failures()
         self._clock = SystemClock()
         self._start = self._clock.now()
-        self._client = LoopClient(connection_of(self._settings.api), self._clock, OutageBudget(), careful=True)
+        self._client = LoopClient(connection_of(self._settings), self._clock, OutageBudget(), careful=True)
         self._is_sending = False
 
     def perform(self) -> Summary:

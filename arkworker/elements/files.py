@@ -14,7 +14,7 @@ TYPE = "page"
 def describe_file(path: Path) -> tuple[str, dict[str, Any]]:
     """The id and the answer for an image file: the same id each time, and the whole image as a page.
 
-    Of a file that is no image, the size is unknown; opening it says why.
+    Of a file that is not an image, the size is unknown; opening it says why.
     """
     place = path.absolute()
     identifier = str(uuid5(NAMESPACE_URL, place.as_uri()))
@@ -34,9 +34,8 @@ def describe_file(path: Path) -> tuple[str, dict[str, Any]]:
 
 def _measure(path: Path) -> tuple[int, int] | None:
     try:
-        from PIL import Image
+        from arkworker.images.pixels import measure  # it imports Pillow, which is an extra
 
-        with Image.open(path) as picture:
-            return picture.size
+        return measure(path)
     except Exception:  # noqa: BLE001 - Pillow's readers raise about anything on a damaged file
         return None

@@ -14,7 +14,8 @@ from arkworker.elements.shapes import from_cache_row, gather
 from arkworker.elements.temporary import saved_image
 from arkworker.errors import ApiContentError, CacheError, ImageError
 from arkworker.geometry import BoundingBox, PixelBox, Polygon, bounding_box, pixel_box, trim_polygon
-from arkworker.images.options import ImageOptions, OpensImages
+from arkworker.images.opener import default_opener
+from arkworker.images.options import ImageOptions, OpensImages, Picture
 from arkworker.images.orientation import Orientation, apply_orientation, revert_orientation
 from arkworker.text import printable
 
@@ -137,6 +138,26 @@ class Element(Readable):
                 raise ImageError(f"element {printable(self.id)}: {error}") from None
         return PixelBox(0, 0, width, height) if width and height else None
 
+    def picture(self, *, use_full_image: bool = False) -> Picture:
+        """Where the part of the image that `open_image` shows can be had.
+
+        Raises:
+            ImageError: As `pixel_box`.
+        """
+        image, server = self.image, self.image.server
+        return Picture(
+            id=self.id,
+            url=image.url,
+            s3_url=image.s3_url,
+            zone_url=self._zone.url,
+            width=image.width,
+            height=image.height,
+            box=self.pixel_box(use_full_image=use_full_image),
+            iiif_version=server.version if server else None,
+            largest=(server.max_width, server.max_height) if server else (None, None),
+            orientation=self.orientation,
+        )
+
     def trim_polygon(self, polygon: Iterable[Any]) -> Polygon:
         """The polygon with every point moved inside the element's image.
 
@@ -200,7 +221,7 @@ class Element(Readable):
             mirrored=mirrored,
             max_image_pixels=max_image_pixels,
         )
-        return (self._opener or _default_opener()).open(self, options)
+        return (self._opener or default_opener()).open(self.picture(use_full_image=use_full_image), options)
 
     def open_image_tempfile(
         self, extension: str = "jpg", **options: Any
@@ -250,13 +271,3 @@ class Element(Readable):
 
     def __getstate__(self) -> dict[Any, Any]:
         return super().__getstate__() | {"__pydantic_private__": {"_opener": None, "_reader": None}}
-
-
-def _default_opener() -> OpensImages:
-    try:
-        from arkworker.images import default_opener  # brings requests and Pillow
-    except ImportError as error:
-        if error.name and error.name.partition(".")[0] == "PIL":
-            raise ImageError("opening images needs Pillow: pip install 'arkworker[image]'") from None
-        raise
-    return default_opener()

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
 from arkworker.frozen import freeze
 from arkworker.geometry import Polygon, as_polygon
-from arkworker.images.addresses import presentable
+from arkworker.text import presentable
 
 
 class Record(BaseModel):

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from PIL import Image as Pillow, ImageDraw, ImageOps
 
 from arkworker.emulator.failures import ApiFailureError, missing
+from arkworker.errors import ImageError
+from arkworker.images import pixels
 
 if TYPE_CHECKING:
     from arkworker.emulator.site import Site
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 PREFIX = "/iiif"
 FORMATS = {"jpg": ("JPEG", "image/jpeg"), "png": ("PNG", "image/png")}
 TILE = 512
-_ORIENTATION = 0x0112  # an EXIF tag; 5 to 8 lie on their side
 LARGEST = 100_000_000  # pixels of one answer
 
 
@@ -87,7 +88,7 @@ def render(image: Image, request: Request, site: Site) -> tuple[bytes, str]:
     picture = _open(image)
     picture = picture.crop((box.left, box.top, box.left + box.width, box.top + box.height))
     if (width, height) != picture.size:
-        picture = picture.resize((width, height))
+        picture = picture.resize((width, height), Pillow.Resampling.LANCZOS)
     picture = _quality(_rotate(picture, request.rotation), request.quality)
     name, content_type = FORMATS[request.extension]
     buffer = io.BytesIO()
@@ -99,14 +100,14 @@ def measure(file: str | Path) -> tuple[int, int]:
     """The width and the height of an image file, upright.
 
     Raises:
-        OSError: It is no image, or cannot be read.
+        OSError: It is not an image, or cannot be read.
     """
     try:
-        with Pillow.open(file) as picture:
-            turned = picture.getexif().get(_ORIENTATION, 1) >= 5
-            return (picture.height, picture.width) if turned else (picture.width, picture.height)
-    except Pillow.DecompressionBombError as error:
-        raise OSError(str(error)) from None
+        return pixels.measure(file)
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - Pillow's readers raise about anything on a damaged file
+        raise OSError(f"it is a damaged image ({type(error).__name__})") from None
 
 
 def store(image: Image, path: Path) -> None:
@@ -123,10 +124,9 @@ def _open(image: Image) -> Pillow.Image:
     if not image.file:
         return draw(image.width, image.height)
     try:
-        with Pillow.open(Path(image.file)) as picture:
-            # As the browser and every IIIF server: upright.
-            return ImageOps.exif_transpose(picture).convert("RGB")
-    except (OSError, Pillow.DecompressionBombError):
+        with Path(image.file).open("rb") as file:
+            return pixels.decode(file, image.file, None)
+    except (OSError, ImageError):
         raise missing("The file of this image cannot be read.") from None
 
 

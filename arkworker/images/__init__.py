@@ -1,17 +1,10 @@
-"""Images are opened: downloads, IIIF servers, tiles, orientation.
+"""Images are opened: downloads, IIIF servers, tiles, orientation. What an element is, nothing here knows.
 
-Opening needs the extra `image` (Pillow), which is why names are resolved when they are first used.
+Opening needs the extra `image` (Pillow), which is imported by the first image.
 """
 
-from __future__ import annotations
+from arkworker.images.opener import ImageOpener, default_opener
+from arkworker.images.options import ImageOptions, OpensImages, Picture
+from arkworker.images.orientation import Orientation
 
-from typing import TYPE_CHECKING
-
-from arkworker.lazy import lazy_names
-
-if TYPE_CHECKING:
-    from arkworker.images.opener import ImageOpener, default_opener
-else:
-    __getattr__, __dir__ = lazy_names(__name__, {"ImageOpener": "opener", "default_opener": "opener"})
-
-__all__ = ["ImageOpener", "default_opener"]
+__all__ = ["ImageOpener", "ImageOptions", "OpensImages", "Orientation", "Picture", "default_opener"]

@@ -1,118 +1,108 @@
-"""Opening the images of elements, set up from the environment."""
+"""Opening pictures: set up once for a run, or from the environment for elements that belong to none."""
 
 from __future__ import annotations
 
 import functools
+import logging
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
 
-from arkworker.elements import Element, Orientation
 from arkworker.errors import ConfigurationError, ImageError, Problem
-from arkworker.images.download import Downloader
-from arkworker.images.log import logger
-from arkworker.images.pixels import finish
-from arkworker.images.search import Search
+from arkworker.images.orientation import Orientation
 from arkworker.text import printable
+from arkworker.transport.connection import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     import PIL.Image
 
-    from arkworker.clock import Clock
-    from arkworker.elements import ImageOptions
+    from arkworker.images.download import Downloader
+    from arkworker.images.options import ImageOptions, Picture
+
+logger = logging.getLogger("arkworker.images")
 
 
 @dataclass(frozen=True)
 class ImageOpener:
-    """Opens the images of elements; may be shared by threads.
+    """Opens pictures; may be shared by threads. Pillow and the HTTP stack are imported when they are needed.
 
     Attributes:
-        downloader: Fetches by address, without credentials.
-        refresh: Gives what `RetrieveElement` answers for an element's id; without it an expired S3 address is not
+        download: Gives the body at a web address, without credentials: see `download.Downloader`.
+        refresh: Gives the present `s3_url` of an element's image, by the element's id; without it an expired one is not
             replaced.
         local_files: Whether an image's address may be a path: in developer mode.
         max_image_pixels: In place of Pillow's limit; 0 lifts it, None leaves it.
     """
 
-    downloader: Downloader = field(default_factory=Downloader)
-    refresh: Callable[[str], Mapping[str, Any]] | None = None
+    download: Callable[[str], IO[bytes]]
+    refresh: Callable[[str], str | None] | None = None
     local_files: bool = False
     max_image_pixels: int | None = None
 
-    @classmethod
-    def from_environment(
-        cls,
-        environ: Mapping[str, str],
-        *,
-        refresh: Callable[[str], Mapping[str, Any]] | None = None,
-        local_files: bool = False,
-        clock: Clock | None = None,
-    ) -> ImageOpener:
-        """With what the environment says: `ARKINDEX_MAX_IMAGE_PIXELS`, `REQUESTS_USER_AGENT`, certificates.
+    def __post_init__(self) -> None:
+        if self.max_image_pixels == 0:
+            logger.warning("ARKINDEX_MAX_IMAGE_PIXELS=0 lifts the limit on images: only for sources that you trust")
+
+    def open(self, picture: Picture, options: ImageOptions) -> PIL.Image.Image:
+        """The picture in memory: cropped, shrunk and oriented as the options and the element say.
 
         Raises:
-            ConfigurationError: The limit of pixels is no integer of at least 0.
+            ImageError: It cannot be had from any place, or Pillow is missing.
         """
-        return cls(
-            downloader=Downloader.from_environment(environ, clock),
-            refresh=refresh,
-            local_files=local_files,
-            max_image_pixels=_max_image_pixels(environ),
-        )
-
-    def open(self, element: Element, options: ImageOptions) -> PIL.Image.Image:
-        """The element's image in memory: cropped, shrunk and oriented as the options and the element say.
-
-        Raises:
-            ImageError: It cannot be had from any place.
-        """
-        image, box = element.image, element.pixel_box(use_full_image=options.use_full_image)
-        limit = self.max_image_pixels if options.max_image_pixels is None else options.max_image_pixels
         try:
-            search = Search(element, image, box, options, limit, self.downloader.get, self.refresh, self.local_files)
-            return finish(search.pixels(), options, _orientation(element, options))
-        except ImageError as error:
-            raise ImageError(f"image of element {printable(element.id, 60)}: {error}", error.status) from None
-
-
-def _orientation(element: Element, options: ImageOptions) -> Orientation:
-    return Orientation(
-        element.rotation_angle if options.rotation_angle is None else options.rotation_angle,
-        element.mirrored if options.mirrored is None else options.mirrored,
-    )
-
-
-def _max_image_pixels(environ: Mapping[str, str]) -> int | None:
-    text = environ.get("ARKINDEX_MAX_IMAGE_PIXELS", "").strip()
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise ConfigurationError(
-            [
-                Problem(
-                    path="ARKINDEX_MAX_IMAGE_PIXELS",
-                    source="environment",
-                    location="ARKINDEX_MAX_IMAGE_PIXELS",
-                    message="this is no number of pixels",
-                    hint="give an integer of at least 0; 0 lifts the limit",
-                )
-            ]
+            from arkworker.images.search import Search
+        except ImportError as error:
+            if error.name and error.name.partition(".")[0] == "PIL":
+                raise ImageError("opening images needs Pillow: pip install 'arkworker[image]'") from None
+            raise
+        limit = self.max_image_pixels if options.max_image_pixels is None else options.max_image_pixels
+        orientation = Orientation(
+            picture.orientation.rotation_angle if options.rotation_angle is None else options.rotation_angle,
+            picture.orientation.mirrored if options.mirrored is None else options.mirrored,
         )
-    if not int(text):
-        logger.warning("ARKINDEX_MAX_IMAGE_PIXELS=0 lifts the limit on images: only for sources that you trust")
-    return int(text)
+        try:
+            return Search(picture, options, limit, self.download, self.refresh, self.local_files).image(orientation)
+        except ImageError as error:
+            raise ImageError(f"image of element {printable(picture.id, 60)}: {error}", error.status) from None
 
 
-_VARIABLES = ("ARKINDEX_MAX_IMAGE_PIXELS", "REQUESTS_USER_AGENT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_PIXELS, _AGENT, _BUNDLE = _VARIABLES = ("ARKINDEX_MAX_IMAGE_PIXELS", "REQUESTS_USER_AGENT", "ARKINDEX_API_CA_BUNDLE")
 
 
 def default_opener() -> ImageOpener:
-    """For elements that no runner has bound: at a desk, in a test, in a process started by user code."""
-    return _opener_of(tuple((name, os.environ[name]) for name in _VARIABLES if name in os.environ))
+    """For elements that no runner has bound: at a desk, in a test, in a process started by user code.
+
+    Raises:
+        ConfigurationError: A variable of the environment makes no sense.
+    """
+    return _opener_of(tuple(os.environ.get(name, "").strip() for name in _VARIABLES))
 
 
 @functools.lru_cache(maxsize=4)
-def _opener_of(variables: tuple[tuple[str, str], ...]) -> ImageOpener:
-    return ImageOpener.from_environment(dict(variables), local_files=True)
+def _opener_of(values: tuple[str, ...]) -> ImageOpener:
+    pixels, agent, bundle = values
+    connection = Connection(user_agent=agent or None, ca_bundle=bundle or None)
+
+    @functools.cache
+    def downloader() -> Downloader:
+        from arkworker.clock import SystemClock
+        from arkworker.images.download import Downloader
+        from arkworker.transport.transport import Transport
+
+        return Downloader(Transport(connection, SystemClock()))
+
+    def download(url: str) -> IO[bytes]:
+        return downloader().get(url)
+
+    return ImageOpener(download, local_files=True, max_image_pixels=_number_of(pixels))
+
+
+def _number_of(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        message, hint = "this is not a number of pixels", "give an integer of at least 0; 0 lifts the limit"
+        raise ConfigurationError([Problem(_PIXELS, "environment", _PIXELS, message, hint)])
+    return int(text)

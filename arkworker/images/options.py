@@ -1,14 +1,45 @@
-"""How an image is to be opened, and who does it."""
+"""Which picture is wanted, how it is to be opened, and who does it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from arkworker.images.orientation import UPRIGHT, Orientation
 
 if TYPE_CHECKING:
     import PIL.Image
 
-    from arkworker.elements.model import Element
+    from arkworker.geometry import PixelBox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A part of an image, and where that can be had.
+
+    Attributes:
+        id: Of the element that it is of; for messages, and to ask for a fresh address.
+        url: The IIIF address of the image; at a desk, also the path or the `file://` address of a file.
+        s3_url: The presigned address of the file itself.
+        zone_url: The IIIF address of the part, as the instance knows its servers.
+        width: Of the whole image, in pixels, upright; None when unknown.
+        height: Likewise.
+        box: The part that is wanted, in pixels of the upright image; None for the whole of an image of unknown size.
+        iiif_version: Of the server of `url`; None when unknown.
+        largest: The largest width and height that this server gives; None when unknown.
+        orientation: What the element says of mirroring and turning; it is not that of the file.
+    """
+
+    id: str
+    url: str | None = field(default=None, repr=False)
+    s3_url: str | None = field(default=None, repr=False)
+    zone_url: str | None = field(default=None, repr=False)
+    width: int | None = None
+    height: int | None = None
+    box: PixelBox | None = None
+    iiif_version: int | None = None
+    largest: tuple[int | None, int | None] = (None, None)
+    orientation: Orientation = UPRIGHT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,13 +52,13 @@ class ImageOptions:
         preserve_ratio: With both limits: fit into them, rather than stretch to them.
         use_full_image: The whole image of the element's zone, not only the box around its polygon.
         extension: The format asked of the image server: `jpg`, `png`, …
-        mode: The Pillow mode to convert to; None leaves the image's own.
+        mode: The Pillow mode to convert to; None leaves grey images grey: L or RGB.
         rotation_angle: Degrees, clockwise; None for the element's own.
         mirrored: Whether left and right are exchanged; None for the element's own.
         max_image_pixels: In place of `ARKINDEX_MAX_IMAGE_PIXELS`; 0 lifts the limit.
 
     Raises:
-        ValueError: A size that is no positive integer, an extension that is none.
+        ValueError: A size that is not a positive integer, an extension that is none.
     """
 
     max_width: int | None = None
@@ -56,8 +87,8 @@ def _check_integer(name: str, value: object, least: int) -> None:
 class OpensImages(Protocol):
     """What an element's `open_image` hands over to."""
 
-    def open(self, element: Element, options: ImageOptions) -> PIL.Image.Image:
-        """The element's image in memory, oriented.
+    def open(self, picture: Picture, options: ImageOptions) -> PIL.Image.Image:
+        """The picture in memory, oriented.
 
         Raises:
             ImageError: It cannot be had.

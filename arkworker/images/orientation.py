@@ -23,6 +23,9 @@ class Orientation(NamedTuple):
     mirrored: bool = False
 
 
+UPRIGHT = Orientation()
+
+
 def apply_orientation(polygon: Iterable[Any], box: PixelBox, orientation: Orientation) -> Polygon:
     """A polygon of the whole image, in the coordinates of the oriented view of `box`; a closed ring of integers.
 

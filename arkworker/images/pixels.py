@@ -1,16 +1,132 @@
-"""Sizes, and what is done to an image once it is in memory."""
+"""From bytes to pixels, the same whichever way an image comes; nothing of a hostile file but an error.
+
+A picture is upright, opaque, and has 8 bits for each of one or three colours. Its polygons are those of the upright
+picture: what image servers give, and what Arkindex keeps the size of.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+import sys
+import threading
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from arkworker.errors import ImageError
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from arkworker.elements import ImageOptions, Orientation
+    from collections.abc import Iterator
+
+    from arkworker.images.options import ImageOptions
+    from arkworker.images.orientation import Orientation
+
+# What scanners, IIIF servers and annotators produce. Left out are formats that start programs (EPS), and rarities.
+FORMATS = frozenset({"AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP"})
+
+_TOO_LARGE = "it has more pixels than Pillow may open; ARKINDEX_MAX_IMAGE_PIXELS sets the limit, 0 lifts it"
+_pillow_limit = threading.RLock()
+
+# Tags of TIFF, the first of EXIF, too.
+_ORIENTATION, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES = 0x0112, 256, 257, 258, 262, 339
+_WHITE_IS_ZERO, _UNSIGNED = 0, 1
+# What makes an image upright, by its tag of orientation; those from 5 lie on their side.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ON_ITS_SIDE = 5
+# Where an orientation would be found again, and obeyed twice.
+_NOTES = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif", "transparency")
+
+
+@contextmanager
+def pixel_limit(max_image_pixels: int | None) -> Iterator[None]:
+    """Pillow's limit replaced for a moment: 0 lifts it, None leaves it. Pillow warns beyond it and refuses twice it."""
+    if max_image_pixels is None:
+        yield
+        return
+    with _pillow_limit:
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = max_image_pixels or None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+def check_size(width: int, height: int, max_image_pixels: int | None) -> None:
+    """Refuse, before it is put together, an image that Pillow would refuse to open.
+
+    Raises:
+        ImageError: It has more than twice the limit's pixels.
+    """
+    limit = Image.MAX_IMAGE_PIXELS if max_image_pixels is None else max_image_pixels
+    if limit and width * height > 2 * limit:
+        raise ImageError(_TOO_LARGE)
+
+
+def decode(source: IO[bytes], shown: str, max_image_pixels: int | None, *, is_file: bool = True) -> Image.Image:
+    """The first image of a file, in memory.
+
+    Args:
+        source: Can be read from its start.
+        shown: Names it in messages.
+        max_image_pixels: See `pixel_limit`.
+        is_file: Whether it is the file itself, whose note on its orientation is obeyed; what an image server gives is
+            upright, whatever notes it has kept.
+
+    Raises:
+        ImageError: It is not an image, damaged, cut, or larger than the limit.
+    """
+    try:
+        with pixel_limit(max_image_pixels):
+            image = Image.open(source)
+        if image.format in FORMATS:
+            image.load()
+            return _plain(image, is_file=is_file)
+    except UnidentifiedImageError:
+        raise ImageError(f"{shown} is not an image") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageError(f"{shown}: {_TOO_LARGE}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 -- Pillow's readers raise about anything on a damaged file
+        raise ImageError(f"{shown} is a damaged or incomplete image ({type(error).__name__})") from None
+    raise ImageError(f"{shown}: images of format {image.format} are not opened")
+
+
+def measure(source: Any) -> tuple[int, int]:
+    """The width and height of an image file, upright; its pixels are not read.
+
+    Args:
+        source: A path, or a file that is open for reading.
+
+    Raises:
+        Exception: Of whatever kind Pillow's readers raise; it is not an image.
+    """
+    with Image.open(source) as image:
+        width, height = image.size
+        if image.format == "TIFF":  # newer releases of Pillow have exchanged them already
+            tags = image.tag_v2  # type: ignore[attr-defined] # a TiffImageFile
+            width, height, orientation = tags[_WIDTH], tags[_HEIGHT], tags.get(_ORIENTATION)
+        else:
+            orientation = _orientation(image)
+        is_on_its_side = orientation in _UPRIGHT and orientation >= _ON_ITS_SIDE
+    return (height, width) if is_on_its_side else (width, height)
+
+
+def crop(image: Image.Image, box: tuple[int, int, int, int], max_image_pixels: int | None) -> Image.Image:
+    """The part from (left, upper) to (right, lower); Pillow applies its limit to it again."""
+    with pixel_limit(max_image_pixels):
+        return image.crop(box)
 
 
 def target_size(width: int, height: int, options: ImageOptions) -> tuple[int, int]:
@@ -23,27 +139,16 @@ def target_size(width: int, height: int, options: ImageOptions) -> tuple[int, in
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def iiif_size(width: int, height: int, options: ImageOptions) -> str | None:
-    """The size as an IIIF server is asked for it; None when there is nothing to shrink."""
-    if target_size(width, height, options) == (width, height):
-        return None
-    wide, high = options.max_width, options.max_height
-    if wide and high and options.preserve_ratio:
-        return f"!{wide},{high}"
-    return f"{min(wide, width) if wide else ''},{min(high, height) if high else ''}"
-
-
-def finish(image: Image.Image, options: ImageOptions, orientation: Orientation) -> Image.Image:
-    """Converted, shrunk, mirrored and rotated, in this order.
+def finish(image: Image.Image, size: tuple[int, int], options: ImageOptions, orientation: Orientation) -> Image.Image:
+    """Shrunk to a size, converted, mirrored and turned, in this order.
 
     Raises:
         ImageError: The mode is none of Pillow's, or none that the image can be converted to.
     """
-    if options.mode is not None and image.mode != options.mode:
-        image = _converted(image, options.mode)
-    size = target_size(*image.size, options)
     if size != image.size:
         image = image.resize(size, Image.Resampling.LANCZOS)
+    if options.mode is not None and image.mode != options.mode:
+        image = _converted(image, options.mode)
     if orientation.mirrored:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if orientation.rotation_angle:
@@ -56,3 +161,79 @@ def _converted(image: Image.Image, mode: str) -> Image.Image:
         return image.convert(mode)
     except (ValueError, KeyError):
         raise ImageError(f"it cannot be converted to the mode {printable(mode, 40)}") from None
+
+
+def _plain(image: Image.Image, *, is_file: bool) -> Image.Image:
+    """The image upright, on white, in mode L or RGB."""
+    turn = _UPRIGHT.get(_orientation(image)) if is_file else None
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = _scaled(image)
+    elif image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = _flattened(image)
+    elif image.mode == "1":
+        image = image.convert("L")
+    elif image.mode not in ("L", "RGB"):
+        image = image.convert("RGB")
+    for name in _NOTES:
+        image.info.pop(name, None)
+    if turn is not None:
+        image = image.transpose(turn)
+    elif _orientation(image) is not None:
+        del image.getexif()[_ORIENTATION]
+    return image
+
+
+def _orientation(image: Image.Image) -> Any:
+    """The tag; None where there is none, or no sound notes at all."""
+    try:
+        return image.getexif().get(_ORIENTATION)
+    except Exception:  # noqa: BLE001 - the notes may be damaged in any way where the pixels are sound
+        return None
+
+
+def _flattened(image: Image.Image) -> Image.Image:
+    if image.mode == "La":
+        image = image.convert("LA")
+    picture = image.convert("RGBA")
+    page = Image.new("RGB", picture.size, "white")
+    page.paste(picture, mask=picture.getchannel("A"))
+    return page
+
+
+def _scaled(image: Image.Image) -> Image.Image:
+    """An image of 16 or 32 bits, or of floats, in 8 bits."""
+    tags: Any = image.tag_v2 if image.format == "TIFF" else {}  # type: ignore[attr-defined] # a TiffImageFile
+    if image.mode.startswith("I;16"):
+        bits = tags.get(_BITS, (16,))[0]
+        grey = _stretched(image.convert("I"), 0, 2 ** min(bits, 16))
+    else:
+        least, greatest = _extremes(image)
+        if image.mode == "I" and least < 0 and tags.get(_SAMPLES, (0,))[0] == _UNSIGNED:
+            # Pillow has read large numbers as negative ones: only the upper byte is needed of them.
+            grey = Image.frombytes("L", image.size, image.tobytes()[3 if sys.byteorder == "little" else 0 :: 4])
+        else:
+            grey = _stretched(image, *_range(least, greatest, is_float=image.mode == "F"))
+    return grey.point(lambda value: 255 - value) if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey
+
+
+def _range(least: float, greatest: float, *, is_float: bool) -> tuple[float, float]:
+    """From black to beyond white: of the usual ranges, the smallest that holds all values, or else just these."""
+    usual = (1, 255, 65535) if is_float else (255, 65535)
+    for white in usual:
+        if least >= 0 and greatest <= white:
+            return 0, 1 if white == 1 else white + 1
+    return least, greatest if greatest > least else least + 1
+
+
+def _stretched(image: Image.Image, black: float, white: float) -> Image.Image:
+    scale = 256 / (white - black)
+    # Beyond 255 is white: the conversion cuts there.
+    return image.point(lambda value: value * scale - black * scale).convert("L")
+
+
+def _extremes(image: Image.Image) -> tuple[float, float]:
+    least, greatest = image.getextrema()
+    if not (math.isfinite(least) and math.isfinite(greatest)):  # type: ignore[arg-type] # of one band: two numbers
+        values = [value for value in memoryview(image.tobytes()).cast("f") if math.isfinite(value)] or [0.0]
+        least, greatest = min(values), max(values)
+    return least, greatest  # type: ignore[return-value] # see above

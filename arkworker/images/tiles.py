@@ -6,20 +6,19 @@ import json
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from PIL import Image
 
 from arkworker.errors import ImageError
 from arkworker.geometry import PixelBox
-from arkworker.images.addresses import presentable
-from arkworker.images.decoding import check_size, decode
+from arkworker.images.download import logger
 from arkworker.images.iiif import below
-from arkworker.images.log import logger
+from arkworker.images.pixels import check_size, decode
+from arkworker.text import presentable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from io import BytesIO
 
 SIDE_BY_SIDE = 4  # downloads at a time: kind to the server, and enough to hide the network's latency
 MOST_TILES = 10_000
@@ -49,7 +48,7 @@ class TiledImage:
         return columns * rows
 
 
-def read_information(body: BytesIO, shown: str) -> TiledImage:
+def read_information(body: IO[bytes], shown: str) -> TiledImage:
     """What `info.json` says; the widest tiles, as they need the fewest requests.
 
     Raises:
@@ -83,7 +82,7 @@ def _is_size(value: Any) -> bool:
 def assemble(
     base: str,
     box: PixelBox | None,
-    download: Callable[[str], BytesIO],
+    download: Callable[[str], IO[bytes]],
     *,
     declared: tuple[int, int] | None,
     limit: int | None,
@@ -101,7 +100,8 @@ def assemble(
         ImageError: The server has no tiles, or other ones than it says, or another image than Arkindex knows.
     """
     address = below(base, "info.json")
-    tiled = read_information(download(address), presentable(address))
+    with download(address) as body:
+        tiled = read_information(body, presentable(address))
     if declared is not None and declared != (tiled.width, tiled.height):
         sizes = f"{tiled.width} by {tiled.height} pixels, Arkindex {declared[0]} by {declared[1]}"
         raise ImageError(f"{presentable(address)} says {sizes}")
@@ -112,7 +112,9 @@ def assemble(
 
     def fetch(tile: PixelBox) -> tuple[PixelBox, Image.Image]:
         url = below(base, f"{','.join(map(str, tile))}/{tiled.size}/0/default.jpg")
-        return tile, _fitted(decode(download(url), presentable(url), limit), tile, presentable(url))
+        with download(url) as body:
+            image = decode(body, presentable(url), limit, is_file=False)
+        return tile, _fitted(image, tile, presentable(url))
 
     canvas = Image.new("RGB", (box.width, box.height))
     for tile, image in _side_by_side(fetch, tiled.tiles(box)):

@@ -106,6 +106,7 @@ class WorkerContext(Generic[C]):
     _creates: Creates = field(default_factory=Creates)
     _batch_size: int = 50
     _results: str | None = None
+    _max_image_pixels: int | None = None
     origins: Mapping[str, Provenance] = field(default_factory=FrozenDict, compare=False, repr=False)
     built: InitVar[Services | None] = None
 
@@ -128,6 +129,7 @@ class WorkerContext(Generic[C]):
                 self._creates,
                 self._batch_size,
                 self._results,
+                self._max_image_pixels,
             )
         )
 

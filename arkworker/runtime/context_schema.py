@@ -43,6 +43,7 @@ _PROPERTIES: dict[str, tuple[dict[str, Any], str]] = {
                 "csrf_cookie": _OPTIONAL_TEXT,
                 "verify": {"type": "boolean"},
                 "ca_bundle": _OPTIONAL_TEXT,
+                "user_agent": _OPTIONAL_TEXT,
                 "connect_timeout": {"type": "number", "description": "seconds"},
                 "read_timeout": {"type": "number", "description": "seconds"},
             },

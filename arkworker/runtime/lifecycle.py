@@ -82,8 +82,10 @@ def _instance_stopped_after(preparation: Preparation) -> Iterator[None]:
         settings = preparation.resolution.settings if hasattr(preparation, "resolution") else None
         if settings and settings.bootstrap and settings.container_id and settings.container_api_key:
             from arkworker.arkindex.bootstrap import stop_instance
+            from arkworker.runtime.preparation import connection_of
 
-            stop_instance(settings.vast_url, settings.container_id, settings.container_api_key.get_secret_value())
+            token = settings.container_api_key.get_secret_value()
+            stop_instance(connection_of(settings), settings.vast_url, settings.container_id, token)
 
 
 def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> WorkerContext[Any]:

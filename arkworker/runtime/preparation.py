@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.client import Client
     from arkworker.options.secret import Secret
     from arkworker.settings.catalogue import WorkerOptions
-    from arkworker.settings.platform import ApiSettings
+    from arkworker.settings.platform import Settings
     from arkworker.settings.provenance import Path as Steps
     from arkworker.settings.resolution import Inputs
 
@@ -112,7 +112,7 @@ class Preparation:
         if self._client is None:
             from arkworker.arkindex.client import Client
 
-            connection = connection_of(self.resolution.settings.api)
+            connection = connection_of(self.resolution.settings)
             self._client = Client(connection, read_only=self.resolution.is_developer_mode, clock=self.clock)
             if self._is_ended:
                 self._client.end()
@@ -179,7 +179,7 @@ class Preparation:
         from arkworker.arkindex.secrets import SecretLoader
         from arkworker.storage.secrets import SecretStore
 
-        is_known = connection_of(self.resolution.settings.api) != Connection()
+        is_known = connection_of(self.resolution.settings) != Connection()
         store = SecretStore(self._secrets_directory(), environ=self.inputs.environ)
         api = self._get_client() if is_known else None
         loader = SecretLoader(store, api, self.inputs.environ, self._report_secret)
@@ -215,7 +215,7 @@ class Preparation:
         developer = resolution.is_developer_mode
         cache_path = self._cache_path()
         data = ServicesData(
-            connection=connection_of(settings.api),
+            connection=connection_of(settings),
             is_read_only=developer,
             worker_run_id=None if developer else settings.worker_run_id,
             corpus_id=run.process.corpus if run else settings.corpus_id,
@@ -225,6 +225,7 @@ class Preparation:
             creates=self.worker.creates or Creates(),
             batch_size=settings.publication_batch_size,
             results=settings.results,
+            max_image_pixels=settings.max_image_pixels,
         )
         return WorkerContext(
             config=values.config,
@@ -251,6 +252,7 @@ class Preparation:
             _creates=data.creates,
             _batch_size=data.batch_size,
             _results=data.results,
+            _max_image_pixels=data.max_image_pixels,
             origins=context_origins(resolution, values),
             built=Services(data, self._client),
         )
@@ -297,8 +299,9 @@ def _frozen(arguments: BaseModel | None) -> BaseModel | None:
     return arguments
 
 
-def connection_of(api: ApiSettings) -> Connection:
+def connection_of(settings: Settings) -> Connection:
     """The task's token goes before the user's; each has its scheme."""
+    api = settings.api
     token = api.task_token or api.token
     scheme = api.auth_scheme or ("Ponos" if api.task_token else "Token")
     return Connection(
@@ -309,4 +312,5 @@ def connection_of(api: ApiSettings) -> Connection:
         csrf_cookie=api.csrf_cookie,
         verify=api.verify,
         ca_bundle=api.ca_bundle,
+        user_agent=settings.user_agent,
     )

@@ -44,6 +44,7 @@ class ServicesData:
         creates: What publishing may create.
         batch_size: How many results of a kind one request holds at most.
         results: The file that results are recorded in, to be published later; None where they are published.
+        max_image_pixels: The largest image that is opened; 0 lifts the limit, None leaves that of Pillow.
     """
 
     connection: Connection
@@ -56,6 +57,7 @@ class ServicesData:
     creates: Creates
     batch_size: int
     results: str | None
+    max_image_pixels: int | None = None
 
 
 class Services:
@@ -107,6 +109,7 @@ class Services:
             lambda: self.sessions,
             is_reachable=self.is_reachable,
             local_files=self.data.worker_run_id is None,
+            max_image_pixels=self.data.max_image_pixels,
         )
 
     @property

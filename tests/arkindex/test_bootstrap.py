@@ -177,7 +177,7 @@ def test_instance_is_stopped_with_its_own_token(vast: tuple[str, list[Any]]) -> 
     """vast.ai is told to stop this instance."""
     url, calls = vast
 
-    stop_instance(url, "good", "key")
+    stop_instance(Connection(), url, "good", "key")
 
     assert calls == [("/api/v0/instances/good", {"state": "stopped"}, "Bearer key")]
 
@@ -189,6 +189,6 @@ def test_instance_that_cannot_be_stopped_is_logged(
     url, _ = vast
 
     with caplog.at_level(logging.ERROR):
-        stop_instance(url, "bad", "s3cret")
+        stop_instance(Connection(), url, "bad", "s3cret")
 
     assert caplog.messages == ["The instance bad was not stopped: 500"]

@@ -47,11 +47,11 @@ class Opener:
     """Remembers what it was asked for; cannot be pickled, as real ones."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[Element, ImageOptions]] = []
+        self.asked: list[tuple[Picture, ImageOptions]] = []
         self.unpicklable = lambda: None
 
-    def open(self, element: Element, options: ImageOptions) -> Any:
-        self.asked.append((element, options))
+    def open(self, picture: Picture, options: ImageOptions) -> Any:
+        self.asked.append((picture, options))
         return "pixels"
 
 
@@ -128,7 +128,7 @@ def test_open_image_hands_over_to_the_opener() -> None:
     element = Element.from_api(ANSWER).bind(opener)
 
     assert element.open_image(max_width=5, rotation_angle=0) == "pixels"
-    assert opener.asked == [(element, ImageOptions(max_width=5, rotation_angle=0))]
+    assert opener.asked == [(element.picture(), ImageOptions(max_width=5, rotation_angle=0))]
 
 
 @pytest.mark.parametrize(

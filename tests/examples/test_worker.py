@@ -14,7 +14,7 @@ from arkworker.testing import standard_tests
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from arkworker.elements import ImageOptions
+    from arkworker.images import ImageOptions, Picture
     from arkworker.testing import Arkindex, MakeContext
 
 DECLARATION = Path(__file__).parents[2] / "examples" / "page_lines" / "arkindex" / "page-lines.yml"
@@ -28,10 +28,10 @@ PAGE: dict[str, Any] = {
 TestPageLines = standard_tests(PageLines, declaration=DECLARATION)
 
 
-class Picture:
+class Drawing:
     """A page with two lines of four and eight letters, opened whatever is asked for."""
 
-    def open(self, _element: Element, _options: ImageOptions) -> Image.Image:
+    def open(self, _picture: Picture, _options: ImageOptions) -> Image.Image:
         page = Image.new("RGB", (400, 300), "white")
         draw = ImageDraw.Draw(page)
         for line, letters in enumerate((4, 8)):
@@ -42,7 +42,7 @@ class Picture:
 
 
 def find(answer: dict[str, Any], context: Any, cache: Session) -> list[Result]:
-    return list(PageLines().process_element(Element.from_api(answer).bind(Picture()), context, cache))
+    return list(PageLines().process_element(Element.from_api(answer).bind(Drawing()), context, cache))
 
 
 def test_lines_are_children(make_context: MakeContext, cache: Session) -> None:

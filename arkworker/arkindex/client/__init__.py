@@ -8,18 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from arkworker.lazy import lazy_names
+from arkworker.transport.connection import Connection
 
 if TYPE_CHECKING:
     from arkworker.arkindex.client.attempts import Outcome, RetryBudget
     from arkworker.arkindex.client.client import Client
-    from arkworker.arkindex.client.connection import Connection
     from arkworker.arkindex.client.pages import Paginator
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
             "Client": "client",
-            "Connection": "connection",
             "Outcome": "attempts",
             "Paginator": "pages",
             "RetryBudget": "attempts",

@@ -1,12 +1,17 @@
-"""What an attempt came to, what that means for the next one, and what the caller is told in the end."""
+"""The retry contract: five attempts, waits of 3, 4, 8 and 16 seconds, each announced before it starts.
+
+What an attempt came to, what that means for the next one, and what the caller is told in the end.
+"""
 
 from __future__ import annotations
 
-import enum
 import itertools
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from arkworker.errors import ApiResponseError, StoppedError
+from arkworker.transport.failures import Fault
 
 if TYPE_CHECKING:
     import threading
@@ -17,16 +22,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("arkworker.api")
 
-
-class Fault(enum.Enum):
-    """How an attempt failed, and what the server may have done."""
-
-    NOT_SENT = "nothing reached the server: refused, no route, unknown name, TLS"
-    BUSY = "429, or 503 with Retry-After: the server did nothing"
-    FAILED = "another 5xx: the server may have acted"
-    LOST = "reset or timed out after sending: the server may have acted"
-    GARBLED = "a success whose body is cut or not what was promised: the server has acted"
-    REFUSED = "another answer: final"
+ATTEMPTS = 5
+LONGEST_WAIT = 60.0  # seconds, whatever the server asks for
 
 
 _ALWAYS_REPEATED = frozenset({Fault.NOT_SENT, Fault.BUSY, Fault.FAILED})
@@ -51,7 +48,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class Job:
     """What is attempted.
 
     Attributes:
@@ -107,7 +104,7 @@ class Retries:
     jitter: float
     ended: threading.Event
 
-    def perform(self, attempt: Callable[[], Attempt], task: Task) -> Outcome:
+    def perform(self, attempt: Callable[[], Attempt], job: Job) -> Outcome:
         """Attempt until it succeeds or may not be repeated.
 
         Raises:
@@ -119,28 +116,63 @@ class Retries:
             nonlocal attempts, uncertain
             result = attempt()
             attempts += 1
-            uncertain += task.writes and result.fault in _POSSIBLY_APPLIED
+            uncertain += job.writes and result.fault in _POSSIBLY_APPLIED
             return result
 
         last = count()
-        if is_repeated(last, task):
-            # The first attempt nearly always succeeds: only a failure pays for importing tenacity.
-            from arkworker.arkindex.client.retrying import repeat
-
-            last = repeat(last, count, self, task)
+        if is_repeated(last, job):
+            last = self._repeat(last, count, job)
         if last.error is not None:
             last.error.uncertain = uncertain
             raise last.error
         return Outcome(last.value, attempts, uncertain)
 
+    def _repeat(self, first: Attempt, attempt: Callable[[], Attempt], job: Job) -> Attempt:
+        """Go on after a first attempt that failed; the last attempt, success or not."""
+        # The first attempt nearly always succeeds: only a failure pays for importing this.
+        from tenacity import Retrying, retry_if_result, wait_exponential, wait_random
 
-def is_repeated(attempt: Attempt, task: Task) -> bool:
+        last = first
+        attempts = itertools.chain([lambda: first], itertools.repeat(attempt))
+        contract, jitter = wait_exponential(multiplier=2, min=3), wait_random(0, self.jitter)
+
+        def next_attempt() -> Attempt:
+            nonlocal last
+            if not self.ended.is_set():
+                last = next(attempts)()
+            return last
+
+        retrying = Retrying(
+            retry=retry_if_result(lambda result: is_repeated(result, job)),
+            stop=lambda state: state.attempt_number >= ATTEMPTS or self.ended.is_set() or not self.budget.take(),
+            wait=lambda state: min(LONGEST_WAIT, max(contract(state), last.delay)) + jitter(state),
+            before_sleep=lambda state: _announce(job, last, state.attempt_number, state.upcoming_sleep),
+            sleep=self.clock.sleep,
+            retry_error_callback=lambda _: last,
+        )
+        try:
+            return retrying(next_attempt)
+        except StoppedError:
+            return last  # the clock ended the wait: what is known about the attempts must reach the caller
+
+
+def is_repeated(attempt: Attempt, job: Job) -> bool:
     """Whether another attempt should follow."""
-    if task.careful and is_possibly_applied(attempt):
+    if job.careful and is_possibly_applied(attempt):
         return False
-    return attempt.fault in _ALWAYS_REPEATED or (task.repeatable and attempt.fault in (Fault.LOST, Fault.GARBLED))
+    return attempt.fault in _ALWAYS_REPEATED or (job.repeatable and attempt.fault in (Fault.LOST, Fault.GARBLED))
 
 
 def is_possibly_applied(attempt: Attempt) -> bool:
     """Whether the server may have acted although the attempt failed."""
     return attempt.fault in _POSSIBLY_APPLIED
+
+
+def _announce(job: Job, last: Attempt, number: int, wait: float) -> None:
+    reason = last.error.message if last.error is not None else ""
+    if isinstance(last.error, ApiResponseError):
+        reason = f"status {last.error.status}"
+    applied = "; it may have been applied" if job.writes and is_possibly_applied(last) else ""
+    logger.warning(
+        "%s: %s, attempt %d of %d%s; trying again in %g s", job.name, reason, number, ATTEMPTS, applied, wait
+    )

@@ -8,22 +8,22 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from arkworker.arkindex.client import connection as connections
-from arkworker.arkindex.client.attempts import Outcome, Retries, RetryBudget, Task
-from arkworker.arkindex.client.excerpts import Excerpts, mask_query
+from arkworker.arkindex.client.attempts import Job, Outcome, Retries, RetryBudget
 from arkworker.arkindex.client.operations import Operation, nearest
 from arkworker.arkindex.client.pages import Paginator
-from arkworker.arkindex.client.remote import RemoteFile, Upload
 from arkworker.arkindex.client.table import OPERATIONS
 from arkworker.clock import Clock, SystemClock
 from arkworker.errors import ReadOnlyError, UsageError
+from arkworker.text import presentable
+from arkworker.transport import connection as connections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from arkworker.arkindex.client.connection import Connection
     from arkworker.arkindex.client.exchange import Exchange
+    from arkworker.transport.connection import Connection
+    from arkworker.transport.transport import Transport
 
 
 class Client:
@@ -55,8 +55,7 @@ class Client:
         self._connection = connection
         self._read_only = read_only
         self._careful = careful
-        self._endpoint = connections.check(connection)
-        self._excerpts = Excerpts(connection.token)
+        connections.check(connection)
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._retries = Retries(clock or SystemClock(), budget or RetryBudget(), jitter, self._ended)
@@ -83,7 +82,7 @@ class Client:
         Raises:
             ApiError: It did not work; `uncertain` says whether it may have been applied nevertheless.
             ReadOnlyError: It writes, and this client only reads. Nothing was sent.
-            UsageError: There is no such operation or parameter, or the body is no JSON. Nothing was sent.
+            UsageError: There is no such operation or parameter, or the body is not JSON. Nothing was sent.
         """
         return self.request_with_outcome(operation_id, body, **parameters).value
 
@@ -113,8 +112,8 @@ class Client:
         exchange = self._get_exchange()
         repeatable = operation.repeatable if idempotent is None else idempotent
         is_careful = self._careful if careful is None else careful
-        task = Task(operation.id, operation.writes, repeatable, careful=is_careful and not repeatable)
-        return self._retries.perform(lambda: exchange.call(operation, location, content), task)
+        job = Job(operation.id, operation.writes, repeatable, careful=is_careful and not repeatable)
+        return self._retries.perform(lambda: exchange.call(operation, location, content), job)
 
     def paginate(self, operation_id: str, body: Any = None, **parameters: Any) -> Paginator:
         """The items of a list that comes in pages; each page is requested when its first item is asked for.
@@ -164,12 +163,12 @@ class Client:
         operation = self._find(operation_id, parameters)
         if operation.method != "GET":
             raise UsageError(f"{operation.id} downloads nothing")
-        remote = RemoteFile(operation.id, operation.locate(parameters), is_operation=True, size=size, md5=md5)
-        return self._download(remote, destination)
+        location = operation.locate(parameters)
+        return self._download(operation.id, location, destination, is_operation=True, size=size, md5=md5)
 
     def download_url(self, url: str, destination: Path, *, size: int | None = None, md5: str | None = None) -> Path:
         """Write the file at an address, with no credentials: presigned addresses, images. As `download`."""
-        return self._download(RemoteFile(f"GET {_shown(url)}", url, size=size, md5=md5), destination)
+        return self._download(f"GET {_shown(url)}", url, destination, size=size, md5=md5)
 
     def upload_url(  # noqa: PLR0913 - keywords: what is sent, and of which file how much
         self,
@@ -202,11 +201,18 @@ class Client:
         label = f"PUT {_shown(url)}"
         self._check_mode(label, writes=True)
         sent = {**(headers or {}), **({"Content-Type": content_type} if content_type else {})}
-        upload = Upload(label, url, source, sent, offset, length)
         exchange = self._get_exchange()
-        task = Task(label, writes=True, repeatable=True)
-        answer: Mapping[str, str] = self._retries.perform(lambda: exchange.upload(upload), task).value
+        from arkworker.arkindex.client.transfers import Upload, send_file
+
+        upload = Upload(label, url, source, sent, offset, length)
+        job = Job(label, writes=True, repeatable=True)
+        answer: Mapping[str, str] = self._retries.perform(lambda: send_file(exchange.transport, upload), job).value
         return answer
+
+    @property
+    def transport(self) -> Transport:
+        """The HTTP stack of this client, for what is not an operation, such as images; it ends and closes with it."""
+        return self._get_exchange().transport
 
     def twin(self, clock: Clock | None = None) -> Client:
         """A client of the same instance, in the same mode and with the same budget, that is ended by itself.
@@ -226,20 +232,20 @@ class Client:
         """
         self._ended.set()
         if self._exchange is not None:
-            self._exchange.end()
+            self._exchange.transport.end()
 
     def close(self) -> None:
         """Close the connections; a later request opens new ones."""
         if self._exchange is not None:
-            self._exchange.close()
+            self._exchange.transport.close()
 
-    def _download(self, remote: RemoteFile, destination: Path) -> Path:
-        from arkworker.arkindex.client.transfers import replacing  # it imports requests
+    def _download(self, label: str, url: str, destination: Path, **promised: Any) -> Path:
+        from arkworker.arkindex.client.transfers import RemoteFile, written  # it imports requests
 
         exchange = self._get_exchange()
-        with replacing(destination) as file:
-            download = exchange.download(remote, file)
-            self._retries.perform(download.attempt, Task(remote.label, writes=False, repeatable=True))
+        with written(destination) as file:
+            download = exchange.download(RemoteFile(label, url, **promised), file)
+            self._retries.perform(download.attempt, Job(label, writes=False, repeatable=True))
         return destination
 
     def _check_mode(self, operation: str, *, writes: bool) -> None:
@@ -260,8 +266,8 @@ class Client:
 
     def _get_document(self) -> Mapping[str, Operation]:
         if self._document is None:
-            task = Task("OpenAPI document", writes=False, repeatable=True)
-            self._document = self._retries.perform(self._get_exchange().document, task).value
+            job = Job("OpenAPI document", writes=False, repeatable=True)
+            self._document = self._retries.perform(self._get_exchange().document, job).value
         return self._document or {}
 
     def _document_or_none(self) -> Mapping[str, Operation]:
@@ -272,8 +278,9 @@ class Client:
     def _get_exchange(self) -> Exchange:
         if self._exchange is None:
             from arkworker.arkindex.client.exchange import Exchange  # only a request pays for requests
+            from arkworker.transport.transport import Transport
 
-            new = Exchange(self._connection, self._endpoint, self._retries.clock, self._ended, self._excerpts)
+            new = Exchange(self._connection, Transport(self._connection, self._retries.clock, self._ended))
             with self._lock:
                 if self._exchange is None:
                     self._exchange = new
@@ -289,10 +296,10 @@ def _encode(operation: Operation, body: Any) -> bytes | None:
         return json.dumps(body, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, TypeError) else type(error).__name__
-    raise UsageError(f"the body of {operation.id} is no JSON: {reason}")
+    raise UsageError(f"the body of {operation.id} is not JSON: {reason}")
 
 
 def _shown(url: str) -> str:
     if connections.origin_of(url) is None:
         raise UsageError("a file is transferred from or to a web address, http:// or https://")
-    return mask_query(url)
+    return presentable(url)

@@ -1,23 +1,49 @@
-"""Bodies of answers: JSON that is what was promised, and what a server says about an error."""
+"""What an answer of the API means for the operation that asked: JSON as promised, or what a server says of an error."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import math
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import quote
 
 from pydantic_core import from_json
 
-from arkworker.errors import ApiMessage
+from arkworker.arkindex.client.attempts import Attempt
+from arkworker.errors import ApiContentError, ApiError, ApiMessage, ApiResponseError, ApiUnavailableError, ExitCode
+from arkworker.text import printable
+from arkworker.transport.failures import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-    from arkworker.arkindex.client.operations import Answer
+    from arkworker.arkindex.client.operations import Answer, Operation
 
+LONGEST = 200  # characters of a body in a message
 MESSAGES = 10  # shown of one answer
 MOST_VALUES = 2_000_000  # in one answer: parsed, each may take a hundred times its length
+
+_QUERY = re.compile(r"\?[^\s?=\"'<>\\]+=[^\s\"'<>\\]*")  # of an address, whole or relative; not of a sentence
+_READ = 65536  # enough to hide a token before the text is cut, not so much that a huge body costs
+_SECONDS = re.compile(r"[0-9]{1,9}")
+
+
+class Excerpts:
+    """Makes excerpts that never hold the token."""
+
+    def __init__(self, token: str | None) -> None:
+        self._secrets = tuple({token, quote(token, safe="")}) if token else ()
+
+    def of(self, content: bytes | str) -> str:
+        """The beginning of a body."""
+        text = content if isinstance(content, str) else content[:_READ].decode("utf-8", "backslashreplace")
+        for secret in self._secrets:
+            text = text.replace(secret, "**********")
+        return printable(_QUERY.sub("?…", text).strip(), LONGEST - 1)
 
 
 class ContentError(ValueError):
@@ -74,6 +100,40 @@ def messages(body: bytes, excerpt: Callable[[str], str]) -> tuple[list[ApiMessag
     return cleaned, excerpt(existing) if isinstance(existing, str) else None
 
 
+def judge(operation: Operation, status: int, body: bytes, excerpts: Excerpts) -> Attempt:
+    """The attempt that ended with a status below 400."""
+    if not 200 <= status < 300:
+        return _garbled(operation.id, status, "an unexpected status", Fault.REFUSED)
+    try:
+        if not body and (operation.answer == "nothing" or (status == 204 and operation.answer == "anything")):
+            return Attempt()
+        value = parse(body)
+        check(value, operation.answer)
+    except ContentError as error:
+        shown = f": {excerpts.of(body)}" if body else ""
+        return _garbled(operation.id, status, f"the answer {error}{shown}", Fault.GARBLED)
+    return Attempt(value)
+
+
+def refuse(operation: str, status: int, headers: Mapping[str, str], body: bytes, excerpts: Excerpts) -> Attempt:
+    """The attempt that ended with a status of 400 or more."""
+    told, existing_id = messages(body, excerpts.of)
+    text = "; ".join(map(str, told)) or excerpts.of(body) or "the server gives no reason"
+    error = ApiResponseError(operation, text, status=status, messages=told, existing_id=existing_id)
+    if status == 429 or (status == 503 and "Retry-After" in headers):
+        return Attempt(error=error, fault=Fault.BUSY, delay=_retry_after(headers))
+    return Attempt(error=error, fault=Fault.FAILED if status >= 500 else Fault.REFUSED)
+
+
+def lose(operation: str, reason: str, fault: Fault, *, status: int | None = None) -> Attempt:
+    """The attempt that brought no whole answer."""
+    kind: type[ApiError] = ApiContentError if fault is Fault.GARBLED or status is not None else ApiUnavailableError
+    error = kind(operation, reason, status=status)
+    if fault is Fault.REFUSED:
+        error.exit_code = ExitCode.CONFIGURATION  # it will be the same the next time: an address must be corrected
+    return Attempt(error=error, fault=fault)
+
+
 def _is_newer_style(data: Any) -> bool:
     return isinstance(data, dict) and isinstance(data.get("errors"), list) and isinstance(data.get("type"), str)
 
@@ -127,3 +187,21 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, pars
 def _kind(value: Any) -> str:
     names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")
+
+
+def _garbled(operation: str, status: int, reason: str, fault: Fault) -> Attempt:
+    return Attempt(error=ApiContentError(operation, reason, status=status), fault=fault)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds, from either form of the header; 0 for one that makes no sense."""
+    value = headers.get("Retry-After", "").strip()
+    if _SECONDS.fullmatch(value):
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+        # The server's own date, where it gives one, is what it counts from.
+        since = parsedate_to_datetime(headers["Date"]) if "Date" in headers else datetime.now(UTC)
+        return max(0.0, (until - since).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0

@@ -3,60 +3,58 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from arkworker.arkindex.client import content, transfers
-from arkworker.arkindex.client.answers import judge, lose, refuse
-from arkworker.arkindex.client.attempts import Attempt, Fault
-from arkworker.arkindex.client.connection import origin_of
-from arkworker.arkindex.client.document import read_operations
-from arkworker.arkindex.client.downloads import Download
-from arkworker.arkindex.client.excerpts import mask_query
-from arkworker.arkindex.client.failures import TransportError
-from arkworker.arkindex.client.transport import Answer, Transport
+from arkworker.arkindex.client import content
+from arkworker.arkindex.client.attempts import Attempt
+from arkworker.arkindex.client.content import Excerpts, judge, lose, refuse
+from arkworker.arkindex.client.operations import Operation
+from arkworker.arkindex.client.transfers import Download
+from arkworker.text import presentable
+from arkworker.transport.connection import check, origin_of
+from arkworker.transport.failures import Fault, TransportError
+from arkworker.transport.transport import MOVED, REDIRECTS, redirect_target
 
 if TYPE_CHECKING:
-    import threading
+    from collections.abc import Iterator
 
-    from arkworker.arkindex.client.connection import Connection, Endpoint
-    from arkworker.arkindex.client.excerpts import Excerpts
-    from arkworker.arkindex.client.operations import Operation
-    from arkworker.arkindex.client.remote import RemoteFile, Upload
-    from arkworker.clock import Clock
+    from arkworker.arkindex.client.operations import Answer as Promise, Pages
+    from arkworker.arkindex.client.transfers import RemoteFile
+    from arkworker.transport.connection import Connection
+    from arkworker.transport.transport import Answer, Transport
 
 LARGEST = 64 << 20  # bytes of a decompressed body
 _WIRE = LARGEST + (1 << 20)  # bytes of a whole answer, its headers included
 DOCUMENT = "OpenAPI document"
+_METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~{}-]+)+/?")
 
 
 class Exchange:
     """Makes attempts at one instance."""
 
-    def __init__(
-        self, connection: Connection, endpoint: Endpoint, clock: Clock, ended: threading.Event, excerpts: Excerpts
-    ) -> None:
-        self._endpoint = endpoint
-        self._excerpts = excerpts
+    def __init__(self, connection: Connection, transport: Transport) -> None:
+        self.transport = transport
+        self._endpoint = endpoint = check(connection)
+        self._excerpts = Excerpts(connection.token)
         self._schema_url = connection.schema_url or f"{endpoint.origin}/api/v1/openapi/?format=json"
         self._origin = origin_of(endpoint.origin)
-        self._transport = Transport(connection, endpoint, clock, ended)
-        self.end = self._transport.end
-        self.close = self._transport.close
 
     def call(self, operation: Operation, location: str, body: bytes | None) -> Attempt:
         """Attempt an operation of the API."""
         headers = None if body is None else {"Content-Type": "application/json"}
         url = self._endpoint.origin + location
         try:
-            for _ in range(transfers.REDIRECTS + 1):
-                with self._transport.send(
+            for _ in range(REDIRECTS + 1):
+                with self.transport.send(
                     operation.method, url, trusted=True, headers=headers, body=body, limit=_WIRE
                 ) as answer:
-                    if answer.status not in transfers.MOVED:
+                    if answer.status not in MOVED:
                         return self._judge(operation, answer)
                     url = self._moved(operation, url, answer)
         except TransportError as error:
@@ -68,7 +66,7 @@ class Exchange:
         try:
             if urlsplit(self._schema_url).scheme in ("http", "https"):
                 is_own = origin_of(self._schema_url) == self._origin
-                with transfers.follow(self._transport, self._schema_url, trusted=is_own, limit=_WIRE) as answer:
+                with self.transport.follow(self._schema_url, trusted=is_own, limit=_WIRE) as answer:
                     if answer.status != 200:
                         return refuse(DOCUMENT, answer.status, answer.headers, b"", self._excerpts)
                     text = answer.read(LARGEST)
@@ -76,19 +74,15 @@ class Exchange:
                 text = _read_file(Path(self._schema_url.removeprefix("file://")))
             return Attempt(read_operations(content.parse(text)))
         except content.ContentError as error:
-            return lose(DOCUMENT, f"{mask_query(self._schema_url)}: it {error}", Fault.GARBLED)
+            return lose(DOCUMENT, f"{presentable(self._schema_url)}: it {error}", Fault.GARBLED)
         except TransportError as error:
-            return lose(DOCUMENT, f"{mask_query(self._schema_url)}: {error.reason}", error.fault)
+            return lose(DOCUMENT, f"{presentable(self._schema_url)}: {error.reason}", error.fault)
 
     def download(self, remote: RemoteFile, file: IO[bytes]) -> Download:
         """The attempts at writing a remote file into a local one."""
         if remote.is_operation:
             remote = replace(remote, url=self._endpoint.origin + remote.url)
-        return Download(self._transport, remote, file, self._excerpts)
-
-    def upload(self, upload: Upload) -> Attempt:
-        """Attempt to PUT a file; the value is the headers of the answer."""
-        return transfers.upload(self._transport, upload)
+        return Download(self.transport, remote, file, self._excerpts)
 
     def _judge(self, operation: Operation, answer: Answer) -> Attempt:
         if answer.status >= 400:
@@ -99,7 +93,7 @@ class Exchange:
             except TransportError as error:
                 attempt = self._lose(operation.id, error, status=answer.status)
         if attempt.fault not in (None, Fault.REFUSED):
-            self._transport.reconnect()  # the next attempt may reach another server behind the same name
+            self.transport.reconnect()  # the next attempt may reach another server behind the same name
         return attempt
 
     def _moved(self, operation: Operation, url: str, answer: Answer) -> str:
@@ -108,7 +102,7 @@ class Exchange:
         Raises:
             TransportError: It leads elsewhere.
         """
-        target = transfers.redirect_target(url, answer.headers.get("Location", ""))
+        target = redirect_target(url, answer.headers.get("Location", ""))
         if operation.writes or origin_of(target) != self._origin:
             shown = self._excerpts.of(target)
             raise TransportError(
@@ -137,3 +131,40 @@ def _read_file(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a valid path"
     raise TransportError(reason, Fault.REFUSED)
+
+
+def read_operations(document: Any) -> dict[str, Operation]:
+    """The operations of a document, by id; what makes no sense in it is left out.
+
+    Raises:
+        ContentError: It is not an OpenAPI document.
+    """
+    paths = document.get("paths") if isinstance(document, dict) else None
+    if not isinstance(paths, dict):
+        raise content.ContentError("is not an OpenAPI document")
+    return {operation.id: operation for path, methods in paths.items() for operation in _of_path(path, methods)}
+
+
+def _of_path(path: str, methods: Any) -> Iterator[Operation]:
+    if not isinstance(methods, dict) or not _PATH.fullmatch(path):
+        return
+    for method in _METHODS:
+        details = methods.get(method)
+        if isinstance(details, dict) and isinstance(details.get("operationId"), str):
+            query = (*_query_names(methods), *_query_names(details))
+            answer: Promise = "nothing" if method == "delete" else "anything"
+            pages = _pages(details, query)
+            yield Operation(details["operationId"], method.upper(), path, query, pages, "object" if pages else answer)
+
+
+def _query_names(details: dict[str, Any]) -> Iterator[str]:
+    parameters = details.get("parameters")
+    for parameter in parameters if isinstance(parameters, list) else ():
+        if isinstance(parameter, dict) and parameter.get("in") == "query" and isinstance(parameter.get("name"), str):
+            yield parameter["name"]
+
+
+def _pages(details: dict[str, Any], query: tuple[str, ...]) -> Pages | None:
+    if details.get("x-paginated") is False:
+        return None
+    return "cursor" if "cursor" in query else "page" if "page" in query else None

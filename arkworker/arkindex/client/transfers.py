@@ -4,92 +4,177 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
+import logging
 import os
+import re
 import stat
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
-from urllib.parse import urljoin
 
-import requests
-
-from arkworker.arkindex.client.answers import lose, refuse
-from arkworker.arkindex.client.attempts import Attempt, Fault
-from arkworker.arkindex.client.connection import origin_of
-from arkworker.arkindex.client.excerpts import Excerpts
-from arkworker.arkindex.client.failures import TransportError
-from arkworker.arkindex.client.slices import Slice
+from arkworker.arkindex.client.attempts import Attempt
+from arkworker.arkindex.client.content import Excerpts, lose, refuse
 from arkworker.errors import ArkworkerError
-from arkworker.storage import files
+from arkworker.storage.files import replacing
+from arkworker.transport.failures import Fault, TransportError
+from arkworker.transport.transport import Slice, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from arkworker.arkindex.client.remote import Upload
-    from arkworker.arkindex.client.transport import Answer, Transport
+    from arkworker.transport.transport import Answer, Transport
 
-REDIRECTS = 5
-_WIRE = 1 << 20  # bytes of an answer to an upload
-MOVED = frozenset({301, 302, 303, 307, 308})
+logger = logging.getLogger("arkworker.api")
+
+_ANSWER = 1 << 20  # bytes of an answer to an upload
+_STRONG = re.compile(r'"[\x21\x23-\x7e]+"')  # an ETag that stands for the very bytes; a weak one begins with W/
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 
 
-def follow(
-    transport: Transport,
-    url: str,
-    *,
-    trusted: bool,
-    limit: int | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Answer:
-    """GET an address; redirects are followed without token and cookies, wherever they lead.
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """Where a file is and what it must be.
 
-    Raises:
-        TransportError: There is no answer, or the redirects do not end.
+    Attributes:
+        label: What errors and logs call it: an operation id, or method and address without the query.
+        url: Its address; that of an operation is a path on the instance.
+        is_operation: Whether the instance is asked, with credentials.
+        size: Bytes that must come; None when nobody said.
+        md5: Hexadecimal digest that it must have; None when nobody said.
     """
-    headers = {"Accept": "*/*", **({} if limit else {"Accept-Encoding": "identity"}), **(headers or {})}
-    for _ in range(REDIRECTS + 1):
-        answer = transport.send("GET", url, trusted=trusted, headers=headers, limit=limit)
-        location = answer.headers.get("Location")
-        if answer.status not in MOVED or not location:
-            return answer
-        with answer:
-            url, trusted = redirect_target(url, location), False
-    raise TransportError(f"more than {REDIRECTS} redirects", Fault.REFUSED)
+
+    label: str
+    url: str
+    is_operation: bool = False
+    size: int | None = None
+    md5: str | None = None
 
 
-def redirect_target(url: str, location: str) -> str:
-    """The whole address that a redirect leads to.
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What goes where.
 
-    Raises:
-        TransportError: It is no web address.
+    Attributes:
+        label: What errors and logs call it: method and address without the query.
+        url: The address, which is its own permission.
+        source: The file.
+        headers: To send with it.
+        offset: The first byte of it that is sent.
+        length: How many bytes are sent; None for all the rest.
     """
-    with contextlib.suppress(UnicodeError):
-        location = location.encode("latin-1").decode("utf-8")  # http.client reads the former, servers mean the latter
-    try:
-        target = urljoin(url, location)
-    except ValueError:
-        target = ""
-    if origin_of(target) is None:
-        raise TransportError("redirected to something that is no web address", Fault.REFUSED)
-    return encode(target)
+
+    label: str
+    url: str = field(repr=False)
+    source: Path
+    headers: Mapping[str, str]
+    offset: int = 0
+    length: int | None = None
 
 
-def encode(url: str) -> str:
-    """An address as it can be sent: blanks, accents and international names encoded.
+class Download:
+    """Writes a remote file into a local one; an attempt goes on where the last one was cut, if that is sure to fit.
 
-    Raises:
-        TransportError: It cannot be sent.
+    It is sure when the server names the version of the file by a strong ETag and, asked for the rest of that very
+    version (`Range`, `If-Range`), sends just that. In all other cases the file starts over.
     """
-    request = requests.PreparedRequest()
-    try:
-        request.prepare_url(url, None)
-    except ValueError:
-        failure = TransportError("this address cannot be sent", Fault.REFUSED)
-    else:
-        return request.url or url
-    raise failure
+
+    def __init__(self, transport: Transport, remote: RemoteFile, file: IO[bytes], excerpts: Excerpts) -> None:
+        self._transport = transport
+        self._remote = remote
+        self._file = file
+        self._excerpts = excerpts
+        self._start_over()
+
+    def attempt(self) -> Attempt:
+        """Attempt to get the file, or the rest of it."""
+        remote = self._remote
+        try:
+            url, headers = encode(remote.url), self._range()
+            with self._transport.follow(url, trusted=remote.is_operation, headers=headers) as answer:
+                failure = self._begin(answer)
+                if failure is not None:
+                    return failure
+                self._copy(answer)
+        except TransportError as error:
+            return lose(remote.label, error.reason, error.fault)
+        return self._check()
+
+    def _start_over(self) -> None:
+        self._written = 0
+        self._digest = hashlib.md5(usedforsecurity=False)  # what Arkindex keeps of a file
+        self._etag: str | None = None
+        self._total: int | None = None
+        self._file.seek(0)
+        self._file.truncate()
+
+    def _range(self) -> Mapping[str, str]:
+        if not self._written or self._etag is None:
+            return {}
+        return {"Range": f"bytes={self._written}-", "If-Range": self._etag}
+
+    def _begin(self, answer: Answer) -> Attempt | None:
+        """Make ready for what an answer brings, or the failure that it is."""
+        was_asked = bool(self._range())
+        if was_asked and answer.status == 206 and self._fits(answer):
+            logger.info("%s: going on at byte %d of %d", self._remote.label, self._written, self._total)
+            return None
+        if was_asked and answer.status in (206, 416):
+            self._start_over()
+            return lose(self._remote.label, "the rest of the file does not fit its beginning", Fault.GARBLED)
+        if answer.status >= 400 and answer.trusted:
+            return refuse(self._remote.label, answer.status, answer.headers, answer.read_error(), self._excerpts)
+        if answer.status != 200:
+            return refusal(self._remote.label, answer)
+        self._start_over()
+        self._remember(answer)
+        return None
+
+    def _remember(self, answer: Answer) -> None:
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            return  # bytes of the answer and bytes of the file are counted differently
+        etag, length = answer.headers.get("ETag", ""), answer.headers.get("Content-Length", "")
+        self._etag = etag if _STRONG.fullmatch(etag) else None
+        self._total = int(length) if _LENGTH.fullmatch(length) else None
+
+    def _fits(self, answer: Answer) -> bool:
+        found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+        if found is None or "Content-Encoding" in answer.headers:
+            return False
+        start, total = map(int, found.groups())
+        if answer.headers.get("ETag", self._etag) != self._etag or self._total not in (None, total):
+            return False
+        self._total = total
+        return start == self._written
+
+    def _copy(self, answer: Answer) -> None:
+        size = self._remote.size
+        for chunk in answer.chunks():
+            if size is not None and self._written + len(chunk) > size:
+                self._start_over()
+                raise TransportError(f"more than the {size} bytes that were promised", Fault.GARBLED)
+            self._file.write(chunk)
+            self._digest.update(chunk)
+            self._written += len(chunk)
+
+    def _check(self) -> Attempt:
+        label, size, written = self._remote.label, self._remote.size, self._written
+        if self._total is not None and written != self._total:
+            reason = f"{written} bytes came where {self._total} were announced"
+            if written > self._total:
+                self._start_over()
+            return lose(label, reason, Fault.GARBLED)
+        if size is not None and written != size:
+            self._start_over()
+            return lose(label, f"{written} bytes came where {size} were promised", Fault.GARBLED)
+        if self._remote.md5 is not None and self._digest.hexdigest() != self._remote.md5.lower():
+            self._start_over()
+            return lose(label, "the file has another MD5 than promised", Fault.GARBLED)
+        return Attempt()
 
 
-def upload(transport: Transport, upload: Upload) -> Attempt:
+def send_file(transport: Transport, upload: Upload) -> Attempt:
     """Attempt to PUT a file, or a part of one; the value is the headers of the answer."""
     label, source = upload.label, upload.source
     with _disk(source):
@@ -99,7 +184,7 @@ def upload(transport: Transport, upload: Upload) -> Attempt:
         body = _slice(file, upload)
         try:
             with transport.send(
-                "PUT", encode(upload.url), trusted=False, headers=upload.headers, body=body, limit=_WIRE
+                "PUT", encode(upload.url), trusted=False, headers=upload.headers, body=body, limit=_ANSWER
             ) as answer:
                 if not 200 <= answer.status < 300:
                     return refusal(label, answer)
@@ -121,13 +206,13 @@ def refusal(label: str, answer: Answer) -> Attempt:
 
 
 @contextlib.contextmanager
-def replacing(destination: Path) -> Iterator[IO[bytes]]:
-    """A file beside the destination that takes its place when the block succeeds, synced, and vanishes otherwise.
+def written(destination: Path) -> Iterator[IO[bytes]]:
+    """The destination, replaced when the block succeeds.
 
     Raises:
         ArkworkerError: The disk refuses.
     """
-    with _disk(destination), files.replacing(destination) as file:
+    with _disk(destination), replacing(destination) as file:
         yield file
 
 

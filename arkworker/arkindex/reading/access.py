@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-from arkworker.arkindex.reading.openers import LateOpener
 from arkworker.arkindex.reading.reader import Reader
-from arkworker.arkindex.reading.remote import RETRIEVE, RemoteReader
+from arkworker.arkindex.reading.remote import RemoteReader
 from arkworker.elements import Query
 from arkworker.errors import ArkworkerError
+from arkworker.images import ImageOpener
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from arkworker.arkindex.client import Client
     from arkworker.arkindex.reading.cached import CacheReader
@@ -28,6 +28,7 @@ class ElementAccess:
         sessions: Gives the sessions of the cache while it is open; None for a worker without one.
         is_reachable: Whether somebody said where Arkindex is.
         local_files: Whether the address of an image may be a path.
+        max_image_pixels: The largest image; 0 lifts the limit, None leaves that of Pillow.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class ElementAccess:
         *,
         is_reachable: bool,
         local_files: bool,
+        max_image_pixels: int | None = None,
     ) -> None:
         self._api = api
         self._sessions = sessions
         self._is_reachable = is_reachable
         self._remote = RemoteReader(api)
-        self._opener = LateOpener(self._refresh, local_files=local_files)
+        self._download: Callable[[str], IO[bytes]] | None = None
+        self._opener = ImageOpener(self._fetch, self._refresh, local_files, max_image_pixels)
         self._reader = Reader(
             self._remote, self._find_cache, is_reachable=is_reachable, local_files=local_files, bind=self.bind
         )
@@ -93,6 +96,15 @@ class ElementAccess:
 
         return CacheReader(sessions)
 
-    def _refresh(self, element_id: str) -> Mapping[str, Any]:
-        answer: Mapping[str, Any] = self._api().request(RETRIEVE, id=element_id)
-        return answer
+    def _fetch(self, url: str) -> IO[bytes]:
+        """The body at an address, by the HTTP stack of the run's client, but without its token."""
+        if self._download is None:
+            from arkworker.images.download import Downloader  # it imports requests
+
+            client = self._api()
+            self._download = Downloader(client.transport, client.clock).get
+        return self._download(url)
+
+    def _refresh(self, element_id: str) -> str | None:
+        zone = self._remote.element(element_id).zone
+        return zone.image.s3_url if zone and zone.image else None

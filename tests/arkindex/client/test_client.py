@@ -12,8 +12,9 @@ from arkworker.errors import ApiContentError, ExitCode, ReadOnlyError, UsageErro
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from faulty_server import FaultyServer
+
     from arkworker.arkindex.client import Client
-    from tests.arkindex.client.conftest import FaultyServer
 
 WRITES = [operation for operation in OPERATIONS.values() if operation.writes]
 
@@ -67,7 +68,7 @@ def test_a_page_is_no_success_even_where_nothing_is_promised(server: FaultyServe
 )
 def test_a_body_that_is_no_json_is_refused(body: Any, server: FaultyServer, client: Client) -> None:
     """Before anything is sent, and without its text."""
-    with pytest.raises(UsageError, match="the body of CreateElement is no JSON"):
+    with pytest.raises(UsageError, match="the body of CreateElement is not JSON"):
         client.request("CreateElement", body)
 
     assert server.received == []

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, strategies as st
 
 from arkworker.arkindex.client import content
-from arkworker.arkindex.client.content import ContentError
+from arkworker.arkindex.client.content import LONGEST, ContentError, Excerpts
 from arkworker.errors import ApiMessage
 
 VALUES = st.recursive(
@@ -141,3 +142,33 @@ def test_only_some_messages_are_read() -> None:
 def test_what_is_no_json_holds_no_messages(body: bytes) -> None:
     """The text itself is shown instead."""
     assert content.messages(body, str) == ([], None)
+
+
+@given(st.binary(max_size=600) | st.text(max_size=600))
+def test_an_excerpt_is_short_and_printable(content: bytes | str) -> None:
+    """Whatever it is made of."""
+    excerpt = Excerpts("canary").of(content)
+
+    assert (len(excerpt) <= LONGEST, excerpt.isprintable()) == (True, True)
+
+
+@pytest.mark.parametrize("token", ["canary-5f1c9e", "can/ary+5f1c9e="])
+def test_the_token_is_starred(token: str) -> None:
+    """Also where it was percent-encoded, and when it lies across the cut."""
+    text = f"{token} {quote(token, safe='')} " + "x" * 180 + token
+
+    excerpt = Excerpts(token).of(text)
+
+    assert (excerpt.startswith("********** ********** x"), token[:5] in excerpt) == (True, False)
+
+
+def test_no_token_stars_nothing() -> None:
+    """An anonymous client has nothing to hide."""
+    assert Excerpts(None).of("abc") == Excerpts("").of(b"abc") == "abc"
+
+
+def test_query_strings_are_masked() -> None:
+    """A signature in an error of the storage is one that works."""
+    text = 'see "https://s3.example/x?X-Amz-Signature=abc&y=z" and http://a.org/?t=1.'
+
+    assert Excerpts(None).of(text) == 'see "https://s3.example/x?…" and http://a.org/?…'

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from arkworker.arkindex.client.content import ContentError
-from arkworker.arkindex.client.document import read_operations
+from arkworker.arkindex.client.exchange import read_operations
 from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ApiUnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from faulty_server import FaultyServer, ManualClock
+
     from arkworker.arkindex.client import Client
-    from tests.arkindex.client.conftest import FaultyServer, ManualClock
 
 QUERY = [{"in": "query", "name": "order"}]
 DOCUMENT = {

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from faulty_server import Action, FaultyServer, ManualClock
+
     from arkworker.arkindex.client import Client
-    from tests.arkindex.client.conftest import Action, FaultyServer, ManualClock
 
 BODY = os.urandom(200_000)
 HALF = 100_000

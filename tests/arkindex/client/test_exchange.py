@@ -14,8 +14,9 @@ from arkworker.errors import ApiContentError, ApiError, ApiUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from faulty_server import FaultyServer, ManualClock
+
     from arkworker.arkindex.client import Client
-    from tests.arkindex.client.conftest import FaultyServer, ManualClock
 
 HTML = b"<html><body>Please log in \x1b[31m with canary-5f1c9e at https://x.org/?token=abc</body></html>"
 

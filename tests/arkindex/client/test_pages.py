@@ -10,8 +10,9 @@ import pytest
 from arkworker.errors import ApiContentError, ApiResponseError, UsageError
 
 if TYPE_CHECKING:
+    from faulty_server import FaultyServer
+
     from arkworker.arkindex.client import Client
-    from tests.arkindex.client.conftest import FaultyServer
 
 
 def page(*items: Any, following: str | None = None, count: int | None = None) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ApiUna
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from faulty_server import FaultyServer, ManualClock
+
     from arkworker.arkindex.client import Client
-    from tests.arkindex.client.conftest import FaultyServer, ManualClock
 
 CONTRACT = [3.0, 4.0, 8.0, 16.0]
 READ = ("RetrieveElement", {"id": "1"})

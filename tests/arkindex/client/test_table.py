@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from arkworker.arkindex.client.document import read_operations
+from arkworker.arkindex.client.exchange import read_operations
 from arkworker.arkindex.client.table import OPERATIONS
 
 ROOT = Path(__file__).parents[3]

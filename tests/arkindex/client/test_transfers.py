@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import hashlib
 import os
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from arkworker.arkindex.client import transfers
 from arkworker.errors import (
     ApiContentError,
     ApiError,
@@ -28,8 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from faulty_server import FaultyServer, ManualClock
+
     from arkworker.arkindex.client import Client
-    from tests.arkindex.client.conftest import FaultyServer, ManualClock
 
 BODY = os.urandom(200_000)
 REDIRECT = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: %s\r\n\r\n"
@@ -315,41 +314,6 @@ def test_a_killed_download_leaves_the_file_and_is_cleaned_up(
     client.download_url(f"{server.origin}/x", target)
 
     assert (target.read_bytes(), list(target.parent.iterdir())) == (BODY, [target])
-
-
-def test_a_download_under_way_is_not_cleaned_up(target: Path) -> None:
-    """Its temporary file is locked."""
-    with transfers.replacing(target) as one:
-        one.write(b"one")
-        with transfers.replacing(target) as two:
-            two.write(b"two")
-
-    assert target.read_bytes() == b"one"
-
-
-def test_leftovers_of_other_files_stay(target: Path) -> None:
-    """Only those of the same name are known to be ours."""
-    other = target.with_name(".0123456789abcdef.0123456789abcdef.part")
-    other.touch()
-
-    with transfers.replacing(target):
-        pass
-
-    assert other.exists()
-
-
-def test_a_file_system_without_locks_will_do(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It only keeps its leftovers longer."""
-
-    def refuse(*_: object) -> None:
-        raise OSError(37, "No locks available")
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-
-    with transfers.replacing(target) as file:
-        file.write(b"new")
-
-    assert target.read_bytes() == b"new"
 
 
 def test_what_does_not_read_downloads_nothing(client: Client, target: Path) -> None:

@@ -16,10 +16,11 @@ from arkworker.errors import ApiResponseError, ApiUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.arkindex.client import Client
-    from tests.arkindex.client.conftest import FaultyServer, ManualClock
+    from faulty_server import FaultyServer, ManualClock
 
-CERTIFICATE = str(Path(__file__).parents[2] / "data" / "loopback.pem")
+    from arkworker.arkindex.client import Client
+
+CERTIFICATE = str(Path(__file__).parents[1] / "data" / "loopback.pem")
 
 
 def test_time_limits_reach_every_kind_of_request(

@@ -15,10 +15,11 @@ from arkworker.errors import ApiUnavailableError, ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.arkindex.client import Client
-    from tests.arkindex.client.conftest import FaultyServer, ManualClock
+    from faulty_server import FaultyServer, ManualClock
 
-CERTIFICATE = str(Path(__file__).parents[2] / "data" / "loopback.pem")
+    from arkworker.arkindex.client import Client
+
+CERTIFICATE = str(Path(__file__).parents[1] / "data" / "loopback.pem")
 
 
 def test_a_connection_is_used_again(server: FaultyServer, client: Client) -> None:

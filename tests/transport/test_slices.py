@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from arkworker.arkindex.client.slices import Slice
 from arkworker.errors import ArkworkerError
+from arkworker.transport.transport import Slice
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from faulty_server import FaultyServer
+
     from arkworker.arkindex.client import Client
-    from tests.arkindex.client.conftest import FaultyServer
 
 BODY = os.urandom(100_000)
 

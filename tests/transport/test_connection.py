@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from arkworker.arkindex.client import Client, Connection
-from arkworker.arkindex.client.connection import check, origin_of
 from arkworker.errors import ConfigurationError
+from arkworker.transport.connection import check, origin_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,10 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import requests.adapters
+import requests.utils
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from arkworker.text import presentable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +32,7 @@ class Wire:
     Attributes:
         sent: Whether a byte of the request left; None before our own adapter took it.
         overflowed: Whether the answer was longer than `limit`.
+        proxy: The proxy that it goes through, as it may be shown; None for none.
     """
 
     def __init__(self, clock: Clock, window: float) -> None:
@@ -40,12 +44,13 @@ class Wire:
         """A request starts whose whole answer may take `limit` bytes."""
         self.sent: bool | None = None
         self.overflowed = False
+        self.proxy: str | None = None
         self._limit = limit
         self._received = self._mark = 0
         self._since: float | None = None
 
     def count(self, size: int) -> None:
-        """More of the answer has arrived.
+        """More of the answer has arrived; its headers count, too: some servers never end them.
 
         Raises:
             TimeoutError: It trickles.
@@ -64,7 +69,7 @@ class Wire:
 
 
 class Sockets:
-    """The open sockets of a client in this process, in whatever thread."""
+    """The open sockets of a transport in this process, in whatever thread."""
 
     def __init__(self, ended: threading.Event) -> None:
         self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
@@ -75,7 +80,7 @@ class Sockets:
         """A connection was made.
 
         Raises:
-            OSError: The client has been ended meanwhile.
+            OSError: The transport has been ended meanwhile.
         """
         with self._lock:
             self._open.add(sock)
@@ -93,7 +98,9 @@ class Sockets:
 
 
 class Adapter(requests.adapters.HTTPAdapter):
-    """The transport of one thread: no retries of its own, every connection watched.
+    """The connections of one thread: no retries of its own, every connection watched.
+
+    Of a request to the instance, what is the same each time is found once; that is a third of what requests costs.
 
     Args:
         wire: What the thread's request under way does.
@@ -109,19 +116,40 @@ class Adapter(requests.adapters.HTTPAdapter):
         self._wire = wire
         self._home_proxies = home_proxies
         self._home: Any = None
+        self._home_proxy: str | None = None
         super().__init__(pool_connections=4, pool_maxsize=1, max_retries=0)
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         """The pool for a request, direct or through a proxy."""
         self._wire.sent = False
-        is_home = kwargs.get("proxies") is self._home_proxies
+        is_home = proxies is self._home_proxies
         if is_home and self._home is not None:
-            return self._home  # finding it takes a tenth of a call
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+            self._wire.proxy = self._home_proxy
+            return self._home
+        proxy = requests.utils.select_proxy(request.url, proxies)
+        self._wire.proxy = presentable(proxy) if proxy else None
+        pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
         pool.ConnectionCls = self._makers.get(pool.ConnectionCls, pool.ConnectionCls)
+        self.cert_verify(pool, request.url, verify, cert)
         if is_home:
-            self._home = pool
+            self._home, self._home_proxy = pool, self._wire.proxy
         return pool
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Once for each pool, not for each request."""
+        if conn is not self._home:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call] # so are the stubs
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        """What stands in the first line of a request."""
+        if proxies is self._home_proxies and self._home_proxy is None:
+            path: str = request.url[request.url.index("/", 8) :]
+            return path
+        return super().request_url(request, proxies)
+
+    def build_response(self, req: Any, resp: Any) -> Any:  # noqa: ARG002 - the signature is that of requests
+        """The answer as urllib3 has it: what requests adds to it nobody asks for."""
+        return resp
 
     def close(self) -> None:
         """Close the connections: urllib3 itself would leave that to the garbage collector."""
@@ -141,20 +169,6 @@ class _PlainConnection(HTTPConnection):
         super().__init__(*args, **kwargs)
         self._wire = wire
         self._sockets = sockets
-        self._held: list[Any] | None = None
-
-    def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
-        if not isinstance(body, bytes) or len(body) > BUFFER:
-            super().request(method, url, body, *args, **kwargs)
-            return
-        # Headers and a small body leave together: one packet, and one wake-up of the server.
-        self._held = []
-        try:
-            super().request(method, url, body, *args, **kwargs)
-            content = b"".join(self._held)
-        finally:
-            self._held = None
-        self.send(content)
 
     def connect(self) -> None:
         try:
@@ -164,9 +178,6 @@ class _PlainConnection(HTTPConnection):
             self._wire.sent = False  # what a proxy was told, or a handshake, does not count
 
     def send(self, data: Any) -> None:
-        if self._held is not None:
-            self._held.append(data)
-            return
         if self.sock is None:
             self.connect()
         self._wire.sent = True

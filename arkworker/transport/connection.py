@@ -30,6 +30,7 @@ class Connection:
         csrf_cookie: Name of the cookie that writes repeat in a header.
         verify: Whether certificates are checked; False only where a person said so.
         ca_bundle: File or directory of certificates to trust instead of the usual ones.
+        user_agent: What servers are told; None for the name and version of arkworker.
         connect_timeout: Seconds.
         read_timeout: Seconds without a byte.
     """
@@ -41,6 +42,7 @@ class Connection:
     csrf_cookie: str | None = None
     verify: bool = True
     ca_bundle: str | None = None
+    user_agent: str | None = field(default=None, compare=False)
     connect_timeout: float = 30.0
     read_timeout: float = 60.0
 
@@ -85,6 +87,8 @@ def check(connection: Connection) -> Endpoint:
     ):
         if value and not _VISIBLE.fullmatch(value):
             raise _refusal(path, name, "holds a blank, a line break or a character that is not ASCII")
+    if connection.user_agent and not (connection.user_agent.isascii() and connection.user_agent.isprintable()):
+        raise _refusal("user_agent", "REQUESTS_USER_AGENT", "holds a line break or a character that is not ASCII")
     if connection.ca_bundle:
         check_bundle(connection.ca_bundle, "CA bundle")
     authorization = f"{connection.scheme} {connection.token}" if connection.token else None

@@ -1,22 +1,30 @@
-"""What the libraries below raise, in words that are fit for a user: no request, no address, no header in them."""
+"""How a request fails, in words that are fit for a user: no request, no query, no header in them."""
 
 from __future__ import annotations
 
+import enum
 import http.client
 import ssl
 from typing import TYPE_CHECKING
 
-import requests
-import urllib3.exceptions as urllib3_errors
-
-from arkworker.arkindex.client.attempts import Fault
-from arkworker.arkindex.client.excerpts import escape
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from arkworker.arkindex.client.connection import Connection
-    from arkworker.arkindex.client.wire import Wire
+    from arkworker.transport.connection import Connection
+    from arkworker.transport.wire import Wire
+
+
+class Fault(enum.Enum):
+    """How an attempt failed, and what the server may have done."""
+
+    NOT_SENT = "nothing reached the server: refused, no route, unknown name, TLS"
+    BUSY = "429, or 503 with Retry-After: the server did nothing"
+    FAILED = "another 5xx: the server may have acted"
+    LOST = "reset or timed out after sending: the server may have acted"
+    GARBLED = "a success whose body is cut or not what was promised: the server has acted"
+    REFUSED = "another answer: final"
 
 
 class TransportError(Exception):
@@ -29,35 +37,43 @@ class TransportError(Exception):
 
 
 def explain(error: Exception, wire: Wire, connection: Connection) -> TransportError:
-    """The error that a request ended with."""
+    """What the libraries below raised, in our words; they name the proxy that was used."""
+    import requests
+    from urllib3.exceptions import DecodeError
+
     causes = list(_causes(error))
     if wire.overflowed:
         return TransportError("the answer is too long", Fault.GARBLED)
-    if any(isinstance(cause, urllib3_errors.DecodeError) for cause in causes):
+    if any(isinstance(cause, DecodeError) for cause in causes):
         return TransportError("the answer cannot be decompressed", Fault.GARBLED)
     if any(isinstance(cause, http.client.IncompleteRead) for cause in causes):
         return TransportError("the answer was cut", Fault.GARBLED)
+    through = f", through the proxy {wire.proxy}" if wire.proxy else ""
     if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidProxyURL):
-        return TransportError("the proxy that the environment names cannot be used", Fault.REFUSED)
+        named = wire.proxy or "that the environment names"
+        return TransportError(f"the proxy {named} cannot be used", Fault.REFUSED)
     if isinstance(error, ValueError):
         return TransportError("the address or a header cannot be sent", Fault.REFUSED)
     unsent = wire.sent is False or isinstance(error, requests.ConnectTimeout)
-    return TransportError(_reason(causes, connection), Fault.NOT_SENT if unsent else Fault.LOST)
+    return TransportError(_reason(causes, connection) + through, Fault.NOT_SENT if unsent else Fault.LOST)
 
 
 def _reason(causes: list[BaseException], connection: Connection) -> str:
+    import requests
+    from urllib3.exceptions import NameResolutionError, ReadTimeoutError
+
     for cause in causes:
         match cause:
-            case urllib3_errors.NameResolutionError():
+            case NameResolutionError():
                 return "the host name is unknown"
             case requests.ConnectTimeout():
                 return f"no connection within {connection.connect_timeout:g} s"
-            case urllib3_errors.ReadTimeoutError() | requests.ReadTimeout():
+            case ReadTimeoutError() | requests.ReadTimeout():
                 return f"no answer within {connection.read_timeout:g} s, or it stalled"
             case ssl.SSLCertVerificationError():
-                return f"the certificate is not trusted: {escape(cause.verify_message)}"
+                return f"the certificate is not trusted: {printable(cause.verify_message)}"
             case OSError(strerror=str(text)) if cause.errno:
-                return escape(text).lower()
+                return printable(text).lower()
     return f"the connection broke ({type(causes[-1]).__name__})"
 
 

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from arkworker.errors import ApiError, ApiResponseError, ApiUnavailableError
+from arkworker.transport.transport import QueryFilter
 from arkworker.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from faulty_server import FaultyServer
+
     from arkworker.arkindex.client import Client
-    from tests.arkindex.client.conftest import FaultyServer
 
 
 def test_a_request_is_complete(server: FaultyServer, client: Client) -> None:
@@ -210,3 +212,14 @@ print(sorted({"requests", "urllib3", "tenacity", "pydantic_core"} & sys.modules.
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
     assert done.stdout == "[]\n"
+
+
+def test_records_of_the_libraries_below_lose_their_queries() -> None:
+    """The line stays, what signs the address goes, and so does a traceback that may repeat it."""
+    url = "https://a.org/x?sig=abc"
+    record = logging.LogRecord(
+        "urllib3", logging.DEBUG, "", 0, '"%s %s"', ("GET", url), (ValueError, ValueError(url), None)
+    )
+
+    assert QueryFilter().filter(record)
+    assert (record.getMessage(), record.exc_info) == ('"GET https://a.org/x?…"', None)
