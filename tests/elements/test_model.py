@@ -6,12 +6,15 @@ import copy
 import pickle
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from arkworker.elements import Element, ImageOptions, Zone
 from arkworker.errors import ApiContentError, ArkworkerError, CacheError, ImageError
+
+if TYPE_CHECKING:
+    from arkworker.images import Picture
 
 IMAGE = {
     "id": "b7ba1c4b-3f2b-4a3d-9a53-56e7a2c0b2e0",
