@@ -14,7 +14,8 @@ from urllib.parse import urljoin
 import requests
 import requests.utils
 import urllib3
-from requests.cookies import RequestsCookieJar, extract_cookies_to_jar, get_cookie_header
+from requests.cookies import extract_cookies_to_jar, get_cookie_header
+from requests.structures import CaseInsensitiveDict
 
 from arkworker.errors import ArkworkerError
 from arkworker.transport.connection import check, check_bundle, origin_of
@@ -173,16 +174,22 @@ class Transport:
         if self._ended.is_set():
             channel.wire.sent = False
             raise OSError("the client has been ended")
-        answer: Any = channel.adapter.send(
-            request,
-            stream=True,
-            timeout=self._timeout,
-            verify=channel.verify,
-            proxies=channel.proxies if trusted else requests.utils.get_environ_proxies(request.url or ""),
+        proxies = channel.proxies if trusted else requests.utils.get_environ_proxies(request.url or "")
+        how: dict[str, Any] = {
+            "stream": True,
+            "timeout": self._timeout,
+            "verify": channel.verify,
+            "proxies": proxies,
+        }
+        # What a session does beside sending nobody asks for, and it is a fifth of a call; tests replace it, though.
+        is_replaced = requests.Session.send.__module__ != requests.Session.__module__
+        session = channel.session
+        answer = (
+            session.send(request, allow_redirects=False, **how) if is_replaced else channel.adapter.send(request, **how)
         )
         if trusted and "Set-Cookie" in answer.headers:
-            extract_cookies_to_jar(channel.cookies, request, answer)  # type: ignore[no-untyped-call] # so are the stubs
-        return answer
+            extract_cookies_to_jar(session.cookies, request, answer.raw)  # type: ignore[no-untyped-call] # so are the stubs
+        return answer.raw
 
     def _prepare(
         self, channel: _Channel, method: str, url: str, headers: Mapping[str, str] | None, *, trusted: bool
@@ -190,12 +197,15 @@ class Transport:
         # By hand: what requests would check and encode again is sound already, and that costs a third of a call.
         request: Any = requests.PreparedRequest()
         request.method, request.url = method, url
-        request.headers = sent = {**(self._trusted if trusted else self._strange), **(headers or {})}
-        if trusted and len(channel.cookies):
-            cookie = get_cookie_header(channel.cookies, request)  # type: ignore[no-untyped-call] # so are the stubs
+        request.headers = sent = CaseInsensitiveDict(self._trusted if trusted else self._strange)
+        for name, value in (headers or {}).items():
+            sent[name] = value
+        cookies = channel.session.cookies
+        if trusted and len(cookies):
+            cookie = get_cookie_header(cookies, request)  # type: ignore[no-untyped-call] # so are the stubs
             if cookie:
                 sent["Cookie"] = cookie
-            if method not in _SAFE and (token := channel.cookies.get(self._csrf_cookie)):
+            if method not in _SAFE and (token := cookies.get(self._csrf_cookie)):
                 sent["X-CSRFToken"] = token
         prepared: requests.PreparedRequest = request
         return prepared
@@ -218,7 +228,10 @@ class _Channel:
         self.wire = Wire(clock, connection.read_timeout)
         self.proxies = requests.utils.get_environ_proxies(origin)
         self.adapter = Adapter(self.wire, sockets, self.proxies)
-        self.cookies = RequestsCookieJar()
+        self.session = requests.Session()
+        self.session.trust_env = False
+        for scheme in ("https://", "http://"):
+            self.session.mount(scheme, self.adapter)
         self.verify: bool | str = _bundle(connection) if connection.verify else False
 
 

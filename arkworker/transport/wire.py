@@ -147,10 +147,6 @@ class Adapter(requests.adapters.HTTPAdapter):
             return path
         return super().request_url(request, proxies)
 
-    def build_response(self, req: Any, resp: Any) -> Any:  # noqa: ARG002 - the signature is that of requests
-        """The answer as urllib3 has it: what requests adds to it nobody asks for."""
-        return resp
-
     def close(self) -> None:
         """Close the connections: urllib3 itself would leave that to the garbage collector."""
         for manager in (self.poolmanager, *self.proxy_manager.values()):
