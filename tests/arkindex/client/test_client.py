@@ -79,7 +79,7 @@ def test_a_body_without_end_is_refused(server: FaultyServer, client: Client) -> 
     body: list[Any] = []
     body.append(body)
 
-    with pytest.raises(UsageError, match="no JSON"):
+    with pytest.raises(UsageError, match="not JSON"):
         client.request("CreateElement", body)
 
     assert server.received == []
