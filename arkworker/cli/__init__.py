@@ -107,7 +107,7 @@ def _show(text: str) -> int:
     except BrokenPipeError:
         return terminal.finish(1)
     except terminal.OutputError as error:
-        sys.stderr.write(f"arkworker: {error}\n")
+        terminal.write_error(f"arkworker: {error}\n")
         return 1
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -15,6 +16,7 @@ from arkworker.runtime.stopping import Interruption, Stopping
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+_SIGNALLED = 128  # exit codes above it are those of signals
 _VERBOSE = frozenset({"-v", "--verbose", "--debug"})
 
 
@@ -32,6 +34,9 @@ def guarded(action: Callable[[Stopping], int], argv: Sequence[str], target: str)
         code = 128 + 2
     except BrokenPipeError:
         code = ExitCode.FAILED
+    finally:
+        if "arkworker.runtime.logs" in sys.modules:
+            sys.modules["arkworker.runtime.logs"].release()
     return terminal.finish(code)
 
 
@@ -52,7 +57,8 @@ def _perform(action: Callable[[Stopping], int], stopping: Stopping, argv: Sequen
 
 def _failure_of(error: BaseException, stopping: Stopping) -> ArkworkerError:
     if stopping.signal_number is not None:  # goes before all that it caused
-        return error if isinstance(error, StoppedError) else StoppedError(stopping.signal_number)
+        tells_it = isinstance(error, ArkworkerError) and error.exit_code > _SIGNALLED
+        return error if isinstance(error, ArkworkerError) and tells_it else StoppedError(stopping.signal_number)
     if isinstance(error, ArkworkerError):
         return error
     if isinstance(error, terminal.OutputError):
@@ -69,19 +75,40 @@ def _say(error: ArkworkerError, argv: Sequence[str], target: str) -> None:
         from arkworker.settings.report.rendering import as_data
 
         terminal.write_json(as_data(_problems(error), target))
+    elif _logs_json(argv):
+        _log(error, argv)
     elif isinstance(error, ConfigurationError):
         from arkworker.settings.report.rendering import as_segments
 
         segments = as_segments(error.problems, target)
-        sys.stderr.write("".join(terminal.styled(text, style, sys.stderr) for text, style in segments))
+        stream = terminal.usable("stderr")
+        terminal.write_error("".join(terminal.styled(text, style, stream) for text, style in segments))
     else:
-        sys.stderr.write(f"arkworker: {error}\n")
+        terminal.write_error(f"arkworker: {error}\n")
     if _VERBOSE & set(argv) or _is_debugging():
-        _show_traceback(error)
+        _show_traceback(error, argv)
 
 
 def _wants_json(argv: Sequence[str]) -> bool:
     return "--json" in argv or "--format=json" in argv or ("--format", "json") in pairwise(argv)
+
+
+def _logs_json(argv: Sequence[str]) -> bool:
+    """Whether the last word is to be a line of JSON, too; also where the flags could not be parsed."""
+    return "--log-format=json" in argv or ("--log-format", "json") in pairwise(argv)
+
+
+def _log(error: ArkworkerError, argv: Sequence[str]) -> None:
+    from dataclasses import asdict
+
+    from arkworker.runtime import logs
+
+    if not logs.is_json():
+        logs.configure(style="json", verbose=bool(_VERBOSE & set(argv)))
+    extra: dict[str, object] = {"exit_code": int(error.exit_code)}
+    if isinstance(error, ConfigurationError):
+        extra["problems"] = [asdict(problem) for problem in error.problems]
+    logging.getLogger("arkworker").error("%s", error, extra=extra)
 
 
 def _is_debugging() -> bool:
@@ -100,7 +127,7 @@ def _problems(error: ArkworkerError) -> Sequence[Problem]:
     return [Problem("", source, "", str(error))]
 
 
-def _show_traceback(error: ArkworkerError) -> None:
+def _show_traceback(error: ArkworkerError, argv: Sequence[str]) -> None:
     from arkworker.runtime.lifecycle import WorkerFailedError
     from arkworker.runtime.logs import mask
 
@@ -111,4 +138,7 @@ def _show_traceback(error: ArkworkerError) -> None:
         lines = [*traceback.format_tb(shown.__traceback__), f"{type(shown).__name__}\n"]
     else:
         lines = traceback.format_exception(shown)
-    sys.stderr.write(mask("".join(lines)))
+    if _logs_json(argv):
+        logging.getLogger("arkworker").error("the traceback of the failure", extra={"traceback": "".join(lines)})
+    else:
+        terminal.write_error(mask("".join(lines)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,7 @@ def perform(argv: Sequence[str], _stopping: Stopping) -> int:
     else:
         _create(Path(flags.output), module.text)
     for note in imported.notes:
-        sys.stderr.write(f"arkworker: {note}\n")
+        terminal.write_error(f"arkworker: {note}\n")
     return ExitCode.OK
 
 

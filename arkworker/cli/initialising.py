@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +40,7 @@ def perform(argv: Sequence[str], _stopping: Stopping) -> int:
         files = project_from(directory.absolute().name, imported.drafts, notes)
     _create(directory, files)
     for note in notes:
-        sys.stderr.write(f"arkworker: {note}\n")
+        terminal.write_error(f"arkworker: {note}\n")
     shown = printable(str(directory))
     place = shlex.quote(shown)
     terminal.write(f"Created {shown}. Its README.md says how to go on:\n  cd {place}\n  cat README.md\n")

@@ -29,7 +29,7 @@ def leave(code: int) -> NoReturn:
     if not _left_running():
         atexit._run_exitfuncs()  # noqa: SLF001 - what the interpreter would do next
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
     os._exit(code)
 

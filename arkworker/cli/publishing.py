@@ -34,7 +34,12 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
     flags = _parser().parse_args(argv)
     verbose = flags.verbose or os.environ.get("ARKINDEX_DEBUG", "").strip().lower() not in OFF
     is_json = flags.log_format == "json"
-    logs.configure(verbose=verbose, style="json" if is_json else "text", is_colourful=terminal.is_colourful(sys.stderr))
+    logs.configure(
+        verbose=verbose,
+        style="json" if is_json else "text",
+        is_colourful=terminal.is_colourful(sys.stderr),
+        is_terminal=sys.stderr.isatty(),
+    )
     # A core file would hold the token.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 

@@ -50,7 +50,12 @@ def _configure_logs(flags: argparse.Namespace) -> None:
     # Before the settings are resolved, since resolving may have something to say.
     verbose = flags.verbose is not None or os.environ.get("ARKINDEX_DEBUG", "").strip().lower() not in OFF
     is_json = flags.log_format is not None and flags.log_format.texts[-1] == "json"
-    logs.configure(verbose=verbose, style="json" if is_json else "text", is_colourful=terminal.is_colourful(sys.stderr))
+    logs.configure(
+        verbose=verbose,
+        style="json" if is_json else "text",
+        is_colourful=terminal.is_colourful(sys.stderr),
+        is_terminal=sys.stderr.isatty(),
+    )
 
 
 def _forbid_core_dumps() -> None:

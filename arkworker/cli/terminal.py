@@ -8,10 +8,11 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from typing import Any, TextIO
+    from typing import Any, Literal, TextIO
 
 _SHOWN = {"path": "\033[1m", "place": "\033[36m", "hint": "\033[32m", "caret": "\033[31;1m"}
 _RESET = "\033[0m"
+_NUMBERS = {"stdout": 1, "stderr": 2}
 
 
 class OutputError(OSError):
@@ -25,12 +26,22 @@ def prepare() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets that number, which else a database or a socket would get
-    for name, number in (("stdout", 1), ("stderr", 2)):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115 - open to the end
-        elif isinstance(stream, io.TextIOWrapper):
+    for name in ("stdout", "stderr"):
+        stream = usable(name)
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def usable(name: Literal["stdout", "stderr"]) -> TextIO:
+    """A standard stream that can be written to, although user code has closed it or put nothing in its place."""
+    stream: TextIO | None = getattr(sys, name)
+    if stream is None or stream.closed:
+        try:
+            stream = open(_NUMBERS[name], "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 - open to the end
+        except OSError:
+            stream = io.StringIO()
+        setattr(sys, name, stream)
+    return stream
 
 
 def is_colourful(stream: TextIO) -> bool:
@@ -52,42 +63,57 @@ def write(text: str) -> None:
         OutputError: It cannot be written.
     """
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        stream = usable("stdout")
+        stream.write(text)
+        stream.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
-        _discard_output()
+        _discard("stdout")
         raise OutputError(f"standard output cannot be written: {error.strerror}") from None
+
+
+def write_error(text: str) -> None:
+    """Write to standard error what can be written there: whoever waits for the exit code gets it all the same."""
+    try:
+        stream = usable("stderr")
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):
+        _discard("stderr")
 
 
 def write_json(data: Any) -> None:
     """Write an object, and a line break; outside of UTF-8, with escapes."""
     import json
 
-    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    is_utf8 = (usable("stdout").encoding or "").lower().replace("-", "") == "utf8"
     write(json.dumps(data, ensure_ascii=not is_utf8, indent=2) + "\n")
 
 
 def finish(code: int) -> int:
-    """Write what is still kept; the exit code, which that may change from success to failure."""
+    """Write what is still kept; the exit code, which that may change from success to failure.
+
+    Only by standard output: what cannot be said on standard error changes nothing.
+    """
     try:
-        sys.stdout.flush()
+        usable("stdout").flush()
     except BrokenPipeError:
-        _discard_output()  # whoever read it has seen enough
+        _discard("stdout")  # whoever read it has seen enough
     except (OSError, ValueError) as error:
-        _discard_output()
-        sys.stderr.write(f"arkworker: standard output cannot be written: {getattr(error, 'strerror', error)}\n")
-        return code or 1
+        _discard("stdout")
+        write_error(f"arkworker: standard output cannot be written: {getattr(error, 'strerror', error)}\n")
+        code = code or 1
+    write_error("")
     return code
 
 
-def _discard_output() -> None:
-    # Else the interpreter would complain, when it flushes at its end.
+def _discard(name: Literal["stdout", "stderr"]) -> None:
+    # Else the interpreter would complain, when it flushes at its end, and answer 120.
     null = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(null, sys.stdout.fileno())
-    except (OSError, ValueError):
-        sys.stdout = io.StringIO()
+        os.dup2(null, getattr(sys, name).fileno())
+    except (OSError, ValueError, AttributeError):
+        setattr(sys, name, io.StringIO())
     finally:
         os.close(null)

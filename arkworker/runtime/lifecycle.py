@@ -102,6 +102,8 @@ def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> 
     with stopping.calling(preparation.end):
         stopping.check()
         context = preparation.prepare()
+        if context.worker_run_id is not None:
+            logs.note(run=context.worker_run_id)
         _announce(context, preparation)
         if not preparation.offline:
             is_recording = preparation.resolution.settings.results is not None
@@ -121,7 +123,9 @@ def _handover(context: WorkerContext[Any], preparation: Preparation, sessions: A
 def _hand_over(worker: Worker[Any], handover: Handover, preparation: Preparation) -> None:
     try:
         with handover.stopping.interruptible():
+            logs.note(phase="setup")
             worker.setup(handover.context)
+        logs.note(phase="run")
         handover = _declared_in_setup(worker, handover, preparation)
         worker._perform(handover)  # noqa: SLF001 - hidden from authors, who override run
     except (ArkworkerError, Interruption):
@@ -239,6 +243,7 @@ def _no_session() -> Iterator[CacheStandIn]:
 def _tear_down(worker: Worker[Any], context: WorkerContext[Any], stopping: Stopping) -> None:
     try:
         with stopping.interruptible(although_stopped=True):
+            logs.note(phase="teardown")
             worker.teardown(context)
     except (StoppedError, Interruption):
         logger.warning("The worker's teardown was interrupted")

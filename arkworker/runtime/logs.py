@@ -1,22 +1,39 @@
-"""Logging to standard error: text, coloured on a terminal, or one JSON object a line; never with a URL's query."""
+"""Logging to standard error: text, coloured on a terminal, or one JSON object a line; never with a URL's query.
+
+What arkworker itself has to say of a run reaches standard error whatever user code does to logging: `dictConfig`
+disables the loggers that are there, and libraries call it at their first use.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import logging
+import math
 import re
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING, TextIO
+import warnings
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TextIO
+
+from pydantic_core import to_jsonable_python
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Literal
 
 # A presigned URL carries its signature there.
 _QUERY = re.compile(r"(https?://[^\s?'\"<>]+\?)[^\s'\"<>]+")
 _COLOURS = {"WARNING": "\033[33m", "ERROR": "\033[31m", "CRITICAL": "\033[31;1m", "DEBUG": "\033[2m"}
 _RESET = "\033[0m"
+_ROOM = "arkworker"
+#: The loggers of arkworker; their names are those of parts that a user knows.
+_PARTS = ("elements", "api", "cache", "publishing", "results", "archives", "images", "secrets")
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+_element: ContextVar[str | None] = ContextVar("arkworker_element", default=None)
 
 
 def mask(text: str) -> str:
@@ -24,43 +41,143 @@ def mask(text: str) -> str:
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-01-31 12:30:00 INFO  arkworker: message`."""
+    """`2026-01-31 12:30:00 INFO  arkworker.elements: message`; shorter for a person at a terminal."""
 
     converter = time.gmtime  # type: ignore[assignment]  # as the manual of logging says
 
-    def __init__(self, *, colour: bool) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
+    def __init__(self, *, colour: bool, short: bool = False) -> None:
+        moment = "%H:%M:%S" if short else "%Y-%m-%d %H:%M:%S"
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", moment)
         self.colour = colour
+        self.short = short
 
     def format(self, record: logging.LogRecord) -> str:
         text = mask(super().format(record))
         colour = _COLOURS.get(record.levelname, "") if self.colour else ""
         return f"{colour}{text}{_RESET}" if colour else text
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name
+        if not self.short:
+            return super().formatMessage(record)
+        whole = record.name
+        record.name = whole.rpartition(".")[2]
+        try:
+            return super().formatMessage(record)
+        finally:
+            record.name = whole
+
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: `time` (UTC, ISO 8601), `level`, `logger`, `message`, and `traceback` where there is one."""
+    """One object a line.
 
-    converter = time.gmtime  # type: ignore[assignment]  # as the manual of logging says
+    `time` (UTC, ISO 8601, milliseconds), `level`, `logger`, `message`; where known `run`, `phase`, `element` and
+    `traceback`; and what was given as `extra`.
+    """
+
+    def __init__(self, *, ascii_only: bool = False) -> None:
+        super().__init__()
+        self.ascii_only = ascii_only
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%SZ"),
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        fields: dict[str, Any] = {
+            "time": f"{moment}.{int(record.msecs):03}Z",
             "level": record.levelname,
             "logger": record.name,
-            "message": mask(record.getMessage()),
+            "message": record.getMessage(),
         }
+        fields |= _setup.facts
+        if (element := _element.get()) is not None:
+            fields["element"] = element
+        given = vars(record)
+        fields |= {name: given[name] for name in given if name not in _STANDARD and name not in fields}
         if record.exc_info:
-            fields["traceback"] = mask(self.formatException(record.exc_info))
-        return json.dumps(fields, ensure_ascii=False)
+            fields["traceback"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            fields["stack"] = record.stack_info
+        return json.dumps(_as_json(fields), ensure_ascii=self.ascii_only)
+
+
+def _as_json(value: Any) -> Any:
+    """A value as JSON can hold it, masked; what it has no numbers for is text."""
+    if isinstance(value, str):
+        return mask(value)
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, dict):
+        return {str(key): _as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(item) for item in value]
+    found = to_jsonable_python(value, fallback=str)
+    return _as_json(found) if isinstance(found, dict | list | float) else mask(str(found))
 
 
 class Handler(logging.StreamHandler[TextIO]):
-    """One whose failure, as when user code has closed the stream, is no failure of what was to be logged."""
+    """One whose failure, as when the disk is full, is not a failure of what was to be logged."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.stream.closed:  # by user code; the file behind it is still there
+            with contextlib.suppress(OSError):
+                self.stream = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 - open to the end
+        super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name
         with contextlib.suppress(ValueError, OSError):
             super().handleError(record)
+
+
+class _Setup:
+    """How this process logs.
+
+    Attributes:
+        handler: Writes to standard error; None where logging is somebody else's.
+        facts: What each JSON line says of the run.
+    """
+
+    def __init__(self) -> None:
+        self.handler: Handler | None = None
+        self.facts: dict[str, str] = {}
+        self.hooks: tuple[Any, Any] | None = None
+
+
+_setup = _Setup()
+
+
+class HeardLogger(logging.Logger):
+    """A logger of arkworker, whose warnings and errors nobody can silence while a run is under way."""
+
+    @property
+    def disabled(self) -> bool:
+        return False
+
+    @disabled.setter
+    def disabled(self, value: bool) -> None:
+        pass  # of `dictConfig`, which means the loggers of others
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - its name
+        return (_setup.handler is not None and level >= logging.WARNING) or super().isEnabledFor(level)
+
+    def callHandlers(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name
+        if self.hasHandlers() or _setup.handler is None:
+            super().callHandlers(record)
+        if _setup.handler is not None and record.levelno >= logging.WARNING and not self._is_told(record.levelno):
+            _setup.handler.handle(record)
+
+    def _is_told(self, level: int) -> bool:
+        """Whether a handler that records come to writes to standard error."""
+        logger: logging.Logger | None = self
+        while logger is not None:
+            for handler in logger.handlers:
+                if handler.level <= level and getattr(handler, "stream", None) in _streams():
+                    return True
+            logger = logger.parent if logger.propagate else None
+        return False
+
+
+def _streams() -> tuple[Any, ...]:
+    return sys.stderr, sys.__stderr__, _setup.handler.stream if _setup.handler is not None else sys.stderr
 
 
 def configure(
@@ -68,14 +185,74 @@ def configure(
     verbose: bool = False,
     style: Literal["text", "json"] = "text",
     is_colourful: bool = False,
+    is_terminal: bool = False,
     stream: TextIO | None = None,
 ) -> None:
-    """Send all logging of this process to a stream, standard error by default."""
+    """Send all logging of this process to a stream, standard error by default.
+
+    Args:
+        verbose: Whether DEBUG is logged, too.
+        style: How to write.
+        is_colourful: Whether levels have colours.
+        is_terminal: Whether a person reads along, who wants the names of loggers short.
+        stream: Where to.
+    """
     handler = Handler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter(colour=is_colourful))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
+    if style == "json":
+        is_utf8 = (getattr(handler.stream, "encoding", None) or "utf8").lower().replace("-", "") == "utf8"
+        handler.setFormatter(JsonFormatter(ascii_only=not is_utf8))
+        _catch_the_rest()
+    else:
+        handler.setFormatter(TextFormatter(colour=is_colourful, short=is_terminal))
+    logging.getLogger().handlers[:] = [handler]
+    for name in (_ROOM, *(f"{_ROOM}.{part}" for part in _PARTS)):
+        logging.getLogger(name).__class__ = HeardLogger
+    _setup.handler, _setup.facts = handler, {}
     set_level(verbose=verbose)
+
+
+def _catch_the_rest() -> None:
+    """What Python itself writes to standard error becomes lines of the log: warnings, and errors of threads."""
+    _setup.hooks = _setup.hooks or (warnings.showwarning, threading.excepthook)
+
+    def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
+        logging.getLogger("py.warnings").warning("%s: %s (%s:%d)", category.__name__, message, filename, lineno)
+
+    def fail(hook: threading.ExceptHookArgs) -> None:
+        name = hook.thread.name if hook.thread is not None else "unknown"
+        shown = (hook.exc_type, hook.exc_value, hook.exc_traceback) if hook.exc_value is not None else None
+        if hook.exc_type is not SystemExit:
+            logging.getLogger(_ROOM).error("the thread %s failed", name, exc_info=shown)
+
+    warnings.showwarning = show
+    threading.excepthook = fail
+
+
+def release() -> None:
+    """The run is over: logging is what user code, or a test, makes of it."""
+    if _setup.hooks is not None:
+        warnings.showwarning, threading.excepthook = _setup.hooks
+    _setup.handler, _setup.hooks = None, None
+
+
+def is_json() -> bool:
+    """Whether this process logs JSON."""
+    return _setup.handler is not None and isinstance(_setup.handler.formatter, JsonFormatter)
+
+
+def note(**facts: str) -> None:
+    """What each JSON line says from now on, such as the `run` and its `phase`."""
+    _setup.facts |= facts
+
+
+@contextlib.contextmanager
+def about(element_id: str) -> Iterator[None]:
+    """While the block lasts, JSON lines of this thread name the element."""
+    token = _element.set(element_id)
+    try:
+        yield
+    finally:
+        _element.reset(token)
 
 
 def set_level(*, verbose: bool) -> None:

@@ -147,3 +147,65 @@ def test_table_on_a_terminal(tmp_path: Path, worker: str) -> None:
         ["name", "value", "origin"],
         ["config.name", "Éléonore", "default", "C.name"],
     ]
+
+
+CLOSING = {
+    "closed": "sys.stdout.close(); sys.stderr.close()",
+    "none": "sys.stdout = sys.stderr = None",
+    "closed files": "os.close(1); os.close(2)",
+}
+
+
+@pytest.mark.parametrize("code", CLOSING.values(), ids=CLOSING)
+def test_streams_that_user_code_took(
+    code: str, shell: Callable[..., subprocess.CompletedProcess[bytes]], tmp_path: Path
+) -> None:
+    """A run that succeeds answers 0, and there is no traceback."""
+    worker = WORKER.replace("        print(context.config.name)", f"        import os, sys; {code}")
+    (tmp_path / "w.py").write_text(worker)
+
+    done = shell("ark run w.py:W")
+
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+
+
+@pytest.mark.parametrize("code", [CLOSING["closed"], CLOSING["none"]])
+def test_failure_after_user_code_took_the_streams(
+    code: str, shell: Callable[..., subprocess.CompletedProcess[bytes]], tmp_path: Path
+) -> None:
+    """It is told on what is behind them."""
+    worker = WORKER.replace("        print(context.config.name)", f"        import sys; {code}; raise ValueError")
+    (tmp_path / "w.py").write_text(worker)
+
+    done = shell("ark run w.py:W")
+
+    assert (done.returncode, b"The worker failed" in done.stderr) == (1, True)
+    assert b"arkworker: the worker failed: ValueError at " in done.stderr
+
+
+@pytest.mark.parametrize("sink", ["2>/dev/full", "2> >(exit)"], ids=["full", "pipe"])
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [("ark run w.py:W", 0), ("ark run w.py:W --config.nam x", 78), ("ark run w.py:V", 2), ("ark publish no.jsonl", 78)],
+)
+def test_standard_error_that_cannot_be_written(
+    sink: str, line: str, code: int, worker: str, shell: Callable[..., subprocess.CompletedProcess[bytes]]
+) -> None:
+    """The exit code is what whoever started it goes by."""
+    assert worker
+    assert shell(f"{line} {sink}").returncode == code
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [("ark run w.py:W --log-format json --nosuch", 2), ("ark run w.py:W --config.nam x --log-format=json", 78)],
+)
+def test_last_word_of_a_log_in_json(
+    line: str, code: int, worker: str, shell: Callable[..., subprocess.CompletedProcess[bytes]]
+) -> None:
+    """It is a line of JSON, too, although the flags could not be parsed."""
+    assert worker
+    done = shell(line)
+
+    last = json.loads(done.stderr.splitlines()[-1])
+    assert (done.returncode, last["exit_code"], last["level"]) == (code, code, "ERROR")

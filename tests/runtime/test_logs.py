@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+import logging.config
 import re
+import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +23,12 @@ if TYPE_CHECKING:
 def _same_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
+    loggers = [logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    disabled = [logger.disabled for logger in loggers]
     yield
+    logs.release()
+    for logger, was_disabled in zip(loggers, disabled, strict=True):
+        logger.disabled = was_disabled
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -85,3 +93,148 @@ def test_all_loggers_go_there_once() -> None:
 
     assert logged("a").count("\n") == 1
     assert len(logging.getLogger().handlers) == 1
+
+
+REPLACED = {
+    "by nothing": {},
+    "by a file": {
+        "handlers": {"h": {"class": "logging.FileHandler", "filename": "/dev/null"}},
+        "root": {"handlers": ["h"]},
+    },
+    "by nothing that is shown": {"root": {"level": "CRITICAL"}},
+}
+
+
+@pytest.mark.parametrize("configuration", REPLACED.values(), ids=REPLACED)
+def test_logging_that_user_code_configured(configuration: dict[str, Any]) -> None:
+    """Failures reach standard error all the same, at once."""
+    stream = io.StringIO()
+    logs.configure(stream=stream)
+
+    logging.config.dictConfig({"version": 1, **configuration})
+    logging.getLogger("arkworker.elements").error("told")
+
+    assert [line.split(": ")[-1] for line in stream.getvalue().splitlines()] == ["told"]
+
+
+def test_logging_that_user_code_disabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warnings and errors of arkworker are told; what others say is theirs to silence."""
+    stream = io.StringIO()
+    logs.configure(stream=stream)
+    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
+    logging.getLogger("arkworker.elements").error("told")
+    logging.getLogger("some.library").error("silenced")
+
+    assert [line.split(": ")[-1] for line in stream.getvalue().splitlines()] == ["told"]
+
+
+def test_handler_of_user_code_on_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has told is not told twice."""
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    logs.configure()
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "handlers": {"h": {"class": "logging.StreamHandler"}},
+            "root": {"level": "INFO", "handlers": ["h"]},
+        }
+    )
+
+    logging.getLogger("arkworker.elements").error("told")
+
+    assert stream.getvalue() == "told\n"
+
+
+def lines_of(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+class Strange:
+    """What JSON knows nothing of."""
+
+    def __repr__(self) -> str:
+        return "strange"
+
+
+def test_extra_in_json() -> None:
+    """Beside the message, in whatever type; no number that JSON does not have, and no signature of an address."""
+    stream = io.StringIO()
+    logs.configure(stream=stream, style="json")
+    extra = {
+        "loss": float("nan"),
+        "items": (1, None, {"k": 2.5}),
+        "thing": Strange(),
+        "url": 'https://a.test/?sig=canary"',
+        "level": "mine",
+    }
+
+    logging.getLogger("x").warning("m", extra=extra)
+
+    (line,) = lines_of(stream)
+    assert {name: line[name] for name in extra} == {
+        "loss": "nan",
+        "items": [1, None, {"k": 2.5}],
+        "thing": "strange",
+        "url": 'https://a.test/?…"',
+        "level": "WARNING",
+    }
+
+
+def test_run_and_element_in_json() -> None:
+    """Where they are known, with milliseconds."""
+    stream = io.StringIO()
+    logs.configure(stream=stream, style="json")
+    logs.note(run="r", phase="run")
+    with logs.about("e"):
+        logging.getLogger("x").warning("m")
+    logging.getLogger("x").warning("m")
+
+    inside, outside = lines_of(stream)
+    assert [inside.get(name) for name in ("run", "phase", "element")] == ["r", "run", "e"]
+    assert "element" not in outside
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", inside["time"])
+
+
+def test_warnings_and_threads_in_json() -> None:
+    """What Python itself would write to standard error are lines, too; until the run is over."""
+    hooks = warnings.showwarning, threading.excepthook
+    stream = io.StringIO()
+    logs.configure(stream=stream, style="json")
+    thread = threading.Thread(target=int, args=("x",), name="mine")
+    thread.start()
+    thread.join()
+    warnings.showwarning(UserWarning("odd"), UserWarning, "w.py", 3)
+    logs.release()
+
+    failed, odd = lines_of(stream)
+    assert (failed["message"], "ValueError" in failed["traceback"]) == ("the thread mine failed", True)
+    assert (odd["message"], odd["logger"]) == ("UserWarning: odd (w.py:3)", "py.warnings")
+    assert (warnings.showwarning, threading.excepthook) == hooks
+
+
+def test_json_outside_utf8() -> None:
+    """Escapes of JSON, not those of Python."""
+    content = io.BytesIO()
+    stream = io.TextIOWrapper(content, encoding="ascii", errors="backslashreplace", write_through=True)
+    logs.configure(stream=stream, style="json")
+
+    logging.getLogger("x").warning("été")
+
+    assert json.loads(content.getvalue())["message"] == "été"
+
+
+def test_stream_that_user_code_closed(capfd: pytest.CaptureFixture[str]) -> None:
+    """The file behind it is still there."""
+    stream = io.StringIO()
+    logs.configure(stream=stream)
+    stream.close()
+
+    logging.getLogger("arkworker").error("told")
+
+    assert capfd.readouterr().err.endswith("told\n")
+
+
+def test_names_on_a_terminal() -> None:
+    """No paths of modules, and the time of the day."""
+    assert re.fullmatch(r"\d\d:\d\d:\d\d WARNING library: a\n", logged("a", is_terminal=True))

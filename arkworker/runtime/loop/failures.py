@@ -9,6 +9,7 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from arkworker.runtime import logs
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -70,13 +71,15 @@ class Failures:
                 shapes.add(shape)
             is_new = self._note(element_id, (place, shape if shape in shapes else None), text)
         shown = (type(error), error, _of_user_code(error)) if traced and is_new else None
-        logger.error("element %s failed: %s", printable(element_id, 60), text, exc_info=shown)
+        with logs.about(element_id):
+            logger.error("element %s failed: %s", printable(element_id, 60), text, exc_info=shown)
 
     def add_reason(self, element_id: str, reason: str) -> None:
         """An element failed for a reason that is no error."""
         with self._lock:
             self._note(element_id, reason, reason)
-        logger.warning("element %s ends in error: %s", printable(element_id, 60), reason)
+        with logs.about(element_id):
+            logger.warning("element %s ends in error: %s", printable(element_id, 60), reason)
 
     def report(self) -> None:
         """Log all failures, grouped, the most frequent first."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import State
 from arkworker.errors import ArkworkerError, ExitCode
+from arkworker.runtime import logs
 from arkworker.runtime.loop.ends import Ending
 from arkworker.runtime.loop.failures import described
 from arkworker.runtime.loop.in_hand import Stage
@@ -199,7 +200,8 @@ class Work:
             with self._sessions() as cache:
                 if batch is not None:
                     return self._guard.call(lambda: batch(elements, cache), elements=len(elements))
-                return [self._guard.call(lambda: self._code.process(elements[0], cache))]
+                with logs.about(elements[0].id):
+                    return [self._guard.call(lambda: self._code.process(elements[0], cache))]
         finally:
             self._timing.spend("work", perf_counter() - start)
 
