@@ -60,7 +60,7 @@ def test_a_killed_run_goes_on(tmp_path: Path, listed: bool) -> None:  # noqa: FB
         ended = made.start(*flags, HOOK=RESULTS).wait()
         code, log, _ = file_of(made).publish()
 
-        assert (ended.code, code) == (0, 0), f"{ended}{log}"
+        assert (ended.code in (0, 0 if listed else 75), code) == (True, 0), f"{ended}{log}"
         judge(made, log)
         # In a queue, the one that user code was killed with is a failure, and claims on their way are lost.
         lost = made.states["started"] + made.states["error"]

@@ -340,6 +340,7 @@ def test_signal_lets_the_current_element_finish(tmp_path: Path, number: int) -> 
         assert made.states["started"] == 0, ended
         assert sum(made.user_calls.values()) == made.states["processed"] == ended.summary["processed"], ended
         assert made.states["error"] == ended.summary["failed"] <= 2, ended
+        assert f"stopped by signal {number}; {ended.summary['elements']} elements in" in ended.log.splitlines()[-1]
         assert (tmp_path / "user.teardown").exists()
 
 
@@ -425,6 +426,54 @@ def test_next_run_ends_what_a_killed_one_began(tmp_path: Path, listed: bool) -> 
         assert dict(made.states) == {"processed": 11, "error": 1}
         assert set(made.user_calls.values()) == {1}
         assert not list(tmp_path.rglob("*.journal"))
+
+
+@pytest.mark.parametrize("listed", [False, True], ids=["claim", "start"])
+def test_next_run_knows_what_was_lost_with_the_process(tmp_path: Path, listed: bool) -> None:  # noqa: FBT001 - a parameter
+    """Killed while a claim is under way, it is uncertain; while a start is reported, the element is taken for ours."""
+    with trial(tmp_path, 5) as made:
+        flags = ["--elements-list", made.write_list()] if listed else []
+        operation = "UpdateWorkerActivity" if listed else "StartWorkerActivity"
+        made.emulator.faults.add(operation, Fault.delay(60, acted=True), times=1)
+        process = made.start(*flags)
+        wait_until(lambda: made.states["started"] > 0)
+        process.signal(signal.SIGKILL)
+        process.wait()
+
+        ended = run(made, *flags)
+
+        expected = [5, 5, 0, 0, 0, 0] if listed else [5, 4, 0, 0, 1, 75]
+        assert numbers(ended) == expected, ended
+        assert made.states["started"] == ended.summary["uncertain"]
+
+
+def test_next_run_knows_what_was_uncertain(tmp_path: Path) -> None:
+    """A run that was killed before its summary had lost the answer of a claim: the next one tells."""
+    with trial(tmp_path, 5) as made:
+        made.emulator.faults.add("StartWorkerActivity", Fault.reset(acted=True), times=1)
+        process = made.start(HOOK="time.sleep(60)")
+        wait_until(lambda: bool(made.user_calls))
+        process.signal(signal.SIGKILL)
+        process.wait()
+
+        ended = run(made)
+
+        assert (ended.code, ended.summary["uncertain"] > 0) == (75, True), ended
+        assert made.states["started"] <= ended.summary["uncertain"], ended
+
+
+def test_queue_that_hands_out_one_element_for_ever(tmp_path: Path) -> None:
+    """The run ends, worth a retry, and says why."""
+    with trial(tmp_path, 3) as made:
+        body = json.dumps({"id": made.elements[0], "name": "x", "type_id": "t"}).encode()
+        answer = Fault.answer(200, body, headers={"content-type": "application/json"})
+        made.emulator.faults.add("StartWorkerActivity", answer)
+
+        ended = run(made)
+
+        assert ended.code == 69, ended
+        assert "again and again" in ended.log
+        assert len(made.emulator.ledger.calls("StartWorkerActivity")) < 50
 
 
 def test_time_limit(tmp_path: Path) -> None:
