@@ -6,12 +6,11 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
+from arkworker.arkindex.secret_content import ContentError, read_secret
 from arkworker.documents.json import UnparsableError, parse_content
 from arkworker.documents.text_file import TextFileError, read_text_file
 from arkworker.errors import ApiContentError, ApiError, ApiUnavailableError, ExitCode, SecretError
 from arkworker.options.secret import Secret
-from arkworker.settings.secret_content import read_secret
-from arkworker.settings.values.unreadable import UnreadableError
 from arkworker.storage.directories import expand_home
 from arkworker.storage.secrets import check_secret_name
 from arkworker.text import printable
@@ -213,8 +212,8 @@ class SecretLoader:
             secret = load(argument)
         except SecretError as error:
             message = error.reason
-        except UnreadableError as error:
-            message = error.message
+        except ContentError as error:
+            message = str(error)
         except ApiError as error:
             if error.exit_code == ExitCode.UNAVAILABLE:
                 # Without its frames: what refers to a secret may be its content, on a Community instance.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from arkworker.arkindex.payload import CONFIGURATION, WORKER_RUN, Payload, WorkerRun, parse_payload
 from arkworker.errors import ApiResponseError, ApiUnavailableError, ConfigurationError, Problem
-from arkworker.settings.sources.payload import CONFIGURATION, WORKER_RUN, Payload, WorkerRun, parse_payload
 from arkworker.text import printable
 
 if TYPE_CHECKING:

@@ -72,13 +72,13 @@ def _failure_of(error: BaseException, stopping: Stopping) -> ArkworkerError:
 
 def _say(error: ArkworkerError, argv: Sequence[str], target: str) -> None:
     if _wants_json(argv):
-        from arkworker.settings.report.rendering import as_data
+        from arkworker.cli.problems import as_data
 
         terminal.write_json(as_data(_problems(error), target))
     elif _logs_json(argv):
         _log(error, argv)
     elif isinstance(error, ConfigurationError):
-        from arkworker.settings.report.rendering import as_segments
+        from arkworker.cli.problems import as_segments
 
         segments = as_segments(error.problems, target)
         stream = terminal.usable("stderr")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from arkworker.cli import terminal
 from arkworker.errors import UsageError
-from arkworker.settings.sources.command_line import Parser
+from arkworker.settings.parser import Parser
 from arkworker.text import flag_in, printable
 
 if TYPE_CHECKING:

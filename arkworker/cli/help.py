@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
+from arkworker.cli.documentation import type_name
 from arkworker.cli.terminal import styled
 from arkworker.options.options import Group, Option, walk
 from arkworker.settings.platform import variable_of
-from arkworker.settings.schemas.documentation import type_name
 from arkworker.settings.sources.source import PLATFORM_FIELDS
 
 if TYPE_CHECKING:

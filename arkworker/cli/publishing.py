@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
 import sys
@@ -14,11 +13,12 @@ from arkworker.delivery.order import Order, default_journal, publish
 from arkworker.errors import ConfigurationError, ExitCode
 from arkworker.runtime import logs
 from arkworker.settings.catalogue import WorkerOptions
+from arkworker.settings.parser import Parser
 from arkworker.settings.platform import OFF
 from arkworker.settings.resolution import Inputs, resolve
-from arkworker.settings.sources.command_line import Typed
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from arkworker.runtime.stopping import Stopping
@@ -57,13 +57,10 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
 
 
 def _resolve(flags: argparse.Namespace, replaced: dict[str, str]) -> Resolution:
-    given = {name: getattr(flags, name) for name in _OF_RUN}
-    namespace = argparse.Namespace(**{name: _typed(name, value) for name, value in given.items() if value})
-    return resolve(WorkerOptions("publish", processes_elements=True), Inputs(namespace, os.environ | replaced))
-
-
-def _typed(name: str, value: object) -> Typed:
-    return Typed("--" + name.replace("_", "-"), [value] if isinstance(value, str) else [])
+    worker = WorkerOptions("publish", processes_elements=True)
+    given = {f"--{name.replace('_', '-')}": getattr(flags, name) for name in _OF_RUN}
+    argv = [f"{flag}={value}" if isinstance(value, str) else flag for flag, value in given.items() if value]
+    return resolve(worker, Inputs(Parser("publish", worker, argv).parse(argv), os.environ | replaced))
 
 
 def _worker_run_of(flags: argparse.Namespace, resolution: Resolution) -> tuple[str, str] | None:

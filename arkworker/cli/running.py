@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.cli import terminal
 from arkworker.cli.flags import run_parser
+from arkworker.cli.problems import as_data
 from arkworker.clock import SystemClock
 from arkworker.errors import ExitCode
 from arkworker.runtime import lifecycle, logs
 from arkworker.runtime.preparation import Preparation
 from arkworker.runtime.worker import options_of
 from arkworker.settings.platform import OFF
-from arkworker.settings.report.rendering import as_data
 from arkworker.settings.resolution import Inputs
 
 if TYPE_CHECKING:

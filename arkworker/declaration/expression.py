@@ -14,9 +14,8 @@ from pydantic import BaseModel, PydanticInvalidForJsonSchema, PydanticSchemaGene
 from pydantic.fields import FieldInfo
 
 from arkworker.declaration.vocabulary import FEWEST_CHOICES, MANY_TYPES
-from arkworker.options.constraints import constraints_of
 from arkworker.options.form import Control, FormRule
-from arkworker.options.options import is_secret_type
+from arkworker.options.options import constraints_of, is_secret_type
 
 _LISTS = (list, tuple, set, frozenset, Sequence, AbstractSet)
 _MAPPINGS = (dict, Mapping)

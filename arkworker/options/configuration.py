@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 from arkworker.errors import DeclarationError
 from arkworker.frozen import freeze
 from arkworker.options.mistakes import mistakes_in
-from arkworker.options.options import key_of
+from arkworker.options.options import keys_of
 from arkworker.text import did_you_mean, printable
 
-#: The key of the validation context under which the settings say that they validate.
-BY_SETTINGS = "arkworker.settings"
+#: Whether the settings validate: they report unknown names themselves, each with its place.
+BY_SETTINGS: ContextVar[bool] = ContextVar("arkworker.settings", default=False)
 
 
 class UserConfiguration(BaseModel):
@@ -56,10 +57,9 @@ class UserConfiguration(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _name_unknown_options(cls, data: Any, info: ValidationInfo) -> Any:
-        # Not for what comes from a file or a payload: the settings report it with its place.
-        if isinstance(data, dict) and not (info.context or {}).get(BY_SETTINGS):
-            keys = [key_of(name, field) for name, field in cls.model_fields.items()]
+    def _name_unknown_options(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not BY_SETTINGS.get():
+            keys = [key for name, field in cls.model_fields.items() for key in keys_of(name, field)]
             unknown = [str(key) for key in data if key not in keys and key not in cls.model_fields]
             if unknown:
                 sentences = [_unknown(key, keys) for key in unknown]

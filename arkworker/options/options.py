@@ -7,12 +7,12 @@ import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, PlainValidator, RootModel, WrapValidator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, PlainValidator, RootModel, WrapValidator
 
 from arkworker.options.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pydantic.fields import FieldInfo
 
@@ -31,6 +31,7 @@ class Option:
 
     Attributes:
         keys: Its path as users write it, `("advanced", "batch_size")`: aliases where there are any.
+        names: All dotted names that it may be given by, `name` first: there are more with `AliasChoices`.
         fields: The same path in field names, for the environment and for Python.
         annotation: The type of its value.
         field: What pydantic knows of it.
@@ -38,6 +39,7 @@ class Option:
     """
 
     keys: tuple[str, ...]
+    names: tuple[str, ...]
     fields: tuple[str, ...]
     annotation: Any
     field: FieldInfo
@@ -66,9 +68,10 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A nested model: its path, as users write it, and what pydantic knows of the field that holds it."""
+    """A nested model: its path and names, as users write them, and what pydantic knows of the field that holds it."""
 
     keys: tuple[str, ...]
+    names: tuple[str, ...]
     field: FieldInfo
     model: type[BaseModel]
 
@@ -91,18 +94,30 @@ def walk(
     keys: tuple[str, ...] = (),
     fields: tuple[str, ...] = (),
     instance: Any = None,
+    names: tuple[str, ...] = (),
 ) -> Iterator[Option | Group]:
     """Groups and leaves, each group before what lies in it; `instance` is the default of the group, if it has one."""
     for name, field in model.model_fields.items():
-        own_keys = (*keys, key_of(name, field))
-        own_fields = (*fields, name)
+        keys_of_field = keys_of(name, field)
+        own_keys, own_fields = (*keys, keys_of_field[0]), (*fields, name)
+        own_names = tuple(f"{above}.{key}" for above in names for key in keys_of_field) if names else keys_of_field
         default = getattr(instance, name) if instance is not None else default_of(field)
         group = group_of(field.annotation)
         if group is None:
-            yield Option(own_keys, own_fields, annotation_of(model, name, field), field, default)
+            yield Option(own_keys, own_names, own_fields, annotation_of(model, name, field), field, default)
         else:
-            yield Group(own_keys, field, group)
-            yield from walk(group, own_keys, own_fields, default if isinstance(default, group) else None)
+            yield Group(own_keys, own_names, field, group)
+            yield from walk(group, own_keys, own_fields, default if isinstance(default, group) else None, own_names)
+
+
+def fields_of(model: type[BaseModel]) -> tuple[Option, ...]:
+    """The fields of a model as leaves, also those that are models."""
+
+    def option(name: str, field: FieldInfo) -> Option:
+        names = keys_of(name, field)
+        return Option(names[:1], names, (name,), annotation_of(model, name, field), field, default_of(field))
+
+    return tuple(option(name, field) for name, field in model.model_fields.items())
 
 
 def annotation_of(model: type[BaseModel], name: str, field: FieldInfo) -> Any:
@@ -130,7 +145,15 @@ def default_of(field: FieldInfo) -> Any:
 
 def key_of(name: str, field: FieldInfo) -> str:
     """What users write for a field: its alias, else its name."""
-    return field.alias or name
+    return keys_of(name, field)[0]
+
+
+def keys_of(name: str, field: FieldInfo) -> tuple[str, ...]:
+    """All that users may write for a field; the first is its name in reports."""
+    alias = field.validation_alias
+    if isinstance(alias, AliasChoices):
+        return tuple(str(choice[0]) for choice in alias.convert_to_aliases())
+    return (alias if isinstance(alias, str) else field.alias or name,)
 
 
 def bare(annotation: Any) -> Any:
@@ -195,3 +218,29 @@ def parts_of(annotation: Any, seen: frozenset[type] = frozenset()) -> Iterator[A
     elif get_origin(annotation) is not typing.Literal:
         for argument in get_args(annotation):
             yield from parts_of(argument, seen)
+
+
+#: What limits a type, in words.
+_WORDS = {
+    "ge": "at least {}",
+    "gt": "more than {}",
+    "le": "at most {}",
+    "lt": "less than {}",
+    "multiple_of": "multiple of {}",
+    "min_length": "length at least {}",
+    "max_length": "length at most {}",
+    "max_digits": "at most {} digits",
+    "decimal_places": "at most {} decimal places",
+}
+
+
+def constraints_of(metadata: Iterable[Any]) -> Iterator[str]:
+    """`at least 0`, `matches [a-z]+` and so on, from what stands beside a type in `Annotated` or `Field`."""
+    for constraint in metadata:
+        for attribute, words in _WORDS.items():
+            value = getattr(constraint, attribute, None)
+            if value is not None:
+                yield words.format(value)
+        pattern = getattr(constraint, "pattern", None)
+        if pattern is not None:
+            yield f"matches `{getattr(pattern, 'pattern', pattern)}`"

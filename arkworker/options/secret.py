@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, get_args
 
 import pydantic
-from pydantic_core import core_schema
+from pydantic_core import PydanticCustomError, core_schema
 
 from arkworker.frozen import freeze
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
 
 T = TypeVar("T")
+
+#: The key of the validation context under which a value is only looked at: of a secret, the reference.
+BY_REFERENCE = "arkworker.reference"
 
 
 class SecretNotLoadedError(ValueError):
@@ -44,12 +47,16 @@ class Secret(pydantic.Secret[T], Generic[T]):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         content = content_type(source)
 
-        def validate(value: Any, validate_content: Any) -> Secret[Any]:
+        def validate(value: Any, validate_content: Any, info: core_schema.ValidationInfo) -> Any:
             if isinstance(value, Secret):
+                return value
+            if (info.context or {}).get(BY_REFERENCE):
+                if not isinstance(value, str) or not value:
+                    raise PydanticCustomError("secret_reference", "a secret is given by reference")
                 return value
             return Secret(validate_content(value))
 
-        return core_schema.no_info_wrap_validator_function(
+        return core_schema.with_info_wrap_validator_function(
             validate,
             handler.generate_schema(content),
             serialization=core_schema.plain_serializer_function_ser_schema(

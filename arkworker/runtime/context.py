@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from arkworker.arkindex.client import Client, Connection
     from arkworker.arkindex.datasets import Dataset, DatasetSet
     from arkworker.arkindex.models import ModelVersion
+    from arkworker.arkindex.payload import Process
     from arkworker.elements import Element, Source
     from arkworker.elements.created import Created
     from arkworker.elements.records import Image
-    from arkworker.settings.origins import Provenance
-    from arkworker.settings.sources.payload import Process
+    from arkworker.settings.provenance import Provenance
 
 C = TypeVar("C", default="Mapping[str, Any]")
 

@@ -12,12 +12,12 @@ from pydantic_core import to_jsonable_python
 from arkworker.options.options import Group, Option, walk
 from arkworker.options.secret import Secret
 from arkworker.runtime.logs import mask
-from arkworker.settings.values.reading import Reference
+from arkworker.settings.reading import Reference
 
 if TYPE_CHECKING:
     from arkworker.runtime.context import WorkerContext
     from arkworker.settings.catalogue import WorkerOptions
-    from arkworker.settings.origins import Provenance
+    from arkworker.settings.provenance import Provenance
 
 STARS = "**********"
 

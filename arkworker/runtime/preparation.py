@@ -7,31 +7,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.client import Connection
+from arkworker.arkindex.payload import WORKER_RUN, Payload, model_configuration
 from arkworker.clock import SystemClock
 from arkworker.errors import ApiError, ConfigurationError, Problem
-from arkworker.frozen import FrozenDict, freeze
+from arkworker.frozen import FrozenDict
 from arkworker.options.creates import Creates
 from arkworker.options.secret import UnloadedSecret
 from arkworker.runtime.context import WorkerContext, frozen_dict
+from arkworker.runtime.origins import context_origins
 from arkworker.runtime.outputs import TEMPORARY_HINT, mistakes, temporary_directory_mistake
 from arkworker.runtime.services import Services, ServicesData
-from arkworker.settings.origins import context_origins
 from arkworker.settings.provenance import Origin
-from arkworker.settings.resolution import Resolution, resolve
-from arkworker.settings.sources.payload import WORKER_RUN
-from arkworker.settings.sources.worker_run import model_configuration
-from arkworker.settings.validation import Values, validate
+from arkworker.settings.resolution import Resolution, resolve, validate
 from arkworker.storage.directories import data_directory, ensure_directory, secrets_directory, work_directory
 from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pydantic import BaseModel
-
     from arkworker.arkindex.client import Client
     from arkworker.options.secret import Secret
     from arkworker.settings.catalogue import WorkerOptions
+    from arkworker.settings.model import WorkerSettings
     from arkworker.settings.platform import Settings
     from arkworker.settings.provenance import Path as Steps
     from arkworker.settings.resolution import Inputs
@@ -60,6 +57,7 @@ class Preparation:
     dry: bool = False
     clock: SystemClock = field(default_factory=SystemClock)
     resolution: Resolution = field(init=False)
+    payload: Payload | None = field(default=None, init=False)
     parent_caches: list[Path] = field(default_factory=list, init=False)
     _client: Client | None = field(default=None, init=False)
     _is_ended: bool = field(default=False, init=False)
@@ -106,7 +104,8 @@ class Preparation:
             if not first.ledger.problems:
                 raise
             raise ConfigurationError([*first.ledger.problems, *_problems_of(error)]) from None
-        self.resolution = resolve(self.worker, self.inputs, payload)
+        self.payload = payload
+        self.resolution = resolve(self.worker, self.inputs, payload.says(is_free=self.worker.is_free))
 
     def _get_client(self) -> Client:
         if self._client is None:
@@ -173,7 +172,7 @@ class Preparation:
             hint = "set PONOS_DATA to a directory that can be written"
             self.resolution.ledger.report(("work_dir",), mistake, origin, hint=hint)
 
-    def _load_and_validate(self) -> tuple[Mapping[str, Secret[Any]], Values]:
+    def _load_and_validate(self) -> tuple[Mapping[str, Secret[Any]], WorkerSettings]:
         if not self.resolution.secrets and not self.resolution.secret_names:
             return {}, validate(self.resolution)
         from arkworker.arkindex.secrets import SecretLoader
@@ -208,9 +207,9 @@ class Preparation:
         if claim is not None and path[0] != "secrets":
             claim.refused = True
 
-    def _context(self, values: Values, loaded: Mapping[str, Secret[Any]], work_dir: Path) -> WorkerContext[Any]:
+    def _context(self, values: WorkerSettings, loaded: Mapping[str, Secret[Any]], work_dir: Path) -> WorkerContext[Any]:
         resolution, settings = self.resolution, self.resolution.settings
-        run = resolution.payload.run if resolution.payload else None
+        run = self.payload.run if self.payload else None
         model = run.model_version if run else None
         developer = resolution.is_developer_mode
         cache_path = self._cache_path()
@@ -229,7 +228,7 @@ class Preparation:
         )
         return WorkerContext(
             config=values.config,
-            arguments=_frozen(values.arguments),
+            arguments=values.arguments,
             secrets=self._secrets(loaded),
             is_read_only=data.is_read_only,
             worker_run_id=data.worker_run_id,
@@ -241,7 +240,7 @@ class Preparation:
             worker_details=frozen_dict(run.worker_version.worker) if run else FrozenDict(),
             model_version_id=model.id if model else None if run else settings.model_version_id,
             model_details=frozen_dict(model.model if model else {"id": None if run else settings.model_id}),
-            model_configuration=frozen_dict(model_configuration(self.worker, resolution.payload)),
+            model_configuration=frozen_dict(model_configuration(self.worker, self.payload)),
             use_cache=data.uses_cache,
             cache_path=cache_path,
             connection=data.connection,
@@ -253,7 +252,7 @@ class Preparation:
             _batch_size=data.batch_size,
             _results=data.results,
             _max_image_pixels=data.max_image_pixels,
-            origins=context_origins(resolution, values),
+            origins=context_origins(resolution, values, self.payload),
             built=Services(data, self._client),
         )
 
@@ -290,13 +289,6 @@ def _problems_of(error: ApiError | ConfigurationError) -> list[Problem]:
     if isinstance(error, ConfigurationError):
         return list(error.problems)
     return [Problem("", "worker run", error.operation, printable(str(error), 500))]
-
-
-def _frozen(arguments: BaseModel | None) -> BaseModel | None:
-    """A frozen model of pydantic refuses new values, yet its lists and dicts would take them."""
-    for name, value in vars(arguments).items() if arguments is not None else ():
-        vars(arguments)[name] = freeze(value)
-    return arguments
 
 
 def connection_of(settings: Settings) -> Connection:

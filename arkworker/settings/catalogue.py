@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from arkworker.options.mistakes import require_complete
-from arkworker.options.options import Group, Option, walk
+from arkworker.options.options import Group, Option, fields_of, walk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import BaseModel
 
     from arkworker.options.creates import Creates, Requires
@@ -26,6 +28,7 @@ class WorkerOptions:
         processes_elements: Whether the flags that choose elements are its own.
         creates: What it may create in a corpus; None where it does not say.
         requires: What the corpus must have; None where it does not say.
+        arrange_sources: Takes the settings model and the sources, strongest first; gives them with its own among them.
 
     Raises:
         DeclarationError: A model names a type that is nowhere to be found.
@@ -37,6 +40,7 @@ class WorkerOptions:
     processes_elements: bool = False
     creates: Creates | None = None
     requires: Requires | None = None
+    arrange_sources: Callable[[Any, tuple[Any, ...]], tuple[Any, ...]] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for model in filter(None, (self.configuration, self.arguments)):
@@ -47,19 +51,33 @@ class WorkerOptions:
         return self.configuration is None
 
     @cached_property
+    def _parts(self) -> list[Option | Group]:
+        return list(walk(self.configuration)) if self.configuration else []
+
+    @cached_property
     def options(self) -> dict[str, Option]:
-        parts = walk(self.configuration) if self.configuration else ()
-        return {part.name: part for part in parts if isinstance(part, Option)}
+        return {part.name: part for part in self._parts if isinstance(part, Option)}
 
     @cached_property
     def groups(self) -> dict[str, Group]:
-        parts = walk(self.configuration) if self.configuration else ()
-        return {part.name: part for part in parts if isinstance(part, Group)}
+        return {part.name: part for part in self._parts if isinstance(part, Group)}
+
+    @cached_property
+    def canonical(self) -> dict[str, str]:
+        """The name of each option and group by all names that it may be given by."""
+        return {name: part.name for part in self._parts for name in part.names}
 
     @cached_property
     def by_variable(self) -> dict[str, Option]:
         """The options by the environment variable of each."""
         return {option.variable: option for option in self.options.values()}
+
+    @cached_property
+    def flags(self) -> dict[tuple[str, ...], Option]:
+        """What has a flag of its own, by its path: options and extra flags."""
+        options = {("config", *option.keys): option for option in self.options.values()}
+        extra = fields_of(self.arguments) if self.arguments else ()
+        return options | {("arguments", *option.keys): option for option in extra}
 
     @property
     def names(self) -> list[str]:

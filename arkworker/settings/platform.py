@@ -15,10 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pydantic.fields import FieldInfo
-    from pydantic_settings import PydanticBaseSettingsSource
 
 _IDENTIFIER = re.compile(r"(?!\.)[-_.A-Za-z0-9]*[-_A-Za-z0-9]")
 
@@ -154,7 +151,12 @@ class Settings(BaseSettings):
     """The platform's side of a worker's settings: variables and flags, without the worker's own configuration."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", hide_input_in_errors=True, protected_namespaces=("settings_",)
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        protected_namespaces=("settings_",),
+        validate_default=False,  # they are ours
+        defer_build=True,  # built for each worker, with its configuration
     )
 
     api: ApiSettings = ApiSettings()
@@ -291,18 +293,6 @@ class Settings(BaseSettings):
     user_agent: Annotated[Header | None, Variable("REQUESTS_USER_AGENT")] = Field(
         None, description="User-Agent of file downloads."
     )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is that of pydantic-settings
-        init_settings: PydanticBaseSettingsSource,
-        *_args: PydanticBaseSettingsSource,
-        **_kwargs: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        # The order of this tuple is the precedence. Nothing is read unasked: the sources come with their inputs.
-        sources: Sequence[PydanticBaseSettingsSource] = init_settings.init_kwargs["sources"]  # type: ignore[attr-defined]
-        return tuple(sources)
 
 
 #: Variables of releases long gone: named when somebody still sets them.

@@ -1,17 +1,22 @@
-"""Where each value comes from: written down while values are resolved, never worked out afterwards."""
+"""Where each value comes from: written down while sources are asked, never worked out afterwards."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pydantic_settings import PydanticBaseSettingsSource
+
 from arkworker.errors import Problem
+from arkworker.settings.reading import Reference, Refused, read_text, refer
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from arkworker.settings.values.unreadable import UnreadableError
+    from pydantic.fields import FieldInfo
+
+    from arkworker.documents.text_file import TextFile
 
 Path = tuple[str, ...]
 
@@ -34,7 +39,7 @@ class Origin:
     """A place that a value was read from.
 
     Attributes:
-        source: One of `SOURCES`.
+        source: One of `SOURCES`, or the name of a worker's own source.
         location: `--config.threshold`, `ARKINDEX_CONFIG_THRESHOLD`, `worker.yml:4:3`, `model version 5f1c…`.
     """
 
@@ -48,6 +53,15 @@ class Shadowed:
 
     origin: Origin
     value: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a value came from, and what it replaced, strongest first."""
+
+    source: str
+    location: str
+    shadowed: tuple[Shadowed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +79,21 @@ class Claim:
     """The value that won a path.
 
     Attributes:
-        value: As read by the type of the option.
+        value: As read by the type of the option, or `Refused`.
         origin: Where it is from.
-        place_of: The spot of a part of the value (`("2", "name")`), for sources that know it.
+        place_of: The spot of a part of the value, `("2", "name")` or a line and a column, for sources that know it.
         shadowed: What it replaced, strongest first.
         refused: It has been reported already: nothing more is to be said of its value.
     """
 
     value: Any = field(repr=False)
     origin: Origin
-    place_of: Callable[[Path], Place] | None = None
+    place_of: Callable[[Any], Place] | None = None
     shadowed: list[Shadowed] = field(default_factory=list)
     refused: bool = False
 
-    def place(self, rest: Path) -> Place:
+    def place(self, rest: Any) -> Place:
+        """The spot of a part of the value: keys and indices that lead to it, or a line and a column."""
         return self.place_of(rest) if self.place_of else Place(self.origin.location)
 
 
@@ -98,7 +113,8 @@ class Ledger:
 
     def offer(self, path: Path, value: Any, origin: Origin, place_of: Callable[[Path], Place] | None = None) -> bool:
         """Whether the value won its path."""
-        winners = self._in_the_way(path)
+        above = (path[:length] for length in range(1, len(path) + 1))
+        winners = [self.claims[other] for other in (*above, *self.won_inside(path)) if other in self.claims]
         for winner in winners:
             winner.shadowed.append(Shadowed(origin, value))
         if winners:
@@ -107,20 +123,6 @@ class Ledger:
         for length in range(1, len(path)):
             self._inside.setdefault(path[:length], []).append(path)
         return True
-
-    def refuse(
-        self,
-        path: Path,
-        error: UnreadableError,
-        origin: Origin,
-        place_of: Callable[[UnreadableError], Place] | None = None,
-    ) -> None:
-        """An offer that cannot be read: a problem, if it would have won."""
-        if self.offer(path, None, origin):
-            self.claims[path].refused = True
-            for one in error.errors:
-                place = place_of(one) if place_of else Place(origin.location)
-                self.report((*path, *one.steps), one.message, origin, place, one.hint)
 
     def report(self, path: Path, message: str, origin: Origin, place: Place | None = None, hint: str = "") -> None:
         self.problems.append(problem(path, message, origin, place, hint))
@@ -139,12 +141,13 @@ class Ledger:
                 return self.claims[path[:length]], path[length:]
         return None, ()
 
-    def _in_the_way(self, path: Path) -> list[Claim]:
-        above = (path[:length] for length in range(1, len(path) + 1))
-        return [self.claims[other] for other in (*above, *self.won_inside(path)) if other in self.claims]
+    def document(self, root: str) -> dict[str, Any]:
+        """What was won below a root, nested as the paths; refused values as they were given."""
+        claims = ((path[1:], self.claims[path].value) for path in self.won_inside((root,)))
+        return nested((path, value.value if isinstance(value, Refused) else value) for path, value in claims)
 
 
-def problem(path: Path, message: str, origin: Origin, place: Place | None, hint: str) -> Problem:
+def problem(path: Path, message: str, origin: Origin, place: Place | None = None, hint: str = "") -> Problem:
     place = place or Place(origin.location)
     return Problem(
         path=".".join(printable(step, 60) for step in path),
@@ -156,3 +159,127 @@ def problem(path: Path, message: str, origin: Origin, place: Place | None, hint:
         line=place.line,
         column=place.column,
     )
+
+
+def nested(values: Iterable[tuple[Path, Any]]) -> dict[str, Any]:
+    """Values by their paths as mappings in one another."""
+    tree: dict[str, Any] = {}
+    for path, value in values:
+        target = tree
+        for key in path[:-1]:
+            target = target.setdefault(key, {})
+        target[path[-1]] = value
+    return tree
+
+
+@dataclass
+class Sources:
+    """What the sources of a worker read, and what becomes of it: they are asked once, for all that is made of it.
+
+    Attributes:
+        command_line: The source of the flags, loaded.
+        environ: The environment variables.
+        env_file: What `--env-file` names.
+        config_file: What `-c` names, in developer mode.
+        layers: What a worker run says, by the name of the source.
+        ledger: Takes what each source says.
+        recorded: The sources in their order, once they were arranged.
+        secrets: Puts secrets in the place of references; None until they are loaded.
+    """
+
+    command_line: Any
+    environ: Mapping[str, str]
+    env_file: TextFile | None = None
+    config_file: TextFile | None = None
+    layers: Mapping[str, Any] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+    recorded: tuple[Recorded, ...] = ()
+    secrets: Callable[[Any], Any] | None = None
+
+
+_OPTIONS = ("config", "arguments")
+
+
+class _Hidden(dict[str, Any]):
+    """Values of options, which pydantic-settings would log where somebody asks for it."""
+
+    def __repr__(self) -> str:
+        return "{…}"
+
+
+class Recorded(PydanticBaseSettingsSource):
+    """Stands around a source: notes what it says, and hands on what no stronger source has said.
+
+    Args:
+        source: Any source of pydantic-settings. It may have a `name`, `locate(path)`, `place_of(path)`, and `problems`
+            and `warnings` of its own, as those of arkworker have; the name of a class is the name of any other.
+        sources: What is made of all sources.
+        groups: The paths of all that has parts; everything else is replaced as a whole.
+        annotations: The type of each option by its path.
+    """
+
+    def __init__(self, source: Any, sources: Sources, groups: frozenset[Path], annotations: Mapping[Path, Any]) -> None:
+        super().__init__(source.settings_cls)
+        self.source = source
+        self.name: str = getattr(source, "name", type(source).__name__)
+        self.__name__ = self.name  # what pydantic-settings calls its values by
+        self._sources = sources
+        self._ledger = sources.ledger
+        self._groups = groups
+        self._annotations = annotations
+        self._won: list[Path] | None = None
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self.source.get_field_value(field, field_name)  # type: ignore[no-any-return]
+
+    def __call__(self) -> dict[str, Any]:
+        if self._won is None:
+            self._won = list(self._record())
+        values = ((path, self._ledger.claims[path].value) for path in self._won)
+        load = self._sources.secrets
+        if load is None:  # until secrets are loaded, options are not validated
+            return nested((path, value) for path, value in values if path[0] not in _OPTIONS)
+        return {
+            root: _Hidden(inner) if root in _OPTIONS else inner
+            for root, inner in nested((path, load(value)) for path, value in values).items()
+        }
+
+    def _record(self) -> Iterator[Path]:
+        self.source._set_current_state(self.current_state)  # noqa: SLF001 - as pydantic-settings does for its own
+        for path, given in self._leaves(self.source(), ()):
+            value = self._read(path, given)
+            place_of = getattr(self.source, "place_of", None)
+            won = self._ledger.offer(path, value, self._origin(path), place_of and place_of(path))
+            if won and not isinstance(value, Refused):
+                yield path
+        self._ledger.problems += getattr(self.source, "problems", ())
+        self._ledger.warnings += getattr(self.source, "warnings", ())
+
+    def _leaves(self, values: Mapping[str, Any], above: Path) -> Iterator[tuple[Path, Any]]:
+        for key, value in values.items():
+            path = (*above, key)
+            if path in self._groups and isinstance(value, dict):
+                yield from self._leaves(value, path)
+            else:
+                yield path, value
+
+    def _read(self, path: Path, value: Any) -> Any:
+        annotation = self._annotations.get(path, Any)
+        if isinstance(value, list) and getattr(self.source, "holds_text", False) and path[0] in ("config", "arguments"):
+            return joined([read_text(text, annotation) for text in value])
+        if isinstance(value, Reference | Refused) or path not in self._annotations:
+            return value
+        return refer(value, annotation)
+
+    def _origin(self, path: Path) -> Origin:
+        locate = getattr(self.source, "locate", ".".join)
+        return Origin(self.name, locate(path))
+
+
+def joined(values: list[Any]) -> Any:
+    """What a flag that was given several times says: lists add up, the last of all others counts."""
+    refused = next((value for value in values if isinstance(value, Refused)), None)
+    if refused is not None:
+        return refused
+    lists = [value for value in values if isinstance(value, list)]
+    return [item for value in lists for item in value] if len(lists) == len(values) else values[-1]

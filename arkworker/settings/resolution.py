@@ -1,34 +1,38 @@
-"""From inputs to values with origins: all sources, in the order of their precedence.
+"""From inputs to values with origins.
 
-Resolving happens twice: without the payload, to learn how to reach Arkindex, and with it, for everything.
+Resolving happens twice: without the payload, to learn how to reach Arkindex, and with it, for everything; validating
+once, when the secrets are there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from arkworker.documents.text_file import TextFile, TextFileError, read_text_file
+from arkworker.errors import ConfigurationError
+from arkworker.options.configuration import BY_SETTINGS
 from arkworker.options.options import DEBUG
-from arkworker.settings.platform import Settings, variable_of
-from arkworker.settings.provenance import Ledger, Origin, Path
+from arkworker.options.secret import Secret, UnloadedSecret
+from arkworker.settings.model import WorkerSettings, settings_model
+from arkworker.settings.platform import variable_of
+from arkworker.settings.provenance import Ledger, Origin, Path, Sources
+from arkworker.settings.reading import Reference, Refused
+from arkworker.settings.report.complaints import Complaints
 from arkworker.settings.report.messages import message_of
-from arkworker.settings.sources.command_line import CommandLineSource
-from arkworker.settings.sources.env_file import EnvFileSource
-from arkworker.settings.sources.environment import EnvironmentSource
-from arkworker.settings.sources.source import PLATFORM_FIELDS, Bench, Source
-from arkworker.settings.sources.worker_run import payload_sources
-from arkworker.settings.values.reading import Reference
+from arkworker.settings.sources.environment import EnvFileSource, EnvironmentSource
+from arkworker.settings.sources.source import PLATFORM_FIELDS
 from arkworker.text import printable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from arkworker.errors import Problem
     from arkworker.settings.catalogue import WorkerOptions
-    from arkworker.settings.sources.payload import Payload
+    from arkworker.settings.sources.configuration import Layer
 
 #: Settings that a worker run brings itself.
 _FROM_THE_RUN = ("corpus_id", "model_id", "model_version_id")
@@ -39,7 +43,7 @@ class Inputs:
     """All that the settings are made of, besides the payload.
 
     Attributes:
-        flags: The parsed command line.
+        flags: What a `Parser` made of the command line.
         environ: The environment variables.
         read_file: Reads a file that the person named.
     """
@@ -47,6 +51,19 @@ class Inputs:
     flags: argparse.Namespace
     environ: Mapping[str, str]
     read_file: Callable[[str], TextFile] = read_text_file
+
+
+@dataclass(frozen=True, slots=True)
+class RunSays:
+    """What a worker run says of the settings.
+
+    Attributes:
+        layers: Of its configuration, by the name of the source.
+        secret_names: Secrets to load, as older instances list them.
+    """
+
+    layers: Mapping[str, Layer]
+    secret_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +85,26 @@ class SecretRequest:
 
 @dataclass(slots=True)
 class Resolution:
-    """Every value with its origin, not yet validated by the worker's models.
+    """Every value with its origin; options are not yet validated.
 
     Attributes:
         worker: What the worker declares.
         settings: The platform's side; its defaults where it could not be validated.
-        ledger: Who offered what, and every problem so far.
-        payload: The worker run, where it is known.
+        sources: The sources, asked.
+        run: What the worker run says, where it is known.
         secrets: The secrets that options refer to.
     """
 
     worker: WorkerOptions
-    settings: Settings
-    ledger: Ledger
-    payload: Payload | None
+    settings: WorkerSettings
+    sources: Sources = field(repr=False)
+    run: RunSays | None = None
     secrets: tuple[SecretRequest, ...] = ()
+
+    @property
+    def ledger(self) -> Ledger:
+        """Who offered what, and every problem so far."""
+        return self.sources.ledger
 
     @property
     def is_developer_mode(self) -> bool:
@@ -99,72 +121,108 @@ class Resolution:
         """Secrets to load by name, besides those that options refer to."""
         listed = self.ledger.claims.get(("secrets",))
         named: list[str] = list(listed.value) if listed else []
-        if self.payload and self.payload.legacy:
-            named += self.payload.legacy.worker_version.configuration.secrets
-        return tuple(dict.fromkeys(named))
+        return tuple(dict.fromkeys([*named, *(self.run.secret_names if self.run else ())]))
 
 
-def resolve(worker: WorkerOptions, inputs: Inputs, payload: Payload | None = None) -> Resolution:
+def resolve(worker: WorkerOptions, inputs: Inputs, run: RunSays | None = None) -> Resolution:
     """Ask every source; the first that offers a value wins it.
 
     Args:
         worker: What the worker declares.
         inputs: The command line, the environment and the files.
-        payload: The worker run; None in developer mode, and the first time.
+        run: What the worker run says; None in developer mode, and the first time.
     """
-    bench = Bench(worker)
-    settings = _settings(bench.ledger, _sources(bench, inputs, payload))
-    resolution = Resolution(worker, settings, bench.ledger, payload)
-    resolution.secrets = tuple(_secret_requests(bench.ledger))
+    model = settings_model(worker)
+    command_line = inputs.flags.source
+    ledger = Ledger()
+    sources = Sources(command_line, inputs.environ, ledger=ledger, layers=run.layers if run else {})
+    sources.env_file = _read(ledger, inputs, "env_file")
+    if "dev" in command_line.typed or not _names_a_worker_run(model, sources):
+        sources.config_file = _read(ledger, inputs, "config_file")
+    resolution = Resolution(worker, _settings(model, sources), sources, run)
+    resolution.secrets = tuple(_secret_requests(ledger))
+    for path, claim in ledger.claims.items():
+        if isinstance(claim.value, Refused):
+            _complain(resolution, path[0], [line | {"loc": (*path[1:], *line["loc"])} for line in claim.value.lines])
+            claim.refused = True
+    ledger.problems.sort(key=_order_of(sources))
     if not resolution.is_developer_mode:
-        _warn_of_ignored(bench.ledger, inputs)
+        _warn_of_ignored(ledger, inputs)
     return resolution
 
 
-def _sources(bench: Bench, inputs: Inputs, payload: Payload | None) -> list[Source]:
-    """The sources, strongest first."""
-    command_line = CommandLineSource(bench, inputs.flags)
-    environment = EnvironmentSource(bench, inputs.environ)
-    sources: list[Source] = [command_line, environment]
-    env_file = _read(bench.ledger, inputs, command_line, "env_file")
-    if env_file is not None:
-        sources.append(EnvFileSource(bench, env_file))
-    if "dev" in command_line.typed or not _names_a_worker_run(sources):
-        config_file = _read(bench.ledger, inputs, command_line, "config_file")
-        if config_file is not None:
-            from arkworker.settings.sources.yaml_file import YamlFileSource
+def validate(resolution: Resolution, loaded: Mapping[str, Secret[Any]] | None = None) -> WorkerSettings:
+    """The settings as a whole, validated at once.
 
-            sources.append(YamlFileSource(bench, config_file))
-    return [*sources, *(payload_sources(bench, payload) if payload else [])]
+    Args:
+        resolution: The values.
+        loaded: The loaded secrets by the marker of their request. A secret that is not among them is replaced by a
+            stand-in that says so when it is asked for its content.
+
+    Raises:
+        ConfigurationError: With every problem found while resolving and validating.
+    """
+    secrets: dict[str, Secret[Any]] = {one.marker: UnloadedSecret(one.path[-1]) for one in resolution.secrets}
+    secrets |= loaded or {}
+    # References are told apart by identity: the same name may be given for two options of different types.
+    by_reference = {id(request.reference): secrets[request.marker] for request in resolution.secrets}
+    resolution.sources.secrets = lambda value: _with_secrets(value, by_reference)
+    token = BY_SETTINGS.set(True)
+    try:
+        settings = settings_model(resolution.worker)(sources=resolution.sources)
+    except ValidationError as error:
+        lines = error.errors(include_url=False, include_input=False)
+        for root in ("config", "arguments"):
+            own = [line | {"loc": line["loc"][1:]} for line in lines if line["loc"][0] == root]
+            _complain(resolution, root, own, secrets.values())
+    except Exception as error:  # noqa: BLE001 - a validator of the author may raise anything
+        root = "config" if resolution.worker.configuration else "arguments"
+        _complaints(resolution, root, secrets.values()).report_failure(error)
+    else:
+        resolution.settings = settings
+    finally:
+        BY_SETTINGS.reset(token)
+    if resolution.ledger.problems:
+        raise ConfigurationError(resolution.ledger.problems)
+    return resolution.settings
 
 
-def _names_a_worker_run(sources: list[Source]) -> bool:
-    variable = variable_of(PLATFORM_FIELDS["worker_run_id",])
-    return any(variable in source.variables for source in sources if isinstance(source, EnvironmentSource))
+def _order_of(sources: Sources) -> Callable[[Problem], tuple[int, ...]]:
+    """Problems stand by their sources, strongest first, and in the order of a file."""
+    names = [recorded.name for recorded in sources.recorded]
+
+    def order(problem: Problem) -> tuple[int, ...]:
+        numbers = tuple(int(part) for part in problem.location.split(":")[1:] if part.isdecimal())
+        return names.index(problem.source) if problem.source in names else -1, *numbers
+
+    return order
 
 
-def _read(ledger: Ledger, inputs: Inputs, command_line: CommandLineSource, name: str) -> TextFile | None:
-    typed = command_line.typed.get(name)
+def _read(ledger: Ledger, inputs: Inputs, name: str) -> TextFile | None:
+    typed = inputs.flags.source.typed.get(name)
     if typed is None or not typed.texts[-1]:
         return None
     try:
         return inputs.read_file(typed.texts[-1])
     except TextFileError as error:
-        place = f"{typed.spelling} {_spot(typed.texts[-1], error)}"
+        where = f":{error.line}:{error.column}" if error.line else ""
+        place = f"{typed.spelling} {printable(typed.texts[-1])}{where}"
         source = "configuration file" if name == "config_file" else EnvFileSource.name
         ledger.report((name,), error.reason, Origin(source, place), hint=error.hint)
     return None
 
 
-def _spot(path: str, error: TextFileError) -> str:
-    where = f":{error.line}:{error.column}" if error.line else ""
-    return printable(path) + where
+def _names_a_worker_run(model: type[WorkerSettings], sources: Sources) -> bool:
+    variable = variable_of(PLATFORM_FIELDS["worker_run_id",])
+    both = (EnvironmentSource(model, sources.environ), EnvFileSource(model, sources.env_file))
+    return any(variable in source.env_vars for source in both)
 
 
-def _settings(ledger: Ledger, sources: list[Source]) -> Settings:
+def _settings(model: type[WorkerSettings], sources: Sources) -> WorkerSettings:
     """The platform's side, validated; its problems go to the ledger."""
+    ledger = sources.ledger
     try:
-        return Settings(sources=sources)
+        return model(sources=sources)
     except ValidationError as error:
         lines = error.errors(include_url=False, include_input=False)
     told: set[Path] = {(problem.path,) for problem in ledger.problems}  # of a file that could not be read
@@ -172,23 +230,46 @@ def _settings(ledger: Ledger, sources: list[Source]) -> Settings:
         path = tuple(str(part) for part in line["loc"])
         field = path[: 2 if path[0] == "api" else 1]
         claim, _ = ledger.claim_for(path)
-        origin = claim.origin if claim else Origin("default", "")
         if field not in told:
             told.add(field)
-            ledger.report(field, message_of(line), origin)
-    broken = {str(line["loc"][0]) for line in lines}
-    return Settings.model_construct(**_sound_values(ledger, broken))
-
-
-def _sound_values(ledger: Ledger, broken: set[str]) -> dict[str, Any]:
+            ledger.report(field, message_of(line), claim.origin if claim else Origin("default", ""))
     # Enough to tell the mode from; a run does not start with a problem anyhow.
-    wanted = ("dev", "worker_run_id")
-    return {name: ledger.claims[name,].value for name in wanted if (name,) in ledger.claims and name not in broken}
+    broken = {str(line["loc"][0]) for line in lines}
+    sound = {name: ledger.claims[name,].value for name in ("dev", "worker_run_id") if (name,) in ledger.claims}
+    return model.model_construct(**{name: value for name, value in sound.items() if name not in broken})
+
+
+def _complain(resolution: Resolution, root: str, lines: list[Any], secrets: Iterable[Secret[Any]] = ()) -> None:
+    if lines:
+        _complaints(resolution, root, secrets).report(lines)
+
+
+def _complaints(resolution: Resolution, root: str, secrets: Iterable[Secret[Any]]) -> Complaints:
+    worker = resolution.worker
+    model = worker.arguments if root == "arguments" else worker.configuration
+    sources = resolution.sources
+    wanted = resolution.is_developer_mode and "config_file" in sources.command_line.typed
+    is_parsed = sources.config_file is not None and not any(
+        getattr(recorded.source, "is_unparsed", False) for recorded in sources.recorded
+    )
+    return Complaints(
+        root,
+        model,
+        _with_secrets(resolution.ledger.document(root), {}),
+        secrets,
+        resolution.ledger,
+        at_desk=resolution.is_developer_mode,
+        file=sources.config_file.name if sources.config_file else "",
+        is_unparsed=wanted and not is_parsed,
+    )
 
 
 def _secret_requests(ledger: Ledger) -> Iterator[SecretRequest]:
     number = 0
     for path, claim in ledger.claims.items():
+        if isinstance(claim.value, str) and any(isinstance(other.value, Reference) for other in claim.shadowed):
+            # A secret of a free mapping, which only the platform can tell; a stronger source names it, too.
+            claim.value = Reference(claim.value, Any)
         for reference in references_in(claim.value):
             # Secrets are also loaded by names, which hold no such character.
             yield SecretRequest(f"\0secret {number}", path, reference, claim.origin)
@@ -199,12 +280,17 @@ def references_in(value: object) -> Iterator[Reference]:
     """The secrets that a value refers to."""
     if isinstance(value, Reference):
         yield value
-    elif isinstance(value, dict):
-        for item in value.values():
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
             yield from references_in(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from references_in(item)
+
+
+def _with_secrets(value: Any, secrets: Mapping[int, Secret[Any]]) -> Any:
+    if isinstance(value, Reference):
+        return secrets.get(id(value), value)
+    if isinstance(value, dict):
+        return {key: _with_secrets(item, secrets) for key, item in value.items()}
+    return [_with_secrets(item, secrets) for item in value] if isinstance(value, list) else value
 
 
 def _warn_of_ignored(ledger: Ledger, inputs: Inputs) -> None:
@@ -212,7 +298,7 @@ def _warn_of_ignored(ledger: Ledger, inputs: Inputs) -> None:
         claim = ledger.claims.get((name,))
         if claim is not None:
             ledger.warn((name,), "ignored: the worker run brings its own", claim.origin)
-    typed = vars(inputs.flags).get("config_file")
+    typed = inputs.flags.source.typed.get("config_file")
     if typed is not None:
         origin = Origin("command line", typed.spelling)
         ledger.warn(("config_file",), "ignored beside a worker run", origin, "add --dev to use it")

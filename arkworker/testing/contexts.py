@@ -15,8 +15,8 @@ from arkworker.runtime.preparation import Preparation
 from arkworker.runtime.services import Services, ServicesData
 from arkworker.runtime.target import as_worker
 from arkworker.runtime.worker import Worker, options_of
+from arkworker.settings.parser import Parser
 from arkworker.settings.resolution import Inputs
-from arkworker.settings.sources.command_line import Parser
 from arkworker.testing.values import FileValues
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from arkworker.cli.problems import as_text
 from arkworker.errors import ConfigurationError
 from arkworker.options.options import alternatives, is_secret_type
 from arkworker.options.secret import Secret, content_type
 from arkworker.runtime.target import as_worker
 from arkworker.runtime.worker import options_of
-from arkworker.settings.report.rendering import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -17,11 +17,11 @@ from pydantic import Field
 
 from arkworker import UserConfiguration, WorkerContext
 from arkworker.arkindex.client import Connection
+from arkworker.arkindex.payload import Process
 from arkworker.errors import ArkworkerError, ConfigurationError
 from arkworker.frozen import FrozenDict, FrozenList, freeze
 from arkworker.options.secret import Secret
 from arkworker.runtime.context import GONE, CacheStandIn
-from arkworker.settings.sources.payload import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from resolving import Outcome, item, settle
 
 from arkworker import Secret, UserConfiguration
 from arkworker.errors import ArkworkerError, ConfigurationError
-from arkworker.settings.validation import validate
+from arkworker.settings.resolution import validate
 
 CANARY = "c4n4ry-s3cr3t"
 

@@ -17,8 +17,8 @@ from pydantic import AnyUrl, BaseModel, ConfigDict, Field
 from resolving import Outcome, item, settle
 
 from arkworker import Secret, UserConfiguration
+from arkworker.arkindex.payload import Payload, parse_payload
 from arkworker.errors import ArkworkerError
-from arkworker.settings.sources.payload import Payload, parse_payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -54,7 +54,7 @@ PROBLEMS: list[tuple[str, str, str, str]] = [
     ),
     ("items:\n- name: a\n  size: 0\n", "config.items.0.size", "3:9", "Input should be greater than or equal to 1"),
     ("items:\n- size: 1\n", "config.items.0.name", "2:3", "a value is needed"),
-    ("choice: 4\n", "config.choice", "1:9", "Input should be greater than or equal to 5 or a valid list"),
+    ("choice: 4\n", "config.choice", "1:9", "Input should be greater than or equal to 5 or a list"),
     ("pair: [1]\n", "config.pair.1", "1:7", "a value is needed"),
     ("table: {a: 1, b: 0}\n", "config.table.b", "1:18", "Input should be greater than or equal to 1"),
     (f"name: {'a' * 21}\n", "config.name", "1:7", "String should have at most 20 characters"),

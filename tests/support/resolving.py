@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from arkindex_stub import worker_run
 
+from arkworker.arkindex.payload import parse_payload
+from arkworker.cli.problems import as_data, as_text
 from arkworker.documents.text_file import TextFile, TextFileError
 from arkworker.errors import ConfigurationError, Problem
+from arkworker.runtime.origins import context_origins
 from arkworker.settings.catalogue import WorkerOptions
-from arkworker.settings.origins import context_origins
-from arkworker.settings.report.rendering import as_data, as_text
-from arkworker.settings.resolution import Inputs, Resolution, resolve
-from arkworker.settings.sources.command_line import Parser
-from arkworker.settings.sources.payload import parse_payload
-from arkworker.settings.validation import validate
+from arkworker.settings.parser import Parser
+from arkworker.settings.resolution import Inputs, Resolution, resolve, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,12 +102,12 @@ def settle(
         payload = parse_payload(run or worker_run(), configuration_answer)
     worker = WorkerOptions("w:W", configuration, arguments, processes_elements=elements)
     inputs = Inputs(Parser("w", worker, flags).parse(flags), variables, read_file)
-    resolution = resolve(worker, inputs, payload)
+    resolution = resolve(worker, inputs, payload.says(is_free=configuration is None) if payload else None)
     try:
         values = validate(resolution, loaded)
     except ConfigurationError as error:
         return Outcome(resolution, problems=error.problems)
-    return Outcome(resolution, values.config, values.arguments, origins=context_origins(resolution, values))
+    return Outcome(resolution, values.config, values.arguments, origins=context_origins(resolution, values, payload))
 
 
 def item(key: str, value: Any, *, secret: bool = False) -> dict[str, Any]:

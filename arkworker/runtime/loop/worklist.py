@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
     from arkworker.arkindex.client import Client
     from arkworker.arkindex.datasets import DatasetSet
+    from arkworker.arkindex.payload import Process
     from arkworker.runtime.loop.in_hand import InHand
     from arkworker.runtime.loop.outcome import Tally
     from arkworker.settings.platform import Settings
-    from arkworker.settings.sources.payload import Process
 
 logger = logging.getLogger("arkworker.elements")
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from arkworker.options.options import Group, Option, alternatives, group_of, key_of, walk
 from arkworker.options.secret import SecretNotLoadedError
 from arkworker.settings.provenance import Ledger, Origin, Path, Place
+from arkworker.settings.reading import is_list
 from arkworker.settings.report.messages import is_of_author, message_of
 from arkworker.settings.report.redaction import REFUSED, Redaction
-from arkworker.settings.values.inner_types import is_list, item_types
-from arkworker.settings.values.scalars import choices_of
 from arkworker.text import MOST_SUGGESTIONS, did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -47,19 +47,23 @@ class Complaints:
         secrets: The loaded secrets.
         ledger: Who gave the values; takes the problems.
         at_desk: Whether values may be corrected in a file.
+        file: The name of that file, where there is one.
+        is_unparsed: Whether that file could not be read, so that nobody knows what it sets.
     """
 
     root: str
-    model: type[BaseModel]
+    model: type[BaseModel] | None
     document: dict[str, Any]
     secrets: Iterable[Secret[Any]]
     ledger: Ledger
     at_desk: bool
+    file: str = ""
+    is_unparsed: bool = False
     _suggestions: int = 0
 
     @cached_property
     def parts(self) -> dict[Path, Option | Group]:
-        return {part.keys: part for part in walk(self.model)}
+        return {part.keys: part for part in walk(self.model)} if self.model else {}
 
     @cached_property
     def _redact(self) -> Redaction:
@@ -112,17 +116,25 @@ class Complaints:
         part = self.parts.get(path[1 : len(path) - len(rest)])
         is_secret = isinstance(part, Option) and part.is_secret
         kind = complaint.line["type"]
-        default = Origin("default", "not set anywhere" if kind == "missing" else self.model.__name__)
+        if kind == "missing" and claim is None and self.is_unparsed:
+            return
+        default = Origin("default", "not set anywhere" if kind == "missing" else self._name)
         origin = claim.origin if claim else default if isinstance(part, Option) else None
-        place = claim.place(rest) if claim else None
+        place = claim.place(complaint.line.get("place") or rest) if claim else None
         if place and (is_secret or kind == "extra_forbidden"):
             place = Place(place.location)
-        hint = self._where_to_set(path[1:]) if kind == "missing" and claim is None else ""
+        hint = complaint.line.get("hint", "")
+        if kind == "missing" and claim is None:
+            hint = self._where_to_set(path[1:])
         self.ledger.report(path, _join(complaint.messages), origin or self._origin_in_code, place, hint)
 
     @property
+    def _name(self) -> str:
+        return self.model.__name__ if self.model else self.root
+
+    @property
     def _origin_in_code(self) -> Origin:
-        return Origin("validator", self.model.__name__)
+        return Origin("validator", self._name)
 
     def _message(self, line: Mapping[str, Any]) -> str:
         if isinstance(line.get("ctx", {}).get("error"), SecretNotLoadedError):
@@ -154,7 +166,7 @@ class Complaints:
             return ""
         if option.is_secret:
             return f"set {option.variable} to the name of the secret"
-        place = f"{option.name} in the configuration file" if self.at_desk else "it in Arkindex"
+        place = f"{option.name} in {self.file or 'the configuration file'}" if self.at_desk else "it in Arkindex"
         return f"set {place}, {option.variable} or {option.flag}"
 
 
@@ -172,7 +184,8 @@ def _join(messages: Iterable[str]) -> str:
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     """The model of a group, or of the items of a list."""
     members = alternatives(annotation)
-    return group_of(item_types(members, 1)[0]) if any(map(is_list, members)) else group_of(annotation)
+    items = [get_args(member)[0] for member in members if is_list(member) and get_args(member)]
+    return group_of(items[0] if items else annotation)
 
 
 def _public_texts(parts: Iterable[Option | Group]) -> Iterator[str]:
@@ -180,7 +193,13 @@ def _public_texts(parts: Iterable[Option | Group]) -> Iterator[str]:
         yield from part.keys
         if isinstance(part, Option):
             for member in alternatives(part.annotation):
-                yield from choices_of(member)
+                yield from map(str, _choices_of(member))
+
+
+def _choices_of(member: Any) -> Iterable[Any]:
+    if isinstance(member, type) and issubclass(member, enum.Enum):
+        return [item.value for item in member]
+    return get_args(member) if get_origin(member) is Literal else ()
 
 
 def _place_of(error: Exception) -> str:

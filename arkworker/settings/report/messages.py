@@ -24,6 +24,17 @@ _WITHOUT_INPUT = {
     "time_delta_parsing": "Input should be a valid duration, such as PT1M30S or 00:01:30",
     "union_tag_invalid": "Input has an unknown tag",
     "json_invalid": "Input should be valid JSON",
+    "bool_type": "Input should be true or false",
+    "bool_parsing": "Input should be true or false",
+    "int_parsing": "Input should be a valid integer",
+    "int_from_float": "Input should be a valid integer",
+    "float_parsing": "Input should be a valid number",
+    "decimal_parsing": "Input should be a valid decimal number",
+    "decimal_type": "Input should be a valid decimal number",
+    **dict.fromkeys(("list_type", "tuple_type", "set_type", "frozen_set_type"), "Input should be a list"),
+    **dict.fromkeys(("date_type", "date_from_datetime_inexact"), "Input should be a date, such as 2026-01-31"),
+    "datetime_type": "Input should be a date and time, such as 2026-01-31T12:30:00",
+    "time_type": "Input should be a time, such as 12:30:00",
     "missing": "a value is needed",
     "extra_forbidden": "unknown option",
     "unknown_option": "unknown option",
@@ -44,7 +55,7 @@ def is_of_author(line: Mapping[str, Any]) -> bool:
 
 @cache
 def _known_types() -> frozenset[str]:
-    return frozenset(_WITHOUT_INPUT).union(get_args(ErrorType))
+    return frozenset({*_WITHOUT_INPUT, "unreadable", "secret_reference"}).union(get_args(ErrorType))
 
 
 def message_of(line: Mapping[str, Any]) -> str:

@@ -2,67 +2,148 @@
 
 from __future__ import annotations
 
+import re
+from io import StringIO
 from typing import TYPE_CHECKING, Any
+
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
 from arkworker.options.options import ENVIRONMENT_PREFIX
 from arkworker.settings.platform import GONE_VARIABLES, variable_of
-from arkworker.settings.provenance import Origin
-from arkworker.settings.sources.source import PLATFORM_FIELDS, Bench, Source
+from arkworker.settings.provenance import Origin, problem
+from arkworker.settings.sources.source import PLATFORM_FIELDS, TextSource
 from arkworker.text import MOST_SUGGESTIONS, did_you_mean, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from pydantic.fields import FieldInfo
+
+    from arkworker.documents.text_file import TextFile
+    from arkworker.settings.provenance import Path
 
 _OPTION = f"{ENVIRONMENT_PREFIX}_"
 _PLATFORM = "ARKINDEX_"
+_VARIABLES = {variable_of(field): path for path, field in PLATFORM_FIELDS.items()}
+
+# python-dotenv takes time by the square of some of them.
+MOST_LINES = 10_000
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LINE_BREAK = re.compile("\r\n|[\r\n]")
 
 
-class EnvironmentSource(Source):
-    name = "environment"
+class Variables(TextSource):
+    """What variables mean, wherever they stand."""
 
-    def __init__(self, bench: Bench, variables: Mapping[str, str]) -> None:
-        super().__init__(bench)
-        self.variables = {name: text for name, text in variables.items() if text}
+    env_vars: Mapping[str, str | None]
 
     def location(self, variable: str) -> str:
         return printable(variable)
 
-    def offer_all(self) -> None:
-        known = {variable_of(field): path for path, field in PLATFORM_FIELDS.items()}
-        for variable, text in self.variables.items():
-            if variable in known:
-                self.offer_platform(known[variable], text, self.location(variable))
+    def take(self, variables: Mapping[str, str]) -> None:
+        """Look at the names of all variables."""
+        self.env_vars = {name: text for name, text in variables.items() if text}
+        for variable in self.env_vars:
+            if variable in _VARIABLES:
+                self.locations[_VARIABLES[variable]] = self.location(variable)
             elif variable.upper().startswith(_OPTION) and variable.upper() != _OPTION:
-                self._offer_option(variable, text)
+                self._take_option(variable)
             elif variable.startswith(_PLATFORM):
-                self._warn_of_misspelt(variable, known)
-        self._warn_of_gone()
+                self._warn_of_misspelt(variable)
+        for variable, instead in GONE_VARIABLES.items():
+            if variable in self.env_vars:
+                self._warn(f"{variable} is not read any more: {instead}", variable)
 
-    def _offer_option(self, variable: str, text: str) -> None:
-        origin = Origin(self.name, self.location(variable))
+    def texts(self) -> Iterator[tuple[Path, Any]]:
+        for path, variable in self._options.items():
+            yield path, [self.env_vars[variable]]
+
+    def platform_value(self, path: Path, field: FieldInfo) -> Any:
+        del path
+        variable = variable_of(field)
+        return self.env_vars.get(variable) if variable else None
+
+    def begin(self, settings_cls: Any) -> None:
+        super().begin(settings_cls)
+        self._options: dict[Path, str] = {}
+
+    def _take_option(self, variable: str) -> None:
         option = self.worker.by_variable.get(variable)
         if option is not None:
-            self.offer_text(("config", *option.keys), option.annotation, origin, lambda: text)
+            path = ("config", *option.keys)
         elif self.worker.is_free and variable == variable.upper():
-            key = variable.removeprefix(_OPTION).lower()
-            self.offer_text(("config", key), Any, origin, lambda: text)
+            path = ("config", variable.removeprefix(_OPTION).lower())
         else:
             names = [known.removeprefix(_OPTION) for known in self.worker.by_variable]
             name = variable[len(_OPTION) :]
-            self.report_unknown(name.lower(), origin, known=names or [name.upper()], prefix=_OPTION)
+            location = self.location(variable)
+            self.report_unknown(name.lower(), location, known=names or [name.upper()], prefix=_OPTION)
+            return
+        self._options[path] = variable
+        self.locations[path] = self.location(variable)
 
-    def _warn_of_misspelt(self, variable: str, known: Mapping[str | None, object]) -> None:
+    def _warn_of_misspelt(self, variable: str) -> None:
         """Other programs may have variables of that prefix: only what is nearly one of ours is told of."""
         if variable in GONE_VARIABLES or self._suggestions >= MOST_SUGGESTIONS:
             return
         self._suggestions += 1
-        rest = {name.removeprefix(_PLATFORM) for name in known if name and name.startswith(_PLATFORM)}
+        rest = {name.removeprefix(_PLATFORM) for name in _VARIABLES if name and name.startswith(_PLATFORM)}
         nearest = did_you_mean(variable.removeprefix(_PLATFORM), rest, prefix=_PLATFORM, cutoff=0.8)
         if nearest:
-            self.ledger.warn((), f"not read; {nearest}", Origin(self.name, self.location(variable)))
+            self._warn(f"not read; {nearest}", variable)
 
-    def _warn_of_gone(self) -> None:
-        for variable, instead in GONE_VARIABLES.items():
-            if variable in self.variables:
-                message = f"{variable} is not read any more: {instead}"
-                self.ledger.warn((), message, Origin(self.name, self.location(variable)))
+    def _warn(self, message: str, variable: str) -> None:
+        self.warnings.append(problem((), message, Origin(self.name, self.location(variable))))
+
+
+class EnvironmentSource(Variables, EnvSettingsSource):
+    name = "environment"
+
+    def __init__(self, settings_cls: Any, environ: Mapping[str, str]) -> None:
+        self.begin(settings_cls)
+        super().__init__(settings_cls, case_sensitive=True)
+        self.take(environ)
+
+
+class EnvFileSource(Variables, DotEnvSettingsSource):
+    """The file that `--env-file` names: lines of `NAME=value`, as python-dotenv reads them."""
+
+    name = "env file"
+
+    def __init__(self, settings_cls: Any, file: TextFile | None) -> None:
+        self.begin(settings_cls)
+        super().__init__(settings_cls, env_file=None, case_sensitive=True)
+        self.file = file
+        self._lines: dict[str, int] = {}
+        self.take(dict(self._parse(file.text)) if file else {})
+
+    def __call__(self) -> dict[str, Any]:
+        return EnvSettingsSource.__call__(self)  # DotEnvSettingsSource would add unknown names of the file
+
+    def location(self, variable: str) -> str:
+        return self._at(self._lines[variable])
+
+    def _at(self, line: int) -> str:
+        return f"{self.file.name}:{line}" if self.file else ""
+
+    def _parse(self, text: str) -> Iterator[tuple[str, str]]:
+        if len(_LINE_BREAK.findall(text)) >= MOST_LINES:
+            self.report((), f"more than {MOST_LINES:,} lines", self._at(MOST_LINES), "is it the right file?")
+            return
+        from dotenv.parser import parse_stream
+
+        for binding in parse_stream(StringIO(text)):
+            # A binding holds the blank lines before it, too.
+            whole = binding.original.string
+            number = binding.original.line + len(_LINE_BREAK.findall(whole[: len(whole) - len(whole.lstrip())]))
+            name = "" if binding.error else binding.key
+            if name is None:
+                continue
+            if name in self._lines:
+                message = f"{printable(name, 60)} is given twice, first in line {self._lines[name]}"
+                self.report((), message, self._at(number), "remove one of the two")
+            elif binding.value is None or not _NAME.fullmatch(name):
+                self.report((), "not a line of the form NAME=value", self._at(number), "check the quotes")
+            else:
+                self._lines[name] = number
+                yield name, binding.value

@@ -1,101 +1,100 @@
-"""What all sources share: a source can say its name, point at a value, and offers what it holds to the ledger."""
+"""What sources have in common: each says its name and points at a value, and may have something to report."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
-from pydantic_settings import PydanticBaseSettingsSource
 
 from arkworker.options.options import alternatives
-from arkworker.settings.platform import Settings, platform_fields
-from arkworker.settings.provenance import Ledger, Origin, Path, Place
-from arkworker.settings.values.reading import read_text
-from arkworker.settings.values.unreadable import UnreadableError
+from arkworker.settings.platform import platform_fields
+from arkworker.settings.provenance import Origin, Path, nested, problem
 from arkworker.text import MOST_SUGGESTIONS, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic.fields import FieldInfo
 
+    from arkworker.errors import Problem
     from arkworker.settings.catalogue import WorkerOptions
 
 PLATFORM_FIELDS = platform_fields()
 
 
-@dataclass(slots=True)
-class Bench:
-    """What the sources of one resolution work on together."""
-
-    worker: WorkerOptions
-    ledger: Ledger = field(default_factory=Ledger)
-
-
-class Source(PydanticBaseSettingsSource):
-    """One place that values come from. Calling it offers all it holds; the answer is the platform's values it won."""
+class Named:
+    """Beside one of pydantic-settings' sources: a name, the place of each value, and what is to be reported."""
 
     name: str
+    worker: WorkerOptions
 
-    def __init__(self, bench: Bench) -> None:
-        super().__init__(Settings)
-        self.worker = bench.worker
-        self.ledger = bench.ledger
-        self._won: dict[str, Any] = {}
+    def begin(self, settings_cls: Any) -> None:
+        self.worker = settings_cls.worker
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.locations: dict[Path, str] = {}
         self._suggestions = 0
 
-    def __call__(self) -> dict[str, Any]:
-        self.offer_all()
-        return self._won
+    def locate(self, path: Path) -> str:
+        """Where the value of a path stands in this source."""
+        return self.locations.get(path, ".".join(path))
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        del field
-        return self._won.get(field_name), field_name, False
-
-    @abstractmethod
-    def offer_all(self) -> None:
-        """Offer every value of this source."""
-
-    def offer_platform(self, path: Path, value: Any, location: str) -> None:
-        if SecretStr in alternatives(PLATFORM_FIELDS[path].annotation):
-            value = SecretStr(value)  # pydantic-settings logs the values of sources where somebody asks for it
-        if not self.ledger.offer(path, value, Origin(self.name, location)):
-            return
-        target = self._won
-        for key in path[:-1]:
-            target = target.setdefault(key, {})
-        target[path[-1]] = value
-
-    def offer_text(self, path: Path, annotation: Any, origin: Origin, text: Callable[[], str]) -> None:
-        """Offer the text of a variable or a flag, as the type of its option; `text` may find that there is none."""
-        try:
-            value = read_text(text(), annotation)
-        except UnreadableError as error:
-            self.ledger.refuse(path, error, origin)
-        else:
-            self.ledger.offer(path, value, origin)
+    def report(self, path: Path, message: str, location: str, hint: str = "") -> None:
+        self.problems.append(problem(path, message, Origin(self.name, location), hint=hint))
 
     def report_unknown(
-        self, name: str, origin: Origin, *, known: Iterable[str] | None = None, prefix: str = "", warn: bool = False
+        self, name: str, location: str, *, known: Iterable[str] | None = None, prefix: str = "", warn: bool = False
     ) -> None:
         """Say that there is no such option, and which one may be meant.
 
         Args:
             name: The dotted name, as typed.
-            origin: Where it stands.
+            location: Where it stands.
             known: What may be meant; the options of the worker by default.
             prefix: What their names begin with in this source.
             warn: Whether the platform sent it, so that a person can do little about it.
         """
         self._suggestions += 1
-        candidates = self.worker.names if known is None else known
         few = self._suggestions <= MOST_SUGGESTIONS
-        nearest = did_you_mean(name, candidates, prefix=prefix) if few else ""
+        nearest = did_you_mean(name, self.worker.names if known is None else known, prefix=prefix) if few else ""
         message = f"unknown option; {nearest}" if nearest else "unknown option"
-        path = ("config", name)
-        if warn:
-            self.ledger.warn(path, message, origin)
-        else:
-            self.ledger.report(path, message, origin, Place(origin.location))
+        told = self.warnings if warn else self.problems
+        told.append(problem(("config", name), message, Origin(self.name, location)))
+
+
+class TextSource(Named):
+    """Beside a source that holds nothing but text, by names that are enumerated from the models.
+
+    The texts of options are handed on as lists, one item for each time that the option was given.
+    """
+
+    holds_text = True
+
+    def texts(self) -> Iterator[tuple[Path, Any]]:
+        """What is given for options and extra flags, by their paths."""
+        raise NotImplementedError
+
+    def platform_value(self, path: Path, field: FieldInfo) -> Any:
+        """What is given for a field of the platform; None for nothing."""
+        raise NotImplementedError
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self._hidden((field_name,), field), field_name, False
+
+    def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:  # noqa: FBT001 - the signature is that of pydantic-settings
+        del value_is_complex
+        return value if value is not None else self.explode_env_vars(field_name, field, {}) or None
+
+    def explode_env_vars(self, field_name: str, field: FieldInfo, env_vars: Mapping[str, str | None]) -> dict[str, Any]:
+        """The values inside a group; the names are known beforehand, so no delimiter is ambiguous."""
+        del field, env_vars
+        if field_name in ("config", "arguments"):
+            return nested((path[1:], texts) for path, texts in self.texts() if path[0] == field_name)
+        inner = [(path, known) for path, known in PLATFORM_FIELDS.items() if path[0] == field_name and len(path) > 1]
+        values = ((path[1:], self._hidden(path, known)) for path, known in inner)
+        return nested((path, value) for path, value in values if value is not None)
+
+    def _hidden(self, path: Path, field: FieldInfo) -> Any:
+        value = self.platform_value(path, field) if path in PLATFORM_FIELDS else None
+        # pydantic-settings logs the values of sources where somebody asks for it.
+        return SecretStr(value) if isinstance(value, str) and SecretStr in alternatives(field.annotation) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import copy
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +10,14 @@ import yaml
 from arkindex_stub import worker_run
 from jsonschema import Draft202012Validator
 
+from arkworker.arkindex.payload import parse_payload
 from arkworker.documents.text_file import TextFile
 from arkworker.errors import ConfigurationError
 from arkworker.settings.catalogue import WorkerOptions
+from arkworker.settings.parser import Parser
 from arkworker.settings.platform import platform_fields, variable_of
-from arkworker.settings.resolution import Inputs, resolve
+from arkworker.settings.resolution import Inputs, resolve, validate
 from arkworker.settings.schemas.inputs import platform_schemas
-from arkworker.settings.sources.payload import parse_payload
-from arkworker.settings.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,13 +32,9 @@ def is_valid(name: str, instance: Any) -> bool:
 
 def is_accepted(environ: dict[str, str], file: str | None = None) -> bool:
     """Whether a worker without declared options accepts an environment and a file."""
-    flags = argparse.Namespace()
-    inputs = Inputs(flags, environ)
-    if file is not None:
-        from arkworker.settings.sources.command_line import Typed
-
-        flags.config_file = Typed("-c", ["worker.yml"])
-        inputs = Inputs(flags, environ, lambda _: TextFile("worker.yml", file))
+    argv = [] if file is None else ["-c", "worker.yml"]
+    flags = Parser("w", FREE_WORKER, argv).parse(argv)
+    inputs = Inputs(flags, environ, lambda _: TextFile("worker.yml", file or ""))
     try:
         validate(resolve(FREE_WORKER, inputs))
     except ConfigurationError:

@@ -11,7 +11,7 @@ from resolving import settle
 from arkworker import Secret, UserConfiguration
 from arkworker.errors import UsageError
 from arkworker.settings.catalogue import WorkerOptions
-from arkworker.settings.sources.command_line import Parser
+from arkworker.settings.parser import Parser
 
 
 class Inner(UserConfiguration):

@@ -10,9 +10,8 @@ from pydantic import Field
 from resolving import item, settle
 
 from arkworker import Secret, UserConfiguration
+from arkworker.arkindex.payload import model_configuration, parse_payload
 from arkworker.settings.catalogue import WorkerOptions
-from arkworker.settings.sources.payload import parse_payload
-from arkworker.settings.sources.worker_run import model_configuration
 
 
 class Inner(UserConfiguration):

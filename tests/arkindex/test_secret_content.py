@@ -8,9 +8,8 @@ import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from arkworker import UserConfiguration
+from arkworker.arkindex.secret_content import ContentError, read_secret
 from arkworker.frozen import FrozenDict
-from arkworker.settings.secret_content import read_secret
-from arkworker.settings.values.unreadable import UnreadableError
 
 CANARY = "c4n4ry-s3cr3t"
 
@@ -87,17 +86,17 @@ BAD: list[tuple[Any, Any, str]] = [
 @pytest.mark.parametrize(("content", "annotation", "message"), BAD, ids=lambda value: ascii(value)[:20])
 def test_wrong_content_is_told_without_it(content: Any, annotation: Any, message: str) -> None:
     """Fields of the type are named; keys and values of the content are not."""
-    with pytest.raises(UnreadableError) as caught:
+    with pytest.raises(ContentError) as caught:
         read_secret(content, annotation)
 
-    assert caught.value.message == f"the content of this secret is refused: {message}"
+    assert str(caught.value) == f"the content of this secret is refused: {message}"
     error = caught.value
     assert CANARY not in repr(error) + repr(error.__context__) + repr(error.__cause__)
 
 
 def test_few_problems_of_a_content_are_told() -> None:
     """Three are enough to see what is wrong."""
-    with pytest.raises(UnreadableError) as caught:
+    with pytest.raises(ContentError) as caught:
         read_secret(["a", "b", "c", "d"], list[int])
 
-    assert caught.value.message.count("Input should be") == 3
+    assert str(caught.value).count("Input should be") == 3

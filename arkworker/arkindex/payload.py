@@ -22,11 +22,16 @@ from pydantic import (
 
 from arkworker.errors import ConfigurationError, Problem
 from arkworker.frozen import freeze
+from arkworker.options.secret import UnloadedSecret
 from arkworker.settings.report.messages import message_of
+from arkworker.settings.resolution import RunSays
+from arkworker.settings.sources.configuration import Layer
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from arkworker.settings.catalogue import WorkerOptions
 
 WORKER_RUN = "RetrieveWorkerRun"
 CONFIGURATION = "RetrieveWorkerRunConfiguration"
@@ -168,6 +173,51 @@ class Payload:
     run: WorkerRun
     items: tuple[ModernItem, ...] | None
     legacy: LegacyRun | None
+
+    def says(self, *, is_free: bool) -> RunSays:
+        """What it says of the settings of a worker; `is_free` is whether that declares no configuration."""
+        if self.items is not None:
+            items = tuple((item.key, item.value, item.secret) for item in self.items)
+            return RunSays({"worker run": Layer("worker run", CONFIGURATION, items)})
+        if self.legacy is None:
+            return RunSays({})
+        declaration, model = self.legacy.worker_version.configuration, self.run.model_version
+        fields = declaration.user_configuration
+        # Without a default and never given a value: absent for a typed option, null in a free mapping, as users know
+        # it.
+        defaults = {key: field.default for key, field in fields.items() if field.has_default or is_free}
+        part = f"{WORKER_RUN} worker_version.configuration"
+        layers = (
+            _layer("worker run", f"{WORKER_RUN} configuration", self.legacy.configuration.configuration),
+            _layer("model version", f"model version {model.id if model else ''}", model.configuration if model else {}),
+            _layer("declared default", f"{part}.user_configuration", defaults),
+            _layer("worker version", f"{part}.configuration", declaration.configuration),
+        )
+        return RunSays({layer.name: layer for layer in layers}, declaration.secrets)
+
+
+def _layer(name: str, location: str, values: Mapping[str, Any]) -> Layer:
+    return Layer(name, location, tuple((key, value, False) for key, value in values.items()))
+
+
+def model_configuration(worker: WorkerOptions, payload: Payload | None) -> dict[str, Any]:
+    """The configuration kept with the model version, for information: a stand-in for what the code calls secret."""
+    model = payload.run.model_version if payload else None
+    return _without_secrets(worker, model.configuration, "") if model else {}
+
+
+def _without_secrets(worker: WorkerOptions, values: Mapping[str, Any], group: str) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for key, value in values.items():
+        name = worker.canonical.get(f"{group}{key}", f"{group}{key}")
+        option = worker.options.get(name)
+        if option is not None and option.is_secret and value is not None:
+            shown[key] = UnloadedSecret(name)
+        elif name in worker.groups and isinstance(value, dict):
+            shown[key] = _without_secrets(worker, value, f"{name}.")
+        else:
+            shown[key] = value
+    return shown
 
 
 def parse_payload(worker_run: Any, configuration: Any) -> Payload:

@@ -11,14 +11,17 @@ from arkworker.frozen import freeze
 from arkworker.options.configuration import BY_SETTINGS
 from arkworker.options.options import alternatives, key_of, parts_of
 from arkworker.options.secret import Secret
+from arkworker.settings.reading import Refused, read_data, read_node, read_text
 from arkworker.settings.report.messages import is_of_author, message_of
 from arkworker.settings.report.redaction import REFUSED
-from arkworker.settings.values.dialects import PAYLOAD, SECRET
-from arkworker.settings.values.reading import read, read_text
-from arkworker.settings.values.unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+class ContentError(Exception):
+    """The content of a secret is not what its option wants; the message holds none of it."""
+
 
 MOST_SAID = 3  # of what is wrong with one content
 
@@ -31,31 +34,36 @@ def read_secret(content: Any, annotation: Any) -> Secret[Any]:
         annotation: The `T` of `Secret[T]`; text that is JSON or YAML is parsed where it asks for more than text.
 
     Raises:
-        UnreadableError: The content is no `T`; the message names fields of `T` at most.
+        ContentError: The content is not a `T`; the message names fields of `T` at most.
     """
     if annotation in (Any, object):
         return Secret(freeze(content))
+    token = BY_SETTINGS.set(True)
     try:
-        return Secret(TypeAdapter(annotation).validate_python(_plain(content, annotation), context={BY_SETTINGS: True}))
+        plain = _plain(content, annotation)
+        if not isinstance(plain, Refused):
+            return Secret(TypeAdapter(annotation).validate_python(plain))
+        lines: Iterable[Any] = plain.lines
     except ValidationError as error:
         lines = error.errors(include_url=False, include_input=False)
-        said = [(line["loc"], REFUSED if is_of_author(line) else message_of(line)) for line in lines]
-    except UnreadableError as error:
-        said = [(one.steps, one.message) for one in error.errors]
     except Exception:  # noqa: BLE001 - a parser, or a validator of the author, whose words may hold the content
-        said = [((), "not readable as its type")]
+        lines = ({"type": "unreadable", "loc": (), "msg": "not readable as its type"},)
+    finally:
+        BY_SETTINGS.reset(token)
+    said = [(line["loc"], REFUSED if is_of_author(line) else message_of(line)) for line in lines]
     known = _known_names(annotation)
     message = "; ".join(dict.fromkeys(_say(steps, words, known) for steps, words in said[:MOST_SAID]))
-    raise UnreadableError(f"the content of this secret is refused: {message}")
+    raise ContentError(f"the content of this secret is refused: {message}")
 
 
 def _plain(content: Any, annotation: Any) -> Any:
     if not isinstance(content, str):
-        return read(content, annotation, PAYLOAD)
+        return read_data(content, annotation)
     if str in alternatives(annotation):
         return content
     if any(_is_structure(member) for member in alternatives(annotation)):
-        return read(parse_yaml(content), annotation, SECRET)
+        node = parse_yaml(content)
+        return content if node is None else read_node(node, annotation)
     return read_text(content.strip(), annotation)
 
 

@@ -10,9 +10,9 @@ import pytest
 from arkindex_stub import worker_run
 from resolving import item
 
+from arkworker.arkindex.payload import parse_payload
 from arkworker.errors import ConfigurationError
 from arkworker.frozen import FrozenDict
-from arkworker.settings.sources.payload import parse_payload
 
 MODERN: dict[str, Any] = {"configuration": [item("a", 1)]}
 

@@ -6,8 +6,8 @@ from pydantic import Field
 from resolving import settle
 
 from arkworker import Secret, UserConfiguration
+from arkworker.cli.problems import as_data, as_segments, as_text
 from arkworker.errors import Problem
-from arkworker.settings.report.rendering import as_data, as_segments, as_text
 
 
 class Configuration(UserConfiguration):

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from arkworker.options.constraints import constraints_of
-from arkworker.options.options import Group, Option, alternatives, is_secret_type, walk
+from arkworker.options.options import Group, Option, alternatives, constraints_of, is_secret_type, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

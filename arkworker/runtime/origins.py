@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticUndefined
 
+from arkworker.arkindex.payload import CONFIGURATION, WORKER_RUN
 from arkworker.frozen import FrozenDict
 from arkworker.options.options import Group, walk
-from arkworker.settings.provenance import Claim, Origin, Path, Shadowed
-from arkworker.settings.sources.payload import CONFIGURATION, WORKER_RUN
+from arkworker.settings.provenance import Claim, Origin, Path, Provenance, Shadowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic import BaseModel
 
+    from arkworker.arkindex.payload import Payload
+    from arkworker.settings.model import WorkerSettings
     from arkworker.settings.resolution import Resolution
-    from arkworker.settings.validation import Values
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """Where a value came from, and what it replaced, strongest first."""
-
-    source: str
-    location: str
-    shadowed: tuple[Shadowed, ...] = ()
 
 
 #: Which setting fills a field of the context, where the worker run does not.
@@ -56,7 +47,7 @@ _FROM_RUN = {
 }
 
 
-def context_origins(resolution: Resolution, values: Values) -> FrozenDict:
+def context_origins(resolution: Resolution, values: WorkerSettings, payload: Payload | None) -> FrozenDict:
     """The provenance of every data field of a context, leaf by leaf for `config` and `arguments`."""
     worker = resolution.worker
     found = dict(_model_origins(resolution, "config", worker.configuration, values.config))
@@ -67,7 +58,7 @@ def context_origins(resolution: Resolution, values: Values) -> FrozenDict:
         if path[0] == "api":
             found[".".join(path)] = _of_claim(claim, "")
     found |= _derived(resolution)
-    if resolution.payload:
+    if payload:
         for name, part in _FROM_RUN.items():
             found[name] = Provenance("worker run", f"{WORKER_RUN} {part}")
     return FrozenDict(found)
@@ -83,7 +74,7 @@ def _derived(resolution: Resolution) -> dict[str, Provenance]:
         "work_dir": _of_claim(work_dir, "Settings.data_dir"),
         "is_read_only": _of_claim(mode, "developer mode"),
         "use_cache": Provenance("default", "uses_cache of the worker"),
-        "secrets": _of_claim(names, CONFIGURATION if resolution.payload else ""),
+        "secrets": _of_claim(names, CONFIGURATION if resolution.run else ""),
         "process": Provenance("default", "developer mode"),
         "worker_details": Provenance("default", "developer mode"),
         "model_configuration": Provenance("default", "developer mode"),

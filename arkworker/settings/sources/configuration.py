@@ -1,0 +1,315 @@
+"""What a configuration file and a worker run hold: mappings of options, and lists of keys and values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping as AnyMapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic_settings import InitSettingsSource
+
+from arkworker.documents.nodes import Mapping, Node, Scalar, Sequence, YamlError, is_null
+from arkworker.options.options import DEBUG, RESERVED_KEYS
+from arkworker.options.secret import Secret
+from arkworker.settings.provenance import Path, Place
+from arkworker.settings.reading import Refused, read_data, read_node, steps_of
+from arkworker.settings.report.excerpts import hidden_lines, shown_part
+from arkworker.settings.sources.source import Named
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from arkworker.documents.text_file import TextFile
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A key and its value in a source.
+
+    Attributes:
+        value: A YAML node or plain data.
+        is_secret: Whether Arkindex keeps it as the reference of a secret.
+        is_item: Whether it is an item of the list that Arkindex sends: there, null for an option that does not accept
+            it is an absent value.
+    """
+
+    key: str
+    value: Any
+    location: str
+    is_secret: bool = False
+    is_item: bool = True
+
+    @property
+    def is_null(self) -> bool:
+        return self.value is None or (isinstance(self.value, Scalar) and is_null(self.value))
+
+
+class ConfigurationSource(Named, InitSettingsSource):
+    """A source that holds a mapping of options.
+
+    A name twice is an error, in whatever form; an unknown one, too, where a person typed it (`typed_by_person`), and a
+    warning where the platform sent it.
+    """
+
+    typed_by_person: bool = False
+
+    def fill(self, settings_cls: Any, entries: Iterable[Given]) -> None:
+        """Take the entries, once everything that they need is known."""
+        self._values: dict[str, Any] = getattr(self, "_values", {})
+        self._nodes: dict[Path, Any] = {}
+        self._seen: dict[str, str] = {}
+        for given in entries:
+            self._take(given, ())
+        InitSettingsSource.__init__(self, settings_cls, self._values)
+
+    def read(self, value: Any, annotation: Any) -> Any:
+        return read_data(value, annotation)
+
+    def entries_of(self, given: Given) -> Iterable[Given] | None:
+        """What lies in a group's value; None when it is not a mapping."""
+        raise NotImplementedError
+
+    def _take(self, given: Given, group: Path) -> None:
+        name = self.worker.canonical.get(".".join((*group, given.key)), ".".join((*group, given.key)))
+        option, known_group = self.worker.options.get(name), self.worker.groups.get(name)
+        is_twice = (known_group is None or given.is_item) and not self._is_first(name, given)
+        if is_twice:
+            return
+        if known_group is not None:
+            self._take_group(("config", *known_group.keys), given, nullable=known_group.accepts_null)
+        elif self.worker.is_free:
+            is_secret = given.is_secret and not given.is_null
+            self._keep(("config", given.key), Secret[Any] if is_secret else Any, given)
+        elif option is not None:
+            path = ("config", *option.keys)
+            if given.is_item and given.is_null and not option.accepts_null:
+                return
+            if given.is_secret and not given.is_null and not option.is_secret:
+                hint = "declare the option as Secret[str]"
+                self._put(path, Refused.because("a secret on Arkindex, but not in code", hint), given, shown=False)
+            else:
+                self._keep(path, option.annotation, given)
+        elif name == DEBUG:
+            self._take_debug(given)
+        else:
+            # At the key, and without the excerpt: an unknown option may hold a secret.
+            self.report_unknown(name, given.location, warn=not self.typed_by_person)
+
+    def _take_group(self, path: Path, given: Given, *, nullable: bool) -> None:
+        entries = self.entries_of(given)
+        if entries is not None:
+            for inner in entries:
+                self._take(inner, path[1:])
+        elif not given.is_null:
+            self._put(path, Refused.because("this is a group: give its options below it"), given)
+        elif nullable:
+            self._put(path, None, given)
+
+    def _take_debug(self, given: Given) -> None:
+        value = self.read(given.value, bool | None) if self.typed_by_person else bool(given.value)
+        self.locations[DEBUG,] = given.location
+        self._values[DEBUG] = value if isinstance(value, Refused) else bool(value)
+
+    def _is_first(self, name: str, given: Given) -> bool:
+        if name not in self._seen:
+            self._seen[name] = given.location
+            return True
+        message = f"given twice, first at {self._seen[name]}"
+        self.report(("config", name), message, given.location, "remove one of the two")
+        return False
+
+    def _keep(self, path: Path, annotation: Any, given: Given) -> None:
+        value = self.read(given.value, annotation)
+        unknown = isinstance(value, Refused) and any(line["type"] == "extra_forbidden" for line in value.lines)
+        self._put(path, value, given, shown=not unknown)
+
+    def _put(self, path: Path, value: Any, given: Given, *, shown: bool = True) -> None:
+        self.locations[path] = given.location
+        self._nodes[path] = (given.value, shown)
+        target = self._values.setdefault("config", {})
+        for key in path[1:-1]:
+            target = target.get(key) if isinstance(target.get(key), dict) else target.setdefault(key, {})
+        target[path[-1]] = value
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What a worker run says of options, in one of its layers.
+
+    Attributes:
+        name: One of `SOURCES`.
+        location: Where it comes from, as reports show it before a key.
+        entries: Each key with its value, and whether it is a secret.
+    """
+
+    name: str
+    location: str = ""
+    entries: tuple[tuple[str, Any, bool], ...] = field(default=(), repr=False)
+
+
+class LayerSource(ConfigurationSource):
+    """A layer of a worker run: the list that the server merged, or one of those of older instances."""
+
+    def __init__(self, settings_cls: Any, layer: Layer) -> None:
+        self.begin(settings_cls)
+        self.name = layer.name
+        self.fill(
+            settings_cls,
+            (Given(key, value, _at(layer.location, key), is_secret) for key, value, is_secret in layer.entries),
+        )
+
+    def entries_of(self, given: Given) -> Iterable[Given] | None:
+        if not isinstance(given.value, AnyMapping):
+            return None
+        return [Given(key, value, _at(given.location, key)) for key, value in given.value.items()]
+
+
+def _at(location: str, key: str) -> str:
+    return f"{location} {printable(key, 60)}"
+
+
+class FileSource(ConfigurationSource):
+    """The configuration file: a flat mapping, or Arkindex's list under `configuration:`; each value with its place."""
+
+    name = "configuration file"
+    typed_by_person = True
+
+    def __init__(self, settings_cls: Any, file: TextFile | None) -> None:
+        self.begin(settings_cls)
+        self.file = file
+        self.lines = file.text.splitlines() if file else []
+        self.hidden: frozenset[int] = frozenset(range(1, len(self.lines) + 1))
+        self._values = {}
+        self.fill(settings_cls, self._entries(file.text) if file else ())
+
+    def read(self, value: Any, annotation: Any) -> Any:
+        read = read_node(value, annotation)
+        if isinstance(read, Refused):
+            for line in read.lines:
+                if line["type"] == "extra_forbidden":  # at the key, not at its value
+                    *way, last = steps_of(line["loc"], read.value)
+                    entries = getattr(_descend(value, tuple(way)), "entries", ())
+                    for entry in entries:
+                        if entry.key.text == last:
+                            line["place"] = (entry.key.line, entry.key.column)
+        return read
+
+    def entries_of(self, given: Given) -> Iterable[Given] | None:
+        if not isinstance(given.value, Mapping):
+            return None
+        return [self._given(entry.key, entry.value) for entry in given.value.entries]
+
+    def place_of(self, path: Path) -> Callable[[Any], Place] | None:
+        """The place of each part of a value, for what was given in the file."""
+        node, shown = self._nodes.get(path, (None, False))
+        location = self.locations.get(path, "")
+
+        def place(rest: Any) -> Place:
+            if node is None:
+                return Place(location)
+            is_place = len(rest) == 2 and all(isinstance(number, int) for number in rest)
+            found = None if is_place else _descend(node, rest)
+            place = self._place(found.line, found.column) if found else self._place(*rest)
+            return place if shown else Place(place.location)
+
+        return place
+
+    def _entries(self, text: str) -> Iterable[Given]:
+        from arkworker.documents.yaml import parse_yaml
+
+        try:
+            root = parse_yaml(text)
+        except YamlError as failure:
+            self.is_unparsed = True
+            for error in failure.errors:
+                self.report((), error.message, self._location(error), error.hint)
+            return ()
+        if isinstance(root, Mapping):
+            return self._options(root)
+        if root is not None:
+            self.report((), "should be a mapping of options", self._location(root))
+        return ()
+
+    def _options(self, root: Mapping) -> Iterable[Given]:
+        self.hidden = hidden_lines(root, self.lines, self._is_shown)
+        reserved = {entry.key.text: entry.value for entry in root.entries if entry.key.text in RESERVED_KEYS}
+        flat = [entry for entry in root.entries if entry.key.text not in RESERVED_KEYS]
+        modern = reserved.get("configuration")
+        if "configuration" in reserved and not isinstance(modern, Sequence):
+            message = "should be a list of items with key, value and secret"
+            self.report(("configuration",), message, self._location(reserved["configuration"]))
+            return ()
+        self._take_reserved({name: node for name, node in reserved.items() if not is_null(node)})
+        if not isinstance(modern, Sequence):
+            return [self._given(entry.key, entry.value) for entry in flat]
+        if flat:
+            hint = "use one form: all options in the list, or all of them flat"
+            path = ("config", flat[0].key.text)
+            self.report(path, "beside a configuration list", self._location(flat[0].key), hint)
+        return list(filter(None, map(self._item, range(len(modern.items)), modern.items)))
+
+    def _take_reserved(self, reserved: dict[str, Node]) -> None:
+        node = reserved.get("extras_dir")
+        if node is not None and _text(node):
+            self.locations["extras_dir",] = self._location(node)
+            self._values["extras_dir"] = _text(node)
+        elif node is not None:
+            self.report(("extras_dir",), "should be the path of a directory", self._location(node))
+        node = reserved.get("secrets")
+        if node is not None:
+            names = [_text(name) for name in node.items] if isinstance(node, Sequence) else [""]
+            self.locations["secrets",] = self._location(node)
+            if all(names):
+                self._values["secrets"] = names
+            else:
+                self.report(("secrets",), "should be a list of names of secrets", self._location(node))
+
+    def _item(self, index: int, item: Node) -> Given | None:
+        fields = {entry.key.text: entry.value for entry in item.entries} if isinstance(item, Mapping) else {}
+        key, secret = fields.get("key"), fields.get("secret")
+        flag = read_node(secret, bool) if isinstance(secret, Scalar) else None
+        is_whole = set(fields) == {"key", "value", "secret"} and isinstance(flag, bool)
+        if is_whole and isinstance(key, Scalar) and _text(key):
+            given = self._given(key, fields["value"])
+            return Given(given.key, given.value, given.location, is_secret=flag is True)
+        message = "should be an item with key, value and secret (true or false), and nothing more"
+        self.report(("configuration", str(index)), message, self._location(item))
+        return None
+
+    def _given(self, key: Scalar, value: Node) -> Given:
+        return Given(key.text, value, self._location(key), is_item=False)
+
+    def _place(self, line: int, column: int) -> Place:
+        excerpt = "" if line in self.hidden else shown_part(self.lines[line - 1], column)
+        location = f"{self.file.name}:{line}:{column}" if self.file else ""
+        return Place(location, excerpt, line, column) if excerpt else Place(location)
+
+    def _location(self, node: Node | YamlError) -> str:
+        return f"{self.file.name}:{node.line}:{node.column}" if self.file else ""
+
+    def _is_shown(self, name: str) -> bool:
+        name = self.worker.canonical.get(name, name)
+        option = self.worker.options.get(name)
+        return name in self.worker.groups or (option is not None and not option.is_secret)
+
+
+def _text(node: Node) -> str:
+    """The text of a single value; nothing where it is not one."""
+    return node.text if isinstance(node, Scalar) and node.tag in (None, "str") and not is_null(node) else ""
+
+
+def _descend(node: Node, rest: Path) -> Node:
+    """The node of a part of a value: the deepest one on the way to it."""
+    for step in rest:
+        inner = _step(node, str(step))
+        if inner is None:
+            return node
+        node = inner
+    return node
+
+
+def _step(node: Node, step: str) -> Node | None:
+    if isinstance(node, Sequence) and step.isdigit() and int(step) < len(node.items):
+        return node.items[int(step)]
+    if isinstance(node, Mapping):
+        return next((entry.value for entry in node.entries if entry.key.text == step), None)
+    return None

@@ -1,1 +1,0 @@
-"""Text and plain data read by the type of their option."""
