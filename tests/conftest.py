@@ -8,6 +8,8 @@ import tempfile
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["arkworker.testing.fixtures"]
+
 FOREIGN_PREFIXES = ("ARKINDEX_", "PONOS_", "TASK_", "SLURM_", "VAST_", "CONTAINER_", "XDG_")
 FOREIGN_NAMES = {"SKIP_TASK_ELEMENTS", "GNUPGHOME", "REQUESTS_USER_AGENT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
 # Terminals: what is printed must not depend on them.

@@ -43,12 +43,14 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
             raise
         return serve(
             flags.project,
+            from_export=flags.from_export,
             host=flags.host,
             port=flags.port,
             storage_port=flags.storage_port,
             database=flags.database,
             directory=flags.directory,
             command=command,
+            jobs=flags.jobs,
             once=flags.once,
             faults=flags.fault,
             announce=lambda line: terminal.write(f"{line}\n"),
@@ -71,8 +73,8 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         if not command:
             raise UsageError("after -- comes the command of a worker: -- python -m arkworker run worker.py:PageLines")
     flags = _parser().parse_args(own)
-    if flags.once and not command:
-        raise UsageError("--once stops when the worker has ended: give its command after --")
+    if flags.project is None and flags.from_export is None:
+        raise UsageError("serve needs a PROJECT, a YAML file or a folder of images, or --from-export FILE")
     return flags, command
 
 
@@ -82,8 +84,11 @@ def _parser() -> PlainParser:
         "Serve an emulated Arkindex: its API, its files and images, and a page that shows the corpus. A COMMAND is run "
         "as the platform would run a worker, once for each chunk.",
     )
-    parser.usage = "%(prog)s PROJECT [flags] [-- COMMAND …]"
-    parser.add_argument("project", metavar="PROJECT", type=Path, help="A YAML file, or a folder of images.")
+    parser.usage = "%(prog)s [PROJECT] [flags] [-- COMMAND …]"
+    parser.add_argument("project", metavar="PROJECT", type=Path, nargs="?", help="A YAML file, or a folder of images.")
+    parser.add_argument(
+        "--from-export", metavar="FILE", type=Path, help="SQLite export of an Arkindex, which a PROJECT adds to."
+    )
     parser.add_argument("--host", default="127.0.0.1", help="Address to listen on; %(default)s by default.")
     parser.add_argument(
         "--port", metavar="N", type=_port, default=8000, help="Port of the API and the page; %(default)s, 0: a free one"
@@ -93,6 +98,7 @@ def _parser() -> PlainParser:
     )
     parser.add_argument("--database", metavar="FILE", type=Path, help="SQLite file to keep everything in; else memory.")
     parser.add_argument("--directory", metavar="DIR", type=Path, help="Folder to keep stored files in.")
+    parser.add_argument("--jobs", metavar="N", help="Given to the COMMAND as --jobs N.")
     parser.add_argument("--once", action="store_true", help="Stop when the COMMAND has ended.")
     parser.add_argument("--fault", metavar="FAULT", action="append", default=[], help=_FAULT)
     parser.add_argument("--json", action="store_true", help="Show all problems as JSON on standard output.")

@@ -29,6 +29,8 @@ from arkworker.testing import Invoke, standard_tests
 
 @imports@
 
+pytest_plugins = ["arkworker.testing.fixtures"]
+
 PROJECT = Path(__file__).parents[1]
 @workers@
 
@@ -69,6 +71,8 @@ from arkworker import Classification, Element
 if TYPE_CHECKING:
     from arkworker.testing import Arkindex, Invoke, MakeContext
     from sqlalchemy.orm import Session
+
+pytest_plugins = ["arkworker.testing.fixtures"]
 
 PAGE = "0c1fbe0e-54d9-4f25-8a28-0a5a4cd0a1b3"
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from arkworker.emulator.resources import artifacts
+from arkworker.emulator.arrange.corpora import spelled
+from arkworker.emulator.resources.processes import artifact_key
 from arkworker.emulator.tables import Artifact, Task
+from arkworker.storage.archives import extract
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,15 +31,17 @@ def run_worker(  # noqa: PLR0913 - keywords, each with a default
     *,
     chunk: int = 1,
     environ: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
     started: Callable[[subprocess.Popen[bytes]], object] | None = None,
     echo: Callable[[bytes], object] | None = None,
 ) -> int:
     """Run a task's command as an agent does, until it ends.
 
     The command gets the variables of the task over `environ` (by default the caller's own environment), with the
-    artifacts of the parents in place. What it writes to its outputs is the task's log, which the page shows while it
-    grows; files that it leaves in its directory become the task's artifacts; its end is the task's. `started` is given
-    the process, for a caller in another thread that wants to end it; `echo` each piece of the log.
+    artifacts of the parents and the files of the model in place. What it writes to its outputs is the task's log, which
+    the page shows while it grows; files that it leaves in its directory become the task's artifacts; its end is the
+    task's. `started` is given the process, for a caller in another thread that wants to end it; `echo` each piece of
+    the log.
 
     Returns:
         Its exit code; negative when a signal ended it, as in `subprocess`.
@@ -51,12 +55,15 @@ def run_worker(  # noqa: PLR0913 - keywords, each with a default
     data = Path(tempfile.mkdtemp(prefix=f"{task.slug}-", dir=emulator.directory / "data"))
     emulator.finish_task(task.id, "running")
     work = _prepare(emulator, task, data)
-    variables = emulator.environment(worker_run, chunk=chunk, data_dir=data)
     given = os.environ if environ is None else environ
+    variables = emulator.environment(worker_run, chunk=chunk, data_dir=data, environ=given)
     with subprocess.Popen(  # noqa: S603 - running the caller's command is what this is for
         list(command),
+        cwd=cwd,
         env={"PYTHONUNBUFFERED": "1", **given, **variables},
         stdin=subprocess.DEVNULL,
+        # Ctrl-C reaches the one who runs the agent, which passes it on: once.
+        process_group=0,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     ) as process:
@@ -65,7 +72,7 @@ def run_worker(  # noqa: PLR0913 - keywords, each with a default
         _keep_log(emulator, task.id, process, echo)
     for path in sorted(work.iterdir()):
         if path.is_file() and not path.is_symlink():
-            emulator.add_artifact(task.id, path.name, path)
+            emulator.add_artifact(task.id, spelled(path.name), path)
     emulator.finish_task(task.id, "completed" if process.returncode == 0 else "failed")
     return process.returncode
 
@@ -81,7 +88,10 @@ def _prepare(emulator: Emulator, task: Task, data: Path) -> Path:
         # Artifacts are flat: a path in a name, which only a hostile client gives, stays out of the file system.
         target = data / row.task_id / Path(row.path).name
         target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(emulator.site.storage.path(artifacts.key(row)), target)
+        shutil.copyfile(emulator.site.storage.path(artifact_key(row)), target)
+    archive = emulator.model_archive(task.worker_run_id)
+    if archive is not None:
+        extract(archive, data / "extra_files")
     return work
 
 

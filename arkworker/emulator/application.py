@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, Router
 
 from arkworker.emulator import openapi, viewer
-from arkworker.emulator.delivery import Answer
-from arkworker.emulator.desk import JSON, Exchange, dump
-from arkworker.emulator.endpoint import Endpoint, read_body
+from arkworker.emulator.desk import JSON, Answer, Exchange, dump
+from arkworker.emulator.endpoint import API, Endpoint, read_body
 from arkworker.emulator.failures import ApiFailureError, missing
 from arkworker.emulator.files import FileEndpoint, ImageEndpoint
-from arkworker.emulator.operations import API
 from arkworker.emulator.resources import all_operations
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from arkworker.emulator.database import Database
@@ -28,14 +26,31 @@ if TYPE_CHECKING:
     from arkworker.emulator.ledger import Call
 
 
-def create_application(desk: Desk, database: Database, hosts: Sequence[str]) -> ASGIApp:
+# Operations of Arkindex that workers do not use, by method and path, so that a refusal can name them.
+LACKING = {
+    "GET /user/": "RetrieveUser",
+    "GET /corpus/": "ListCorpus",
+    "POST /corpus/": "CreateCorpus",
+    "PATCH /corpus/{id}/": "PartialUpdateCorpus",
+    "DELETE /corpus/{id}/": "DestroyCorpus",
+    "PUT /element/{id}/": "UpdateElement",
+    "DELETE /element/{id}/": "DestroyElement",
+    "GET /process/": "ListProcesses",
+    "GET /process/{id}/": "RetrieveProcess",
+    "GET /transcription/{id}/": "RetrieveTranscription",
+    "PATCH /transcription/{id}/": "PartialUpdateTranscription",
+    "DELETE /transcription/{id}/": "DestroyTranscription",
+}
+_ID = re.compile(r"(?<=/)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=/|$)", re.IGNORECASE)
+
+
+def create_application(desk: Desk, database: Database, host: str) -> ASGIApp:
     """Everything that the emulator answers.
 
     Args:
         desk: Where all requests pass by.
         database: What they are about.
-        hosts: The names under which it may be called. A web page elsewhere that makes its own name point to this
-            machine (DNS rebinding) is refused.
+        host: Where it listens.
     """
     operations = all_operations(desk.site.edition)
     routes = [Route(API + item.path, Endpoint(item, desk, database), methods=[item.method]) for item in operations]
@@ -47,10 +62,14 @@ def create_application(desk: Desk, database: Database, hosts: Sequence[str]) -> 
     pages = viewer.routes(desk, database)
     # Last, without a method: what is left of a known path is the wrong method.
     refusals = [Route(path, Refusal(desk)) for path in {API + item.path for item in operations}]
+    # Below a path that is known, an id that is none is 404; below others the operation is one that is not here.
+    patterns = {re.sub(r":(?!path)\w+", "", API + item.path) for item in all_operations("enterprise")}
+    refusals += [Route(path, nowhere) for path in patterns]
+    refusals.append(Route(API + "/{path:path}", Lacking(desk)))
     known = [*routes, Route(openapi.PATH, Document(desk)), *files, *pages, *refusals]
     api = Router(known, redirect_slashes=False, default=nowhere)
     storage = Router(files, redirect_slashes=False, default=nowhere)
-    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)]
+    middleware = [Middleware(Guard, host=host)]
     return Starlette(routes=[Mount("/", Ports(desk, api, storage))], middleware=middleware)
 
 
@@ -74,6 +93,44 @@ class Ports:
         await (self._storage if storage else self._api)(scope, receive, send)
 
 
+class Guard:
+    """Refuses what a page of another origin sends, also one whose own name leads to this machine (DNS rebinding)."""
+
+    def __init__(self, app: ASGIApp, host: str) -> None:
+        self._app = app
+        self._host = host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        called = headers.get(b"host", "")
+        origin = headers.get(b"origin")
+        changes = scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        if not self._answers_to(_name_in(called)):
+            await PlainTextResponse("Invalid host header", 400)(scope, receive, send)
+        elif changes and origin is not None and origin.lower() != f"http://{called.lower()}":
+            await PlainTextResponse("A page of another origin can change nothing here", 403)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _answers_to(self, name: str) -> bool:
+        # Asked to listen to the network, the emulator is called by names that it cannot know.
+        return not is_loopback(self._host) or is_loopback(name) or name == self._host.lower()
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a name or address is one of this machine alone: `localhost`, `127.0.0.1`, `::1`."""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name.lower() == "localhost"
+
+
+def _name_in(host: str) -> str:
+    """The name in a `Host` header, without port and brackets."""
+    found = re.fullmatch(r"\[([^\]]*)\](?::\d*)?|([^:]*)(?::\d*)?", host)
+    return (found[1] or found[2] or "").lower() if found else ""
+
+
 class Nowhere:
     """What nothing else answers: written down, then 404."""
 
@@ -91,7 +148,32 @@ class Refusal(Nowhere):
     """A path that is known, with a method that is not: 405."""
 
     async def _act(self, call: Call) -> Answer:
+        if f"{call.method} {_asked_path(call)}" in LACKING:
+            raise lacking(call, self._desk)
         raise ApiFailureError(405, [((), "method_not_allowed", f'Method "{call.method}" not allowed.')])
+
+
+class Lacking(Nowhere):
+    """An operation that the emulator does not have: 501 with its name, counted for the end."""
+
+    async def _act(self, call: Call) -> Answer:
+        if ".." in call.path.split("/"):
+            raise missing("No operation has this path.")
+        raise lacking(call, self._desk)
+
+
+def lacking(call: Call, desk: Desk) -> ApiFailureError:
+    """The refusal of an operation that the emulator does not have; counts it."""
+    asked = f"{call.method} {_asked_path(call)}"
+    name = LACKING.get(asked, asked)
+    call.operation = name
+    desk.ledger.lacking[name] += 1
+    return ApiFailureError(501, [((), "not_implemented", f"The emulator has no operation {name}.")])
+
+
+def _asked_path(call: Call) -> str:
+    """The path of a request as an operation has it, below `/api/v1`."""
+    return _ID.sub("{id}", call.path.removeprefix(API))
 
 
 class Document:

@@ -1,29 +1,137 @@
-"""The front desk: every request, of whatever kind, is written down, befallen by faults, answered and timed here."""
+"""The front desk: every request is written down, befallen by faults, answered and timed; answers leave whole or not."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
+import socket
+import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect
 
-from arkworker.emulator.delivery import Answer, Line
 from arkworker.emulator.failures import ApiFailureError
 from arkworker.emulator.ledger import mask_headers, mask_query
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from asyncio import Transport
+    from collections.abc import Awaitable, Callable, Iterator
 
     from starlette.types import Receive, Scope, Send
 
     from arkworker.emulator.faults import Fault, Faults
     from arkworker.emulator.ledger import Call, Ledger
     from arkworker.emulator.site import Site
+
+CHUNK = 1 << 18
+TRANSPORT = "arkworker.transport"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, ready to be sent; a `Path` as content is a file, of which `start` to `end` is sent."""
+
+    status: int
+    content: bytes | Path
+    headers: tuple[tuple[str, str], ...] = ()
+    start: int = 0
+    end: int | None = None
+
+    @property
+    def length(self) -> int:
+        if self.end is not None:
+            return self.end - self.start
+        size = self.content.stat().st_size if isinstance(self.content, Path) else len(self.content)
+        return size - self.start
+
+    def pieces(self, length: int, size: int) -> Iterator[bytes]:
+        """The first `length` bytes, in pieces of at most `size`."""
+        if isinstance(self.content, bytes):
+            content = self.content[self.start :]
+            yield from (content[at : min(at + size, length)] for at in range(0, length, size))
+            return
+        with self.content.open("rb") as file:
+            file.seek(self.start)
+            while length > 0 and (piece := file.read(min(size, length))):
+                length -= len(piece)
+                yield piece
+
+
+class Line:
+    """The connection over which a request came."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._transport: Transport = scope["extensions"][TRANSPORT]
+        self._bodiless = scope["method"] == "HEAD"
+
+    async def deliver(self, answer: Answer, call: Call, fault: Fault | None = None) -> None:
+        """Send an answer as the fault lets it through; `call` learns whether all of it left."""
+        call.seconds = time.time() - call.time
+        if fault is None:
+            await self._write(answer, answer.length, call)
+        elif fault.effect in ("close", "reset"):
+            await self.hang_up(reset=fault.effect == "reset")
+        elif fault.effect == "answer":
+            await self._write(Answer(fault.status, fault.body, fault.headers), len(fault.body))
+        elif fault.effect == "malformed":
+            half = answer.start + answer.length // 2
+            await self._write(replace(answer, end=half), half - answer.start)
+        elif fault.effect == "cut":
+            await self._write(answer, answer.length // 2)
+            await self.hang_up(reset=fault.abrupt)
+        else:
+            await self._write(answer, answer.length, call, pieces=10, pause=fault.seconds / 10)
+
+    async def hang_up(self, *, reset: bool) -> None:
+        """Close the connection, at once; `reset` sends RST, as a crashed peer does."""
+        if reset:
+            connection: socket.socket | None = self._transport.get_extra_info("socket")
+            if connection is not None:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._transport.abort()
+        else:
+            self._transport.close()
+        # Until uvicorn knows: it reports an application that ends with neither an answer nor a lost connection.
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def _write(
+        self, answer: Answer, length: int, call: Call | None = None, *, pieces: int = 1, pause: float = 0.0
+    ) -> None:
+        """Announce the whole answer, send the first `length` bytes of it; a `call` is one that gets it whole."""
+        headers = [*answer.headers, ("content-length", str(answer.length))]
+        raw = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers]
+        await self._send({"type": "http.response.start", "status": answer.status, "headers": raw})
+        size = CHUNK if pieces == 1 else max(1, -(-length // pieces))
+        left = 0 if self._bodiless else length
+        for piece in answer.pieces(left, size):
+            if pause:
+                await asyncio.sleep(pause)
+            left -= len(piece)
+            if left == 0 and call is not None:
+                # Before the last bytes leave: their reader may look into the ledger at once.
+                self._complete(call)
+            await self._send(_body(piece, more=True))
+        if length == answer.length or self._bodiless:
+            if call is not None and not call.answered:
+                self._complete(call)
+            await self._send(_body(b"", more=False))
+
+    def _complete(self, call: Call) -> None:
+        call.answered = not self._transport.is_closing()
+        call.seconds = time.time() - call.time
+
+
+def _body(content: bytes, *, more: bool) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": content, "more_body": more}
+
 
 logger = logging.getLogger("arkworker")
 
@@ -58,24 +166,27 @@ class Desk:
         line = Line(exchange.scope, exchange.receive, exchange.send)
         try:
             await read(call, exchange.receive)
-            call.faults = self.faults.draw(call)
-            await self._answer(call, line, act)
+            faults = self.faults.draw(call)
+            call.faults = [fault.name for fault in faults]
+            await self._answer(call, line, act, faults)
         except ClientDisconnect:
             await line.hang_up(reset=False)
         finally:
             call.seconds = call.seconds or time.time() - call.time
 
-    async def _answer(self, call: Call, line: Line, act: Callable[[Call], Awaitable[Answer]]) -> None:
-        await _wait(call.faults, acted=False)
-        instead = _effect(call.faults, acted=False)
+    async def _answer(
+        self, call: Call, line: Line, act: Callable[[Call], Awaitable[Answer]], faults: list[Fault]
+    ) -> None:
+        await _wait(faults, acted=False)
+        instead = _effect(faults, acted=False)
         if instead is not None:
             call.status = instead.status or None
             await line.deliver(Answer(200, b""), call, instead)
             return
         answer = await self._act(call, act)
         call.acted = True
-        await _wait(call.faults, acted=True)
-        spoiled = _effect(call.faults, acted=True)
+        await _wait(faults, acted=True)
+        spoiled = _effect(faults, acted=True)
         call.status = spoiled.status if spoiled is not None and spoiled.status else answer.status
         await line.deliver(answer, call, spoiled)
 

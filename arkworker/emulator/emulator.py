@@ -8,25 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from arkworker.emulator.application import create_application
-from arkworker.emulator.arrange import CorpusArrangement, FileArrangement, RunArrangement
-from arkworker.emulator.authentication import Tokens
+from arkworker.emulator.arrange import CorpusArrangement, FileArrangement, ResultArrangement, RunArrangement
 from arkworker.emulator.database import Database
 from arkworker.emulator.desk import Desk
 from arkworker.emulator.faults import Faults
-from arkworker.emulator.layout import Layout
 from arkworker.emulator.ledger import Ledger
-from arkworker.emulator.project import read_project
+from arkworker.emulator.resources import operation_names
 from arkworker.emulator.server import ServerThread, bind
-from arkworker.emulator.site import Edition, ErrorStyle, Site
-from arkworker.emulator.storage import Storage
+from arkworker.emulator.site import Edition, ErrorStyle, Site, Storage, Tokens
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-LOOPBACK = ("127.0.0.1", "localhost")
 
-
-class Emulator(CorpusArrangement, RunArrangement, FileArrangement):
+class Emulator(CorpusArrangement, ResultArrangement, RunArrangement, FileArrangement):
     """An emulated Arkindex on a loopback port.
 
     ```python
@@ -79,13 +74,15 @@ class Emulator(CorpusArrangement, RunArrangement, FileArrangement):
         if directory is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="arkworker-emulator-")
             directory = Path(self._temporary.name)
-        self.directory = directory
+        self.directory = directory.absolute()
         self.ledger = Ledger(ledger_limit)
-        self.faults = Faults()
+        self.faults = Faults(operation_names())
         storage = Storage(self.directory / "storage")
         tokens = Tokens(secrets.token_hex(20))
         self.site = Site(tokens, storage, edition=edition, error_style=error_style, iiif_version=iiif_version)
         self._host = host
+        # Listening everywhere, it is called where that surely leads.
+        self.site.host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared
         self._ports = (port, storage_port)
         self._thread: ServerThread | None = None
 
@@ -103,17 +100,6 @@ class Emulator(CorpusArrangement, RunArrangement, FileArrangement):
         """The token of a run's task (`Authorization: Ponos …`)."""
         return self.tasks(worker_run)[chunk - 1].token
 
-    def add_project(self, path: Path) -> str:
-        """Make what a project describes, a YAML file or a folder of images: its corpus, and a run of its worker.
-
-        Returns:
-            The id of the worker run.
-
-        Raises:
-            ConfigurationError: The project is wrong.
-        """
-        return Layout(self, read_project(path), path).arrange()
-
     def start(self) -> None:
         """Serve; after a `stop` on the same ports again, with everything as it was.
 
@@ -127,13 +113,11 @@ class Emulator(CorpusArrangement, RunArrangement, FileArrangement):
             listeners[0].close()
             raise
         self._ports = (listeners[0].getsockname()[1], listeners[1].getsockname()[1])
-        name = "127.0.0.1" if self._host in ("0.0.0.0", "") else self._host  # noqa: S104 - compared, not bound
+        name = f"[{self.site.host}]" if ":" in self.site.host else self.site.host
         self.site.url, self.site.storage_url = (f"http://{name}:{port}" for port in self._ports)
         self.site.storage_port = self._ports[1]
-        # Asked to listen to the network, the emulator is called by names that it cannot know.
-        hosts = [*LOOPBACK, self._host] if self._host in LOOPBACK else ["*"]
         desk = Desk(self.site, self.ledger, self.faults)
-        self._thread = ServerThread(create_application(desk, self.database, hosts), listeners)
+        self._thread = ServerThread(create_application(desk, self.database, self._host), listeners)
         self._thread.start()
 
     def stop(self) -> None:

@@ -1,27 +1,226 @@
-"""From a request to an operation's handler and back: body, caller, validation, transaction."""
+"""From a request to an operation's handler and back: caller, validation, transaction, pages."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from urllib.parse import parse_qsl, urlencode
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
+from sqlalchemy import bindparam, func, select
 from starlette.requests import ClientDisconnect
 
-from arkworker.emulator.delivery import Answer
-from arkworker.emulator.desk import JSON, Exchange, dump
-from arkworker.emulator.failures import ApiFailureError, forbidden, from_validation
-from arkworker.emulator.requests import ApiRequest, Reply
+from arkworker.emulator.desk import JSON, Answer, Exchange, dump
+from arkworker.emulator.failures import ApiFailureError, forbidden, from_validation, invalid, missing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
     from starlette.types import Receive, Scope, Send
 
     from arkworker.emulator.database import Database
     from arkworker.emulator.desk import Desk
     from arkworker.emulator.ledger import Call, StateChange
-    from arkworker.emulator.operations import Operation
+    from arkworker.emulator.site import Caller, Site
+    from arkworker.emulator.tables import Row
+
+Pagination: TypeAlias = Literal["page", "cursor"]
+
+API = "/api/v1"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the API.
+
+    Attributes:
+        id: Its operation id, such as `RetrieveElement`.
+        path: Below `/api/v1`; parameters that are UUIDs are written `{id:uuid}`.
+        handler: Takes the request and the values in the path, then `query` and `body` where they are declared, and
+            gives what is sent as JSON.
+        query: The model of the query parameters.
+        body: The model of the JSON body.
+        pagination: By page numbers or by cursors; None when the answer is no page.
+        status: Of a success.
+        task_only: Answers only to the token of a task.
+        enterprise_only: Is not there in the Community edition.
+    """
+
+    id: str
+    method: str
+    path: str
+    handler: Callable[..., Any]
+    query: type[BaseModel] | None = None
+    body: type[BaseModel] | None = None
+    pagination: Pagination | None = None
+    status: int = 200
+    task_only: bool = False
+    enterprise_only: bool = False
+
+    @property
+    def template(self) -> str:
+        """The path as OpenAPI writes it."""
+        return API + re.sub(r"{(\w+):\w+}", r"{\1}", self.path)
+
+    @property
+    def path_parameters(self) -> list[str]:
+        return re.findall(r"{(\w+)", self.path)
+
+
+class Operations:
+    """The operations of one resource; use it as a decorator."""
+
+    def __init__(self) -> None:
+        self._all: list[Operation] = []
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self._all)
+
+    def __call__(self, operation_id: str, route: str, **options: Any) -> Callable[..., Any]:
+        """Register a handler: `@operations("RetrieveCorpus", "GET /corpus/{id:uuid}/")`."""
+        method, path = route.split(" ")
+
+        def register(handler: Callable[..., Any]) -> Callable[..., Any]:
+            self._all.append(Operation(operation_id, method, path, handler, **options))
+            return handler
+
+        return register
+
+
+RowType = TypeVar("RowType", bound="Row")
+
+
+@cache
+def _by_id(table: type[RowType]) -> Select[Any]:
+    # Nearly every operation begins with it: built once a table.
+    return select(table).where(table.id == bindparam("id"))
+
+
+@dataclass(frozen=True)
+class ApiRequest:
+    """One request, inside its transaction.
+
+    Attributes:
+        url: Its own address, with the host that the client used.
+        query: The raw query parameters, for the links to other pages.
+        call: Its line in the ledger.
+        changes: The changes of activities, for the ledger once the transaction is done.
+    """
+
+    session: Session
+    site: Site
+    caller: Caller
+    call: Call
+    url: str
+    query: Mapping[str, str]
+    changes: list[StateChange]
+
+    def get(self, table: type[RowType], identifier: Any) -> RowType:
+        """The row that the path names; a 404 when there is none."""
+        row = self.find(table, identifier)
+        if row is None:
+            raise missing()
+        return row
+
+    def refer(self, table: type[RowType], identifier: Any, *attr: str | int) -> RowType:
+        """The row that the body names at `attr`; a 400 when there is none."""
+        row = self.find(table, identifier)
+        if row is None:
+            raise invalid(f'Invalid pk "{identifier}" - object does not exist.', *attr, code="does_not_exist")
+        return row
+
+    def find(self, table: type[RowType], identifier: Any) -> RowType | None:
+        row: RowType | None = self.session.scalar(_by_id(table), {"id": str(identifier)})
+        return row
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer that is not just JSON with the status of the operation; no content sends no body."""
+
+    content: Any = None
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+DEFAULT_SIZE = 20
+LARGEST_SIZE = 500
+
+
+class _Sized(BaseModel):
+    page_size: int = Field(DEFAULT_SIZE, ge=1)
+
+    @field_validator("page_size")
+    @classmethod
+    def limit(cls, size: int) -> int:
+        """A larger page than the largest is that one, as Django REST framework has it."""
+        return min(size, LARGEST_SIZE)
+
+
+class PageQuery(_Sized):
+    """The query parameters of a list with page numbers."""
+
+    page: int = Field(1, ge=1)
+
+
+class CursorQuery(_Sized):
+    """The query parameters of a list with cursors; a cursor is what `next` gave."""
+
+    cursor: int | None = Field(None, ge=0)
+    with_count: bool = False
+
+
+def paginate(
+    request: ApiRequest, query: PageQuery, statement: Select[Any], represent: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """The page that `query` asks for of `statement`, whose rows are scalars."""
+    count = _count(request, statement)
+    last = max(1, -(-count // query.page_size))
+    if query.page > last:
+        raise missing("Invalid page.")
+    rows = request.session.scalars(statement.offset((query.page - 1) * query.page_size).limit(query.page_size))
+    return {
+        "count": count,
+        "number": query.page,
+        "next": _link(request, page=query.page + 1) if query.page < last else None,
+        "previous": _link(request, page=query.page - 1) if query.page > 1 else None,
+        "results": [represent(row) for row in rows],
+    }
+
+
+def paginate_by_cursor(
+    request: ApiRequest,
+    query: CursorQuery,
+    statement: Select[*tuple[Any, ...]],
+    position: Any,
+    represent: Callable[[Any], Any],
+) -> dict[str, Any]:
+    """What follows the cursor of `query` in `statement`; rows are pairs (row, position), ordered by `position`."""
+    after = query.cursor or 0
+    found = request.session.execute(
+        statement.where(position > after).order_by(position).limit(query.page_size + 1)
+    ).all()
+    rows = found[: query.page_size]
+    return {
+        "count": _count(request, statement) if query.with_count else None,
+        "next": _link(request, cursor=rows[-1][1]) if len(found) > len(rows) else None,
+        "previous": None,
+        "results": [represent(row) for row, _ in rows],
+    }
+
+
+def _count(request: ApiRequest, statement: Select[*tuple[Any, ...]]) -> int:
+    return request.session.scalar(select(func.count()).select_from(statement.order_by(None).subquery())) or 0
+
+
+def _link(request: ApiRequest, **changes: Any) -> str:
+    return f"{request.url}?{urlencode({**request.query, **changes})}"
+
 
 LARGEST_BODY = 64 << 20
 

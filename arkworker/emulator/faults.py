@@ -13,10 +13,12 @@ import random
 import threading
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from arkworker.emulator.ledger import Call
 
@@ -44,6 +46,11 @@ class Fault:
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
     abrupt: bool = False
+
+    @property
+    def name(self) -> str:
+        """The effect, with its status where it has one: `answer 503`."""
+        return f"{self.effect} {self.status}" if self.status else self.effect
 
     @classmethod
     def delay(cls, seconds: float, *, acted: bool = False) -> Fault:
@@ -125,10 +132,26 @@ class _Rule:
         return True
 
 
-class Faults:
-    """The rules in force. Delays add up; of the other effects the first rule that fires wins."""
+def check_operation(name: str, known: Collection[str]) -> None:
+    """Refuse an operation or a pattern that befalls nothing.
 
-    def __init__(self) -> None:
+    Raises:
+        ValueError: None of the known operations has this name, or matches this pattern; says which one is near.
+    """
+    if not any(fnmatchcase(operation, name) for operation in known):
+        nearest = did_you_mean(name, known)
+        raise ValueError(f"there is no operation {printable(name, 60)}{nearest and '; '}{nearest}")
+
+
+class Faults:
+    """The rules in force. Delays add up; of the other effects the first rule that fires wins.
+
+    Args:
+        known: The operations that there are.
+    """
+
+    def __init__(self, known: Collection[str]) -> None:
+        self._known = known
         self._lock = threading.Lock()
         self._rules: list[_Rule] = []
 
@@ -153,7 +176,11 @@ class Faults:
             rate: The share of calls that it befalls, from 0 to 1.
             seed: Of the dice for `rate`: the same calls fail in each run.
             where: Only calls for which this is true, such as those about one element.
+
+        Raises:
+            ValueError: There is no such operation.
         """
+        check_operation(operation, self._known)
         # Not cryptography: the point of a seed is that dice can be thrown again.
         rule = _Rule(operation, fault, times, skip, rate, where, random.Random(seed))  # noqa: S311 - dice of a test
         with self._lock:
@@ -174,8 +201,3 @@ class Faults:
                     drawn.append(rule.fault)
                     effect = effect or rule.fault.effect != "delay"
         return drawn
-
-
-def describe(fault: Fault) -> dict[str, Any]:
-    """A fault as the page shows it."""
-    return {"effect": fault.effect, "acted": fault.acted, "seconds": fault.seconds, "status": fault.status or None}

@@ -15,8 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from arkworker.emulator import iiif
-from arkworker.emulator.delivery import Answer
-from arkworker.emulator.desk import JSON, Exchange, dump
+from arkworker.emulator.desk import JSON, Answer, Exchange, dump
 from arkworker.emulator.endpoint import read_body
 from arkworker.emulator.failures import ApiFailureError, forbidden, missing
 from arkworker.emulator.tables import Image, new_id

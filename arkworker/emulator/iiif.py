@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import Image as Pillow, ImageDraw, ImageOps
@@ -17,6 +16,8 @@ from arkworker.errors import ImageError
 from arkworker.images import pixels
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from arkworker.emulator.site import Site
     from arkworker.emulator.tables import Image, Polygon
 
@@ -46,6 +47,11 @@ class Request(NamedTuple):
 def url(image: Image, site: Site) -> str:
     """The base address of an image."""
     return image.external_url or f"{site.storage_url}{PREFIX}/{site.iiif_version}/{image.id}"
+
+
+def server(image: Image, site: Site) -> str:
+    """The address of the server that an image is on."""
+    return url(image, site).rpartition("/")[0]
 
 
 def crop_url(image: Image, polygon: Polygon, site: Site) -> str:
@@ -124,8 +130,8 @@ def _open(image: Image) -> Pillow.Image:
     if not image.file:
         return draw(image.width, image.height)
     try:
-        with Path(image.file).open("rb") as file:
-            return pixels.decode(file, image.file, None)
+        with image.file.open("rb") as file:
+            return pixels.decode(file, str(image.file), None)
     except (OSError, ImageError):
         raise missing("The file of this image cannot be read.") from None
 

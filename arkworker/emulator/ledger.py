@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from arkworker.emulator.faults import Fault
 
 MASK = "**********"
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "x-csrftoken"})
@@ -34,7 +32,7 @@ class Call:
         acted: The operation was carried out, or refused by its own rules. False when a fault came first.
         status: Of the answer that was made; None when there was none.
         answered: The whole answer was handed to the network. False where it was lost, cut, or the client had gone.
-        faults: Those that befell it.
+        faults: What befell it, such as `reset` or `answer 503`.
         seconds: How long it was under way, latency included.
     """
 
@@ -51,7 +49,7 @@ class Call:
     acted: bool = False
     status: int | None = None
     answered: bool = False
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -73,9 +71,13 @@ class Ledger:
 
     Args:
         limit: Keep only that many of the latest calls; by default all of them.
+
+    Attributes:
+        lacking: How often operations were asked for that the emulator does not have, by their names.
     """
 
     def __init__(self, limit: int | None = None) -> None:
+        self.lacking: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._calls: deque[Call] = deque(maxlen=limit)
         self._changes: list[StateChange] = []

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from arkworker.emulator.operations import Operation
+    from arkworker.emulator.endpoint import Operation
 
 PATH = "/api/v1/openapi/"
 

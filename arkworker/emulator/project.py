@@ -2,23 +2,62 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - pydantic reads it
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from arkworker.documents.text_file import TextFileError, read_text_file
 from arkworker.documents.yaml import Mapping, Node, Sequence, YamlError, parse_yaml, to_python
-from arkworker.emulator.faults import Fault
-from arkworker.emulator.values import Ring, Slug  # noqa: TC001 - pydantic reads them
+from arkworker.emulator.arrange.corpora import spelled
+from arkworker.emulator.faults import Fault, check_operation
+from arkworker.emulator.resources import operation_names
+from arkworker.emulator.resources.results import NewFact
+from arkworker.emulator.values import (  # noqa: TC001 - pydantic reads them
+    Confidence,
+    Id,
+    Name,
+    Number,
+    Orientation,
+    Ring,
+    Slug,
+    Text,
+)
 from arkworker.errors import ConfigurationError, Problem, UsageError
 from arkworker.settings.report.messages import message_of
-from arkworker.text import printable
+from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from arkworker.emulator.faults import Faults
 
 SOURCE = "project"
+
+Length = Annotated[int, Field(gt=0, le=20_000)]
+
+
+def _color(value: Any) -> Any:
+    """Six digits; what has no letter among them is a number for YAML."""
+    text = str(value).removeprefix("#")
+    if isinstance(value, bool | float) or not re.fullmatch("[0-9a-fA-F]{6}", text):
+        raise ValueError("a colour is six hexadecimal digits, in quotes: '1f77b4'")
+    return text
+
+
+Color = Annotated[str, BeforeValidator(_color)]
 
 
 class Part(BaseModel):
@@ -27,36 +66,167 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+def _short(key: str) -> Callable[[Any], Any]:
+    """For a part that may be written as the value of its main key alone."""
+
+    def expand(value: Any) -> Any:
+        return value if isinstance(value, dict) else {key: value}
+
+    return expand
+
+
+def _words(value: Any) -> Any:
+    return shlex.split(value) if isinstance(value, str) else value
+
+
+def _dataset(value: Any) -> Any:
+    """`{train: […]}` for `{sets: {train: […]}}`."""
+    is_long = isinstance(value, dict) and isinstance(value.get("sets"), dict)
+    return value if is_long or not isinstance(value, dict) else {"sets": value}
+
+
 class TypeItem(Part):
     slug: Slug
     name: str = ""
     folder: bool = False
+    color: Color | None = None
 
 
-class ElementItem(Part):
+class EntityTypeItem(Part):
+    name: Name
+    color: Color | None = None
+
+
+class RunName(Part):
+    """A worker run of the past, which signed what is there; others name it in `worker_run`."""
+
+    name: str
+    id: Id | None = None
+
+
+class Result(Part):
+    """What is on an element; without a `worker_run`, a person entered it."""
+
+    worker_run: str | None = None
+
+
+class EntityItem(Result):
+    type: Name
+    offset: int = Field(ge=0)
+    length: int = Field(gt=0)
+    confidence: Confidence | None = None
+
+
+class TranscriptionItem(Result):
+    text: Text
+    id: Id | None = None
+    confidence: Confidence | None = None
+    orientation: Orientation = "horizontal-lr"
+    entities: list[EntityItem] = Field(default_factory=list)
+
+
+class ClassificationItem(Result):
+    name: Name
+    confidence: Confidence = 1.0
+
+
+class MetadataItem(NewFact, Result):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    type: Literal["text", "markdown", "date", "location", "reference", "numeric", "url"] = "text"
+
+
+class EmbeddingItem(Result):
+    value: list[Number] = Field(min_length=1)
+
+
+class ElementItem(Result):
     """An element, or `count` of them alike.
 
     Attributes:
         image: A file beside the project's.
+        url: The address of an image on a IIIF server, whose `size` must be told.
         size: Width and height of a page that is drawn.
-        transcriptions: What a person has entered before.
+        worker_run: The run that made it.
     """
 
     name: str = ""
+    id: Id | None = None
     type: Slug = "page"
     image: str | None = None
-    size: tuple[Annotated[int, Field(gt=0, le=20_000)], Annotated[int, Field(gt=0, le=20_000)]] | None = None
+    url: str | None = Field(None, pattern=r"^https?://[^\s?#]+$")
+    size: tuple[Length, Length] | None = None
     polygon: Ring | None = None
     count: int = Field(1, ge=1, le=100_000)
     rotation_angle: int = Field(0, ge=0, lt=360)
     mirrored: bool = False
-    transcriptions: list[str] = Field(default_factory=list)
+    confidence: Confidence | None = None
+    transcriptions: list[Annotated[TranscriptionItem, BeforeValidator(_short("text"))]] = Field(default_factory=list)
+    classifications: list[Annotated[ClassificationItem, BeforeValidator(_short("name"))]] = Field(default_factory=list)
+    metadata: list[MetadataItem] = Field(default_factory=list)
+    embeddings: list[Annotated[EmbeddingItem, BeforeValidator(_short("value"))]] = Field(default_factory=list)
     children: list[ElementItem] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def check(self) -> ElementItem:
+        """One kind of pixels, and one id for one element."""
+        if self.url is not None and self.size is None:
+            raise ValueError("an image elsewhere needs its size: [width, height]")
+        if self.image is not None and (self.size is not None or self.url is not None):
+            raise ValueError("image, or url and size: an element has pixels from one place")
+        if self.id is not None and self.count > 1:
+            raise ValueError("several elements cannot have one id")
+        return self
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but its name tells it from its likes."""
+        special = {"children", "polygon", "transcriptions", "classifications", "metadata", "embeddings"}
+        return not (self.model_fields_set & (special | {"rotation_angle", "mirrored", "confidence", "worker_run"}))
 
 
 class ModelItem(Part):
+    """A model with a version.
+
+    Attributes:
+        id: Of the model, which options of the type `model` refer to.
+        version: The tag of its version.
+        version_id: The id of its version.
+        files: A folder beside the project's file, which the worker finds as its model.
+    """
+
     name: str = "Model"
+    id: Id | None = None
+    version: str | None = None
+    version_id: Id | None = None
     configuration: dict[str, Any] = Field(default_factory=dict)
+    files: str | None = None
+
+
+class ParentItem(Part):
+    """A task that has ended, whose files the worker's task finds.
+
+    Attributes:
+        files: A file, or a folder with files, beside the project's.
+        cache: A cache, under whatever name, that is left as `db.sqlite`.
+    """
+
+    slug: Slug = "parent"
+    files: str | None = None
+    cache: str | None = None
+
+
+class DatasetItem(Part):
+    sets: dict[Name, list[str]]
+    id: Id | None = None
+    description: str = ""
+
+
+class ExportItem(Part):
+    """An export that is done: of the corpus, or of a dataset."""
+
+    name: str
+    id: Id | None = None
+    dataset: str | None = None
 
 
 class FaultItem(Part):
@@ -73,6 +243,13 @@ class FaultItem(Part):
     rate: float = Field(1.0, ge=0, le=1)
     seed: int = 0
 
+    @field_validator("operation")
+    @classmethod
+    def check_operation(cls, name: str) -> str:
+        """A misspelt operation would never come."""
+        check_operation(name, operation_names())
+        return name
+
     def fault(self) -> Fault:
         if self.effect == "expired_token":
             return Fault.expired_token()
@@ -87,11 +264,165 @@ class FaultItem(Part):
         faults.add(self.operation, self.fault(), **rule)
 
 
+class RunItem(Part):
+    """A worker, and what it works on.
+
+    Attributes:
+        worker: `file.py:Name` or `module:Name`; or a declaration file; or the declaration itself.
+        command: What `serve` runs.
+        values: What users saved for the worker's options; options of groups as mappings or as `group.name`.
+        mode: Of the process; `dataset` works on `sets`.
+        sets: `Dataset/set`, or `Dataset` for all of its sets; all there are, unless some are named.
+        queue: The type of the elements to work on; by default all whose type is no folder.
+        chunks: How many tasks share the queue.
+        jobs: Given to the command as `--jobs`.
+        model: The model that the run has: the name of one of `models`, or the model itself.
+        parents: Tasks that ended before, with their files.
+    """
+
+    worker: Any = None
+    command: Annotated[list[str] | None, BeforeValidator(_words)] = Field(None, min_length=1)
+    values: dict[str, Any] | None = None
+    mode: Literal["workers", "dataset", "export"] = "workers"
+    sets: list[str] = Field(default_factory=list)
+    queue: Slug | None = None
+    chunks: int = Field(1, ge=1, le=100)
+    jobs: int | None = Field(None, ge=1)
+    model: Annotated[ModelItem | None, BeforeValidator(lambda v: {"name": v} if isinstance(v, str) else v)] = None
+    parents: list[Annotated[ParentItem, BeforeValidator(_short("files"))]] = Field(default_factory=list)
+    run_id: Id | None = None
+
+    @field_validator("worker")
+    @classmethod
+    def check_worker(cls, worker: Any) -> Any:
+        """Text or a mapping."""
+        if worker is not None and not isinstance(worker, str | dict):
+            raise ValueError("worker is file.py:Name, or the name of a declaration file, or the declaration itself")
+        return worker
+
+
+class Project(RunItem):
+    """The whole file: a corpus, and one worker; or several `workers`, one after the other.
+
+    Attributes:
+        corpus: The name of the corpus.
+        corpus_id: Its id.
+        types: Its element types; those that elements have need not be named.
+        classes: Names of its classes; those that elements have need not be named.
+        entity_types: Those of entities that are there need not be named.
+        images: A folder beside the file: each image in it is a page, each folder in it a volume.
+        elements: Further elements.
+        runs: Worker runs of the past.
+        models: Models that options and runs refer to by name.
+        workers: Run one after the other; each finds what those before it left.
+        secrets: Their contents by their names.
+        datasets: Names of elements, by the names of dataset and set.
+        exports: Of the corpus, or of a dataset.
+    """
+
+    corpus: str = "Corpus"
+    corpus_id: Id | None = None
+    edition: Literal["enterprise", "community"] = "enterprise"
+    types: list[Annotated[TypeItem, BeforeValidator(_short("slug"))]] = Field(default_factory=list)
+    classes: list[Name] = Field(default_factory=list)
+    entity_types: list[Annotated[EntityTypeItem, BeforeValidator(_short("name"))]] = Field(default_factory=list)
+    images: str | None = None
+    elements: list[ElementItem] = Field(default_factory=list)
+    runs: list[Annotated[RunName, BeforeValidator(_short("name"))]] = Field(default_factory=list)
+    models: list[Annotated[ModelItem, BeforeValidator(_short("name"))]] = Field(default_factory=list)
+    workers: list[RunItem] = Field(default_factory=list)
+    secrets: dict[str, str] = Field(default_factory=dict)
+    datasets: dict[Name, Annotated[DatasetItem, BeforeValidator(_dataset)]] = Field(default_factory=dict)
+    exports: list[Annotated[ExportItem, BeforeValidator(_short("name"))]] = Field(default_factory=list)
+    faults: list[FaultItem] = Field(default_factory=list)
+
+    _source: Source | None = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def check_workers(self) -> Project:
+        """One way to say what is run."""
+        both = self.model_fields_set & RunItem.model_fields.keys()
+        if self.workers and both:
+            raise ValueError(f"{min(both)} is said for each of the workers, or for the one there is: not both")
+        return self
+
+    @property
+    def source(self) -> Source:
+        """Where it is written."""
+        return self._source or Source(Path())
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file of a project, or its folder.
+
+    Attributes:
+        path: The file or the folder.
+        root: What the file holds.
+    """
+
+    path: Path
+    root: Node | None = None
+
+    @property
+    def folder(self) -> Path:
+        """What names of other files start from."""
+        return self.path if self.root is None else self.path.parent
+
+    def refuse(self, loc: tuple[int | str, ...], message: str, hint: str = "") -> ConfigurationError:
+        """One problem at the place that a path of keys leads to."""
+        name = printable(".".join(str(part) for part in loc))
+        if self.root is None:
+            return ConfigurationError([Problem(name, SOURCE, printable(str(self.path)), message, hint)])
+        node = _find(self.root, loc)
+        place = f"{printable(str(self.path))}:{node.line}:{node.column}"
+        return ConfigurationError([Problem(name, SOURCE, place, message, hint)])
+
+
+def read_project(path: Path) -> Project:
+    """The project that a file or a folder of images describes.
+
+    Raises:
+        ConfigurationError: It is missing, or not a project; every problem with its place.
+    """
+    if path.is_dir():
+        project = Project(corpus=spelled(path.resolve().name) or "Corpus", images=".")
+        project._source = Source(path)  # noqa: SLF001 - its own
+        return project
+    content, root = read_mapping(path)
+    try:
+        project = Project.model_validate(content)
+    except ValidationError as error:
+        lines = error.errors(include_url=False, include_input=False)
+        raise ConfigurationError([_problem(Source(path, root), line) for line in lines]) from None
+    project._source = Source(path, root)  # noqa: SLF001 - its own
+    return project
+
+
+def read_mapping(path: Path) -> tuple[dict[str, Any], Mapping]:
+    """The mapping that a YAML file holds, and its node with positions.
+
+    Raises:
+        ConfigurationError: It is missing, not YAML, or something else.
+    """
+    try:
+        root = parse_yaml(read_text_file(str(path)).text)
+        content = None if root is None else to_python(root)
+    except TextFileError as error:
+        raise _refuse_file(path, str(error), error) from None
+    except YamlError as error:
+        raise _refuse_file(path, error.message, error) from None
+    if not isinstance(root, Mapping) or not isinstance(content, dict):
+        place = printable(str(path))
+        raise ConfigurationError([Problem("", SOURCE, place, "a mapping is needed, such as `corpus: Letters`")])
+    return content, root
+
+
 def read_fault(text: str) -> FaultItem:
     """A fault as it is written on a command line: `StartWorkerActivity:reset,acted=true,rate=0.3`.
 
     Raises:
-        UsageError: It is none; the message names the part.
+        UsageError: It is not one; the message names the part.
     """
     name, colon, rest = text.partition(":")
     effect, *pairs = rest.split(",")
@@ -103,106 +434,45 @@ def read_fault(text: str) -> FaultItem:
     except ValidationError as error:
         line = error.errors(include_url=False, include_input=False)[0]
         place = printable(".".join(str(part) for part in line["loc"]), 60)
-        raise UsageError(f"fault {printable(text, 100)!r}: {place}: {message_of(line)}") from None
+        typed = {"operation": name, "effect": effect}.get(place, place)
+        known = EFFECTS if place == "effect" else FaultItem.model_fields if line["type"] == "extra_forbidden" else ()
+        nearest = did_you_mean(typed, known)
+        message = f"{message_of(line)}; {nearest}" if nearest else message_of(line)
+        raise UsageError(f"fault {printable(text, 100)!r}: {place}: {message}") from None
 
 
-def _named(value: Any) -> Any:
-    return {"slug": value} if isinstance(value, str) else value
+EFFECTS = ("delay", "answer", "close", "reset", "cut", "slow", "malformed", "expired_token")
 
 
-class Project(Part):
-    """The whole file.
-
-    Attributes:
-        corpus: The name of the corpus.
-        types: Its element types; those that elements have need not be named.
-        images: A folder beside the file: each image in it is a page, each folder in it a volume.
-        elements: Further elements.
-        worker: The declaration of the worker: a file beside this one, or the mapping itself.
-        values: What users saved for the worker's options.
-        queue: The type of the elements to work on; by default all whose type is no folder.
-        secrets: Their contents by their names.
-        datasets: Names of elements, by the names of dataset and set.
-    """
-
-    corpus: str = "Corpus"
-    edition: Literal["enterprise", "community"] = "enterprise"
-    types: list[Annotated[TypeItem, BeforeValidator(_named)]] = Field(default_factory=list)
-    images: str | None = None
-    elements: list[ElementItem] = Field(default_factory=list)
-    worker: Any = None
-    values: dict[str, Any] | None = None
-    queue: Slug | None = None
-    chunks: int = Field(1, ge=1, le=100)
-    model: ModelItem | None = None
-    secrets: dict[str, str] = Field(default_factory=dict)
-    datasets: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
-    faults: list[FaultItem] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def check_worker(self) -> Project:
-        if self.worker is not None and not isinstance(self.worker, str | dict):
-            raise ValueError("worker is the name of a declaration file, or the declaration itself")
-        return self
+def _refuse_file(path: Path, message: str, error: TextFileError | YamlError) -> ConfigurationError:
+    place = printable(str(path)) + (f":{error.line}:{error.column}" if error.line else "")
+    return ConfigurationError([Problem("", SOURCE, place, message, error.hint)])
 
 
-def read_project(path: Path) -> Project:
-    """The project that a file or a folder of images describes.
-
-    Raises:
-        ConfigurationError: It is missing, or no project; every problem with its place.
-    """
-    if path.is_dir():
-        return Project(corpus=path.resolve().name or "Corpus", images=str(path.resolve()))
-    root = read_mapping(path)
-    try:
-        return Project.model_validate(to_python(root))
-    except ValidationError as error:
-        lines = error.errors(include_url=False, include_input=False)
-        raise ConfigurationError([_problem(path, root, line) for line in lines]) from None
+def _keys(part: type[Part]) -> set[str]:
+    """The keys of all kinds of parts."""
+    return set(part.model_fields).union(*map(_keys, part.__subclasses__()))
 
 
-def read_mapping(path: Path) -> Mapping:
-    """The mapping that a YAML file holds.
-
-    Raises:
-        ConfigurationError: It is missing, no YAML, or something else.
-    """
-    try:
-        root = parse_yaml(read_text_file(str(path)).text)
-    except TextFileError as error:
-        raise refuse(path, str(error), error.line, error.column, error.hint) from None
-    except YamlError as error:
-        raise refuse(path, error.message, error.line, error.column, error.hint) from None
-    if not isinstance(root, Mapping):
-        raise refuse(path, "a mapping is needed, such as `corpus: Letters`")
-    return root
+def _problem(source: Source, line: Any) -> Problem:
+    loc = tuple(part for part in line["loc"] if isinstance(part, int | str))
+    hint = ""
+    if line["type"] == "extra_forbidden":
+        hint = did_you_mean(str(loc[-1]), _keys(Part))
+    elif loc and loc[-1] == "effect" and source.root is not None:
+        node = _find(source.root, loc)
+        hint = did_you_mean(getattr(node, "text", ""), EFFECTS)
+    return source.refuse(loc, message_of(line), hint).problems[0]
 
 
-def refuse(path: Path, message: str, line: int = 0, column: int = 0, hint: str = "") -> ConfigurationError:
-    """One problem of a file as a whole, or at a place in it."""
-    place = f"{printable(str(path))}:{line}:{column}" if line else printable(str(path))
-    return ConfigurationError([Problem("", SOURCE, place, message, hint)])
-
-
-def _problem(path: Path, root: Node, line: Any) -> Problem:
-    loc = [part for part in line["loc"] if isinstance(part, int | str)]
-    node = _find(root, loc)
-    place = f"{printable(str(path))}:{node.line}:{node.column}"
-    name = printable(".".join(str(part) for part in loc))
-    return Problem(name, SOURCE, place, message_of(line))
-
-
-def _find(node: Node, loc: list[int | str]) -> Node:
+def _find(node: Node, loc: tuple[int | str, ...]) -> Node:
     """The node that a path leads to, or the last one on the way."""
     for part in loc:
         if isinstance(node, Sequence) and isinstance(part, int) and part < len(node.items):
             node = node.items[part]
         elif isinstance(node, Mapping):
-            found = [entry.value for entry in node.entries if entry.key.text == part]
+            found = [entry.value for entry in node.entries if entry.key.text == str(part)]
             if not found:
-                return node
+                continue  # what a validator of ours put between, such as `sets` of a dataset
             node = found[0]
-        else:
-            return node
     return node

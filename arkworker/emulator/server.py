@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from arkworker.emulator.delivery import TRANSPORT
+from arkworker.emulator.desk import TRANSPORT
 
 if TYPE_CHECKING:
     from asyncio import Transport

@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sqlite3
+import sys
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import select
 
 from arkworker.emulator.agent import run_worker
 from arkworker.emulator.emulator import Emulator
+from arkworker.emulator.importing import import_export
 from arkworker.emulator.layout import Layout
-from arkworker.emulator.project import read_fault, read_project
-from arkworker.emulator.tables import WorkerRun
-from arkworker.errors import UsageError
+from arkworker.emulator.project import Project, read_fault, read_project
+from arkworker.emulator.tables import Task, WorkerRun
+from arkworker.errors import ArkworkerError, UsageError
 from arkworker.text import printable
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
 # Of the latest requests; a desk may be in use for days.
 LEDGER_LIMIT = 10_000
+# What ends `serve`; a second one hurries the workers.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+ENDED = 0  # in the place of a signal: all workers have ended
 
 
 def serve(  # noqa: PLR0913 - one for each flag of the command line
-    project: Path,
+    project: Path | None = None,
     *,
+    from_export: Path | None = None,
     host: str = "127.0.0.1",
     port: int = 8000,
     storage_port: int = 0,
     database: Path | None = None,
     directory: Path | None = None,
     command: Sequence[str] = (),
+    jobs: str | None = None,
     once: bool = False,
     faults: Sequence[str] = (),
     announce: Callable[[str], None],
@@ -46,25 +55,27 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
 
     Args:
         project: A YAML file, or a folder of images.
+        from_export: The SQLite export of a real Arkindex, which the project adds to.
         host: To listen on.
         port: Of the API and the page; 0 takes a free one.
         storage_port: Of files and images; 0 takes a free one.
-        database: The SQLite file in which everything is kept; one that has a corpus already is served as it is.
+        database: The SQLite file in which everything is kept; one that has a worker run already is served as it is.
         directory: Of stored files, kept.
         command: A worker to run, once for each chunk, as the platform would; its log is in the page.
-        once: Stop when the command has ended, instead of leaving its results to be looked at.
+        jobs: Given to the commands as `--jobs`.
+        once: Stop when the commands have ended, instead of leaving their results to be looked at.
         faults: Further ones, besides those of the project, each as `OPERATION:EFFECT[,NAME=VALUE…]`.
         announce: Told what a person should know, line by line.
-        echo: Given what the command writes, piece by piece.
+        echo: Given what the commands write, piece by piece.
 
     Returns:
-        The exit code: 0, or 1 when the command failed.
+        The exit code: 0, or 1 when a command failed.
 
     Raises:
         ConfigurationError: The project is wrong.
-        UsageError: A port is taken, or is not ours to take; the database file cannot be used; a fault is none.
+        UsageError: A port is taken, or is not ours to take; the database or the export cannot be used; a fault is none.
     """
-    described = read_project(project)
+    described = Project() if project is None else read_project(project)
     further = [read_fault(text) for text in faults]
     try:
         emulator = Emulator(
@@ -79,94 +90,195 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
     except sqlite3.DatabaseError as error:
         raise UsageError(f"cannot use {printable(str(database))} as the database: {error}") from None
     try:
-        run = _existing_run(emulator) or Layout(emulator, described, project).arrange()
+        steps = _steps(emulator, described, from_export, command, jobs)
+        if once and steps[0].command is None:
+            raise UsageError("--once stops when the worker has ended: give its command after --")
         for fault in further:
             fault.add_to(emulator.faults)
         _start(emulator, host, port)
-        with _until_stopped() as stopped:
+        with _Bell() as bell:
+            workers = _Workers(emulator, steps, announce, echo, bell)
             announce(f"Emulated Arkindex on {emulator.url} (Ctrl-C stops it)")
             announce(f"API token: {emulator.token}")
-            _announce_environment(emulator, run, announce)
-            workers = _Workers(emulator, run, command, announce, echo) if command else None
-            if workers is not None:
-                workers.start(at_end=stopped.set if once else lambda: None)
-            stopped.wait()
-            return 0 if workers is None else workers.stop()
+            _announce_environment(emulator, steps[0].start(()), announce)
+            if steps[0].command is not None:
+                workers.start()
+            _attend(bell, workers, once=once)
+        for name, count in emulator.ledger.lacking.most_common():
+            announce(f"The emulator has no operation {name}, which was asked for {count} times")
+        return int(workers.failed)
     finally:
         emulator.close()
 
 
+def _attend(bell: _Bell, workers: _Workers, *, once: bool) -> None:
+    """Wait for a signal, or with `once` for the workers; and then for what still runs."""
+    asked = 0
+    try:
+        while not (workers.have_ended and (asked or once)):
+            for number in bell.wait():
+                if number == signal.SIGCHLD and asked:
+                    workers.sweep()
+                elif number not in (signal.SIGCHLD, ENDED):
+                    asked += 1
+                    workers.end(asked)
+    except BaseException:
+        workers.end(1)
+        raise
+
+
+@dataclass
+class _Step:
+    """One worker: how its run is made, or the run that is there; and its command."""
+
+    make: Callable[[Sequence[str]], str]
+    command: Sequence[str] | None
+    cwd: Path | None = None
+    name: str = ""
+    run: str = ""
+
+    def start(self, before: Sequence[str]) -> str:
+        """The id of the worker run, which is made the first time."""
+        self.run = self.run or self.make(before)
+        return self.run
+
+
+@dataclass
 class _Workers:
-    """A worker's command, once for each task, all at the same time."""
+    """The commands of the steps: of each, once for each task, all at the same time; one step after the other."""
 
-    def __init__(
-        self,
-        emulator: Emulator,
-        run: str,
-        command: Sequence[str],
-        announce: Callable[[str], None],
-        echo: Callable[[bytes], object] | None,
-    ) -> None:
-        self._echo = echo
-        self._emulator = emulator
-        self._run = run
-        self._command = command
-        self._announce = announce
-        self._lock = threading.Lock()
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._stopping = False
-        self._threads = [
-            threading.Thread(target=self._run_one, args=(chunk,), name=f"worker {chunk}")
-            for chunk in range(1, len(emulator.tasks(run)) + 1)
-        ]
-        self._failed = False
+    emulator: Emulator
+    steps: Sequence[_Step]
+    announce: Callable[[str], None]
+    echo: Callable[[bytes], object] | None
+    bell: _Bell
+    failed: bool = False
+    have_ended: bool = True
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _is_ending: bool = False
 
-    def start(self, at_end: Callable[[], object]) -> None:
-        """Start them; `at_end` is called when the last of them has ended."""
-        for thread in self._threads:
-            thread.start()
-        threading.Thread(target=self._wait, args=(at_end,), name="workers", daemon=True).start()
+    def start(self) -> None:
+        """Start the first step; the bell rings when the last one has ended."""
+        self.have_ended = False
+        threading.Thread(target=self._run, name="workers", daemon=True).start()
 
-    def stop(self) -> int:
-        """Ask those that still run to end, and wait for them; 1 when one of all failed."""
+    def end(self, asked: int) -> None:
+        """Ask those that run to end; asked again, by a second signal to all that they started; and then by SIGKILL."""
         with self._lock:
-            self._stopping = True
+            self._is_ending = True
             for process in self._processes:
-                process.terminate()
-        for thread in self._threads:
-            thread.join()
-        return int(self._failed)
+                if asked == 1:
+                    process.terminate()
+                else:
+                    _signal_group(process, signal.SIGTERM if asked == 2 else signal.SIGKILL)
 
-    def _wait(self, at_end: Callable[[], object]) -> None:
-        for thread in self._threads:
-            thread.join()
-        at_end()
+    def sweep(self) -> None:
+        """End what ended workers have started, and left behind."""
+        with self._lock:
+            for process in self._processes:
+                if process.poll() is not None:
+                    _signal_group(process, signal.SIGTERM)
 
-    def _run_one(self, chunk: int) -> None:
+    def _run(self) -> None:
+        before: list[str] = []
+        try:
+            for step in self.steps:
+                if self.failed or self._is_ending:
+                    break
+                run = step.start(before)
+                before += [task.id for task in self.emulator.tasks(run)]
+                self._run_step(step, run)
+        except ArkworkerError as error:
+            self._end(str(error), failed=True)
+        finally:
+            self.have_ended = True
+            self.bell.ring()
+
+    def _run_step(self, step: _Step, run: str) -> None:
+        chunks = range(1, len(self.emulator.tasks(run)) + 1)
+        threads = [threading.Thread(target=self._run_one, args=(step, run, n), name=f"worker {n}") for n in chunks]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _run_one(self, step: _Step, run: str, chunk: int) -> None:
+        command = list(step.command or ())
+        name = f"worker {chunk}" if len(self.steps) == 1 else f"{step.name}, worker {chunk}"
         try:
             code = run_worker(
-                self._emulator, self._run, self._command, chunk=chunk, started=self._register, echo=self._echo
+                self.emulator,
+                run,
+                command,
+                chunk=chunk,
+                environ=_with_own_programs(),
+                cwd=step.cwd,
+                started=self._register,
+                echo=self.echo,
             )
         except OSError as error:
-            self._end(f"cannot run {printable(self._command[0])}: {error.strerror}", failed=True)
+            self._end(f"cannot run {printable(command[0])}: {error.strerror}", failed=True)
             return
-        self._end(f"worker {chunk} ended with exit code {code}", failed=code != 0)
+        finally:
+            self._forget()
+        self._end(f"{name} ended with exit code {code}", failed=code != 0)
 
     def _register(self, process: subprocess.Popen[bytes]) -> None:
         with self._lock:
             self._processes.append(process)
-            if self._stopping:
+            if self._is_ending:
                 process.terminate()
+
+    def _forget(self) -> None:
+        """Leave out those that ended: their numbers may soon be those of other processes."""
+        with self._lock:
+            self._processes = [process for process in self._processes if process.poll() is None]
 
     def _end(self, message: str, *, failed: bool) -> None:
         with self._lock:
-            self._failed = self._failed or failed
-            self._announce(message)
+            self.failed = self.failed or failed
+            self.announce(message)
+
+
+def _steps(
+    emulator: Emulator, project: Project, from_export: Path | None, command: Sequence[str], jobs: str | None
+) -> list[_Step]:
+    """The workers to run, or the run that is in the database."""
+    existing = _existing_run(emulator)
+    folder = project.source.folder
+    if existing is None:
+        if from_export is not None:
+            import_export(emulator, from_export)
+        laid = Layout(emulator, project).arrange()
+        steps = [_Step(step.start, step.command, folder, step.name) for step in laid]
+    else:
+        steps = [_Step(lambda _before: existing, project.command, folder, run=existing)]
+    if command:
+        # In the place of what the project says; the caller's folder is that of the command.
+        steps = steps[:1]
+        steps[0].command, steps[0].cwd = command, None
+    for step in steps:
+        if jobs is not None and step.command is not None:
+            step.command = [*step.command, "--jobs", jobs]
+    return steps
+
+
+def _with_own_programs() -> dict[str, str]:
+    """The environment, in which `arkworker` is found also where that of this process is in no folder of `PATH`."""
+    folders = [os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)]
+    return {**os.environ, "PATH": os.pathsep.join(folders)}
 
 
 def _existing_run(emulator: Emulator) -> str | None:
     with emulator.database.transaction() as session:
-        return session.scalar(select(WorkerRun.id).order_by(WorkerRun.position.desc()).limit(1))
+        rows = select(WorkerRun.id).join(Task, Task.worker_run_id == WorkerRun.id)
+        return session.scalar(rows.order_by(WorkerRun.position.desc()).limit(1))
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
 
 
 def _start(emulator: Emulator, host: str, port: int) -> None:
@@ -185,13 +297,34 @@ def _announce_environment(emulator: Emulator, run: str, announce: Callable[[str]
         announce("  export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items()))
 
 
-@contextmanager
-def _until_stopped() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; the handlers of before come back at the end."""
-    stopped = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
+class _Bell:
+    """Signals, and the end of the workers, in the order in which they came.
+
+    A handler could run in the middle of anything, and the system may give a signal to a thread that is not the main
+    one, which then would not wake up: so each is a byte in a pipe, and the main thread does nothing but read it.
+    """
+
+    def __enter__(self) -> Self:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        numbers = (*SIGNALS, signal.SIGCHLD)
+        self._before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+        self._descriptor = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._descriptor)
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+        os.close(self._read)
+        os.close(self._write)
+        self._write = -1
+
+    def ring(self) -> None:
+        """Called by the workers' thread when it has ended."""
+        with suppress(OSError):
+            os.write(self._write, bytes([ENDED]))
+
+    def wait(self) -> bytes:
+        """What came, at least one."""
+        return os.read(self._read, 100)

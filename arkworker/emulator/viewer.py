@@ -15,7 +15,6 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from arkworker.emulator import iiif, viewer_data
-from arkworker.emulator.faults import describe
 from arkworker.emulator.tables import Image
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Viewer:
 
     async def calls(self, _request: Request) -> Response:
         calls = self._desk.ledger.calls()[-LATEST_CALLS:]
-        return JSONResponse([{**_call(asdict(call)), "faults": [describe(f) for f in call.faults]} for call in calls])
+        return JSONResponse([_call(asdict(call)) for call in calls])
 
     async def image(self, request: Request) -> Response:
         with self._database.transaction() as session:
@@ -110,5 +109,17 @@ def _offset(request: Request) -> int:
 
 
 def _call(call: dict[str, Any]) -> dict[str, Any]:
-    names = ("number", "time", "operation", "method", "path", "status", "answered", "acted", "seconds", "task_id")
+    names = (
+        "number",
+        "time",
+        "operation",
+        "method",
+        "path",
+        "status",
+        "answered",
+        "acted",
+        "seconds",
+        "task_id",
+        "faults",
+    )
     return {name: call[name] for name in names}

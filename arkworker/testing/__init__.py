@@ -1,8 +1,11 @@
 """The public test kit: a pytest plugin, and an emulated Arkindex (`arkworker.emulator`).
 
 Importing this package costs nothing; what needs the extra `testing` is imported where it is used. The fixtures
-`make_context`, `cache`, `invoke` and `arkindex` are there in every pytest that has arkworker installed; the names below
-annotate them. `standard_tests` makes the tests that every worker should pass, `bind_element` elements that a worker can
+`arkworker_make_context`, `arkworker_cache`, `arkworker_invoke` and `arkworker_arkindex` are there in every pytest that
+has arkworker installed; `make_context`, `cache`, `invoke` and `arkindex` where `arkworker.testing.fixtures` is among
+the `pytest_plugins` of the tests. The names below annotate them.
+
+`standard_tests` makes the tests that every worker should pass, `bind_element` elements that a worker can
 read from.
 """
 

@@ -1,4 +1,8 @@
-"""The pytest plugin: its fixtures import what they need when a test asks for them, and nothing before."""
+"""The pytest plugin, in every pytest that has arkworker installed: its names cannot meet those of another project.
+
+`arkworker.testing.fixtures` gives them short names where a test asks for that. Fixtures import what they need when a
+test asks for them, and nothing before.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,12 @@ if TYPE_CHECKING:
     from arkworker.testing.expectations import Arkindex
     from arkworker.testing.invocation import Invoke
 
+_NAME = "arkworker_arkindex"
 _ARKINDEX = pytest.StashKey["Arkindex"]()
 
 
 @pytest.fixture
-def arkindex(request: pytest.FixtureRequest) -> Iterator[Arkindex]:
+def arkworker_arkindex(request: pytest.FixtureRequest) -> Iterator[Arkindex]:
     """An Arkindex that expects exactly the requests that it is told of; no request leaves the process."""
     try:
         from arkworker.testing.expectations import emulate
@@ -36,7 +41,7 @@ def arkindex(request: pytest.FixtureRequest) -> Iterator[Arkindex]:
 
 
 @pytest.fixture
-def make_context(request: pytest.FixtureRequest, tmp_path: Path) -> MakeContext:
+def arkworker_make_context(request: pytest.FixtureRequest, tmp_path: Path) -> MakeContext:
     """Makes the context of a worker: `make_context(PageLines, {"threshold": 0.7})`."""
     from arkworker.testing.contexts import ContextMaker
 
@@ -44,7 +49,7 @@ def make_context(request: pytest.FixtureRequest, tmp_path: Path) -> MakeContext:
 
 
 @pytest.fixture
-def cache() -> Iterator[Session]:
+def arkworker_cache() -> Iterator[Session]:
     """A session of an empty cache in memory; committed at the end, as after an element."""
     from arkworker.storage.cache import open_cache, session_scope
 
@@ -57,18 +62,18 @@ def cache() -> Iterator[Session]:
 
 
 @pytest.fixture
-def invoke(request: pytest.FixtureRequest, tmp_path: Path) -> Invoke:
+def arkworker_invoke(request: pytest.FixtureRequest, tmp_path: Path) -> Invoke:
     """Runs a command line in this process: `invoke("run", PageLines, "--element", element_id)`."""
     from arkworker.testing.invocation import Invoker
 
     def get_arkindex() -> Arkindex:
-        return request.getfixturevalue("arkindex")  # type: ignore[no-any-return]  # of the fixture above
+        return request.getfixturevalue(_NAME)  # type: ignore[no-any-return]  # of the fixture above
 
     return Invoker(tmp_path, _requested_arkindex(request), get_arkindex).invoke
 
 
 def _requested_arkindex(request: pytest.FixtureRequest) -> Arkindex | None:
-    return request.getfixturevalue("arkindex") if "arkindex" in request.fixturenames else None
+    return request.getfixturevalue(_NAME) if _NAME in request.fixturenames else None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -88,9 +88,9 @@ class StandardTests:
 
     subject: ClassVar[Subject]
 
-    def test_the_schema_is_valid(self, invoke: Invoke) -> None:
+    def test_the_schema_is_valid(self, arkworker_invoke: Invoke) -> None:
         """The configuration has a JSON Schema, which is one."""
-        done = _succeed(invoke("schema", self.subject.target))
+        done = _succeed(arkworker_invoke("schema", self.subject.target))
         if done.data.get("$schema") != _DIALECT:
             pytest.fail(f"the schema names no dialect: {_DIALECT}")
         try:
@@ -99,49 +99,49 @@ class StandardTests:
             return  # it can be read, at least
         jsonschema.Draft202012Validator.check_schema(done.data)
 
-    def test_the_declaration_is_in_step(self, invoke: Invoke, request: pytest.FixtureRequest) -> None:
+    def test_the_declaration_is_in_step(self, arkworker_invoke: Invoke, request: pytest.FixtureRequest) -> None:
         """The declaration file says what the code says, where there is one."""
         path = _declaration(self.subject, request.config.rootpath)
         if path is None:
             pytest.skip(f"no declaration file in the folder {_FOLDER}")
-        done = invoke("schema", self.subject.target, "--format", "arkindex", "--check", path)
+        done = arkworker_invoke("schema", self.subject.target, "--format", "arkindex", "--check", path)
         if done.code:
             pytest.fail(f"write it with: arkworker schema TARGET --output {path}\n{done.out}{done.err}", pytrace=False)
 
-    def test_the_defaults_validate(self, make_context: MakeContext) -> None:
+    def test_the_defaults_validate(self, arkworker_make_context: MakeContext) -> None:
         """The worker has a context with its defaults, and with what was given for options without one."""
         try:
-            context = make_context(self.subject.target, self.subject.config)
+            context = arkworker_make_context(self.subject.target, self.subject.config)
         except ConfigurationError as error:
             text = as_text(error.problems, self.subject.name)
             pytest.fail(f"{text}\ngive values with standard_tests(…, config={{…}})", pytrace=False)
-        if hash(context.config) != hash(make_context(self.subject.target, self.subject.config).config):
+        if hash(context.config) != hash(arkworker_make_context(self.subject.target, self.subject.config).config):
             pytest.fail("two configurations with the same values differ")
 
-    def test_the_help_names_every_option(self, invoke: Invoke) -> None:
+    def test_the_help_names_every_option(self, arkworker_invoke: Invoke) -> None:
         """`--help` works, and tells of all options."""
-        done = _succeed(invoke("run", self.subject.target, "--help"))
+        done = _succeed(arkworker_invoke("run", self.subject.target, "--help"))
         missing = [option.flag for option in self.subject.options.options.values() if option.flag not in done.out]
         if missing:
             pytest.fail(f"the help does not name {', '.join(missing)}")
 
-    def test_no_secret_is_shown(self, invoke: Invoke, make_context: MakeContext) -> None:
+    def test_no_secret_is_shown(self, arkworker_invoke: Invoke, arkworker_make_context: MakeContext) -> None:
         """What is printed, logged or shown of a run holds no content of a secret."""
         config = _with_canaries(self.subject)
         for words in (["check", self.subject.target, "-v"], ["explain", self.subject.target, "--all"]):
-            _refuse_contents(config, self.subject, _succeed(invoke(*words, config=config)))
-        context = make_context(self.subject.target, config)
+            _refuse_contents(config, self.subject, _succeed(arkworker_invoke(*words, config=config)))
+        context = arkworker_make_context(self.subject.target, config)
         _refuse_in(f"{context!r} {context.config} {context.config!r}", config, self.subject, "the context")
 
-    def test_no_refused_secret_is_shown(self, invoke: Invoke) -> None:
+    def test_no_refused_secret_is_shown(self, arkworker_invoke: Invoke) -> None:
         """A content that is not what the option wants is in no message either."""
         config: dict[str, Any] = deepcopy(dict(self.subject.config))
         for option in self.subject.secrets:
             _set(config, option.keys, _CANARY)
         if self.subject.secrets:
-            _refuse_contents(config, self.subject, invoke("check", self.subject.target, "-v", config=config))
+            _refuse_contents(config, self.subject, arkworker_invoke("check", self.subject.target, "-v", config=config))
 
-    def test_a_stop_is_honoured(self, invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_stop_is_honoured(self, arkworker_invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
         """A SIGTERM at the beginning of `setup` ends the run with 143, and `teardown` copes with what is not there."""
         if threading.current_thread() is not threading.main_thread():
             pytest.skip("signals arrive in the main thread alone")
@@ -150,7 +150,7 @@ class StandardTests:
             os.kill(os.getpid(), signal.SIGTERM)
 
         monkeypatch.setattr(type(self.subject.worker), "setup", setup)
-        done = invoke("run", self.subject.target, config=self.subject.config)
+        done = arkworker_invoke("run", self.subject.target, config=self.subject.config)
         if done.code != 128 + signal.SIGTERM:
             pytest.fail(f"the exit code is {done.code}, not {128 + signal.SIGTERM}\n{done.err}", pytrace=False)
         if "teardown failed" in done.err:

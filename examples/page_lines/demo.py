@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from picture import draw_pages, photograph
 
 from arkworker.arkindex.client import Client, Connection
-from arkworker.emulator import Emulator, run_worker
+from arkworker.emulator import Emulator, add_project, run_worker
 from arkworker.errors import ArkworkerError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def demonstrate(output: Path, *, keep: bool, draw: bool) -> int:
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     with Emulator(database=place / "arkindex.sqlite", directory=place) as arkindex:
-        run = arkindex.add_project(PROJECT)
+        run = add_project(arkindex, PROJECT)
         pages = list(arkindex.activity_states(run))
         say(f"An emulated Arkindex with {len(pages)} scanned pages on {arkindex.url}")
         say(f"The worker, as the platform would run it for worker run {run}:")

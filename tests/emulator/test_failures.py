@@ -65,10 +65,26 @@ def test_a_body_of_another_shape_is_refused(world: World, body: object) -> None:
 
 
 def test_a_known_path_with_another_method_is_405(world: World) -> None:
-    """As Django has it; a path that nobody knows is 404, and both are in the ledger."""
+    """As Django has it."""
     assert world.client.refusal("POST", f"/corpus/{world.corpus}/") == (405, None, "method_not_allowed")
-    assert world.client.refusal("GET", "/nowhere/") == (404, None, "not_found")
+    assert world.client.refusal("GET", "/element/no-id/") == (404, None, "not_found")
     assert [call.status for call in world.emulator.ledger.calls()] == [405, 404]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("DELETE", "/element/{page}/", "DestroyElement"),
+        ("GET", "/process/{page}/", "RetrieveProcess"),
+        ("GET", "/corpus/{page}/roles/", "GET /corpus/{id}/roles/"),
+    ],
+)
+def test_an_operation_that_is_lacking_is_501(world: World, method: str, path: str, name: str) -> None:
+    """It is answered with its name, and counted."""
+    answer = world.client.send(method, path.format(page=world.pages[0]))
+
+    assert (answer.status_code, answer.json()["errors"][0]["detail"]) == (501, f"The emulator has no operation {name}.")
+    assert world.emulator.ledger.lacking == {name: 1}
 
 
 def test_the_older_style() -> None:

@@ -48,7 +48,7 @@ def test_a_fault_comes_before_or_after_the_server_acted(world: World, fault: Fau
 
     assert claim(world) == outcome
     (call,) = world.emulator.ledger.calls("StartWorkerActivity")
-    assert (call.acted, call.answered, call.faults) == (acted, False, [fault])
+    assert (call.acted, call.answered, call.faults) == (acted, False, [fault.name])
     assert started(world) == int(acted)
     assert claim(world) == "200"
 

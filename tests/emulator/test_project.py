@@ -9,8 +9,7 @@ import pytest
 import requests
 from PIL import Image
 
-from arkworker.emulator import Emulator, Fault
-from arkworker.emulator.layout import Layout
+from arkworker.emulator import Emulator, Fault, add_project
 from arkworker.emulator.project import read_fault, read_project
 from arkworker.errors import ConfigurationError, UsageError
 
@@ -64,7 +63,7 @@ def empty() -> Iterator[Emulator]:
 
 
 def arrange(emulator: Emulator, path: Path) -> str:
-    return Layout(emulator, read_project(path), path).arrange()
+    return add_project(emulator, path)
 
 
 def get(emulator: Emulator, path: str, **query: Any) -> Any:
@@ -154,17 +153,30 @@ def test_a_legacy_declaration_file(empty: Emulator, tmp_path: Path) -> None:
         ("a: [", ["p.yml:1:5"]),
         ("[]", ["p.yml"]),
         ("corpus: a\ncorpus: b", ["p.yml:2:1"]),
-        ("images: nowhere", ["p.yml"]),
-        ("elements: [{image: nowhere.jpg}]", ["p.yml"]),
-        ("elements: [{image: p.yml, count: 2}]", ["p.yml"]),
+        ("images: nowhere", ["p.yml:1:9"]),
+        ("elements: [{image: nowhere.jpg}]", ["p.yml:1:20"]),
+        ("elements: [{image: p.yml, count: 2}]", ["p.yml:1:20"]),
         ("worker: nowhere.yml", ["nowhere.yml"]),
-        ("worker: {slug: w, display_name: W}\nvalues: {a: 1}", ["p.yml"]),
-        ("worker: {configuration: [a]}", ["p.yml"]),
-        ("worker: {configuration: [{key: a}]}", ["p.yml"]),
-        ("worker: {user_configuration: [a]}", ["p.yml"]),
-        ("worker: [a]", ["p.yml:1:1"]),
-        ("datasets: {D: {train: [nobody]}}", ["p.yml"]),
-        ("faults: [{operation: X, effect: boom}]", ["p.yml:1:33"]),
+        ("worker: {slug: w, display_name: W}\nvalues: {a: 1}", ["p.yml:2:13"]),
+        ("worker: {configuration: [a]}", ["p.yml:1:9"]),
+        ("worker: {configuration: [{key: a}]}", ["p.yml:1:9"]),
+        ("worker: {user_configuration: [a]}", ["p.yml:1:9"]),
+        ("worker: [a]", ["p.yml:1:9"]),
+        ("datasets: {D: {train: [nobody]}}", ["p.yml:1:24"]),
+        ("faults: [{operation: X, effect: boom}]", ["p.yml:1:22", "p.yml:1:33"]),
+        ("values: {a: 123456789012345678901234567890123456789012345678901234567890}", ["p.yml:1:13"]),
+        ("worker: nowhere.py:Name", ["p.yml:1:9"]),
+        ("model: {files: nowhere}", ["p.yml:1:16"]),
+        ("parents: [nowhere]", ["p.yml:1:11"]),
+        ("parents: [{cache: nowhere}]", ["p.yml:1:19"]),
+        ("mode: dataset", ["p.yml:1:7"]),
+        ("mode: dataset\nsets: [D/tran]\ndatasets: {D: {train: []}}", ["p.yml:2:8"]),
+        ("sets: [a]", ["p.yml:1:7"]),
+        ("workers: [{worker: {slug: a}}, {worker: {slug: b}}]", ["p.yml:1:11"]),
+        ("elements: [{name: a, worker_run: old}]", ["p.yml:1:34"]),
+        ("elements: [{transcriptions: [{text: ab, entities: [{type: t, offset: 1, length: 2}]}]}]", ["p.yml:1:52"]),
+        ("worker: {slug: w, configuration: [{key: m, type: model}]}\nvalues: {m: Mine}", ["p.yml:2:13"]),
+        ("elements: [{url: 'https://a/b'}]", ["p.yml:1:12"]),
     ],
 )
 def test_mistakes_are_said_with_their_place(empty: Emulator, tmp_path: Path, text: str, places: list[str]) -> None:

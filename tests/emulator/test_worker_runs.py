@@ -149,6 +149,8 @@ def test_the_environment_is_what_the_platform_gives(world: World) -> None:
         "ARKINDEX_WORKER_RUN_ID",
         "PONOS_TASK",
         "ARKINDEX_TASK_CHUNK",
+        "NO_PROXY",
+        "no_proxy",
     }
     assert (first["ARKINDEX_TASK_CHUNK"], second["ARKINDEX_TASK_CHUNK"]) == ("1", "2")
     assert first["ARKINDEX_TASK_TOKEN"] != second["ARKINDEX_TASK_TOKEN"]

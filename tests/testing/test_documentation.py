@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 
 def test_the_example_passes_in_25_lines(tmp_path: Path) -> None:
     """What the documentation shows is a whole test of a worker, and passes with every warning an error."""
-    worker, test, whole = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    _, worker, test, whole = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     (tmp_path / "titles.py").write_text(worker)
     (tmp_path / "test_titles.py").write_text(test)
     (tmp_path / "test_whole.py").write_text(whole)
@@ -37,12 +37,21 @@ def test_the_project_with_faults_is_one(tmp_path: Path) -> None:
 
 
 def test_the_project_in_a_file_has_every_key(tmp_path: Path) -> None:
-    """The file that the documentation shows is one, and leaves out nothing but the faults, which have their own."""
+    """The file that the documentation shows is one; it leaves out faults and workers, which have their own."""
     (text,) = re.findall(r"```yaml\n(# letters.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     path = tmp_path / "letters.yml"
     path.write_text(text)
 
-    assert read_project(path).model_fields_set == Project.model_fields.keys() - {"faults"}
+    assert read_project(path).model_fields_set == Project.model_fields.keys() - {"faults", "workers"}
+
+
+def test_the_project_with_two_workers_is_one(tmp_path: Path) -> None:
+    """The file with several workers that the documentation shows is read as it stands."""
+    (text,) = re.findall(r"```yaml\n(# chain.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    path = tmp_path / "chain.yml"
+    path.write_text(text)
+
+    assert [item.queue for item in read_project(path).workers] == ["page", "text_line"]
 
 
 def test_every_effect_is_documented() -> None:

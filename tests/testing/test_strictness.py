@@ -19,6 +19,7 @@ from arkworker import Secret, UserConfiguration, Worker
 from arkworker.errors import ApiError
 from arkworker.testing import standard_tests
 
+pytest_plugins = ["arkworker.testing.fixtures"]
 ELEMENT = "0c1fbe0e-54d9-4f25-8a28-0a5a4cd0a1b3"
 
 def plain(context, cache):

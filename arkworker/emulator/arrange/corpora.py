@@ -2,22 +2,62 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import select
 
 from arkworker.emulator import iiif
-from arkworker.emulator.arrange.base import Arrangement, corpus_id, find
 from arkworker.emulator.resources.elements import link, whole
-from arkworker.emulator.tables import Corpus, Element, ElementType, Image, Transcription, new_id
+from arkworker.emulator.tables import Corpus, Element, ElementType, Image, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlalchemy.orm import Session
 
-    from arkworker.emulator.tables import Polygon
+    from arkworker.emulator.database import Database
+    from arkworker.emulator.ledger import Ledger
+    from arkworker.emulator.site import Site
+    from arkworker.emulator.tables import Polygon, Row
+
+RowType = TypeVar("RowType", bound="Row")
+
+
+class Arrangement:
+    """A part of the `Emulator`."""
+
+    database: Database
+    ledger: Ledger
+    site: Site
+
+
+def find(session: Session, table: type[RowType], identifier: str) -> RowType:
+    """The row with this id.
+
+    Raises:
+        LookupError: There is none.
+    """
+    row = session.scalar(select(table).where(table.id == identifier))
+    if row is None:
+        raise LookupError(f"no {table.__name__} has the id {identifier!r}")
+    return row
+
+
+def corpus_id(session: Session, identifier: str | None) -> str:
+    """The corpus with this id; without one, the first.
+
+    Raises:
+        LookupError: There is none.
+    """
+    if identifier is not None:
+        return find(session, Corpus, identifier).id
+    first = session.scalar(select(Corpus.id).order_by(Corpus.position).limit(1))
+    if first is None:
+        raise LookupError("there is no corpus yet: call add_corpus first")
+    return first
+
 
 # Where an element's pixels come from: a file, or a size (the page is drawn), or the id of an image.
 Pixels: TypeAlias = Path | tuple[int, int] | str
@@ -29,29 +69,37 @@ COLORS = ("1f77b4", "d62728", "2ca02c", "9467bd", "ff7f0e", "8c564b", "e377c2", 
 class CorpusArrangement(Arrangement):
     """The part of the `Emulator` that makes corpora."""
 
-    def add_corpus(self, name: str = "Corpus", types: Iterable[str] = ("page", "paragraph", "text_line")) -> str:
+    def add_corpus(
+        self,
+        name: str = "Corpus",
+        types: Iterable[str] = ("page", "paragraph", "text_line"),
+        *,
+        id: str | None = None,  # noqa: A002 - as everywhere in Arkindex
+    ) -> str:
         """A corpus with these element types; its id."""
         with self.database.transaction() as session:
-            row = Corpus(name=name, id=new_id())
+            row = Corpus(name=name, id=id or new_id())
             session.add(row)
             session.flush()
             for slug in types:
                 _add_type(session, row.id, slug, slug, folder=False)
             return row.id
 
-    def add_type(self, slug: str, *, name: str = "", folder: bool = False, corpus: str | None = None) -> str:
+    def add_type(
+        self, slug: str, *, name: str = "", folder: bool = False, color: str = "", corpus: str | None = None
+    ) -> str:
         """An element type, in the first corpus unless another is named; its id."""
         with self.database.transaction() as session:
-            return _add_type(session, corpus_id(session, corpus), slug, name or slug, folder=folder)
+            return _add_type(session, corpus_id(session, corpus), slug, name or slug, folder=folder, color=color)
 
-    def add_image(self, pixels: Path | tuple[int, int]) -> str:
-        """An image, from a file or drawn in this size; its id.
+    def add_image(self, pixels: Path | tuple[int, int], *, url: str | None = None) -> str:
+        """An image, from a file or drawn in this size, or of this size elsewhere, on a IIIF server; its id.
 
         Raises:
-            OSError: The file is missing, or is no image.
+            OSError: The file is missing, or is not an image.
         """
         with self.database.transaction() as session:
-            return _add_image(session, pixels).id
+            return _add_image(session, pixels, url).id
 
     def add_element(  # noqa: PLR0913 - keywords, each with a default
         self,
@@ -108,22 +156,17 @@ class CorpusArrangement(Arrangement):
             session.add_all(rows)
             return [row.id for row in rows]
 
-    def add_transcription(self, element: str, text: str, *, confidence: float | None = None) -> str:
-        """What is written on an element, as a person entered it; its id.
 
-        Raises:
-            LookupError: There is no such element.
-        """
-        with self.database.transaction() as session:
-            owner = find(session, Element, element)
-            row = Transcription(id=new_id(), element_id=owner.id, text=text, confidence=confidence)
-            session.add(row)
-            return row.id
+def spelled(name: str) -> str:
+    """The name of a file as text; bytes in it that are not UTF-8 are replaced."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
-def _add_type(session: Session, corpus: str, slug: str, name: str, *, folder: bool) -> str:
+def _add_type(  # noqa: PLR0913 - what a type is
+    session: Session, corpus: str, slug: str, name: str, *, folder: bool, color: str = ""
+) -> str:
     used = len(session.scalars(select(ElementType.id).where(ElementType.corpus_id == corpus)).all())
-    color = COLORS[used % len(COLORS)]
+    color = color or COLORS[used % len(COLORS)]
     row = ElementType(corpus_id=corpus, slug=slug, display_name=name, folder=folder, color=color)
     session.add(row)
     session.flush()
@@ -137,13 +180,13 @@ def _find_type(session: Session, corpus: str, slug: str) -> str:
     return row
 
 
-def _add_image(session: Session, pixels: Path | tuple[int, int]) -> Image:
+def _add_image(session: Session, pixels: Path | tuple[int, int], url: str | None = None) -> Image:
     if isinstance(pixels, Path):
         width, height = iiif.measure(pixels)
-        row = Image(path=pixels.name, width=width, height=height, file=str(pixels.resolve()))
+        row = Image(path=spelled(pixels.name), width=width, height=height, file=pixels.resolve())
     else:
         width, height = pixels
-        row = Image(path=f"{width}x{height}", width=width, height=height)
+        row = Image(path=f"{width}x{height}", width=width, height=height, external_url=url)
     session.add(row)
     session.flush()
     return row

@@ -7,10 +7,13 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
-from arkworker.emulator.arrange.base import Arrangement, corpus_id, find
-from arkworker.emulator.resources import artifacts, exports, models
+from arkworker.emulator.arrange.corpora import Arrangement, corpus_id, find
+from arkworker.emulator.export_file import write_export
+from arkworker.emulator.resources.datasets import export_key
+from arkworker.emulator.resources.models import archive_key
+from arkworker.emulator.resources.processes import artifact_key
 from arkworker.emulator.tables import (
     Artifact,
     Dataset,
@@ -20,6 +23,7 @@ from arkworker.emulator.tables import (
     Model,
     ModelVersion,
     Task,
+    WorkerRun,
     new_id,
 )
 
@@ -39,39 +43,80 @@ class FileArrangement(Arrangement):
             session.execute(delete(Artifact).filter_by(task_id=task, path=path))
             row = Artifact(id=new_id(), task_id=task, path=path, size=_size(content), content_type=content_type)
             session.add(row)
-            self._store(artifacts.key(row), content)
+            self._store(artifact_key(row), content)
             return row.id
 
-    def add_model_version(
+    def add_model_version(  # noqa: PLR0913 - keywords, each with a default
         self,
         name: str = "Model",
         configuration: Mapping[str, Any] | None = None,
         *,
         tag: str | None = None,
         archive: bytes | Path | None = None,
+        files: Path | None = None,
+        id: str | None = None,  # noqa: A002 - as everywhere in Arkindex
+        model_id: str | None = None,
     ) -> str:
-        """A version of a new model, available when there is an archive; its id."""
+        """A version of a new model, available when there are files; its id.
+
+        Args:
+            name: Of the model.
+            configuration: Values that the version has for options.
+            tag: Of the version.
+            archive: The archive of the files, as it was uploaded.
+            files: Or the folder that has them, which workers find as it is.
+            id: Of the version.
+            model_id: Of the model.
+        """
         with self.database.transaction() as session:
-            model = Model(id=new_id(), name=name)
+            model = Model(id=model_id or new_id(), name=name)
             session.add(model)
             session.flush()
-            row = ModelVersion(id=new_id(), model_id=model.id, tag=tag, configuration=dict(configuration or {}))
+            values = dict(configuration or {})
+            row = ModelVersion(id=id or new_id(), model_id=model.id, tag=tag, configuration=values)
+            if files is not None:
+                row.state, row.files = "available", files.resolve()
             if archive is not None:
-                self._store(models.key(row), archive)
-                content = self.site.storage.path(models.key(row)).read_bytes()
+                self._store(archive_key(row), archive)
+                content = self.site.storage.path(archive_key(row)).read_bytes()
                 row.state, row.size = "available", len(content)
                 row.archive_hash = hashlib.md5(content, usedforsecurity=False).hexdigest()
             session.add(row)
             return row.id
 
+    def model_archive(self, worker_run: str | None) -> Path | None:
+        """The archive of the model of a worker run, where it has one that was uploaded."""
+        with self.database.transaction() as session:
+            run = session.scalar(select(WorkerRun).where(WorkerRun.id == worker_run))
+            version = None if run is None else run.model_version
+            if version is None or version.files is not None or version.state != "available":
+                return None
+            path = self.site.storage.path(archive_key(version))
+            return path if path.exists() else None
+
+    def model_of(self, version: str) -> str:
+        """The id of the model that a version belongs to.
+
+        Raises:
+            LookupError: There is no such version.
+        """
+        with self.database.transaction() as session:
+            return find(session, ModelVersion, version).model_id
+
     def add_dataset(
-        self, name: str, sets: Mapping[str, Sequence[str]], *, corpus: str | None = None, description: str = ""
+        self,
+        name: str,
+        sets: Mapping[str, Sequence[str]],
+        *,
+        corpus: str | None = None,
+        description: str = "",
+        id: str | None = None,  # noqa: A002 - as everywhere in Arkindex
     ) -> str:
         """A dataset with the elements of each of its sets; its id."""
         with self.database.transaction() as session:
             owner = corpus_id(session, corpus)
             rows = [DatasetSet(id=new_id(), name=item) for item in sets]
-            row = Dataset(id=new_id(), corpus_id=owner, name=name, description=description, sets=rows)
+            row = Dataset(id=id or new_id(), corpus_id=owner, name=name, description=description, sets=rows)
             session.add(row)
             session.flush()
             for item, elements in zip(rows, sets.values(), strict=True):
@@ -80,17 +125,21 @@ class FileArrangement(Arrangement):
 
     def add_export(
         self,
-        content: bytes | Path = b"",
+        content: bytes | Path | None = b"",
         *,
         state: str = "done",
         dataset: str | None = None,
         corpus: str | None = None,
+        id: str | None = None,  # noqa: A002 - as everywhere in Arkindex
     ) -> str:
-        """An export of the corpus or of a dataset, with this file, in this state; its id."""
+        """An export of the corpus or of a dataset, in this state, with this file, or of what is there now; its id."""
         with self.database.transaction() as session:
-            row = Export(id=new_id(), corpus_id=corpus_id(session, corpus), dataset_id=dataset, state=state)
+            row = Export(id=id or new_id(), corpus_id=corpus_id(session, corpus), dataset_id=dataset, state=state)
             session.add(row)
-            self._store(exports.key(row), content)
+            if content is None:
+                write_export(session, row, self.site.storage.path(export_key(row)), self.site)
+            else:
+                self._store(export_key(row), content)
             return row.id
 
     def _store(self, key: str, content: bytes | Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from arkworker.emulator import declarations
-from arkworker.emulator.arrange.base import Arrangement, corpus_id, find
+from arkworker.emulator.arrange.corpora import Arrangement, corpus_id, find
 from arkworker.emulator.ledger import StateChange
 from arkworker.emulator.tables import (
     Activity,
@@ -54,6 +55,7 @@ class RunArrangement(Arrangement):
         skip_elements_json: bool = True,
         parents: Sequence[str] = (),
         answer: Mapping[str, Any] | None = None,
+        id: str | None = None,  # noqa: A002 - as everywhere in Arkindex
     ) -> str:
         """A worker run in a process of its own, with a running task for each chunk; its id.
 
@@ -72,6 +74,7 @@ class RunArrangement(Arrangement):
             skip_elements_json: False sends old workers to their elements file.
             parents: The ids of the tasks whose files the run's tasks can read.
             answer: Given as it is by RetrieveWorkerRunConfiguration, instead of what follows from the rest.
+            id: Of the run.
 
         Raises:
             ValueError: The declaration is none, or a value has a key that a modern one does not have.
@@ -95,7 +98,7 @@ class RunArrangement(Arrangement):
             session.add_all((process, version))
             session.flush()
             run = WorkerRun(
-                id=new_id(),
+                id=id or new_id(),
                 process_id=process.id,
                 version_id=version.id,
                 model_version_id=model_version,
@@ -121,6 +124,19 @@ class RunArrangement(Arrangement):
             return
         session.add_all(Activity(worker_run_id=run.id, element_id=element) for element in elements)
         self.ledger.record(StateChange(time.time(), run.id, element, None, "queued", None, 0) for element in elements)
+
+    def add_past_run(self, summary: str, *, id: str | None = None) -> str:  # noqa: A002 - as everywhere in Arkindex
+        """A worker run that has ended, for results that are there already; its id."""
+        with self.database.transaction() as session:
+            process = Process(id=new_id(), corpus_id=corpus_id(session, None), state="completed", chunks=0)
+            declaration = {"slug": "past", "display_name": summary, "configuration": []}
+            version = WorkerVersion(id=new_id(), worker_id=new_id(), declaration=declaration)
+            session.add_all((process, version))
+            session.flush()
+            names = {"process_id": process.id, "version_id": version.id, "summary": summary}
+            row = WorkerRun(id=id or new_id(), parents=[], saved=None, answer=None, **names)
+            session.add(row)
+            return row.id
 
     def add_secret(self, name: str, content: str) -> str:
         """A secret; its id."""
@@ -166,13 +182,22 @@ class RunArrangement(Arrangement):
             rows = select(Activity.element_id, Activity.state).filter_by(worker_run_id=worker_run)
             return dict(session.execute(rows.order_by(Activity.position)).all())
 
-    def environment(self, worker_run: str, *, chunk: int = 1, data_dir: Path | None = None) -> dict[str, str]:
+    def environment(
+        self,
+        worker_run: str,
+        *,
+        chunk: int = 1,
+        data_dir: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> dict[str, str]:
         """The variables that the platform gives to a task of this run.
 
         Args:
             worker_run: Its id.
             chunk: Which of its tasks, from 1.
             data_dir: The directory of task data, as `PONOS_DATA`.
+            environ: The variables that these are put over, by default those of this process: no proxy is asked for
+                what it names, nor for the emulator.
         """
         tasks = self.tasks(worker_run)
         task = tasks[chunk - 1]
@@ -181,12 +206,30 @@ class RunArrangement(Arrangement):
             "ARKINDEX_TASK_TOKEN": task.token,
             "ARKINDEX_WORKER_RUN_ID": worker_run,
             "PONOS_TASK": task.id,
+            **_without_proxy(os.environ if environ is None else environ, self.site.host),
         }
+        files = self._model_files(worker_run)
+        if files is not None:
+            variables["ARKINDEX_MODEL_DIR"] = str(files)
         if len(tasks) > 1:
             variables["ARKINDEX_TASK_CHUNK"] = str(chunk)
         if data_dir is not None:
             variables["PONOS_DATA"] = str(data_dir)
         return variables
+
+    def _model_files(self, worker_run: str) -> Path | None:
+        """The folder of the files of the run's model, where it has one."""
+        with self.database.transaction() as session:
+            version = find(session, WorkerRun, worker_run).model_version
+            return None if version is None else version.files
+
+
+def _without_proxy(environ: Mapping[str, str], host: str) -> dict[str, str]:
+    """What `environ` reaches without a proxy, and a host; in both spellings, as libraries read one or the other."""
+    named = ",".join(environ.get(name, "") for name in ("no_proxy", "NO_PROXY"))
+    hosts = dict.fromkeys(item.strip() for item in [*named.split(","), host] if item.strip())
+    text = "*" if "*" in hosts else ",".join(hosts)
+    return {"no_proxy": text, "NO_PROXY": text}
 
 
 def _token() -> str:

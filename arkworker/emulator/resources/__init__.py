@@ -1,54 +1,25 @@
-"""The operations, one module for each resource."""
+"""The operations, one module for each kind of resource."""
 
 from __future__ import annotations
 
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from arkworker.emulator.resources import (
-    activities,
-    artifacts,
-    classifications,
-    corpora,
-    datasets,
-    element_lists,
-    elements,
-    embeddings,
-    entities,
-    exports,
-    images,
-    metadata,
-    models,
-    multipart,
-    processes,
-    tasks,
-    transcriptions,
-    worker_runs,
-)
+from arkworker.emulator.resources import corpora, datasets, elements, models, processes, results, transcriptions
 
 if TYPE_CHECKING:
-    from arkworker.emulator.operations import Operation
+    from arkworker.emulator.endpoint import Operation
 
-_MODULES = (
-    worker_runs,
-    tasks,
-    activities,
-    processes,
-    elements,
-    element_lists,
-    corpora,
-    transcriptions,
-    classifications,
-    metadata,
-    entities,
-    embeddings,
-    exports,
-    datasets,
-    artifacts,
-    models,
-    multipart,
-    images,
-)
+_MODULES = (processes, elements, corpora, transcriptions, results, datasets, models)
+
+
+# What else faults befall.
+_OTHERS = ("GetDocument", "GetFile", "GetImage", "GetImageInformation", "PutFile")
+
+
+def operation_names() -> list[str]:
+    """Every operation that a fault can befall."""
+    return sorted({item.id for item in all_operations("enterprise")}.union(_OTHERS))
 
 
 def all_operations(edition: str) -> list[Operation]:

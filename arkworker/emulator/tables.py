@@ -1,0 +1,380 @@
+"""The tables of the emulated Arkindex, in SQLite."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, TypeDecorator, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+# A list of points [x, y], in pixels of the whole image.
+Polygon: TypeAlias = list[list[int | float]]
+Json: TypeAlias = dict[str, Any]
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def now() -> str:
+    """This moment as Arkindex writes it, `2026-01-31T12:00:00.000000Z`."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class FilePath(TypeDecorator[Path]):
+    """The path of a file, in bytes: the name of an old scan need not be UTF-8."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: Path | None, dialect: Dialect) -> bytes | None:  # noqa: ARG002 - as declared
+        return None if value is None else os.fsencode(value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> Path | None:  # noqa: ARG002 - the same
+        return None if value is None else Path(os.fsdecode(value))
+
+
+class Base(DeclarativeBase):
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        Polygon: JSON,
+        Json: JSON,
+        list[str]: JSON,
+        list[float]: JSON,
+        Path: FilePath,
+    }
+
+
+class Row(Base):
+    """A table whose rows are named by a UUID; `position` keeps the order in which they came."""
+
+    __abstract__ = True
+
+    position: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(unique=True, default=new_id)
+    created: Mapped[str] = mapped_column(default=now)
+
+
+class Corpus(Row):
+    __tablename__ = "corpora"
+
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(default="")
+    public: Mapped[bool] = mapped_column(default=False)
+
+
+class ElementType(Row):
+    __tablename__ = "element_types"
+    __table_args__ = (UniqueConstraint("corpus_id", "slug"),)
+
+    corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"))
+    slug: Mapped[str]
+    display_name: Mapped[str]
+    folder: Mapped[bool] = mapped_column(default=False)
+    color: Mapped[str] = mapped_column(default="28b62c")
+
+
+class EntityType(Row):
+    __tablename__ = "entity_types"
+    __table_args__ = (UniqueConstraint("corpus_id", "name"),)
+
+    corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"))
+    name: Mapped[str]
+    color: Mapped[str] = mapped_column(default="ff0000")
+
+
+class MLClass(Row):
+    __tablename__ = "ml_classes"
+    __table_args__ = (UniqueConstraint("corpus_id", "name"),)
+
+    corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"))
+    name: Mapped[str]
+
+
+class Image(Row):
+    """An image; its pixels are in `file`, or on another server, or drawn when there are none (`file` is null)."""
+
+    __tablename__ = "images"
+
+    path: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    status: Mapped[str] = mapped_column(default="checked")
+    file: Mapped[Path | None]
+    external_url: Mapped[str | None] = mapped_column(unique=True)
+    hash: Mapped[str | None]
+
+
+class Element(Row):
+    __tablename__ = "elements"
+
+    corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"), index=True)
+    type_id: Mapped[str] = mapped_column(ForeignKey("element_types.id"))
+    image_id: Mapped[str | None] = mapped_column(ForeignKey("images.id"))
+    worker_run_id: Mapped[str | None] = mapped_column(ForeignKey("worker_runs.id"))
+    name: Mapped[str]
+    polygon: Mapped[Polygon | None]
+    rotation_angle: Mapped[int] = mapped_column(default=0)
+    mirrored: Mapped[bool] = mapped_column(default=False)
+    confidence: Mapped[float | None]
+
+    corpus: Mapped[Corpus] = relationship(lazy="joined", innerjoin=True)
+    type: Mapped[ElementType] = relationship(lazy="joined", innerjoin=True)
+    image: Mapped[Image | None] = relationship(lazy="joined")
+
+
+class ElementLink(Base):
+    """A child of an element; an element may have several parents."""
+
+    __tablename__ = "element_links"
+    __table_args__ = (UniqueConstraint("parent_id", "child_id"),)
+
+    position: Mapped[int] = mapped_column(primary_key=True)
+    parent_id: Mapped[str] = mapped_column(ForeignKey("elements.id"))
+    child_id: Mapped[str] = mapped_column(ForeignKey("elements.id"), index=True)
+
+
+class Artifact(Row):
+    __tablename__ = "artifacts"
+    __table_args__ = (UniqueConstraint("task_id", "path"),)
+
+    task_id: Mapped[str] = mapped_column(ForeignKey("tasks.id"))
+    path: Mapped[str]
+    size: Mapped[int]
+    content_type: Mapped[str]
+    updated: Mapped[str] = mapped_column(default=now)
+
+
+class Model(Row):
+    __tablename__ = "models"
+
+    name: Mapped[str]
+
+
+class ModelVersion(Row):
+    __tablename__ = "model_versions"
+    __table_args__ = (UniqueConstraint("model_id", "tag"),)
+
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id"))
+    parent: Mapped[str | None]
+    tag: Mapped[str | None]
+    description: Mapped[str] = mapped_column(default="")
+    state: Mapped[str] = mapped_column(default="created")
+    size: Mapped[int | None]
+    archive_hash: Mapped[str | None]
+    etag: Mapped[str | None]
+    # The folder that the archive is made of, when it is asked for.
+    files: Mapped[Path | None]
+    configuration: Mapped[Json]
+
+    model: Mapped[Model] = relationship(lazy="joined", innerjoin=True)
+
+
+class Upload(Row):
+    """A file that comes in parts."""
+
+    __tablename__ = "uploads"
+
+    object_type: Mapped[str]
+    object_id: Mapped[str]
+
+
+class Dataset(Row):
+    __tablename__ = "datasets"
+
+    corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"))
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(default="")
+    state: Mapped[str] = mapped_column(default="open")
+    unique_elements: Mapped[bool] = mapped_column(default=True)
+    updated: Mapped[str] = mapped_column(default=now)
+
+    sets: Mapped[list[DatasetSet]] = relationship(order_by="DatasetSet.position", back_populates="dataset")
+
+
+class DatasetSet(Row):
+    __tablename__ = "dataset_sets"
+    __table_args__ = (UniqueConstraint("dataset_id", "name"),)
+
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"))
+    name: Mapped[str]
+
+    dataset: Mapped[Dataset] = relationship(back_populates="sets")
+
+
+class DatasetElement(Base):
+    __tablename__ = "dataset_elements"
+    __table_args__ = (UniqueConstraint("set_id", "element_id"),)
+
+    position: Mapped[int] = mapped_column(primary_key=True)
+    set_id: Mapped[str] = mapped_column(ForeignKey("dataset_sets.id"))
+    element_id: Mapped[str] = mapped_column(ForeignKey("elements.id"))
+
+    set: Mapped[DatasetSet] = relationship(lazy="joined", innerjoin=True)
+    element: Mapped[Element] = relationship(lazy="joined", innerjoin=True)
+
+
+class Export(Row):
+    __tablename__ = "exports"
+
+    corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"))
+    dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"))
+    state: Mapped[str] = mapped_column(default="created")
+    updated: Mapped[str] = mapped_column(default=now)
+
+
+class Secret(Row):
+    __tablename__ = "secrets"
+
+    name: Mapped[str] = mapped_column(unique=True)
+    content: Mapped[str]
+
+
+class Process(Row):
+    __tablename__ = "processes"
+
+    corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"))
+    name: Mapped[str | None]
+    mode: Mapped[str] = mapped_column(default="workers")
+    state: Mapped[str] = mapped_column(default="running")
+    activity_state: Mapped[str] = mapped_column(default="ready")
+    chunks: Mapped[int] = mapped_column(default=1)
+    skip_elements_json: Mapped[bool] = mapped_column(default=True)
+
+
+class ProcessElement(Base):
+    __tablename__ = "process_elements"
+    __table_args__ = (UniqueConstraint("process_id", "element_id"),)
+
+    position: Mapped[int] = mapped_column(primary_key=True)
+    process_id: Mapped[str] = mapped_column(ForeignKey("processes.id"))
+    element_id: Mapped[str] = mapped_column(ForeignKey("elements.id"))
+
+
+class ProcessSet(Base):
+    __tablename__ = "process_sets"
+    __table_args__ = (UniqueConstraint("process_id", "set_id"),)
+
+    position: Mapped[int] = mapped_column(primary_key=True)
+    process_id: Mapped[str] = mapped_column(ForeignKey("processes.id"))
+    set_id: Mapped[str] = mapped_column(ForeignKey("dataset_sets.id"))
+
+
+class WorkerVersion(Row):
+    """A worker as it was declared; `legacy` is the declaration's generation, before Arkindex 1.12."""
+
+    __tablename__ = "worker_versions"
+
+    worker_id: Mapped[str]
+    declaration: Mapped[Json]
+    legacy: Mapped[bool] = mapped_column(default=False)
+
+
+class WorkerRun(Row):
+    __tablename__ = "worker_runs"
+
+    process_id: Mapped[str] = mapped_column(ForeignKey("processes.id"))
+    version_id: Mapped[str] = mapped_column(ForeignKey("worker_versions.id"))
+    model_version_id: Mapped[str | None] = mapped_column(ForeignKey("model_versions.id"))
+    summary: Mapped[str]
+    parents: Mapped[list[str]]
+    # What users saved: a mapping, as in `worker configuration`.
+    saved: Mapped[Json | None]
+    # The answer of RetrieveWorkerRunConfiguration as a test wants it, instead of the one computed.
+    answer: Mapped[Json | None]
+
+    process: Mapped[Process] = relationship(lazy="joined", innerjoin=True)
+    version: Mapped[WorkerVersion] = relationship(lazy="joined", innerjoin=True)
+    model_version: Mapped[ModelVersion | None] = relationship()
+
+
+class Activity(Row):
+    """How far a worker run has come with one element."""
+
+    __tablename__ = "activities"
+    __table_args__ = (UniqueConstraint("worker_run_id", "element_id"), Index("queue", "worker_run_id", "state"))
+
+    worker_run_id: Mapped[str] = mapped_column(ForeignKey("worker_runs.id"))
+    element_id: Mapped[str] = mapped_column(ForeignKey("elements.id"))
+    state: Mapped[str] = mapped_column(default="queued")
+    updated: Mapped[str] = mapped_column(default=now)
+
+
+class Task(Row):
+    __tablename__ = "tasks"
+
+    process_id: Mapped[str] = mapped_column(ForeignKey("processes.id"))
+    worker_run_id: Mapped[str | None] = mapped_column(ForeignKey("worker_runs.id"))
+    slug: Mapped[str]
+    state: Mapped[str] = mapped_column(default="running")
+    run: Mapped[int] = mapped_column(default=0)
+    depth: Mapped[int] = mapped_column(default=0)
+    chunk: Mapped[int | None]
+    token: Mapped[str] = mapped_column(unique=True)
+    parents: Mapped[list[str]]
+
+
+class Signed(Row):
+    """A result, signed by the worker run that found it (none: made by a person)."""
+
+    __abstract__ = True
+
+    worker_run_id: Mapped[str | None] = mapped_column(ForeignKey("worker_runs.id"))
+
+
+class Transcription(Signed):
+    __tablename__ = "transcriptions"
+
+    element_id: Mapped[str] = mapped_column(ForeignKey("elements.id"), index=True)
+    text: Mapped[str]
+    confidence: Mapped[float | None]
+    orientation: Mapped[str] = mapped_column(default="horizontal-lr")
+
+    element: Mapped[Element] = relationship()
+
+
+class TranscriptionEntity(Signed):
+    __tablename__ = "transcription_entities"
+
+    transcription_id: Mapped[str] = mapped_column(ForeignKey("transcriptions.id"), index=True)
+    type_id: Mapped[str] = mapped_column(ForeignKey("entity_types.id"))
+    offset: Mapped[int]
+    length: Mapped[int]
+    confidence: Mapped[float | None]
+
+    type: Mapped[EntityType] = relationship(lazy="joined", innerjoin=True)
+
+
+class Classification(Signed):
+    __tablename__ = "classifications"
+    __table_args__ = (UniqueConstraint("element_id", "worker_run_id", "ml_class_id"),)
+
+    element_id: Mapped[str] = mapped_column(ForeignKey("elements.id"), index=True)
+    ml_class_id: Mapped[str] = mapped_column(ForeignKey("ml_classes.id"))
+    confidence: Mapped[float]
+    high_confidence: Mapped[bool] = mapped_column(default=False)
+    state: Mapped[str] = mapped_column(default="pending")
+
+    ml_class: Mapped[MLClass] = relationship(lazy="joined", innerjoin=True)
+
+
+class MetaData(Signed):
+    __tablename__ = "metadata"
+
+    element_id: Mapped[str] = mapped_column(ForeignKey("elements.id"), index=True)
+    type: Mapped[str]
+    name: Mapped[str]
+    value: Mapped[str]
+
+
+class Embedding(Signed):
+    __tablename__ = "embeddings"
+
+    element_id: Mapped[str] = mapped_column(ForeignKey("elements.id"), index=True)
+    value: Mapped[list[float]]
