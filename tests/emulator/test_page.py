@@ -188,8 +188,8 @@ def test_requests_are_shown_with_what_befell_them(world: World, browser: Browser
     rows = browser.run("[...document.querySelectorAll('#calls tr')].map((row) => row.cells[2].innerText)")
     outcomes = browser.run("[...document.querySelectorAll('#calls td.bad')].map((cell) => cell.innerText)")
 
-    assert rows == ["RetrieveCorpus", "unknown", "RetrieveElement"]
-    assert outcomes == ["done, then answer 503", "404"]
+    assert rows == ["RetrieveCorpus", "GET /nowhere/", "RetrieveElement"]
+    assert outcomes == ["done, then answer 503", "501"]
 
 
 def test_an_emulator_that_stopped_is_said(world: World, browser: Browser) -> None:

@@ -62,11 +62,9 @@ export async function showCalls() {
   document.querySelector("#calls tbody").replaceChildren(...calls.reverse().map(call));
 }
 
-const named = ({ effect, status }) => (status ? `${effect} ${status}` : effect);
-
 function call({ number, time, operation, method, path, status, answered, acted, seconds, faults }) {
-  const lost = faults.some((fault) => fault.effect !== "delay" && fault.effect !== "slow");
-  const outcome = lost ? `${acted ? "done, then" : "instead:"} ${faults.map(named).join(", ")}` : String(status ?? "…");
+  const lost = faults.some((fault) => fault !== "delay" && fault !== "slow");
+  const outcome = lost ? `${acted ? "done, then" : "instead:"} ${faults.join(", ")}` : String(status ?? "…");
   const bad = lost || status >= 400;
   return node(
     "tr",
