@@ -12,6 +12,7 @@ from arkworker.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from arkworker.arkindex.datasets import DatasetSet as DatasetSet
+    from arkworker.cli import command as command
     from arkworker.declaration.metadata import Declaration as Declaration
     from arkworker.elements import Element as Element
     from arkworker.elements.results import (
@@ -104,6 +105,7 @@ else:
         "Worker": "runtime.worker",
         "WorkerContext": "runtime.context",
         "WorkerVersion": "options.form",
+        "command": "cli",
     }
 
     __getattr__, __dir__ = lazy_names(__name__, _HOMES)
@@ -152,4 +154,5 @@ __all__ = [
     "Worker",
     "WorkerContext",
     "WorkerVersion",
+    "command",
 ]

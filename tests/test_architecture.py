@@ -129,7 +129,6 @@ def test_rooms_are_listed() -> None:
     assert found == {*ROOMS, *GROUND, *DOORS}
 
 
-@pytest.mark.xfail(reason="the worker class still knows the command line")
 def test_a_room_imports_only_rooms_below_it() -> None:
     """So the folder listing is the map of what may know what."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from arkworker.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from arkworker.runtime.stopping import Stopping
     from arkworker.runtime.worker import Worker
@@ -60,13 +60,23 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     _leave(invoke(sys.argv[1:] if argv is None else argv))
 
 
-def run_worker(worker: type[Worker[Any]], argv: Sequence[str]) -> NoReturn:
-    """The console command of one worker: the verb `run`, without a target."""
+def command(
+    worker: type[Worker[Any]] | Worker[Any] | Callable[..., Any], argv: Sequence[str] | None = None
+) -> NoReturn:
+    """The console command of one worker: the verb `run`, without a target. Ends the process.
+
+    Args:
+        worker: A worker class, a worker, or a function `(context, cache)`.
+        argv: The flags; those of this process by default.
+    """
     from arkworker.cli.failures import guarded
     from arkworker.runtime.target import as_worker
 
-    target = f"{worker.__module__}:{worker.__qualname__}"
-    _leave(guarded(lambda stopping: _run_made(as_worker(worker, target), target, argv, stopping), argv, target))
+    flags = sys.argv[1:] if argv is None else argv
+    target = f"{worker.__module__}:{getattr(worker, '__qualname__', type(worker).__qualname__)}"
+    _leave(
+        guarded(lambda stopping: _run_made(lambda: as_worker(worker, target), target, flags, stopping), flags, target)
+    )
 
 
 def _leave(code: int) -> NoReturn:
@@ -77,13 +87,16 @@ def _leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _run_made(worker: Worker[Any], target: str, argv: Sequence[str], stopping: Stopping) -> int:
+def _run_made(make: Callable[[], Worker[Any]], target: str, argv: Sequence[str], stopping: Stopping) -> int:
+    import os
     from pathlib import Path
 
     from arkworker.cli.flags import Command
     from arkworker.cli.running import perform
+    from arkworker.runtime.instance import instance_stopped_after
 
-    return perform(Command("run", target, argv, Path(sys.argv[0]).name), worker, stopping)
+    with instance_stopped_after(argv, os.environ):
+        return perform(Command("run", target, argv, Path(sys.argv[0]).name), make(), stopping)
 
 
 def invoke(argv: Sequence[str]) -> int:
@@ -130,6 +143,17 @@ def _verb(verb: str, rest: Sequence[str], stopping: Stopping) -> int:
             raise UsageError(f"the verb goes before {printable(verb, 60)}: arkworker VERB TARGET, then the flags")
         nearest = did_you_mean(verb, [*OF_A_WORKER, *OTHERS])
         raise UsageError(f"unknown verb {printable(verb, 60)}" + (f"; {nearest}" if nearest else ""))
+    if verb != "run":
+        return _about_worker(verb, rest, stopping)
+    import os
+
+    from arkworker.runtime.instance import instance_stopped_after
+
+    with instance_stopped_after(rest, os.environ):
+        return _about_worker(verb, rest, stopping)
+
+
+def _about_worker(verb: str, rest: Sequence[str], stopping: Stopping) -> int:
     if not rest or rest[0].startswith("-"):
         return _without_target(verb, rest)
     return _with_target(verb, rest[0], rest[1:], stopping)
@@ -149,10 +173,16 @@ def _without_target(verb: str, rest: Sequence[str]) -> int:
 
 
 def _with_target(verb: str, target: str, argv: Sequence[str], stopping: Stopping) -> int:
+    import os
+
+    from arkworker.runtime.preparation import current_folder
     from arkworker.runtime.target import load_target
 
+    folder = current_folder()
     with stopping.interruptible():
         worker = load_target(target)
+    if verb != "run" and current_folder() != folder:
+        os.chdir(folder)  # the author's code moved; relative names on the command line did not
     if verb == "schema":
         from arkworker.cli.describing import schema
 
@@ -160,4 +190,4 @@ def _with_target(verb: str, target: str, argv: Sequence[str], stopping: Stopping
     from arkworker.cli.flags import Command
     from arkworker.cli.running import perform
 
-    return perform(Command(verb, target, argv), worker, stopping)
+    return perform(Command(verb, target, argv, folder=folder), worker, stopping)

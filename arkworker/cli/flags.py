@@ -69,12 +69,14 @@ class Command:
         target: The worker, as the person named it.
         argv: The flags.
         program: What was typed before them, where it is not `arkworker VERB TARGET`: a worker's own console command.
+        folder: Where it was given, if known: user code may move elsewhere when it is imported.
     """
 
     verb: str
     target: str
     argv: Sequence[str]
     program: str = ""
+    folder: str = ""
 
 
 def run_parser(command: Command, worker: WorkerOptions, description: str = "") -> RunParser:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arkworker.cli import terminal
 from arkworker.cli.flags import run_parser
 from arkworker.cli.problems import as_data
 from arkworker.clock import SystemClock
+from arkworker.documents.text_file import read_text_file
 from arkworker.errors import ExitCode
 from arkworker.runtime import lifecycle, logs
-from arkworker.runtime.preparation import Preparation
+from arkworker.runtime.preparation import Preparation, current_folder
 from arkworker.runtime.worker import options_of
 from arkworker.settings.platform import OFF
 from arkworker.settings.resolution import Inputs
@@ -32,13 +34,16 @@ def perform(command: Command, worker: Worker[Any], stopping: Stopping) -> int:
     flags = run_parser(command, options, worker.__doc__ or "").parse(command.argv)
     _configure_logs(flags)
     _forbid_core_dumps()
+    here = current_folder()
+    folder = command.folder or here
     preparation = Preparation(
         options,
-        Inputs(flags, os.environ),
+        Inputs(flags, os.environ, lambda name: read_text_file(name if folder == here else str(Path(folder, name)))),
         uses_cache=worker.uses_cache,
         offline=getattr(flags, "offline", False),
         dry=command.verb == "explain",
         clock=SystemClock(),
+        folder=folder,
     )
     if command.verb == "run":
         lifecycle.run(worker, preparation, stopping)

@@ -56,36 +56,20 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
         StoppedError: A signal ended the run.
         ArkworkerError: What else ended it; its class decides the exit code.
     """
-    with _instance_stopped_after(preparation):
-        context = prepare(preparation, stopping, is_trial=False)
-        with open_cache_of(context, preparation) as sessions:
-            stopping.check()
-            handover = _handover(context, preparation, sessions, stopping)
-            try:
-                _hand_over(worker, handover, preparation)
-            finally:
-                _tear_down(worker, context, stopping)
-                failures = handover.outbox.flush() if handover.outbox else {}
-                for element_id, error in failures.items():
-                    logger.error("element %s: %s", printable(element_id, 60), error)
-            for error in failures.values():
-                raise error
+    context = prepare(preparation, stopping, is_trial=False)
+    with open_cache_of(context, preparation) as sessions:
         stopping.check()
-
-
-@contextmanager
-def _instance_stopped_after(preparation: Preparation) -> Iterator[None]:
-    """Stop the vast.ai instance that this run was started in, however the run ends."""
-    try:
-        yield
-    finally:
-        settings = preparation.resolution.settings if hasattr(preparation, "resolution") else None
-        if settings and settings.bootstrap and settings.container_id and settings.container_api_key:
-            from arkworker.arkindex.bootstrap import stop_instance
-            from arkworker.runtime.preparation import connection_of
-
-            token = settings.container_api_key.get_secret_value()
-            stop_instance(connection_of(settings), settings.vast_url, settings.container_id, token)
+        handover = _handover(context, preparation, sessions, stopping)
+        try:
+            _hand_over(worker, handover, preparation)
+        finally:
+            _tear_down(worker, context, stopping)
+            failures = handover.outbox.flush() if handover.outbox else {}
+            for element_id, error in failures.items():
+                logger.error("element %s: %s", printable(element_id, 60), error)
+        for error in failures.values():
+            raise error
+    stopping.check()
 
 
 def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> WorkerContext[Any]:

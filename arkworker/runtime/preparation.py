@@ -31,13 +31,32 @@ if TYPE_CHECKING:
     from arkworker.settings.model import WorkerSettings
     from arkworker.settings.platform import Settings
     from arkworker.settings.provenance import Path as Steps
-    from arkworker.settings.resolution import Inputs
+    from arkworker.settings.resolution import Inputs, RunSays
 
+_PATHS = (
+    "data_dir",
+    "xdg_data_home",
+    "xdg_config_home",
+    "model_dir",
+    "database",
+    "extras_dir",
+    "elements_list",
+    "summary",
+    "results",
+)
 #: Problems of these do not keep Arkindex from being asked: they are shown with what it answers.
 _OF_THE_WORKER = ("config", "arguments", "secrets")
 _LISTED_SECRETS = f"{WORKER_RUN} worker_version.configuration.secrets"
 #: How a validator's need for a secret is reported that could not be loaded.
 _NEEDS_SECRET = "cannot be checked here"  # noqa: S105 no password
+
+
+def current_folder() -> str:
+    """The current directory, which relative names on a command line belong to; empty where it is gone."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return ""
 
 
 @dataclass(slots=True)
@@ -48,6 +67,7 @@ class Preparation:
         offline: Nothing is asked of Arkindex, no secret is loaded, no directory is made.
         dry: Nothing is loaded and nothing is made, but Arkindex is asked for the worker run.
         clock: What waits between attempts at the API.
+        folder: What relative paths belong to, wherever user code moves; by default the current directory.
     """
 
     worker: WorkerOptions
@@ -56,6 +76,7 @@ class Preparation:
     offline: bool = False
     dry: bool = False
     clock: SystemClock = field(default_factory=SystemClock)
+    folder: str = field(default_factory=current_folder)
     resolution: Resolution = field(init=False)
     payload: Payload | None = field(default=None, init=False)
     parent_caches: list[Path] = field(default_factory=list, init=False)
@@ -69,14 +90,14 @@ class Preparation:
             ConfigurationError: With every problem at once.
             ApiError: Arkindex does not give the worker run, or a secret, and nothing else is wrong.
         """
-        self.resolution = resolve(self.worker, self.inputs)
+        self.resolution = self._resolve()
         if not self.resolution.is_developer_mode and not self.offline:
             self._resolve_with_payload()
         settings = self.resolution.settings
         work_dir = work_directory(settings.data_dir, settings.xdg_data_home, self.inputs.environ)
         if self.offline or self.dry:
             loaded: Mapping[str, Secret[Any]] = {}
-            values = validate(self.resolution)
+            values = self._validate()
         else:
             self._check_outputs()
             self._bootstrap()
@@ -90,6 +111,16 @@ class Preparation:
         if self._client is not None:
             self._client.end()
         self.clock.wake()
+
+    def _resolve(self, says: RunSays | None = None) -> Resolution:
+        resolution = resolve(self.worker, self.inputs, says)
+        resolution.settings = _anchored(resolution.settings, self.folder)
+        return resolution
+
+    def _validate(self, loaded: Mapping[str, Secret[Any]] | None = None) -> WorkerSettings:
+        values = _anchored(validate(self.resolution, loaded), self.folder)
+        self.resolution.settings = values
+        return values
 
     def _resolve_with_payload(self) -> None:
         first = self.resolution
@@ -105,7 +136,7 @@ class Preparation:
                 raise
             raise ConfigurationError([*first.ledger.problems, *_problems_of(error)]) from None
         self.payload = payload
-        self.resolution = resolve(self.worker, self.inputs, payload.says(is_free=self.worker.is_free))
+        self.resolution = self._resolve(payload.says(is_free=self.worker.is_free))
 
     def _get_client(self) -> Client:
         if self._client is None:
@@ -174,7 +205,7 @@ class Preparation:
 
     def _load_and_validate(self) -> tuple[Mapping[str, Secret[Any]], WorkerSettings]:
         if not self.resolution.secrets and not self.resolution.secret_names:
-            return {}, validate(self.resolution)
+            return {}, self._validate()
         from arkworker.arkindex.secrets import SecretLoader
         from arkworker.storage.secrets import SecretStore
 
@@ -187,7 +218,7 @@ class Preparation:
         origin = listed.origin if listed else Origin("worker version", _LISTED_SECRETS)
         loader.load_names(self.resolution.secret_names, origin)
         try:
-            values = validate(self.resolution, loader.loaded)
+            values = self._validate(loader.loaded)
         except ConfigurationError as error:
             if loader.unavailable is None:
                 raise
@@ -283,6 +314,17 @@ class Preparation:
         parents = retrieve_parents(self._get_client(), settings.task_id)
         self.parent_caches = find_parent_caches(root, parents, settings.task_chunk)
         return root / settings.task_id / "db.sqlite" if self.parent_caches else None
+
+
+def _anchored(settings: WorkerSettings, folder: str) -> WorkerSettings:
+    """The settings with absolute paths: `os.chdir` in user code does not move what a person named."""
+    if not folder:  # it is gone
+        return settings
+    found: dict[str, Any] = {name: str(Path(folder, text)) for name in _PATHS if (text := getattr(settings, name))}
+    found["image"] = tuple(str(Path(folder, path)) for path in settings.image)
+    if settings.api.ca_bundle:
+        found["api"] = settings.api.model_copy(update={"ca_bundle": str(Path(folder, settings.api.ca_bundle))})
+    return settings.model_copy(update=found)
 
 
 def _problems_of(error: ApiError | ConfigurationError) -> list[Problem]:

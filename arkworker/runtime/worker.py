@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from arkworker.declaration.metadata import Declaration
@@ -103,10 +103,13 @@ class Worker(Generic[C]):
 
     @classmethod
     def main(cls, argv: Sequence[str] | None = None) -> NoReturn:
-        """Run this worker as a console command, with the flags of `python -m arkworker run`."""
-        from arkworker.cli import run_worker
+        """Run this worker as a console command, with the flags of `python -m arkworker run`; ends the process.
 
-        run_worker(cls, sys.argv[1:] if argv is None else argv)
+        The same as `arkworker.command(cls, argv)`.
+        """
+        # The door, by its name: a worker does not know the command line.
+        import_module("arkworker").command(cls, argv)
+        raise AssertionError("a command ends the process")
 
 
 class ElementsWorker(Worker[C]):

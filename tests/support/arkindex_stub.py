@@ -61,6 +61,10 @@ def serve() -> Iterator[Stub]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
         def do_GET(self) -> None:
             stub.requests.append(self.path)
             status, body = stub.answers.get(self.path.split("?")[0], (404, {"detail": "Not found."}))
