@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,9 +51,8 @@ def _files(names: Sequence[str]) -> list[str]:
     """The files, each once; those of a folder in the order of their names."""
     files: list[str] = []
     for name in names:
-        path = Path(name)
-        if path.is_dir():
-            inside = sorted(str(item) for item in path.iterdir() if item.suffix in _SUFFIXES)
+        if os.path.isdir(name):  # noqa: PTH112 - false, too, of a name that no file can have
+            inside = _inside(Path(name))
             if not inside:
                 raise UsageError(f"{printable(name)}: no declaration file (*.yml) in this folder")
             files += inside
@@ -61,6 +61,13 @@ def _files(names: Sequence[str]) -> list[str]:
         else:
             files.append(name)
     return list(dict.fromkeys(files))
+
+
+def _inside(folder: Path) -> list[str]:
+    try:
+        return sorted(str(item) for item in folder.iterdir() if item.suffix in _SUFFIXES)
+    except OSError as error:
+        raise UsageError(f"{printable(str(folder))} cannot be read: {error.strerror}") from None
 
 
 def _examine(name: str) -> tuple[list[Problem], list[Problem]]:

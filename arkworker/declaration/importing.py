@@ -22,7 +22,6 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from arkworker.declaration.content import FieldContent, WorkerContent
 
 _MOST_FILES = 100
 _LEGACY_WORKER_KEYS = ("user_configuration", "secrets", "name")
@@ -58,7 +57,7 @@ def import_file(file: TextFile, folder: Path) -> Imported:
         imported = _legacy(_Folder(file, folder), {"workers": [data]})
     else:
         imported = _modern(file, data)
-    problems = [problem for draft in imported.drafts for problem in _unusable(file, draft.content)]
+    problems = [problem for draft in imported.drafts for problem in _unusable(file, draft)]
     if problems:
         raise ConfigurationError(problems)
     return imported
@@ -98,26 +97,32 @@ def _modern(file: TextFile, data: Any) -> Imported:
     return Imported((Draft(worker_content(data)),), tuple(notes))
 
 
-def _unusable(file: TextFile, content: WorkerContent) -> Iterator[Problem]:
+def _unusable(file: TextFile, draft: Draft) -> Iterator[Problem]:
     """What Arkindex would refuse, and what a configuration in code cannot hold."""
-    for problem in validate(TextFile(file.name, to_yaml(content))):
+    for problem in validate(TextFile(file.name, to_yaml(draft.content))):
         yield replace(problem, location=file.name, excerpt="", line=0, column=0)
-    for option in content.configuration:
-        for field in (option, *option.children):
-            reason = _reason_against(field)
-            if reason:
-                path = f"configuration.{printable(field.key, 60)}"
-                yield Problem(path, SOURCE, file.name, reason, "rename it")
+    options = [field for option in draft.content.configuration for field in (option, *option.children)]
+    keys = [(field.key, field.type) for field in options] + [(key, "") for key in _keys(draft.constants)]
+    for key, of in keys:
+        if reason := _reason_against(key, of):
+            yield Problem(f"configuration.{printable(key, 60)}", SOURCE, file.name, reason, "rename it")
 
 
-def _reason_against(field: FieldContent) -> str:
-    """Why an option in code cannot have the key of a field; empty where it can."""
-    key = field.key
+def _keys(constants: dict[str, Any]) -> Iterator[str]:
+    """Those of fixed values, at every depth."""
+    for key, value in constants.items():
+        yield key
+        if isinstance(value, dict):
+            yield from _keys(value)
+
+
+def _reason_against(key: str, of: str) -> str:
+    """Why an option in code cannot have a key, given its type; empty where it can."""
     if key in RESERVED_KEYS:
         return "this key means something else in a configuration file of arkworker"
     if key != key.strip() or "=" in key or not key.isprintable():
         return "arkworker has no options with '=', control characters or blanks around them"
-    if key == DEBUG and field.type != "bool":
+    if key == DEBUG and of != "bool":
         return "in arkworker, debug turns on DEBUG logging and is a bool"
     return ""
 

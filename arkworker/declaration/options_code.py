@@ -93,8 +93,10 @@ class OptionsCode:
             alias = self._class_names.class_of(key, "Option")
             self.blocks.append(render(kind, before=f"{alias} = "))
             annotation = alias
-        # Lists and dicts are copied by pydantic, which readers and linters only believe of `Field`.
-        if arguments or isinstance(default, Bracketed):
+        # Lists and dicts are copied by pydantic, which readers and linters only believe of `Field`; and what does not
+        # fit its line can stand on its own within the brackets.
+        is_wide = default is not None and width(f"    {name}: {annotation} = ") + width(default) > WIDTH
+        if arguments or is_wide or isinstance(default, Bracketed):
             self.imports.add("Field")
             given = () if default is None else (prefixed("default=", default),)
             default = Bracketed("Field(", (*given, *arguments), ")")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -385,7 +386,7 @@ def read_project(path: Path) -> Project:
     Raises:
         ConfigurationError: It is missing, or not a project; every problem with its place.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - false, too, of a name that no file can have
         project = Project(corpus=spelled(path.resolve().name) or "Corpus", images=".")
         project._source = Source(path)  # noqa: SLF001 - its own
         return project

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from arkworker.errors import DeclarationError, TargetError
 from arkworker.runtime.declaring import check_is_complete
 from arkworker.runtime.function_worker import FunctionWorker
+from arkworker.runtime.stopping import Interruption
 from arkworker.runtime.worker import Worker
 from arkworker.text import did_you_mean, printable
 
@@ -52,7 +53,9 @@ def as_worker(found: Any, target: str) -> Worker[Any]:
             return FunctionWorker(found)
     except DeclarationError as error:
         raise TargetError(f"{printable(target)}: {error}") from None
-    except (Exception, SystemExit) as error:
+    except Interruption:
+        raise
+    except BaseException as error:
         raise TargetError(f"{printable(target)} cannot be made without arguments: {_shown(error)}") from error
     raise TargetError(f"{printable(target)} {_NO_WORKER}")
 
@@ -71,7 +74,9 @@ def _load_module(name: str) -> ModuleType:
             hint = f"; a file is named with its suffix: {printable(name)}.py" if is_file else ""
             raise TargetError(f"there is no module {printable(name)}{hint}") from None
         raise _import_failed(name, error) from error
-    except (Exception, SystemExit) as error:
+    except Interruption:
+        raise
+    except BaseException as error:
         raise _import_failed(name, error) from error
 
 
@@ -102,7 +107,7 @@ def _execute(path: Path, name: str, place: str) -> ModuleType:
         spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
-        if not isinstance(error, (Exception, SystemExit)):
+        if isinstance(error, Interruption):
             raise
         raise _import_failed(place, error) from error
     return module

@@ -72,12 +72,13 @@ def test_a_wrong_flag_is_said(command: Callable[..., Result], project: str, flag
     assert (done.code, done.out, done.err) == (2, "", f"arkworker: {message}\n")
 
 
-def test_a_project_that_is_not_there_is_said(command: Callable[..., Result], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["nothing.yml", "x" * 300])
+def test_a_project_that_is_not_there_is_said(name: str, command: Callable[..., Result], tmp_path: Path) -> None:
     """What is wrong with the project is a problem of configuration."""
-    done = command("serve", str(tmp_path / "nothing.yml"), "--port", "0")
+    done = command("serve", str(tmp_path / name), "--port", "0")
 
     assert done.code == 78
-    assert "nothing.yml" in done.err
+    assert name[:60] in done.err
 
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn", "PIL"])

@@ -91,6 +91,16 @@ def test_file_that_cannot_be_read_is_a_problem(name: str, command: Callable[...,
     assert "no such file" in result.out
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "arkindex/loop", "arkindex/loop/a"])
+def test_a_name_that_no_file_can_have_is_a_problem(name: str, command: Callable[..., Result], folder: Path) -> None:
+    """Too long, or a link that leads to itself."""
+    (folder / "loop").symlink_to("loop")
+
+    result = command("validate", name)
+
+    assert (result.code, "cannot be read" in result.out, result.err) == (1, True, "")
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\xff\xfe", b"\0", b"[" * 100_000, b"a: &a [*a]\n", b"!!python/object:os.system x"]
 )

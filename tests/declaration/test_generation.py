@@ -85,6 +85,8 @@ NASTY = WorkerContent(
         FieldContent("x" * 250, "C", "element_type", many=True, default=[], editable=False, help_text="h" * 200),
         FieldContent("bucket", "D", "s3_bucket"),
         FieldContent("export", "E", "corpus_export"),
+        FieldContent("long", "F", "enum", default="y" * 40, choices=("x", "y" * 40)),
+        FieldContent("huge", "G", "int", default=10**90),
     ),
 )
 CONSTANTS = {"deep": {"er": {"est": [1, {"a": None}], "empty": {}}, "n": 1}, "mixed": [1, "a"], "nothing": None}

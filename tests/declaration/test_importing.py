@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from declarations import exports
+import yaml
+from declarations import exports, load
 from hypothesis import given, strategies as some
 
+from arkworker import ElementsWorker
 from arkworker.declaration.generation import generate
 from arkworker.declaration.importing import Imported, import_file
 from arkworker.declaration.reading import read_declaration
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parents[1] / "data"
 ORACLES = sorted((DATA / "convert-oracle").glob("*.json"))
 REAL = Path(__file__).parents[3] / "shared" / "arkindex" / "declarations"
+FORMER = "version: 2\nworkers:\n- name: S\n  slug: s\n  type: t\n"
 HEAD = "slug: s\ndisplay_name: S\ntype: t\ndescription: d\n"
 
 #: Where the result is not that of the official converter, and why: what is ours instead of its, by oracle and worker.
@@ -106,6 +109,9 @@ def test_a_size_that_everybody_gets_wrong_is_corrected() -> None:
         (HEAD + "configuration: [{key: a=b, display_name: K, type: int}]\n", "configuration.a=b"),
         (HEAD + "configuration: [{key: debug, display_name: K, type: int}]\n", "configuration.debug"),
         (HEAD + "x: 2001-02-30\n", "x"),
+        (FORMER + "  configuration: {secrets: null}\n", "configuration.secrets"),
+        (FORMER + "  configuration: {a: {b: {extras_dir: [1, x]}}}\n", "configuration.extras_dir"),
+        (FORMER + "  configuration: {a: {a=b: null}}\n", "configuration.a=b"),
         ("a: [", ""),
         ("", ""),
         ("- a", ""),
@@ -153,6 +159,36 @@ def test_an_option_that_does_not_fit_is_made_to(
     field, found = user_option(attributes)
     assert (field.type, field.default) == expected
     assert found == notes if notes is not None else found
+
+
+#: What Python, pydantic, a formatter or a configuration of arkworker means something else by.
+# ruff: noqa: SIM905 - a list of sixty quoted words is hard to read
+HARD_KEYS = some.sampled_from(
+    """a A a-b a.b a_b class None import match type self cls mro int dict list Any Field Text Literal Iterator logger
+    I l model_config model_dump copy __init__ _ 0 1a é ß ﬁ 名 🙂 a=b debug DEBUG secrets extras_dir {x} %s a' a"b
+    """.split()
+) | some.sampled_from(["", " a", "a\nb", "\\", "\u200b", "\u2028", "x" * 250])
+FIXED_VALUES = some.recursive(
+    some.sampled_from([None, True, 0, 10**400, -0.0, 5e-324, "", "a\nb", "'\"", '"""', "\\", "é", "\x07", "w" * 99]),
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(HARD_KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+USERS_OPTIONS = some.fixed_dictionaries(
+    {"title": HARD_KEYS, "type": some.sampled_from(["int", "float", "string", "bool", "enum", "list", "dict", "text"])},
+    optional={"default": FIXED_VALUES, "choices": some.lists(FIXED_VALUES, max_size=4), "required": some.booleans()},
+)
+
+
+@given(some.dictionaries(HARD_KEYS, FIXED_VALUES, max_size=4), some.dictionaries(HARD_KEYS, USERS_OPTIONS, max_size=3))
+def test_what_is_imported_can_be_imported(fixed: dict[str, Any], users: dict[str, Any]) -> None:
+    """Whatever a former declaration holds, it is refused, or becomes a module that Python takes."""
+    data = {"slug": "s", "name": "S", "type": "t", "configuration": fixed, "user_configuration": users}
+    try:
+        found = imported(yaml.safe_dump({"workers": [data]}, allow_unicode=True, sort_keys=False))
+    except ConfigurationError:
+        return
+    module = generate(found.drafts, found.notes)
+    assert issubclass(getattr(load(module.text), module.workers[0]), ElementsWorker)
 
 
 def test_titles_that_are_no_labels_become_help() -> None:

@@ -165,6 +165,8 @@ def test_forgotten_suffix(write: Callable[..., str]) -> None:
         ("\n1 / 0", "ZeroDivisionError: division by zero ({file}:2)"),
         ("x = (", "SyntaxError: '(' was never closed ({file}:1)"),
         ("raise SystemExit(0)", "SystemExit: 0 ({file}:1)"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt ({file}:1)"),
+        ("class Stop(BaseException): ...\nraise Stop('now')", "Stop: now ({file}:2)"),
         ("def f(): f()\nf()", "RecursionError: maximum recursion depth exceeded ({file}:1)"),
         ("raise Exception('a\\x1b[31m\\nb')", "Exception: a\\x1b[31m\\nb ({file}:1)"),
         ("class E(Exception):\n def __str__(self): 1/0\nraise E", "some_worker.E: <exception str() failed> ({file}:3)"),
