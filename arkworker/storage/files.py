@@ -169,6 +169,43 @@ def lock(descriptor: int | IO[bytes], *, shared: bool = False) -> bool | None:
     return True
 
 
+@contextlib.contextmanager
+def private_directory(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new directory, removed at the end with all that is in it; those that killed processes left are removed first.
+
+    Args:
+        parent: Where it lies: beside what its content is to take the place of.
+        prefix: Of its name. Directories that begin so and that nobody has locked are leftovers.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    for leftover in parent.glob(f"{prefix}*"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(leftover, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            if lock(descriptor):
+                shutil.rmtree(leftover, ignore_errors=True)
+            os.close(descriptor)
+    path, descriptor = _make_directory(parent, prefix)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _make_directory(parent: Path, prefix: str) -> tuple[Path, int]:
+    while True:
+        path = parent / f"{prefix}{secrets.token_hex(8)}"
+        path.mkdir(mode=0o700)
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            # Another process may have taken it for a leftover before it was locked.
+            if lock(descriptor) is not False and path.exists():
+                return path, descriptor
+            os.close(descriptor)
+
+
 def sync_directory(path: AnyPath) -> None:
     """Put the names in a directory on the disk, where the file system can: a name is there only when that is done."""
     with contextlib.suppress(OSError):

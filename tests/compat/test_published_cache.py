@@ -21,7 +21,7 @@ from arkworker.elements import Element
 from arkworker.elements.results import Child, Classification, Entity, Transcription, Update
 from arkworker.emulator import Emulator
 from arkworker.storage.cache import CachedElement, CachedImage, open_cache, session_scope
-from arkworker.storage.cache.points import read_points
+from arkworker.storage.cache.models import read_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Integer, bindparam, literal_column, select
 
-from arkworker.storage.cache.columns import HexId
 from arkworker.storage.cache.models import (
     CachedClassification,
     CachedElement,
     CachedImage,
     CachedTranscription,
     CachedTranscriptionEntity,
+    HexId,
 )
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ Its schema is version 5 of the published library, column for column, so that eit
 from __future__ import annotations
 
 from arkworker.storage.cache.engine import open_cache, session_scope
-from arkworker.storage.cache.merging import MergeReport, merge
+from arkworker.storage.cache.files import Limits
+from arkworker.storage.cache.merging import MergeReport, find_parent_caches, merge
 from arkworker.storage.cache.models import (
     CachedClassification,
     CachedDataset,
@@ -17,7 +18,6 @@ from arkworker.storage.cache.models import (
     CachedTranscriptionEntity,
     CacheModel,
 )
-from arkworker.storage.cache.parents import find_parent_caches
 from arkworker.storage.cache.schema import SCHEMA_VERSION
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "CachedImage",
     "CachedTranscription",
     "CachedTranscriptionEntity",
+    "Limits",
     "MergeReport",
     "find_parent_caches",
     "merge",

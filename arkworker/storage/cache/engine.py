@@ -6,6 +6,9 @@ import contextlib
 import logging
 import os
 import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, create_engine, event
@@ -13,16 +16,33 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
-from arkworker.storage.cache.examination import check_own
-from arkworker.storage.cache.files import uri
-from arkworker.storage.cache.merging import merge
-from arkworker.storage.cache.publication import find_target
-from arkworker.storage.cache.refusal import refusal
-from arkworker.storage.cache.schema import create_statements, index_statements
+from arkworker.errors import CacheError
+from arkworker.storage.cache.files import (
+    PRECAUTIONS,
+    Limits,
+    check_file,
+    check_pages,
+    copy_all,
+    reading,
+    recover,
+    refusal,
+    refusing,
+    uri,
+)
+from arkworker.storage.cache.merging import find_target, merge
+from arkworker.storage.cache.schema import (
+    SCHEMA_VERSION,
+    check_schema,
+    create_statements,
+    index_statements,
+    is_bare,
+    read_objects,
+    table_statements,
+)
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sqlalchemy.engine import Connection, Engine
 
@@ -33,32 +53,41 @@ _SETTINGS = (
     "PRAGMA journal_mode=DELETE",
     "PRAGMA synchronous=NORMAL",
     "PRAGMA foreign_keys=ON",
-    "PRAGMA trusted_schema=OFF",
-    "PRAGMA cell_size_check=ON",
-    "PRAGMA mmap_size=0",
+    *PRECAUTIONS,
 )
 
 
-def open_cache(path: Path | None, *, create: bool = False, checked: bool = False) -> Engine:
+def open_cache(
+    path: Path | None, *, create: bool = False, checked: bool = False, limits: Limits | None = None
+) -> Engine:
     """Open a cache of version 5; `dispose()` of the answer closes it.
+
+    Of a file that can only be read, a temporary copy is opened, which vanishes when it is closed; a warning says so.
 
     Args:
         path: The file; None is a cache in memory, on one connection.
         create: Whether an empty cache is created where there is no file.
-        checked: Whether the file is known to be sound, as one that `merge` has just written: its rows are not read.
+        checked: Whether the file is known to be sound, as one that `merge` has just written.
+        limits: What the check of the file may take; its `cancel` ends it from another thread.
 
     Raises:
         CacheError: There is no file, it is damaged, hostile or of another version, or it cannot be created.
     """
     if path is None:
         return _open_in_memory()
+    limits = limits or Limits()
     target = find_target(path)
     if not target.exists():
         if not create:
             raise refusal(path, "does not exist")
-        merge([], target)
+        merge([], target, limits=limits)
     elif not checked:
-        check_own(os.fspath(path), target)
+        with refusing(path, limits):
+            check_file(os.fspath(path), target)
+            # SQLite keeps a journal in the directory while it writes.
+            if not (os.access(target, os.W_OK) and os.access(target.parent, os.W_OK | os.X_OK)):
+                return _open_copy(path, target, limits)
+        _check_own(os.fspath(path), target, limits)
     engine = create_engine(URL.create("sqlite", database=str(target)), creator=lambda: _connect(target))
     return _prepare(engine)
 
@@ -97,6 +126,52 @@ def _roll_back(session: Session) -> None:
         _logger.warning("the cache could not be rolled back", exc_info=True)
 
 
+def _check_own(path: str, target: Path, limits: Limits) -> None:
+    """Raises: CacheError: The cache of the task itself cannot be used. User code will write to it."""
+    with refusing(path, limits):
+        recover(path, target)
+        with reading(target, limits, is_shared=True) as connection:
+            objects = read_objects(connection, path)
+            check_pages(connection, path)
+        if any(kind in ("trigger", "view") for kind, *_ in objects):
+            raise refusal(path, "has triggers or views, which would run when it is used")
+        if is_bare(objects):
+            _create_tables(target)
+        with reading(target, limits, is_shared=True) as connection:
+            check_schema(connection, path, read_objects(connection, path), (SCHEMA_VERSION,))
+
+
+def _create_tables(target: Path) -> None:
+    """As the published library does where it finds a version alone."""
+    with closing(_connect(target)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        if connection.execute('SELECT "version" FROM "version"').fetchall() == [(SCHEMA_VERSION,)]:
+            for statement in [*table_statements(), *index_statements().values()]:
+                connection.execute(statement)
+        connection.execute("COMMIT")
+
+
+def _open_copy(path: Path, target: Path, limits: Limits) -> Engine:
+    """A copy that can be written to, for a cache that is not."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="arkworker-cache-")
+    except OSError:
+        raise refusal(path, "can only be read, and there is no temporary directory for a copy: set TMPDIR") from None
+    try:
+        copy = Path(folder.name) / "db.sqlite"
+        copy_all(target, copy, limits)
+        try:
+            engine = open_cache(copy, limits=limits)
+        except CacheError as error:
+            raise refusal(path, error.reason) from None
+    except BaseException:
+        folder.cleanup()
+        raise
+    event.listen(engine, "engine_disposed", lambda _: folder.cleanup())
+    _logger.warning("%s can only be read: a copy is used, and what is added to it is not kept", printable(str(path)))
+    return engine
+
+
 def _open_in_memory() -> Engine:
     engine = _prepare(create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}))
     with engine.begin() as connection:
@@ -107,7 +182,9 @@ def _open_in_memory() -> Engine:
 
 def _connect(target: Path) -> sqlite3.Connection:
     # The mode does not create: a file that went away meanwhile is an error.
-    return sqlite3.connect(uri(target, "mode=rw"), uri=True, timeout=_BUSY_SECONDS, check_same_thread=False)
+    return sqlite3.connect(
+        uri(target, "mode=rw"), uri=True, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
+    )
 
 
 def _prepare(engine: Engine) -> Engine:

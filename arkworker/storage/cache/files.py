@@ -1,24 +1,145 @@
-"""Parents as files: what may be opened at all, and how SQLite gets at it without writing a byte beside it."""
+"""Caches as files: which may be opened at all, how SQLite gets at them, and what is said of one that cannot be used."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import stat
+import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from arkworker.storage.cache.header import check_header
-from arkworker.storage.cache.log import beside, copy_with_log, recover
-from arkworker.storage.cache.refusal import refusal, refusing
+from arkworker.errors import CacheError
+from arkworker.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from os import PathLike
 
-    from arkworker.storage.cache.limits import Limits
+MAX_BYTES = 16 * 2**30
+MAX_VALUE_BYTES = 16 * 2**20
+MAX_SECONDS = 900.0
+
+_MAGIC = b"SQLite format 3\0"
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
+_BUSY_SECONDS = 30.0
+_READING_KILOBYTES = 2000
+_BUILDING_KILOBYTES = 16000  # ids are random, and each goes to another page of their index
+_STEPS_BETWEEN_LOOKS = 50_000
+_PIECE = 4 * 2**20  # bytes that are copied between two looks
+# From "Defense against the dark arts" of SQLite's own documentation.
+PRECAUTIONS = ("PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON", "PRAGMA mmap_size=0")
+# The constraints of a file are functions that somebody else chose: they are never computed.
+_READ_ONLY = ("PRAGMA query_only=ON", "PRAGMA ignore_check_constraints=ON")
+_UNSAFE = ("PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF")
+_WRITE_ERRORS = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE}
 
 _Marks = tuple[tuple[int, int, int] | None, ...]
+
+
+class Limits:
+    """What a merge or a check may take, and the means to end it.
+
+    Args:
+        max_bytes: The size of one parent, its write-ahead log included.
+        max_value_bytes: The size of one value of a parent.
+        max_seconds: The time of all of it.
+    """
+
+    def __init__(
+        self, max_bytes: int = MAX_BYTES, max_value_bytes: int = MAX_VALUE_BYTES, max_seconds: float = MAX_SECONDS
+    ) -> None:
+        self.max_bytes = max_bytes
+        self.max_value_bytes = max_value_bytes
+        self.interruption: BaseException | None = None
+        self._max_seconds = max_seconds
+        self._end = time.monotonic() + max_seconds
+        self._is_cancelled = False
+        self._connections: list[sqlite3.Connection] = []
+
+    def cancel(self) -> None:
+        """End what is under way, at once; from any thread."""
+        self._is_cancelled = True
+        for connection in [*self._connections]:
+            with contextlib.suppress(sqlite3.ProgrammingError):  # it is closed by now
+                connection.interrupt()
+
+    def look(self) -> None:
+        """Raises: CacheError: The time is up, or somebody has ended it."""
+        if reason := self.reason:
+            raise refusal("the caches", reason)
+
+    @property
+    def reason(self) -> str:
+        """Why it is to end; empty while it may go on."""
+        if self._is_cancelled:
+            return "not done, because a signal came"
+        return f"not done within the limit of {self._max_seconds:g} s" if time.monotonic() >= self._end else ""
+
+    @contextlib.contextmanager
+    def guarding(self, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+        """Hold a connection to the limits, and close it in the end."""
+        self._connections.append(connection)
+        try:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self.max_value_bytes)
+            connection.set_progress_handler(self._stops, _STEPS_BETWEEN_LOOKS)
+            yield connection
+        finally:
+            self._connections.remove(connection)
+            connection.close()
+
+    def _stops(self) -> bool:
+        try:
+            return bool(self.reason)
+        except BaseException as error:  # noqa: BLE001 - SQLite would lose the exception of a signal: it is kept
+            self.interruption = error
+            return True
+
+
+def refusal(path: str | PathLike[str], reason: str) -> CacheError:
+    """The error for a cache that cannot be used: one line, whatever the file and its name hold."""
+    return CacheError(printable(os.fspath(path), limit=4096), printable(reason, limit=300))
+
+
+@contextlib.contextmanager
+def refusing(
+    path: str | PathLike[str], limits: Limits | None = None, *, output: str | PathLike[str] | None = None
+) -> Iterator[None]:
+    """Turn what SQLite and the system say about a file into a refusal of it.
+
+    Args:
+        path: The file that is read.
+        limits: What may have ended a statement.
+        output: The file that is written meanwhile, if any: a full disk is a matter of this one.
+
+    Raises:
+        CacheError: Naming the file.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        if limits is not None and limits.interruption is not None:
+            raise limits.interruption from error
+        if limits is not None and limits.reason:
+            raise refusal(path, limits.reason) from error
+        guilty = output if output is not None and _is_about_writing(error) else path
+        raise refusal(guilty, str(error)) from error
+    except UnicodeDecodeError as error:
+        # From a message of SQLite itself, which quotes the file.
+        raise refusal(path, "is damaged: its names are not text in UTF-8") from error
+    except OSError as error:
+        raise refusal(path, error.strerror or str(error)) from error
+    except MemoryError as error:
+        raise refusal(path, "needs more memory than there is") from error
+
+
+def _is_about_writing(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    return code & 255 == sqlite3.SQLITE_FULL or code in _WRITE_ERRORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +149,12 @@ class ParentFile:
     Attributes:
         path: As it was given, for messages.
         readable: What to open: the file itself or, when it has a write-ahead log, a private copy that includes it.
-        size: Of the readable file, in bytes.
-        is_ordinary: Whether its header is one that a copy may keep.
         marks: What tells whether the file or its log changed meanwhile.
-        is_shared: Whether others may write to it, so that it is read under SQLite's locks.
     """
 
     path: str
     readable: Path
-    size: int
-    is_ordinary: bool
-    marks: _Marks = ()
-    is_shared: bool = False
+    marks: _Marks
 
     def check_unchanged(self) -> None:
         """Raises: CacheError: Somebody wrote to the parent while it was read."""
@@ -49,7 +164,7 @@ class ParentFile:
 
 
 def admit(parent: str | PathLike[str], private: Path, limits: Limits) -> ParentFile:
-    """Accept a file as something that SQLite may open.
+    """Accept a file as something that SQLite may open; nothing is written beside it.
 
     Args:
         parent: The path; a symbolic link is followed.
@@ -57,43 +172,66 @@ def admit(parent: str | PathLike[str], private: Path, limits: Limits) -> ParentF
         limits: Its `max_bytes` counts.
 
     Raises:
-        CacheError: It is absent, no regular file, empty, too large, no SQLite database, or in the middle of a write.
+        CacheError: It is absent, not a regular file, too large, not a SQLite database, or in the middle of a write.
     """
     path = os.fsdecode(parent)
-    with refusing(path):
+    with refusing(path, limits):
         if "\0" in path:
             raise refusal(path, "is no path: it has a NUL character")
         real = Path(os.path.realpath(path))
         marks = _marks(real)
-        check_regular(path, real)
+        check_file(path, real)
         if sum(mark[1] for mark in marks if mark) > limits.max_bytes:
             raise refusal(path, f"is larger than the limit of {limits.max_bytes} bytes")
         _check_journal(path, real)
-        readable = copy_with_log(path, real, private) if _size(beside(real, "-wal")) else real
-        return ParentFile(path, readable, readable.stat().st_size, check_header(path, readable), marks)
+        has_log = marks[1] is not None and marks[1][1]
+        return ParentFile(path, _copy_with_log(path, real, private, limits) if has_log else real, marks)
 
 
-def check_regular(path: str, real: Path) -> None:
-    """Raises: CacheError: The path does not lead to a regular file that holds something; FileNotFoundError: to none."""
+def check_file(path: str, real: Path) -> None:
+    """Raises: CacheError: The path does not lead to a SQLite database; FileNotFoundError: to nothing."""
     status = real.stat()
     kinds = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
     if not stat.S_ISREG(status.st_mode):
         raise refusal(path, f"is {kinds.get(stat.S_IFMT(status.st_mode), 'a device')}, not a file")
     if not status.st_size:
         raise refusal(path, "is empty")
+    with real.open("rb") as file:
+        if len(header := file.read(100)) < 100 or not header.startswith(_MAGIC):
+            raise refusal(path, "is no SQLite database: of another format, damaged, cut or encrypted")
 
 
-def admit_own(path: str, real: Path) -> ParentFile:
-    """Accept the cache of the task itself; what a killed run left of a write is finished by SQLite.
+def check_pages(connection: sqlite3.Connection, path: str | PathLike[str]) -> None:
+    """Raises: CacheError: The structure of the file is damaged, also where it is free."""
+    answer = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if answer != ("ok",):
+        raise refusal(path, f"is damaged: {answer[0] if answer else 'no answer'}")
 
-    Raises:
-        CacheError: It is absent, no regular file, empty, or no SQLite database.
-    """
-    with refusing(path):
-        check_regular(path, real)
-        check_header(path, real)
-        recover(path, real)
-        return ParentFile(path, real, real.stat().st_size, is_ordinary=check_header(path, real), is_shared=True)
+
+@contextlib.contextmanager
+def reading(path: Path, limits: Limits, *, is_shared: bool = False) -> Iterator[sqlite3.Connection]:
+    """Open a file to read it. One that is not shared is read without locks, and nothing is written beside it."""
+    statements = (*PRECAUTIONS, *_READ_ONLY, f"PRAGMA cache_size=-{_READING_KILOBYTES}")
+    with _opened(uri(path, "mode=ro" if is_shared else "mode=ro&immutable=1"), limits, statements) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def building(path: Path, limits: Limits) -> Iterator[sqlite3.Connection]:
+    """Open the private file of a merge: without a journal, as a failure throws it away."""
+    statements = (*PRECAUTIONS, *_UNSAFE, f"PRAGMA cache_size=-{_BUILDING_KILOBYTES}")
+    with _opened(uri(path, "mode=rwc"), limits, statements) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def _opened(address: str, limits: Limits, statements: tuple[str, ...]) -> Iterator[sqlite3.Connection]:
+    with limits.guarding(
+        sqlite3.connect(address, timeout=_BUSY_SECONDS, uri=True, isolation_level=None, check_same_thread=False)
+    ) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        yield connection
 
 
 def uri(path: Path, options: str) -> str:
@@ -101,21 +239,74 @@ def uri(path: Path, options: str) -> str:
     return f"file://{quote(os.fsencode(path))}?{options}"
 
 
+def beside(real: Path, suffix: str) -> Path:
+    """The file that SQLite keeps beside a database: `-wal`, `-shm` or `-journal`."""
+    return real.with_name(real.name + suffix)
+
+
+def copy(source: Path, target: Path, limits: Limits) -> None:
+    """Copy a file, piece by piece, so that it can be ended."""
+    with source.open("rb") as read, target.open("wb") as written:
+        while piece := read.read(_PIECE):
+            limits.look()
+            written.write(piece)
+
+
+def copy_all(source: Path, target: Path, limits: Limits) -> None:
+    """Copy a database with what is kept beside it until a write is finished."""
+    copy(source, target, limits)
+    for suffix in ("-wal", "-journal"):
+        if beside(source, suffix).exists():
+            copy(beside(source, suffix), beside(target, suffix), limits)
+
+
+def recover(path: str, real: Path) -> None:
+    """Let SQLite finish, or undo, what a killed run left of its last write.
+
+    Raises:
+        CacheError: The journal is one that would delete other files.
+        sqlite3.Error: The file is damaged, or in use.
+    """
+    if not any(beside(real, suffix).exists() for suffix in ("-journal", "-wal")):
+        return
+    _check_names_no_other(path, beside(real, "-journal"))
+    with closing(sqlite3.connect(real, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
+        connection.execute("PRAGMA trusted_schema=OFF")
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+
+
+def _copy_with_log(path: str, real: Path, private: Path, limits: Limits) -> Path:
+    """A copy of the database with all committed transactions of its write-ahead log."""
+    private.mkdir()
+    whole = private / "whole"
+    copy_all(real, whole, limits)
+    with limits.guarding(sqlite3.connect(whole, isolation_level=None, check_same_thread=False)) as connection:
+        connection.execute("PRAGMA trusted_schema=OFF")
+        frames = connection.execute("PRAGMA wal_checkpoint").fetchone()[1]
+        # SQLite leaves a log out in silence that is damaged from the start, or another's. Its header alone is nothing.
+        if frames <= 0 and beside(real, "-wal").stat().st_size != 32:
+            raise refusal(path, "has a write-ahead log that is damaged, or not its own")
+        connection.execute("PRAGMA journal_mode=DELETE")
+    return whole
+
+
 def _check_journal(path: str, real: Path) -> None:
     # A rollback journal holds what a killed writer overwrote. SQLite would play it back into the parent, and may
     # delete files that a forged one names.
-    journal = beside(real, "-journal")
-    if _size(journal):
-        with journal.open("rb") as file:
-            if any(file.read(28)):
-                raise refusal(path, "has a rollback journal: its last writer was interrupted; run its task again")
+    with contextlib.suppress(FileNotFoundError), beside(real, "-journal").open("rb") as file:
+        if any(file.read(28)):
+            raise refusal(path, "has a rollback journal: its last writer was interrupted; run its task again")
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
+def _check_names_no_other(path: str, journal: Path) -> None:
+    # A journal of several databases ends with the name of a file that SQLite deletes. Ours are of one.
+    if not journal.exists() or journal.stat().st_size < 8:
+        return
+    with journal.open("rb") as file:
+        file.seek(-8, os.SEEK_END)
+        if file.read() == _JOURNAL_MAGIC:
+            raise refusal(path, "has a rollback journal of several databases")
 
 
 def _marks(real: Path) -> _Marks:

@@ -3,26 +3,51 @@
 from __future__ import annotations
 
 import logging
+import os
+import sqlite3
+import stat
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from arkworker.storage.cache import assembly
-from arkworker.storage.cache.connection import building
-from arkworker.storage.cache.examination import examining
-from arkworker.storage.cache.files import ParentFile, admit
-from arkworker.storage.cache.limits import MAX_BYTES, MAX_SECONDS, MAX_VALUE_BYTES, Deadline, Limits
-from arkworker.storage.cache.publication import find_target, publish, scratch_directory
-from arkworker.storage.cache.refusal import refusal, refusing
-from arkworker.storage.cache.schema import TABLES
+from arkworker.storage import files as whole_files
+from arkworker.storage.cache.files import (
+    MAX_BYTES,
+    MAX_SECONDS,
+    MAX_VALUE_BYTES,
+    Limits,
+    ParentFile,
+    admit,
+    beside,
+    building,
+    check_pages,
+    copy,
+    reading,
+    recover,
+    refusal,
+    refusing,
+    uri,
+)
+from arkworker.storage.cache.models import CacheModel
+from arkworker.storage.cache.schema import (
+    MERGED_VERSIONS,
+    TABLES,
+    check_schema,
+    columns_of,
+    create_statements,
+    index_statements,
+    is_exactly_ours,
+    read_objects,
+)
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
-    from pathlib import Path
 
 _logger = logging.getLogger("arkworker.cache")
+_PREFIX = ".arkworker-merge-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +63,20 @@ class MergeReport:
     conflicts: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A parent whose schema is known: whether it can be copied as it is, and the tables that it has."""
+
+    file: ParentFile
+    version: int
+    tables: frozenset[str]
+    is_exact: bool
+
+    @property
+    def path(self) -> str:
+        return self.file.path
+
+
 def merge(  # noqa: PLR0913 - the limits are named by the caller, one by one
     parents: Sequence[str | PathLike[str]],
     output: str | PathLike[str],
@@ -46,6 +85,7 @@ def merge(  # noqa: PLR0913 - the limits are named by the caller, one by one
     max_bytes: int = MAX_BYTES,
     max_value_bytes: int = MAX_VALUE_BYTES,
     max_seconds: float = MAX_SECONDS,
+    limits: Limits | None = None,
 ) -> MergeReport:
     """Merge parents of versions 3 to 5 into a new cache of version 5 that takes the place of `output`.
 
@@ -60,6 +100,7 @@ def merge(  # noqa: PLR0913 - the limits are named by the caller, one by one
         max_bytes: The size of one parent, its write-ahead log included.
         max_value_bytes: The size of one value of a parent.
         max_seconds: The time of the whole merge.
+        limits: These three together, in place of them: its `cancel` ends the merge from another thread.
 
     Raises:
         ValueError: `on_conflict` is neither.
@@ -68,56 +109,245 @@ def merge(  # noqa: PLR0913 - the limits are named by the caller, one by one
     if on_conflict not in ("replace", "refuse"):
         raise ValueError(f"on_conflict is replace or refuse, not {on_conflict!r}")
     target = find_target(output)
-    limits = Limits(max_bytes, max_value_bytes, Deadline(max_seconds))
-    with refusing(target, limits.deadline), scratch_directory(target) as scratch:
-        files = [admit(parent, scratch / f"parent-{number}", limits) for number, parent in enumerate(parents)]
-        _refuse_itself(files, target)
-        work = _Work(scratch / "cache.sqlite", target, limits)
-        with examining(limits) as examiner:
-            sources = [examiner.read_schema(file) for file in files]
-            if sources and sources[0].is_exact:
-                sources[0] = assembly.copy(sources[0], work.built)
-            checks = [examiner.start(source) for source in sources]
-            report = _assemble(work, list(zip(sources, checks, strict=True)), strict=on_conflict == "refuse")
-            examiner.check_result(work.built, str(target), sources)
-        for file in files:
-            file.check_unchanged()
-        publish(work.built, target)
+    limits = limits or Limits(max_bytes, max_value_bytes, max_seconds)
+    with refusing(target, limits), whole_files.private_directory(target.parent, _PREFIX) as scratch:
+        sources = [_examine(parent, scratch / f"parent-{number}", limits) for number, parent in enumerate(parents)]
+        for source in sources:
+            if target.exists() and target.samefile(source.path):
+                raise refusal(source.path, "is both a parent and the output")
+        built = scratch / "cache.sqlite"
+        report = _assemble(sources, built, target, limits, strict=on_conflict == "refuse")
+        for source in sources:
+            source.file.check_unchanged()
+        limits.look()
+        _settle(target)
+        whole_files.move(built, target)
     if report.conflicts:
         message = "%s: %d rows of the parents replaced a row with the same id and other content"
         _logger.warning(message, printable(str(target)), report.conflicts)
     return report
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    built: Path
-    target: Path
-    limits: Limits
+def find_target(output: str | PathLike[str]) -> Path:
+    """The file to replace; a symbolic link stays and leads to the result.
+
+    Raises:
+        CacheError: Something that is not a file is there, or there is no directory for it.
+    """
+    path = os.fsdecode(output)
+    with refusing(path):
+        if not path or "\0" in path:
+            raise refusal(path, "is no path of a file")
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file():
+            raise refusal(path, "is not a file that could be replaced")
+        if not target.parent.is_dir():
+            raise refusal(path, "its directory does not exist")
+    return target
 
 
-def _assemble(work: _Work, parents: list[tuple[assembly.Source, Callable[[], None]]], *, strict: bool) -> MergeReport:
-    """Add each parent once its own checks have passed; those of later ones go on meanwhile."""
-    copied = bool(parents) and parents[0][0].is_exact
-    if copied:
-        _, wait = parents.pop(0)
-        wait()
-    with building(work.built, work.limits) as connection:
-        if not copied:
-            assembly.create(connection)
-        elif parents:
-            assembly.drop_indexes(connection)
+def find_parent_caches(
+    task_data_dir: str | PathLike[str], parent_ids: Sequence[str], chunk: str | None = None
+) -> list[Path]:
+    """The caches of the parent tasks that exist, in order.
+
+    Args:
+        task_data_dir: The directory that holds one directory a task.
+        parent_ids: Ids of the parent tasks.
+        chunk: The chunk of this task: a parent may have left one cache for each.
+
+    Raises:
+        CacheError: An id or the chunk leads out of the directory, or a file cannot be looked at.
+    """
+    names = ["db.sqlite"] if not chunk else ["db.sqlite", f"db_{chunk}.sqlite"]
+    paths = [_inside(Path(task_data_dir), parent_id, name) for parent_id in parent_ids for name in names]
+    return [path for path in paths if _is_file(path)]
+
+
+def _inside(root: Path, parent_id: str, name: str) -> Path:
+    for part in (parent_id, name):
+        if part in ("", ".", "..") or "/" in part or os.sep in part or "\0" in part:
+            raise refusal(root, f"has no directory or file {part!r}")
+    return root / parent_id / name
+
+
+def _is_file(path: Path) -> bool:
+    # Not Path.is_file: a parent that may not be read must not be left out in silence.
+    with refusing(path):
+        try:
+            return stat.S_ISREG(path.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+
+def _examine(parent: str | PathLike[str], private: Path, limits: Limits) -> _Source:
+    """Raises: CacheError: The file is not a cache of one of the versions."""
+    file = admit(parent, private, limits)
+    with refusing(file.path, limits), reading(file.readable, limits) as connection:
+        objects = read_objects(connection, file.path)
+        version, tables = check_schema(connection, file.path, objects, MERGED_VERSIONS)
+        return _Source(file, version, tables, is_exactly_ours(objects))
+
+
+def _assemble(sources: list[_Source], built: Path, target: Path, limits: Limits, *, strict: bool) -> MergeReport:
+    """Put the result together: from a copy of the first parent where that has exactly our tables, else from nothing."""
+    first = sources[0] if sources and sources[0].is_exact else None
+    rest = sources[1:] if first else sources
+    if first:
+        with refusing(first.path, limits, output=target):
+            copy(first.file.readable, built, limits)
+    with building(built, limits) as connection:
+        if first:
+            with refusing(first.path, limits):
+                check_pages(connection, first.path)
+        else:
+            for statement in create_statements():
+                connection.execute(statement)
+        if rest:  # indexes are made at once at the end
+            for name in index_statements():
+                connection.execute(f'DROP INDEX IF EXISTS "{name}"')
         conflicts = 0
-        for source, wait in parents:
-            wait()
-            with refusing(source.file.path, work.limits.deadline, output=work.target):
-                conflicts += assembly.add(connection, source, refuse_conflicts=strict)
-        assembly.complete_indexes(connection)
-        rows = {table: assembly.count_rows(connection, table) for table in TABLES}
+        for source in rest:
+            with refusing(source.path, limits, output=target):
+                _check_parent(source, limits)
+                conflicts += _add(connection, source, strict=strict)
+        for statement in index_statements().values():
+            connection.execute(statement.replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS"))
+        for table in TABLES:
+            _check_references(connection, table, sources, target, limits)
+        if rest:
+            check_pages(connection, target)
+        rows = {table: _count(connection, table) for table in TABLES}
     return MergeReport(MappingProxyType(rows), conflicts)
 
 
-def _refuse_itself(files: list[ParentFile], target: Path) -> None:
-    for file in files:
-        if target.exists() and target.samefile(file.path):
-            raise refusal(file.path, "is both a parent and the output")
+def _check_parent(source: _Source, limits: Limits) -> None:
+    with reading(source.file.readable, limits) as connection:
+        check_pages(connection, source.path)
+        if "entities" not in source.tables:
+            return
+        # A link of version 3 to no entity has no type, and must not vanish.
+        missing = connection.execute(
+            'SELECT t."transcription_id", t."entity_id" FROM "transcription_entities" AS t '
+            'LEFT JOIN "entities" AS e ON e."id" = t."entity_id" WHERE e."id" IS NULL LIMIT 1'
+        ).fetchone()
+        if missing:
+            identity, entity = (str(value)[:80] for value in missing)
+            reason = f"table transcription_entities, id {identity}: its entity_id {entity} is not in entities"
+            raise refusal(source.path, reason)
+
+
+def _add(connection: sqlite3.Connection, source: _Source, *, strict: bool) -> int:
+    """Add the rows of a parent in one transaction; how many replaced one with the same id and other content."""
+    connection.execute("ATTACH ? AS source", (uri(source.file.readable, "mode=ro&immutable=1"),))
+    connection.execute("PRAGMA source.cache_size=-500")
+    connection.execute("BEGIN")
+    present = [table for table in TABLES if table in source.tables]
+    conflicts = sum(_add_table(connection, source, table, strict=strict) for table in present)
+    connection.execute("COMMIT")
+    connection.execute("DETACH source")
+    return conflicts
+
+
+def _add_table(connection: sqlite3.Connection, source: _Source, table: str, *, strict: bool) -> int:
+    if strict:
+        _refuse_conflicts(connection, source, table)
+    before, changes = _count(connection, table), connection.total_changes
+    connection.execute(_upsert(table, source.version))
+    conflicts = (connection.total_changes - changes) - (_count(connection, table) - before)
+    if conflicts and strict:
+        raise refusal(source.path, f"table {table}: {conflicts} rows replace rows of this same parent")
+    return conflicts
+
+
+def _refuse_conflicts(connection: sqlite3.Connection, source: _Source, table: str) -> None:
+    names, keys = _names(table), _keys(table)
+    ours, theirs = (", ".join(f'{side}."{name}"' for name in names) for side in ("ours", "theirs"))
+    same = " AND ".join(f'ours."{name}" = theirs."{name}"' for name in keys)
+    found = connection.execute(
+        f'SELECT ours."{keys[0]}" FROM ({_select(table, source.version)}) AS theirs '  # noqa: S608 - names of our own schema
+        f'JOIN main."{table}" AS ours ON {same} WHERE ({ours}) IS NOT ({theirs}) LIMIT 1'
+    ).fetchone()
+    if found:
+        raise refusal(source.path, f"table {table}, id {found[0]}: an earlier parent has it with other content")
+
+
+def _upsert(table: str, version: int) -> str:
+    """The statement that adds a table by column names; rows that are there already and equal are left alone."""
+    names = _names(table)
+    key = ", ".join(f'"{name}"' for name in _keys(table))
+    columns = ", ".join(f'"{name}"' for name in names)
+    changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names)
+    ours, theirs = (", ".join(f'{side}."{name}"' for name in names) for side in (f'"{table}"', "excluded"))
+    return (
+        f'INSERT INTO main."{table}" ({columns}) {_select(table, version)} WHERE true '
+        f"ON CONFLICT ({key}) DO UPDATE SET {changes} WHERE ({ours}) IS NOT ({theirs})"
+    )
+
+
+def _select(table: str, version: int) -> str:
+    """The rows of a parent of any version, with the columns of version 5, in the order in which they were written."""
+    present = columns_of(version)[table]
+    origin = f'source."{table}" AS rows'
+    values = {name: f'rows."{name}"' for name in _names(table)}
+    if "entity_id" in present:
+        # Version 3: the type is the entity's. CROSS keeps the links in the outer loop, hence their order.
+        origin += ' CROSS JOIN source."entities" AS entities ON entities."id" = rows."entity_id"'
+        values["type"] = 'entities."type"'
+    elif "version" in values and "version" not in present:
+        # Versions 3 and 4 know the second version of the image protocol only.
+        values["version"] = "2"
+    columns = ", ".join(f'{value} AS "{name}"' for name, value in values.items())
+    return f"SELECT {columns} FROM {origin}"  # noqa: S608 - names of our own schema
+
+
+def _names(table: str) -> list[str]:
+    return [column.name for column in CacheModel.metadata.tables[table].columns]
+
+
+def _keys(table: str) -> list[str]:
+    return [column.name for column in CacheModel.metadata.tables[table].primary_key.columns]
+
+
+def _count(connection: sqlite3.Connection, table: str) -> int:
+    statement = f'SELECT count(*) FROM "{table}"'  # noqa: S608 - a name of our own schema
+    return int(connection.execute(statement).fetchone()[0])
+
+
+def _check_references(
+    connection: sqlite3.Connection, table: str, sources: Sequence[_Source], target: Path, limits: Limits
+) -> None:
+    """Raises: CacheError: A row refers to none; it names the parent that the row is from."""
+    for column in CacheModel.metadata.tables[table].columns:
+        for reference in column.foreign_keys:
+            name, key = reference.column.table.name, _keys(table)[0]
+            there = f'SELECT 1 FROM "{name}" AS there WHERE there."{reference.column.name}" = here."{column.name}"'  # noqa: S608 - names of our own schema
+            nowhere = f'FROM "{table}" AS here WHERE here."{column.name}" IS NOT NULL AND NOT EXISTS ({there}) LIMIT 1'
+            if connection.execute(f"SELECT 1 {nowhere}").fetchone():  # by the index of the column alone
+                found = connection.execute(f'SELECT here."{key}", here."{column.name}" {nowhere}').fetchone()
+                owners = (one.path for one in reversed(sources) if _has(one, table, key, found[0], limits))
+                reason = f"table {table}, id {found[0]}: its {column.name} {found[1]} is not in {name}"
+                raise refusal(next(owners, target), reason)
+
+
+def _has(source: _Source, table: str, key: str, identity: object, limits: Limits) -> bool:
+    statement = f'SELECT 1 FROM "{table}" WHERE "{key}" = ? LIMIT 1'  # noqa: S608 - names of our own schema
+    with reading(source.file.readable, limits) as connection:
+        return connection.execute(statement, (identity,)).fetchone() is not None
+
+
+def _settle(target: Path) -> None:
+    """Leave no journal of the file that is replaced: SQLite would play it back into the new one."""
+    journals = [beside(target, suffix) for suffix in ("-journal", "-wal", "-shm")]
+    if not any(journal.exists() for journal in journals):
+        return
+    if target.exists():
+        try:
+            recover(str(target), target)
+        except sqlite3.DatabaseError as error:
+            # Anything but a lock: the old file is damaged, and there is nothing in it to keep.
+            if error.sqlite_errorcode & 255 in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
+    for journal in journals:
+        journal.unlink(missing_ok=True)
+    whole_files.sync_directory(target.parent)

@@ -1,16 +1,133 @@
-"""The tables of the cache as typed classes, under the names that users of the published library know."""
+"""The tables of the cache as typed classes, under the names that users of the published library know.
+
+They are declared here, once: the statements of a new file follow from them, and are those of the published library.
+"""
 
 from __future__ import annotations
 
+import functools
+import json
+import math
+import re
 import uuid
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, MetaData, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-from sqlalchemy.types import REAL, Boolean
+from sqlalchemy.types import REAL, UserDefinedType
 
-from arkworker.storage.cache.columns import HexId, PointsText
-from arkworker.storage.cache.points import Points
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Dialect
+
+Points = list[list[float]]
+_encode = json.JSONEncoder().encode
+_decode = json.JSONDecoder().decode
+_scan = json.JSONDecoder().raw_decode
+_NUMBER = r"-?\d+(?:\.\d+)?(?:e[-+]\d+)?"
+#: Possessive repetitions: nothing is tried twice.
+_POLYGON = re.compile(rf"\[(?:\[{_NUMBER}, {_NUMBER}\](?:, (?=\[))?+)*+\]")
+
+
+class HexId(UserDefinedType[uuid.UUID]):
+    """A UUID as 32 lower-case hexadecimal characters without dashes; text is accepted wherever a UUID is."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_options: object) -> str:
+        return "TEXT"
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002 - a fixed signature
+        return _to_hex
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], uuid.UUID | None]:  # noqa: ARG002 - a fixed signature
+        return _from_hex
+
+
+class PointsText(UserDefinedType[Points]):
+    """A polygon, a list of [x, y], as JSON text."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_options: object) -> str:
+        return "text"
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002 - a fixed signature
+        return write_points
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - a fixed signature
+        return read_points
+
+
+class Flag(UserDefinedType[bool]):
+    """True or False, as 1 or 0."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_options: object) -> str:
+        return "INTEGER"
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], bool | None]:  # noqa: ARG002 - a fixed signature
+        return _TRUTHS.__getitem__
+
+
+_TRUTHS = {0: False, 1: True, None: None}
+
+
+def _to_hex(value: uuid.UUID | str | None) -> str | None:
+    if value is None:
+        return None
+    return value.hex if isinstance(value, uuid.UUID) else uuid.UUID(value).hex
+
+
+@functools.lru_cache(maxsize=4096)
+def _from_hex(text: str | None) -> uuid.UUID | None:
+    # Most columns of ids repeat a few values, and a mapper reads each primary key twice.
+    return None if text is None else uuid.UUID(text)
+
+
+def write_points(points: Any) -> str | None:
+    """The text of a polygon.
+
+    Raises:
+        ValueError: It is not a list of points [x, y]; the next task could not read it.
+    """
+    if points is None:
+        return None
+    try:
+        text = _encode(points)
+    except TypeError:
+        text = ""
+    if _POLYGON.fullmatch(text) or _is_polygon(points):
+        return text
+    raise ValueError("a polygon is a list of points [x, y] with finite coordinates")
+
+
+def read_points(text: str | None) -> Any:
+    """The points of a polygon.
+
+    The published library writes a polygon that it updates as the text of a list, inside a JSON string: read twice.
+    """
+    if text is None:
+        return None
+    if text.startswith("[["):
+        value, end = _scan(text, 0)
+        return value if end == len(text) else _decode(text)
+    value = _decode(text)
+    return _decode(value) if isinstance(value, str) else value
+
+
+def _is_polygon(points: object) -> bool:
+    return isinstance(points, list | tuple) and all(_is_point(point) for point in points)
+
+
+def _is_point(point: object) -> bool:
+    return isinstance(point, list | tuple) and len(point) == 2 and _is_number(point[0]) and _is_number(point[1])
+
+
+def _is_number(number: object) -> bool:
+    return type(number) is int or (isinstance(number, float) and math.isfinite(number))
 
 
 class CacheModel(DeclarativeBase):
@@ -21,7 +138,7 @@ class CacheModel(DeclarativeBase):
         uuid.UUID: HexId,
         str: Text,
         int: Integer,
-        bool: Boolean(create_constraint=False),
+        bool: Flag,
         float: REAL,
         Points: PointsText,
     }
@@ -102,16 +219,12 @@ class CachedTranscriptionEntity(CacheModel):
     """A named entity in a transcription: `length` characters from `offset`. The schema allows one of each type only."""
 
     __tablename__ = "transcription_entities"
-    __table_args__ = (
-        CheckConstraint("offset >= 0"),
-        CheckConstraint("length > 0"),
-        Index("cachedtranscriptionentity_transcription_id", "transcription_id"),
-    )
+    __table_args__ = (Index("cachedtranscriptionentity_transcription_id", "transcription_id"),)
 
     transcription_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("transcriptions.id"), primary_key=True)
     type: Mapped[str] = mapped_column(String(50), primary_key=True)
-    offset: Mapped[int]
-    length: Mapped[int]
+    offset: Mapped[int] = mapped_column(CheckConstraint("offset >= 0"))
+    length: Mapped[int] = mapped_column(CheckConstraint("length > 0"))
     worker_run_id: Mapped[uuid.UUID | None]
     confidence: Mapped[float | None]
 

@@ -1,156 +1,167 @@
-"""The statements of schema version 5, what versions 3 and 4 had instead, and the columns that follow from them.
-
-The text of the version 5 tables and indexes is the one that the published library emits: a file with exactly these
-statements is taken as it is.
-"""
+"""What a file must declare to count as a cache: the tables of a version, as the published library creates them."""
 
 from __future__ import annotations
 
-import enum
 import functools
 import sqlite3
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.dialects import sqlite
+
+from arkworker.storage.cache.files import refusal
+from arkworker.storage.cache.models import CacheModel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+
+    from sqlalchemy import Column, Table
 
 SCHEMA_VERSION = 5
 MERGED_VERSIONS = (3, 4, 5)
+#: In the order of their references: a table comes after those that it refers to.
+TABLES = (
+    "images",
+    "elements",
+    "transcriptions",
+    "classifications",
+    "transcription_entities",
+    "datasets",
+    "dataset_elements",
+)
 
 # Which releases of arkindex-base-worker read a version.
-RELEASES = MappingProxyType({1: "0.2.4", 2: "0.3.3", 3: "0.3.6 to 0.4.0", 4: "0.5.0", 5: "0.5.1"})
-
-_IMAGES = '("id" TEXT NOT NULL PRIMARY KEY, "width" INTEGER NOT NULL, "height" INTEGER NOT NULL, "url" TEXT NOT NULL'
-_ENTITY = '"offset" INTEGER NOT NULL CHECK (offset >= 0), "length" INTEGER NOT NULL CHECK (length > 0), '
-_TRACE = '"worker_run_id" TEXT, "confidence" REAL, '
-
-# In the order of their references: a table comes after those that it refers to.
-TABLES = MappingProxyType(
-    {
-        "images": _IMAGES + ', "version" INTEGER NOT NULL)',
-        "elements": '("id" TEXT NOT NULL PRIMARY KEY, "parent_id" TEXT, "type" VARCHAR(50) NOT NULL, "image_id" TEXT, '
-        '"polygon" text, "rotation_angle" INTEGER NOT NULL, "mirrored" INTEGER NOT NULL, "initial" INTEGER NOT NULL, '
-        '"worker_version_id" TEXT, "worker_run_id" TEXT, "confidence" REAL, '
-        'FOREIGN KEY ("image_id") REFERENCES "images" ("id"))',
-        "transcriptions": '("id" TEXT NOT NULL PRIMARY KEY, "element_id" TEXT NOT NULL, "text" TEXT NOT NULL, '
-        '"confidence" REAL, "orientation" VARCHAR(50) NOT NULL, "worker_version_id" TEXT, "worker_run_id" TEXT, '
-        'FOREIGN KEY ("element_id") REFERENCES "elements" ("id"))',
-        "classifications": '("id" TEXT NOT NULL PRIMARY KEY, "element_id" TEXT NOT NULL, "class_name" TEXT NOT NULL, '
-        '"confidence" REAL NOT NULL, "state" VARCHAR(10) NOT NULL, "worker_run_id" TEXT, '
-        'FOREIGN KEY ("element_id") REFERENCES "elements" ("id"))',
-        "transcription_entities": f'("transcription_id" TEXT NOT NULL, "type" VARCHAR(50) NOT NULL, {_ENTITY}{_TRACE}'
-        'PRIMARY KEY ("transcription_id", "type"), '
-        'FOREIGN KEY ("transcription_id") REFERENCES "transcriptions" ("id"))',
-        "datasets": '("id" TEXT NOT NULL PRIMARY KEY, "name" VARCHAR(255) NOT NULL, '
-        '"state" VARCHAR(255) NOT NULL DEFAULT \'open\', "sets" TEXT NOT NULL)',
-        "dataset_elements": '("id" TEXT NOT NULL PRIMARY KEY, "element_id" TEXT NOT NULL, "dataset_id" TEXT NOT NULL, '
-        '"set_name" VARCHAR(255) NOT NULL, FOREIGN KEY ("element_id") REFERENCES "elements" ("id"), '
-        'FOREIGN KEY ("dataset_id") REFERENCES "datasets" ("id"))',
-    }
-)
-_VERSION = '("version" INTEGER NOT NULL PRIMARY KEY)'
-_OLDER_TABLES: Mapping[int, Mapping[str, str]] = {
-    5: {},
-    4: {"images": _IMAGES + ")"},
-    3: {
-        "images": _IMAGES + ")",
-        "entities": '("id" TEXT NOT NULL PRIMARY KEY, "type" VARCHAR(50) NOT NULL, "name" TEXT NOT NULL, '
-        '"validated" INTEGER NOT NULL, "metas" text, "worker_run_id" TEXT)',
-        "transcription_entities": f'("transcription_id" TEXT NOT NULL, "entity_id" TEXT NOT NULL, {_ENTITY}{_TRACE}'
-        'PRIMARY KEY ("transcription_id", "entity_id"))',
-    },
-}
-_INDEXES = {
-    "cachedelement_image_id": ("elements", "image_id"),
-    "cachedtranscription_element_id": ("transcriptions", "element_id"),
-    "cachedclassification_element_id": ("classifications", "element_id"),
-    "cachedtranscriptionentity_transcription_id": ("transcription_entities", "transcription_id"),
-    "cacheddatasetelement_element_id": ("dataset_elements", "element_id"),
-    "cacheddatasetelement_dataset_id": ("dataset_elements", "dataset_id"),
-}
+_RELEASES = MappingProxyType({1: "0.2.4", 2: "0.3.3", 3: "0.3.6 to 0.4.0", 4: "0.5.0", 5: "0.5.1"})
+# The first releases of versions 3 and 4 had no datasets.
+_LATER_TABLES = frozenset({"datasets", "dataset_elements"})
 # Ours alone: the published library reads the children of an element without any.
-_OWN_INDEXES = {"cachedelement_parent_id": ("elements", "parent_id")}
-
-
-class Kind(enum.Enum):
-    """What the values of a column must be, so that the typed models can read them."""
-
-    ID = "32 lower-case hexadecimal characters"
-    TEXT = "text in UTF-8"
-    INTEGER = "an integer"
-    NATURAL = "an integer from 0"
-    POSITIVE = "an integer from 1"
-    FLAG = "0 or 1"
-    REAL = "a finite number"
-    POINTS = "a list of points [x, y] in JSON"
-
-
-_NAMED_KINDS = {
-    "polygon": Kind.POINTS,
-    "mirrored": Kind.FLAG,
-    "initial": Kind.FLAG,
-    "validated": Kind.FLAG,
-    "offset": Kind.NATURAL,
-    "length": Kind.POSITIVE,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of the cache."""
-
-    name: str
-    kind: Kind
-    nullable: bool
-    reference: bool  # a foreign key: what it holds is an id of another table
-
-
-def create_statements() -> list[str]:
-    """The statements that create an empty cache, its version row included, without the indexes."""
-    tables = [f'CREATE TABLE "{name}" {columns}' for name, columns in {"version": _VERSION, **TABLES}.items()]
-    return [*tables, f'INSERT INTO "version" ("version") VALUES ({SCHEMA_VERSION})']  # noqa: S608 - a constant
-
-
-def index_statements() -> dict[str, str]:
-    """The statement that creates each index, by name."""
-    indexes = {**_INDEXES, **_OWN_INDEXES}
-    return {name: f'CREATE INDEX "{name}" ON "{table}" ("{column}")' for name, (table, column) in indexes.items()}
-
-
-def is_exactly_ours(objects: set[tuple[str, str, str | None]]) -> bool:
-    """Whether (type, name, statement) of all the objects of a file are those of version 5, our own indexes or not."""
-    ours = _exact_objects()
-    optional = {entry for entry in ours if entry[1] in _OWN_INDEXES}
-    return ours - optional <= objects <= ours
+_OWN_INDEX = "cachedelement_parent_id"
+_MOST_OBJECTS = 1000
+_MOST_CHARACTERS = 2**20
 
 
 @functools.cache
-def columns_of(version: int) -> Mapping[str, tuple[Column, ...]]:
-    """The columns of every table of a version but `version` itself, in the order of TABLES."""
-    connection = sqlite3.connect(":memory:")
-    tables = {**TABLES, **_OLDER_TABLES[version]}
-    for name, definition in tables.items():
-        connection.execute(f'CREATE TABLE "{name}" {definition}')
-    columns = {name: _columns(connection, name) for name in tables}
-    connection.close()
+def columns_of(version: int) -> Mapping[str, frozenset[str]]:
+    """The columns of every table of a version but `version` itself."""
+    columns = {name: frozenset(CacheModel.metadata.tables[name].c.keys()) for name in TABLES}
+    if version < 5:
+        columns["images"] -= {"version"}
+    if version < 4:
+        columns["entities"] = frozenset({"id", "type", "name", "validated", "metas", "worker_run_id"})
+        columns["transcription_entities"] = columns["transcription_entities"] - {"type"} | {"entity_id"}
     return MappingProxyType(columns)
 
 
-def _columns(connection: sqlite3.Connection, table: str) -> tuple[Column, ...]:
-    rows = connection.execute(f'PRAGMA table_info("{table}")').fetchall()
-    references = {row[3] for row in connection.execute(f'PRAGMA foreign_key_list("{table}")')}
-    return tuple(
-        Column(name, _kind(name, declared), nullable=not required, reference=name in references)
-        for _, name, declared, required, *_ in rows
+@functools.cache
+def create_statements() -> tuple[str, ...]:
+    """The statements that create an empty cache, its version row included, without the indexes."""
+    return (
+        'CREATE TABLE "version" ("version" INTEGER NOT NULL PRIMARY KEY)',
+        f'INSERT INTO "version" ("version") VALUES ({SCHEMA_VERSION})',  # noqa: S608 - a constant
+        *table_statements(),
     )
 
 
-def _kind(name: str, declared: str) -> Kind:
-    if name == "id" or name.endswith("_id"):
-        return Kind.ID
-    return _NAMED_KINDS.get(name) or {"INTEGER": Kind.INTEGER, "REAL": Kind.REAL}.get(declared, Kind.TEXT)
+def table_statements() -> list[str]:
+    """The statement that creates each table, letter by letter that of the published library."""
+    return [_create(CacheModel.metadata.tables[name]) for name in TABLES]
+
+
+@functools.cache
+def index_statements() -> Mapping[str, str]:
+    """The statement that creates each index, by name."""
+    statements = {
+        str(index.name): f'CREATE INDEX "{index.name}" ON "{name}" ("{index.columns[0].name}")'
+        for name in TABLES
+        for index in sorted(CacheModel.metadata.tables[name].indexes, key=lambda index: str(index.name))
+    }
+    return MappingProxyType(statements)
+
+
+def read_objects(connection: sqlite3.Connection, path: str) -> set[tuple[str, str, str | None]]:
+    """The (type, name, statement) of everything that a file declares.
+
+    Raises:
+        CacheError: There is more than a cache could have.
+    """
+    count, size = connection.execute("SELECT count(*), sum(length(sql)) FROM sqlite_master").fetchone()
+    if count > _MOST_OBJECTS or (size or 0) > _MOST_CHARACTERS:
+        raise refusal(path, f"has a schema of more than {_MOST_OBJECTS} objects or {_MOST_CHARACTERS} characters")
+    return set(connection.execute("SELECT type, name, sql FROM sqlite_master"))
+
+
+def is_exactly_ours(objects: set[tuple[str, str, str | None]]) -> bool:
+    """Whether all the objects of a file are those of version 5, our own index or not."""
+    ours = _exact_objects()
+    return ours - {entry for entry in ours if entry[1] == _OWN_INDEX} <= objects <= ours
+
+
+def is_bare(objects: set[tuple[str, str, str | None]]) -> bool:
+    """Whether a file has a version and nothing else: whoever made it was stopped before the tables."""
+    return {name for kind, name, _ in objects if kind == "table"} == {"version"}
+
+
+def check_schema(
+    connection: sqlite3.Connection,
+    path: str,
+    objects: set[tuple[str, str, str | None]],
+    versions: Collection[int],
+) -> tuple[int, frozenset[str]]:
+    """Check the version row and that each table of that version is a plain one with exactly its columns.
+
+    Returns:
+        The version, and the tables that are there.
+
+    Raises:
+        CacheError: One of them is not as it must be.
+    """
+    if connection.execute("PRAGMA encoding").fetchone() != ("UTF-8",):
+        raise refusal(path, "is encoded in UTF-16, not in UTF-8")
+    # SQLite normalises the first words of what it keeps: such a table is neither a virtual one nor a view.
+    plain = {name for kind, name, sql in objects if kind == "table" and (sql or "").startswith("CREATE TABLE ")}
+    version = _read_version(connection, path, plain, versions)
+    tables = columns_of(version)
+    if version < SCHEMA_VERSION:
+        tables = {name: names for name, names in tables.items() if name in plain or name not in _LATER_TABLES}
+    for table, columns in tables.items():
+        if table not in plain:
+            raise refusal(path, f"has no plain table {table}")
+        _check_columns(connection, path, table, columns)
+    return version, frozenset(tables)
+
+
+def _read_version(connection: sqlite3.Connection, path: str, plain: set[str], versions: Collection[int]) -> int:
+    expected = " or ".join(str(version) for version in versions)
+    if "version" not in plain:
+        raise refusal(path, f"is no cache: it has no table version (expected version {expected})")
+    _check_columns(connection, path, "version", frozenset({"version"}))
+    rows = connection.execute('SELECT "version" FROM "version" LIMIT 2').fetchall()
+    if len(rows) != 1 or type(rows[0][0]) is not int:
+        raise refusal(path, f"does not have exactly one version row (expected version {expected})")
+    found = int(rows[0][0])
+    if found in versions:
+        return found
+    release = f", which arkindex-base-worker {_RELEASES[found]} reads" if found in _RELEASES else ""
+    remedy = "; convert it with arkworker.storage.cache.merge([OLD], NEW)" if found in MERGED_VERSIONS else ""
+    raise refusal(path, f"is of version {found}{release}; expected version {expected}{remedy}")
+
+
+def _check_columns(connection: sqlite3.Connection, path: str, table: str, expected: frozenset[str]) -> None:
+    rows = connection.execute(f'PRAGMA table_xinfo("{table}")').fetchall()
+    found = {str(row[1]) for row in rows}
+    if missing := expected - found:
+        raise refusal(path, f"table {table} lacks the column {min(missing)}")
+    if unknown := found - expected:
+        raise refusal(path, f"table {table} has an unknown column {min(unknown)}")
+    if any(row[6] for row in rows):
+        raise refusal(path, f"table {table} has generated columns")
+    if ("table", table, 1) in {(row[2], row[1], row[4]) for row in connection.execute("PRAGMA table_list")}:
+        raise refusal(path, f"table {table} has no row ids")
+    # An index on an expression, or on some rows, would have its functions run when the file is checked.
+    for _, name, _, _, partial in connection.execute(f'PRAGMA index_list("{table}")').fetchall():
+        keys = connection.execute("SELECT cid FROM pragma_index_xinfo(?)", (name,)).fetchall()
+        if partial or any(cid == -2 for (cid,) in keys):
+            raise refusal(path, f"table {table} has an index on more than columns")
 
 
 @functools.cache
@@ -161,3 +172,34 @@ def _exact_objects() -> frozenset[tuple[str, str, str | None]]:
     objects = frozenset(connection.execute("SELECT type, name, sql FROM sqlite_master"))
     connection.close()
     return objects
+
+
+def _create(table: Table) -> str:
+    keys = list(table.primary_key.columns)
+    parts = [_define(column, is_key=keys == [column]) for column in table.columns]
+    if len(keys) > 1:
+        parts.append(f"PRIMARY KEY ({', '.join(_quoted(column) for column in keys)})")
+    for column in table.columns:
+        parts += [
+            f'FOREIGN KEY ({_quoted(column)}) REFERENCES "{key.column.table.name}" ({_quoted(key.column)})'
+            for key in column.foreign_keys
+        ]
+    return f'CREATE TABLE "{table.name}" ({", ".join(parts)})'
+
+
+def _define(column: Column[Any], *, is_key: bool) -> str:
+    default = getattr(column.server_default, "arg", None)
+    checks = [constraint for constraint in column.constraints if hasattr(constraint, "sqltext")]
+    parts = [
+        _quoted(column),
+        str(column.type.compile(dialect=sqlite.dialect())),
+        "" if column.nullable else "NOT NULL",
+        "PRIMARY KEY" if is_key else "",
+        f"DEFAULT '{default}'" if default is not None else "",
+        *(f"CHECK ({constraint.sqltext})" for constraint in checks),
+    ]
+    return " ".join(filter(None, parts))
+
+
+def _quoted(column: Column[Any]) -> str:
+    return f'"{column.name}"'

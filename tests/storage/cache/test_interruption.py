@@ -16,6 +16,7 @@ import pytest
 
 from arkworker.storage.cache import merge, open_cache, session_scope
 from arkworker.storage.cache.models import CachedImage
+from arkworker.storage.files import private_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,9 +77,7 @@ def test_many_kills(write_cache: Any, rows: Any, tmp_path: Path) -> None:
 
 def test_a_merge_under_way_is_left_alone(write_cache: Any, rows: Any, tmp_path: Path) -> None:
     """Only the directories of killed merges are removed, not that of one that still runs."""
-    from arkworker.storage.cache.publication import scratch_directory
-
-    with scratch_directory(tmp_path / "other.sqlite") as scratch:
+    with private_directory(tmp_path, ".arkworker-merge-") as scratch:
         merge([write_cache("1.sqlite", rows.element(1))], tmp_path / "out.sqlite")
         assert scratch.is_dir()
     assert not scratch.exists()

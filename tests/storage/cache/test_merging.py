@@ -300,7 +300,7 @@ def test_the_size_of_a_value_is_limited(write_cache: Any, rows: Any, tmp_path: P
     assert merge([good], tmp_path / "out.sqlite", max_value_bytes=4000).rows["transcriptions"] == 190
     bad = write_cache("2.sqlite", rows.element(1), rows.transcription(2, 1, text="a" * 5000))
     with pytest.raises(CacheError, match=r"2\.sqlite: string or blob too big"):
-        merge([bad], tmp_path / "out.sqlite", max_value_bytes=4000)
+        merge([good, bad], tmp_path / "out.sqlite", max_value_bytes=4000)
 
 
 def test_another_rule_for_conflicts_is_a_mistake(tmp_path: Path) -> None:
