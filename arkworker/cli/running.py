@@ -71,7 +71,7 @@ def _forbid_core_dumps() -> None:
 def _check(preparation: Preparation, stopping: Stopping, flags: argparse.Namespace) -> int:
     context = lifecycle.prepare(preparation, stopping, is_trial=True)
     if not preparation.offline:
-        with lifecycle.open_cache_of(context, preparation):
+        with lifecycle.open_cache_of(context, preparation, stopping, is_trial=True):
             pass
     if flags.json:
         terminal.write_json(as_data((), preparation.worker.target))

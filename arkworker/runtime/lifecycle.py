@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
 import traceback
 from contextlib import contextmanager
 from functools import partial
@@ -27,6 +28,8 @@ from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy.engine import Engine
 
     from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.preparation import Preparation
@@ -57,7 +60,7 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
         ArkworkerError: What else ended it; its class decides the exit code.
     """
     context = prepare(preparation, stopping, is_trial=False)
-    with open_cache_of(context, preparation) as sessions:
+    with open_cache_of(context, preparation, stopping) as sessions:
         stopping.check()
         handover = _handover(context, preparation, sessions, stopping)
         try:
@@ -191,25 +194,27 @@ def debug_of(config: Any) -> bool:
 
 
 @contextmanager
-def open_cache_of(context: WorkerContext[Any], preparation: Preparation) -> Iterator[Any]:
-    """A factory of sessions of the worker's cache: merged from the parents, opened, or in memory.
+def open_cache_of(
+    context: WorkerContext[Any], preparation: Preparation, stopping: Stopping, *, is_trial: bool = False
+) -> Iterator[Any]:
+    """A factory of sessions of the worker's cache: merged from the parents, opened, made at a desk, or in memory.
+
+    Args:
+        context: The worker's context.
+        preparation: The steps before user code.
+        stopping: Ends a merge at a signal.
+        is_trial: Whether no file is made where there is none.
 
     Raises:
         CacheError: It cannot be opened, or a parent's is damaged.
+        StoppedError: A signal came.
     """
     if not context.use_cache:
         yield _no_session
         return
     from arkworker.storage import cache
 
-    path, parents = context.cache_path, preparation.parent_caches
-    if path is not None and parents:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CacheError(path, f"its directory cannot be made: {error.strerror}") from None
-        cache.merge(parents, path)
-    engine = cache.open_cache(path, checked=bool(parents))
+    engine, path = _cache_engine(context, preparation, stopping, is_trial=is_trial), context.cache_path
     sessions = Sessions(partial(cache.session_scope, engine), began_empty=path is None)
     context.services.sessions = sessions  # for what is read about elements
     try:
@@ -217,6 +222,33 @@ def open_cache_of(context: WorkerContext[Any], preparation: Preparation) -> Iter
     finally:
         sessions.close()
         engine.dispose()
+
+
+def _cache_engine(
+    context: WorkerContext[Any], preparation: Preparation, stopping: Stopping, *, is_trial: bool
+) -> Engine:
+    from arkworker.storage import cache
+
+    path, parents = context.cache_path, preparation.parent_caches
+    limits = cache.Limits()
+    is_new = context.is_developer_mode and path is not None and not os.path.lexists(path)
+    if is_new:
+        logger.warning("There is no cache %s: %s", path, "a run makes it" if is_trial else "it is made")
+    try:
+        with stopping.calling(limits.cancel):
+            stopping.check()
+            if path is not None and parents:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                cache.merge(parents, path, limits=limits)
+            if path is not None and is_new and is_trial:
+                cache.find_target(path)
+                return cache.open_cache(None)
+            return cache.open_cache(path, create=is_new, checked=bool(parents), limits=limits)
+    except CacheError:
+        stopping.check()  # what a signal ended says nothing about the cache
+        raise
+    except OSError as error:
+        raise CacheError(path or "", f"its directory cannot be made: {error.strerror}") from None
 
 
 @contextmanager

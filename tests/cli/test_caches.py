@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -114,19 +115,66 @@ def test_rows_that_the_database_refuses(run: Callable[..., Result], tmp_path: Pa
     assert (result.code, urls(file), "the worker failed: IntegrityError" in result.err) == (1, [], True)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no database", b"SQLite format 3\0" + b"x" * 5000])
-def test_cache_that_cannot_be_opened(content: bytes | None, run: Callable[..., Result], tmp_path: Path) -> None:
+def test_first_cache_is_made_at_a_desk(run: Callable[..., Result], tmp_path: Path) -> None:
+    """By a run, where there is no file of that name; `check` makes none."""
+    file = tmp_path / "new.sqlite"
+
+    checked = run("-d", str(file), verb="check")
+    assert (checked.code, file.exists()) == (0, False)
+
+    result = run("-d", str(file))
+
+    assert (result.code, result.out, urls(file)) == (0, f"True {file} []\n", ["new"])
+    assert f"There is no cache {file}: it is made" in result.err
+
+
+def test_first_cache_in_no_directory(run: Callable[..., Result], tmp_path: Path) -> None:
+    """One line, before user code."""
+    results = [run("-d", str(tmp_path / "absent" / "new.sqlite"), verb=verb) for verb in ("run", "check")]
+
+    assert [(result.code, "its directory does not exist" in result.err, result.out) for result in results] == [
+        (78, True, ""),
+        (78, True, ""),
+    ]
+
+
+def test_cache_of_a_worker_run_must_exist(run: Callable[..., Result], task: dict[str, Any], tmp_path: Path) -> None:
+    """What a task is given is there, or its name is misspelt."""
+    result = run("-d", str(tmp_path / "new.sqlite"), **task)
+
+    assert (result.code, "does not exist" in result.err, (tmp_path / "new.sqlite").exists()) == (78, True, False)
+
+
+def test_cache_that_can_only_be_read(
+    run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is used by way of a copy, which is told before user code; the file stays as it is, and no copy is left."""
+    file = tmp_path / "lent" / "db.sqlite"
+    write(file, image(1, "old"))
+    before, access = file.read_bytes(), os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.R_OK or (file != path and access(path, mode)))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+
+    result = run("-d", str(file))
+
+    assert (result.code, result.out) == (0, f"True {file} ['old']\n")
+    assert "can only be read: a copy is used" in result.err
+    assert (file.read_bytes(), list((tmp_path / "temporary").iterdir())) == (before, [])
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + b"x" * 5000])
+def test_cache_that_cannot_be_opened(content: bytes, run: Callable[..., Result], tmp_path: Path) -> None:
     """One line that names the file, before user code."""
     file = tmp_path / "db.sqlite"
-    if content is not None:
-        file.write_bytes(content)
+    file.write_bytes(content)
 
     results = [run("-d", str(file), verb=verb) for verb in ("run", "check")]
 
     for result in results:
         assert (result.code, "Traceback" in result.err, result.out) == (78, False, "")
         assert str(file) in result.err.splitlines()[-1]
-    assert file.exists() == (content is not None)
+    assert file.read_bytes() == content
 
 
 def test_parents_are_merged(run: Callable[..., Result], task: dict[str, Any], tmp_path: Path) -> None:

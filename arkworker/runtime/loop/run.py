@@ -22,6 +22,7 @@ An element that was claimed or started always ends: what user code never got, be
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import signal
 import threading
@@ -121,7 +122,7 @@ def _assigned(run: Handover, clients: Clients, tally: Tally, recorder: Recorder 
         run.settings,
         context.process,
         run.origins,
-        lambda: initial_ids(run.sessions) if context.use_cache else [],
+        functools.cache(lambda: initial_ids(run.sessions) if context.use_cache else []),
         context.connection_is_given or context.use_cache,
     )
     choice.check()

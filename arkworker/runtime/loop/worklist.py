@@ -204,7 +204,8 @@ class Choice:
         settings: The flags and variables.
         process: The process of the worker run; None in developer mode.
         origins: Where a setting came from, by its name: source and location.
-        initial_ids: The elements that the cache marks as initial; asked for in developer mode only.
+        initial_ids: The elements that the cache marks as initial: a task that has such a cache works on these, as with
+            the published library.
         is_reachable: Whether elements can be retrieved: somebody said where Arkindex is, or there is a cache.
     """
 
@@ -229,7 +230,7 @@ class Choice:
             return self._of_sets(client)
         if self._mode == "export":
             return Listing(_process_elements(client, self.process.id if self.process else ""))
-        if self.process is None:
+        if self.process is None or self.initial_ids():
             return self._of_cache()
         if getattr(self.process, "skip_elements_json", True) is False and not settings.no_elements_list:
             self._refuse(
@@ -244,7 +245,9 @@ class Choice:
         """Whether elements are claimed from the queue of the task."""
         settings = self.settings
         is_named = self._list is not None or settings.element or settings.image or settings.set
-        return not is_named and self.process is not None and self._mode not in WITHOUT_ACTIVITIES
+        if is_named or self.process is None or self._mode in WITHOUT_ACTIVITIES:
+            return False
+        return not self.initial_ids()
 
     def _named(self) -> Worklist | None:
         """What a person named one by one; None where nobody did."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from arkworker.storage.cache.engine import open_cache, session_scope
 from arkworker.storage.cache.files import Limits
-from arkworker.storage.cache.merging import MergeReport, find_parent_caches, merge
+from arkworker.storage.cache.merging import MergeReport, find_parent_caches, find_target, merge
 from arkworker.storage.cache.models import (
     CachedClassification,
     CachedDataset,
@@ -33,6 +33,7 @@ __all__ = [
     "Limits",
     "MergeReport",
     "find_parent_caches",
+    "find_target",
     "merge",
     "open_cache",
     "session_scope",

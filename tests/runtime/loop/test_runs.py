@@ -6,6 +6,7 @@ import json
 import signal
 import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -165,17 +166,41 @@ def test_strictly_one_after_the_other(ten: Trial) -> None:
     assert names[names.index(cycle[0]) :] == cycle * 10 + cycle[:1]
 
 
-def test_developer_mode_with_a_cache(ten: Trial) -> None:
-    """At a desk, elements come from the cache, with no request at all."""
+def cache_with(ten: Trial, elements: list[str]) -> Path:
+    """A cache with some initial elements."""
     path = ten.folder / "db.sqlite"
     merge([], path)
-    with sqlite3.connect(path) as base:
-        for element in ten.elements[:3]:
+    with closing(sqlite3.connect(path)) as base:
+        for element in elements:
             values = (element.replace("-", ""), "page", 0, 0, 1)
             base.execute(
                 "INSERT INTO elements (id, type, rotation_angle, mirrored, initial) VALUES (?,?,?,?,?)", values
             )
-    base.close()
+        base.commit()
+    return path
+
+
+def test_worker_run_with_an_initial_cache(ten: Trial) -> None:
+    """As with the published library, its initial elements are those of the run; their states are reported."""
+    path = cache_with(ten, ten.elements[:3])
+
+    ended = run(ten, "-d", str(path), USES_CACHE="1")
+
+    assert numbers(ended) == [3, 3, 0, 0, 0, 0], ended
+    assert list(ten.user_calls) == ten.elements[:3]
+    assert ten.states == {"processed": 3, "queued": 7}
+
+
+def test_worker_run_with_a_cache_of_other_elements(ten: Trial) -> None:
+    """A cache without initial elements leaves the queue as it is."""
+    ended = run(ten, "-d", str(cache_with(ten, [])), USES_CACHE="1")
+
+    assert numbers(ended) == [10, 10, 0, 0, 0, 0], ended
+
+
+def test_developer_mode_with_a_cache(ten: Trial) -> None:
+    """At a desk, elements come from the cache, with no request at all."""
+    path = cache_with(ten, ten.elements[:3])
 
     ended = run(ten, "-d", str(path), ARKINDEX_WORKER_RUN_ID="", ARKINDEX_API_URL="", USES_CACHE="1", PONOS_TASK="")
 

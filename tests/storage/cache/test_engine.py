@@ -16,7 +16,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from arkworker.errors import CacheError
-from arkworker.storage.cache import CachedElement, CachedImage, CachedTranscription, open_cache, session_scope
+from arkworker.storage.cache import CachedElement, CachedImage, CachedTranscription, merge, open_cache, session_scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,6 +147,27 @@ def test_another_version_is_refused(write_cache: Any, version: int) -> None:
     path = write_cache("1.sqlite", version=schema, extra=f"UPDATE version SET version = {version};")
     with pytest.raises(CacheError, match=f"is of version {version}.*; expected version 5"):
         open_cache(path)
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_an_older_version_says_how_it_is_converted(write_cache: Any, version: int) -> None:
+    """And that conversion works, from a file without the tables that its first releases did not have, too."""
+    path = write_cache("old.sqlite", version=version, extra="DROP TABLE dataset_elements; DROP TABLE datasets;")
+    with pytest.raises(CacheError, match=r"convert it with arkworker\.storage\.cache\.merge\(\[OLD\], NEW\)"):
+        open_cache(path)
+    merge([path], path.with_name("new.sqlite"))
+    open_cache(path.with_name("new.sqlite")).dispose()
+
+
+def test_a_version_alone_gets_its_tables(write_cache: Any, tmp_path: Path) -> None:
+    """As the published library leaves a cache whose task ended before it made the tables, and as it opens it."""
+    schema = 'CREATE TABLE "version" ("version" INTEGER NOT NULL PRIMARY KEY);'
+    engine = open_cache(write_cache("bare.sqlite", schema=schema))
+    with session_scope(engine) as session:
+        session.add(image())
+    assert count(engine) == 1
+    engine.dispose()
+    merge([tmp_path / "bare.sqlite"], tmp_path / "out.sqlite")
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arkworker.storage.cache import merge, open_cache, session_scope
+from arkworker.errors import CacheError
+from arkworker.storage.cache import Limits, merge, merging, open_cache, session_scope
+from arkworker.storage.cache.files import reading, refusing
 from arkworker.storage.cache.models import CachedImage
 from arkworker.storage.files import private_directory
 
@@ -81,6 +84,45 @@ def test_a_merge_under_way_is_left_alone(write_cache: Any, rows: Any, tmp_path: 
         merge([write_cache("1.sqlite", rows.element(1))], tmp_path / "out.sqlite")
         assert scratch.is_dir()
     assert not scratch.exists()
+
+
+@pytest.mark.parametrize("moment", ["copy", "check_pages", "_add", "_check_references", "_count", "_settle"])
+def test_a_merge_that_is_given_up_changes_nothing(
+    write_cache: Any, rows: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Whenever a signal comes, up to the last step: one line, the old cache, and nothing beside it."""
+    limits, step = Limits(), getattr(merging, moment)
+
+    def cancel(*arguments: Any, **options: Any) -> Any:
+        if moment != "_settle":
+            limits.cancel()
+        return step(*arguments, **options)
+
+    monkeypatch.setattr(merging, moment, cancel)
+    parents = [write_cache(f"{n}.sqlite", *(rows.element(n * 10**6 + k) for k in range(2000))) for n in (1, 2)]
+    output = tmp_path / "task" / "db.sqlite"
+    output.parent.mkdir()
+    shutil.copyfile(write_cache("old.sqlite", rows.element(0)), output)
+    if moment == "_settle":  # nothing is left to be given up
+        merge(parents, output, limits=limits)
+        assert count(output) == 4000
+    else:
+        with pytest.raises(CacheError, match="not done, because a signal came"):
+            merge(parents, output, limits=limits)
+        assert count(output) == 1
+    assert list(output.parent.iterdir()) == [output]
+
+
+def test_a_statement_under_way_is_ended_from_another_thread(write_cache: Any) -> None:
+    """Also one that looks at no page for long; the thread that waits for it goes on at once."""
+    limits = Limits()
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n"
+    with reading(write_cache("1.sqlite"), limits) as connection:
+        thread = threading.Thread(target=limits.cancel)
+        connection.create_function("start", 0, thread.start)
+        with pytest.raises(CacheError, match="because a signal came"), refusing("1.sqlite", limits):
+            connection.execute(f"SELECT start(), ({endless})").fetchall()
+        thread.join()
 
 
 @pytest.mark.parametrize("mode", ["DELETE", "WAL"])
