@@ -270,4 +270,6 @@ class Element(Readable):
         return hash(self.id)
 
     def __getstate__(self) -> dict[Any, Any]:
-        return super().__getstate__() | {"__pydantic_private__": {"_opener": None, "_reader": None}}
+        return super().__getstate__() | {
+            "__pydantic_private__": {"_opener": None, "_reader": None, "_metadata": self._metadata}
+        }

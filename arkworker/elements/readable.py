@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, Unpack, cast
 
 from pydantic import PrivateAttr
 
-from arkworker.elements.reading import MadeBy, Query, ReadsElements, Source
+from arkworker.elements.reading import ElementFilters, MadeBy, Query, ReadsElements, Source
 from arkworker.elements.records import Record
 from arkworker.errors import ArkworkerError
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from arkworker.elements.model import Element
     from arkworker.elements.stored import StoredClassification, StoredEmbedding, StoredMetadata, StoredTranscription
@@ -35,45 +35,24 @@ class Readable(Record):
     """
 
     _reader: ReadsElements | None = PrivateAttr(default=None)
+    _metadata: tuple[StoredMetadata, ...] | None = PrivateAttr(default=None)  # that a list brought
 
-    def children(
-        self,
-        *,
-        type: str | None = None,  # noqa: A002 - as everywhere in Arkindex
-        name: str | None = None,
-        recursive: bool = False,
-        worker_run: MadeBy = None,
-        source: Source | None = None,
-    ) -> Iterator[Element]:
+    def children(self, **filters: Unpack[ElementFilters]) -> Iterator[Element]:
         """The elements below this one, bound like it; from the cache they have no name.
 
         Args:
-            type: Slug of their element type.
-            name: A part of their name, in any case.
-            recursive: Those at any depth.
-            worker_run: Id of the worker run that made them; False for those made by hand.
-            source: Where to look, and nowhere else.
+            filters: Those of `ElementFilters`: `type="text_line"`, `recursive=True`, `folder=False`, …
 
         Raises:
             ArkworkerError: The element is of no run, or there is nobody to ask. With the first item.
             ApiError, CacheError: They cannot be read. With the item concerned.
-            ValueError: An argument makes no sense.
+            ValueError, TypeError: An argument makes no sense.
         """
-        query = Query(type=type, name=name, recursive=recursive, worker_run=worker_run, source=source)
-        return self._bound.children(self._element, query)
+        return self._bound.children(self._element, Query(**filters))
 
-    def parents(
-        self,
-        *,
-        type: str | None = None,  # noqa: A002 - as everywhere in Arkindex
-        name: str | None = None,
-        recursive: bool = False,
-        worker_run: MadeBy = None,
-        source: Source | None = None,
-    ) -> Iterator[Element]:
+    def parents(self, **filters: Unpack[ElementFilters]) -> Iterator[Element]:
         """The elements above this one. As `children`; of several parents of an element, the cache has one."""
-        query = Query(type=type, name=name, recursive=recursive, worker_run=worker_run, source=source)
-        return self._bound.parents(self._element, query)
+        return self._bound.parents(self._element, Query(**filters))
 
     def transcriptions(
         self,
@@ -106,6 +85,8 @@ class Readable(Record):
     def metadata(self, *, load_parents: bool = False) -> Iterator[StoredMetadata]:
         """The metadata of this element, from Arkindex: the cache has none.
 
+        An element of a list that was asked for with `with_metadata=True` gives what it came with.
+
         Args:
             load_parents: Those of the elements above it, too.
 
@@ -113,7 +94,15 @@ class Readable(Record):
             ArkworkerError: The element is of no run, or nobody said where Arkindex is. The latter with the first item.
             ApiError: They cannot be read. With the first item.
         """
+        if self._metadata is not None and not load_parents:
+            return iter(self._metadata)
         return self._bound.metadata(self._element, load_parents=load_parents)
+
+    def with_listed(self, metadata: Iterable[StoredMetadata]) -> Self:
+        """The same element, whose metadata a list has brought."""
+        known = self.model_copy()
+        known._metadata = tuple(metadata)  # noqa: SLF001 - its own
+        return known
 
     def embeddings(self) -> Iterator[StoredEmbedding]:
         """The embeddings of this element, from Arkindex, page after page: the cache has none. As `metadata`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict
 from uuid import UUID
 
 if TYPE_CHECKING:
@@ -19,8 +19,44 @@ if TYPE_CHECKING:
     )
 
 Source: TypeAlias = Literal["cache", "api"]
+_SWITCHES = ("folder", "with_classes", "with_metadata", "with_has_children", "with_corpus", "with_zone")
 #: A worker run by its id; `False` for what was made by hand; None for all.
 MadeBy: TypeAlias = str | UUID | Literal[False] | None
+
+
+class ElementFilters(TypedDict, total=False):
+    """Which elements of a list are wanted, and what is to come with each; what is left out does not ask.
+
+    The cache has no names and no folders, and does not say who wrote on what: where one of these is asked for, it is
+    not looked at. What is to come with each element matters to Arkindex only.
+
+    Attributes:
+        type: Slug of their element type.
+        name: A part of their name, in any case.
+        folder: Whether their type is one of folders.
+        recursive: Those at any depth.
+        worker_run: Id of the worker run that made them; False for those made by hand.
+        transcription_worker_run: Id of a worker run that has made a transcription on them; False for one made by hand.
+        with_classes: Whether they come with their classes: `classifications()` then asks no more.
+        with_metadata: Whether they come with their metadata: `metadata()` then asks no more.
+        with_has_children: Whether they say if there are elements below them, as the attribute `has_children`.
+        with_corpus: Whether they come with their corpus, as they do unless told not to.
+        with_zone: Whether they come with their place on an image, as they do unless told not to.
+        source: Where to look, and nowhere else: "cache" or "api".
+    """
+
+    type: str | None
+    name: str | None
+    folder: bool | None
+    recursive: bool
+    worker_run: MadeBy
+    transcription_worker_run: MadeBy
+    with_classes: bool | None
+    with_metadata: bool | None
+    with_has_children: bool | None
+    with_corpus: bool | None
+    with_zone: bool | None
+    source: Source | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +69,9 @@ class Query:
         recursive: Whether those further down, or further up, are wanted, too.
         worker_run: Id of the worker run that made them; False for what was made by hand.
         source: The only place to look at; None for the cache where it knows the element, else the API.
+        folder: Whether folders are wanted, or others.
+        transcription_worker_run: Id of a worker run that has written on them; False for what was written by hand.
+        with_classes, with_metadata, with_has_children, with_corpus, with_zone: Whether that comes with an element.
 
     Raises:
         ValueError: One of them makes no sense.
@@ -43,6 +82,13 @@ class Query:
     recursive: bool = False
     worker_run: MadeBy = None
     source: Source | None = None
+    folder: bool | None = None
+    transcription_worker_run: MadeBy = None
+    with_classes: bool | None = None
+    with_metadata: bool | None = None
+    with_has_children: bool | None = None
+    with_corpus: bool | None = None
+    with_zone: bool | None = None
 
     def __post_init__(self) -> None:
         for field, meaning in (("type", "the slug of an element type"), ("name", "a part of a name")):
@@ -51,11 +97,25 @@ class Query:
                 raise ValueError(f"{field} should be {meaning}")
         if not isinstance(self.recursive, bool):
             raise ValueError("recursive should be True or False")  # noqa: TRY004 - one kind for all of them
+        for field in _SWITCHES:
+            if not isinstance(getattr(self, field), bool | None):
+                raise ValueError(f"{field} should be True or False")  # noqa: TRY004 - as above
         if self.source not in (None, "cache", "api"):
             raise ValueError('source should be "cache" or "api"')
-        if self.source == "cache" and self.name is not None:
-            raise ValueError("the cache has no names: they can only be looked for on Arkindex")
-        object.__setattr__(self, "worker_run", _identified(self.worker_run))
+        if self.source == "cache" and self.unknown:
+            raise ValueError(f"the cache has no {self.unknown}: they can only be looked for on Arkindex")
+        for field in ("worker_run", "transcription_worker_run"):
+            object.__setattr__(self, field, _identified(getattr(self, field)))
+
+    @property
+    def unknown(self) -> str:
+        """What only Arkindex knows of what is asked for; empty for nothing."""
+        asked = {
+            "names": self.name,
+            "folders": self.folder,
+            "authors of transcriptions": self.transcription_worker_run,
+        }
+        return next((what for what, value in asked.items() if value is not None), "")
 
 
 def _identified(worker_run: Any) -> str | Literal[False] | None:

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, Unpack
 
 from typing_extensions import TypeVar
 
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from arkworker.arkindex.datasets import Dataset, DatasetSet
     from arkworker.arkindex.models import ModelVersion
     from arkworker.arkindex.payload import Process
+    from arkworker.arkindex.publishing.corpus import Corpus, CorpusType
     from arkworker.elements import Element, Source
     from arkworker.elements.created import Created
+    from arkworker.elements.reading import ElementFilters
     from arkworker.elements.records import Image
     from arkworker.settings.provenance import Provenance
 
@@ -183,6 +185,69 @@ class WorkerContext(Generic[C]):
         """
         return self.services.element_access.retrieve(str(element_id), source)
 
+    def list_elements(
+        self, corpus_id: str | UUID | None = None, *, top_level: bool | None = None, **filters: Unpack[ElementFilters]
+    ) -> Iterator[Element]:
+        """The elements of a corpus, from Arkindex, page after page as they are read.
+
+        Args:
+            corpus_id: The corpus; by default, that of the run.
+            top_level: True for those that have no parent alone.
+            filters: As those of `element.children`; neither `recursive` nor `source` makes sense here.
+
+        Raises:
+            ConfigurationError: No corpus is given, and the run has none.
+            ApiError: They cannot be listed. With the item concerned.
+            ValueError, TypeError: An argument makes no sense.
+        """
+        from arkworker.elements import Query
+
+        if {"recursive", "source"} & filters.keys():
+            raise ValueError("the elements of a corpus are listed with neither recursive nor source")
+        corpus = str(corpus_id or self.corpus_id)
+        return self.services.element_access.elements(corpus, Query(**filters), top_level=top_level)
+
+    @property
+    def corpus_types(self) -> FrozenDict:
+        """The element types of the corpus by their slugs, asked for each time: `corpus_types["page"].folder`.
+
+        Raises:
+            ConfigurationError: No corpus is set.
+            ApiError: Arkindex does not answer.
+        """
+        return self._corpus.types(self.api)
+
+    @property
+    def corpus_classes(self) -> FrozenDict:
+        """The ids of the classes of the corpus by their names, as far as this run knows. Raises as `corpus_types`."""
+        return self._corpus.ids(self.api, "class")
+
+    @property
+    def corpus_entity_types(self) -> FrozenDict:
+        """The ids of the entity types of the corpus by their names. As `corpus_classes`."""
+        return self._corpus.ids(self.api, "entity type")
+
+    def create_element_type(self, slug: str, display_name: str | None = None, *, folder: bool = False) -> CorpusType:
+        """The element type of that slug in the corpus: the one that is there, or a new one.
+
+        A worker that only wants a type to be there names it in `creates`.
+
+        Args:
+            slug: Its slug.
+            display_name: What people see; by default the slug.
+            folder: Whether its elements are folders.
+
+        Raises:
+            ConfigurationError: No corpus is set.
+            ReadOnlyError: In read-only mode; nothing was sent.
+            ApiError: It can be neither found nor created.
+        """
+        return self._corpus.create_type(self.api, slug, display_name or slug, folder=folder)
+
+    @property
+    def _corpus(self) -> Corpus:
+        return self.services.corpora.get(self.corpus_id)
+
     def bind_element(self, element: Element) -> Element:
         """The same element as one of this run: one that was made by hand, or that came from another process."""
         return self.services.element_access.bind(element)
@@ -277,6 +342,35 @@ class WorkerContext(Generic[C]):
             configuration=configuration,
             parent=parent,
             read_only=self.is_read_only,
+        )
+
+    def update_model_version(
+        self,
+        version_id: str | UUID,
+        *,
+        tag: str | None = None,
+        description: str | None = None,
+        configuration: Mapping[str, Any] | None = None,
+        parent: str | UUID | None = None,
+    ) -> ModelVersion:
+        """Change what Arkindex says of a model version; what is left out stays as it is, and so do its files.
+
+        Args:
+            version_id: The version, such as the `id` of what `publish_model_version` returned.
+            tag: Its new name.
+            description: For people, in Markdown.
+            configuration: Values for workers that use it.
+            parent: Id of the version that it was trained from.
+
+        Raises:
+            UsageError: Nothing is to change.
+            ReadOnlyError: In read-only mode; nothing was sent.
+            ApiError: Arkindex refuses it.
+        """
+        from arkworker.arkindex.models import update_model_version
+
+        return update_model_version(
+            self.api, version_id, tag=tag, description=description, configuration=configuration, parent=parent
         )
 
     def upload_artifact(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -11,14 +12,18 @@ import pytest
 from planted import TYPES, Planted, plant
 from reading_runs import run_with
 
+from arkworker import Worker, WorkerContext
 from arkworker.emulator import Emulator
 from arkworker.storage.cache import open_cache
+from arkworker.transport.connection import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from reading_runs import Run
+
+    from arkworker.testing import MakeContext
 
 pytestmark = pytest.mark.compat
 
@@ -40,6 +45,13 @@ class Peer(ElementsWorker):
                  for i in IDS for method, asked in QUERIES]
         elements = [Element({"id": i}) for i in IDS]
         found.append([[item["id"], item["name"]] for e in elements for item in self.list_element_metadata(e)])
+        found += [[item["id"] for item in self.list_elements(**asked)] for asked in CORPUS_QUERIES]
+        self.list_corpus_types()
+        self.list_corpus_entity_types()
+        self.load_corpus_classes()
+        found.append(sorted([slug, item["id"], item["folder"]] for slug, item in self.corpus_types.items()))
+        found.append(sorted(self.entity_types.items()))
+        found.append(sorted(self.classes.items()))
         found.append([[item["type"]["name"], item["offset"]] for i in TEXTS
                       for item in self.list_transcription_entities(Transcription({"id": i}))])
         with open(OUTPUT, "w") as file:
@@ -64,6 +76,13 @@ with open(OUTPUT, "w") as file:
 """
 
 
+class Nothing(Worker):
+    """Does nothing."""
+
+    def run(self, context: WorkerContext[Any], cache: Any) -> None:
+        """Nothing."""
+
+
 def queries(made: Planted, *, is_cached: bool) -> list[tuple[str, dict[str, Any]]]:
     """Everything that the published library can be asked; of a cache, it cannot be asked all."""
     kind = {"type": TYPES[0]}
@@ -71,7 +90,10 @@ def queries(made: Planted, *, is_cached: bool) -> list[tuple[str, dict[str, Any]
     asked: list[dict[str, Any]] = [{}, {"worker_run": made.runs[1]}, {"worker_run": False}]
     relatives = [*asked, kind]
     if not is_cached:
-        relatives += [{"recursive": True}, {"name": "LINE"}]
+        relatives += [{"recursive": True}, {"name": "LINE"}, {"folder": False}, {"folder": True}]
+        relatives += [{"transcription_worker_run": made.runs[1]}, {"transcription_worker_run": False}]
+        with_all = ("with_classes", "with_metadata", "with_has_children", "with_corpus", "with_zone")
+        relatives += [{name: value} for name in with_all for value in (True, False)]
     texts = [*asked, {"recursive": True}, texts_of, {**texts_of, "recursive": True}]
     lists = {"list_element_children": relatives, "list_element_parents": relatives, "list_transcriptions": texts}
     return [(method, query) for method, wanted in lists.items() for query in wanted]
@@ -103,7 +125,16 @@ def answers(run: Run, made: Planted, asked: list[tuple[str, dict[str, Any]]]) ->
     ]
 
 
-def test_on_arkindex(peer: Callable[[str], Path], tmp_path: Path) -> None:
+def of_corpus(context: WorkerContext[Any], asked: list[dict[str, Any]]) -> list[Any]:
+    """What is asked of the corpus."""
+    found: list[Any] = [[item.id for item in context.list_elements(**query)] for query in asked]
+    found.append(sorted([slug, item.id, item.folder] for slug, item in context.corpus_types.items()))
+    found.append(sorted([name, item] for name, item in context.corpus_entity_types.items()))
+    found.append(sorted([name, item] for name, item in context.corpus_classes.items()))
+    return found
+
+
+def test_on_arkindex(peer: Callable[[str], Path], tmp_path: Path, make_context: MakeContext) -> None:
     """The same items in the same order, whatever is asked."""
     with Emulator() as emulator, run_with(emulator) as run:
         made = plant(emulator, tmp_path / "db.sqlite", seed=11, count=12)
@@ -113,13 +144,28 @@ def test_on_arkindex(peer: Callable[[str], Path], tmp_path: Path) -> None:
         worker_run = emulator.add_worker_run(elements=made.ids[:1])
         texts = [text["id"] for text in made.transcriptions]
         asked = queries(made, is_cached=False)
-        names = {"IDS": made.ids, "TEXTS": texts, "QUERIES": asked}
+        lists: list[dict[str, Any]] = [
+            {},
+            {"top_level": True},
+            {"type": TYPES[0], "with_zone": False},
+            {"worker_run": False},
+        ]
+        names = {"IDS": made.ids, "TEXTS": texts, "QUERIES": asked, "CORPUS_QUERIES": lists}
 
         expected = ask(peer("base-worker-0.6.0"), ON_ARKINDEX, names, tmp_path, emulator.environment(worker_run))
 
         elements = [run.element(identifier) for identifier in made.ids]
         found: list[Any] = answers(run, made, asked)
         found.append([[item.id, item.name] for element in elements for item in element.metadata()])
+        corpus = run.access.retrieve(made.ids[0]).corpus
+        context = make_context(
+            Nothing,
+            corpus_id=corpus.id if corpus else None,
+            connection=Connection(url=emulator.url, token=emulator.token),
+        )
+        context = dataclasses.replace(context)  # without what stands for Arkindex in tests
+        found += of_corpus(context, lists)
+        context.api.close()
         by_id = {text.id: text for element in elements for text in element.transcriptions()}
         found.append([[item.type, item.offset] for identifier in texts for item in by_id[identifier].entities()])
     assert found == expected

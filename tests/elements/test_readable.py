@@ -89,6 +89,11 @@ def test_a_reader_stays_behind() -> None:
         ({"worker_run": 0}, "worker_run should be the id of a worker run, or False"),
         ({"source": "API"}, 'source should be "cache" or "api"'),
         ({"source": "cache", "name": "a"}, "the cache has no names"),
+        ({"source": "cache", "folder": False}, "the cache has no folders"),
+        ({"source": "cache", "transcription_worker_run": False}, "the cache has no authors of transcriptions"),
+        ({"folder": 1}, "folder should be True or False"),
+        ({"with_classes": "yes"}, "with_classes should be True or False"),
+        ({"transcription_worker_run": True}, "worker_run should be the id of a worker run, or False"),
     ],
     ids=str,
 )

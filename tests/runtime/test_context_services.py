@@ -166,6 +166,67 @@ def test_elements_of_datasets_are_listed(emulator: Emulator, context: WorkerCont
     assert next(context.list_dataset_elements(dataset)).open_image().size == (30, 20)
 
 
+def test_elements_of_a_corpus_are_listed(emulator: Emulator, context: WorkerContext[Any], corpus: str) -> None:
+    """Those that are asked for; bound to the run, so that their images open."""
+    pages = emulator.add_elements(2, corpus=corpus, image=(30, 20))
+    line = emulator.add_element("text_line", "1", parent=pages[0])
+
+    assert [element.id for element in context.list_elements()] == [*pages, line]
+    assert [element.id for element in context.list_elements(corpus, top_level=True)] == list(pages)
+    (found,) = context.list_elements(type="text_line")
+    assert (found.id, next(context.list_elements()).open_image().size) == (line, (30, 20))
+    with pytest.raises(ValueError, match="neither recursive nor source"):
+        context.list_elements(recursive=True)
+
+
+def test_what_comes_with_elements_of_a_list_is_not_asked_for_again(
+    emulator: Emulator, context: WorkerContext[Any], corpus: str
+) -> None:
+    """Classes and metadata, where they were wanted."""
+    (page,) = emulator.add_elements(1, corpus=corpus)
+    context.api.request("CreateMetaData", {"type": "text", "name": "n", "value": "v"}, id=page)
+    kind = context.api.request("CreateMLClass", {"name": "letter"}, id=corpus)["id"]
+    context.api.request("CreateClassification", {"element": page, "ml_class": kind, "confidence": 1.0})
+    emulator.ledger.clear()
+
+    (element,) = context.list_elements(with_classes=True, with_metadata=True)
+
+    assert [item.class_name for item in element.classifications()] == ["letter"]
+    assert [item.value for item in element.metadata()] == ["v"]
+    assert [call.operation for call in emulator.ledger.calls()] == ["ListElements"]
+
+
+def test_the_names_of_the_corpus_are_maps(context: WorkerContext[Any], corpus: str) -> None:
+    """Types with what they are, classes and entity types with their ids."""
+    kind = context.api.request("CreateMLClass", {"name": "letter"}, id=corpus)["id"]
+    place = context.api.request("CreateEntityType", {"name": "place", "corpus": corpus})["id"]
+
+    assert {slug: item.folder for slug, item in context.corpus_types.items()} == dict.fromkeys(
+        ("page", "paragraph", "text_line"), False
+    )
+    assert (context.corpus_classes, context.corpus_entity_types) == ({"letter": kind}, {"place": place})
+
+
+def test_a_type_of_folders_is_created_once(context: WorkerContext[Any]) -> None:
+    """The one that is there is taken, whatever it is called; results may name it."""
+    first, second = (context.create_element_type("volume", name, folder=True) for name in ("Volume", "Other"))
+
+    assert (first.display_name, first.folder, second) == ("Volume", True, first)
+    assert context.corpus_types["volume"] == first
+
+
+def test_a_model_version_is_changed(emulator: Emulator, context: WorkerContext[Any]) -> None:
+    """What is left out stays."""
+    version = emulator.add_model_version("Model")
+    context.update_model_version(version, tag="first", description="words")
+
+    changed = context.update_model_version(version, tag="second", configuration={"a": 1})
+
+    assert (changed.tag, changed.description, changed.configuration) == ("second", "words", {"a": 1})
+    with pytest.raises(UsageError, match="nothing is to change"):
+        context.update_model_version(version)
+
+
 def test_an_export_is_downloaded(emulator: Emulator, context: WorkerContext[Any], corpus: str, tmp_path: Path) -> None:
     """Of the corpus or of a dataset."""
     dataset = emulator.add_dataset("Pages", {"train": []}, corpus=corpus)

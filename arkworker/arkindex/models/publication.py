@@ -74,7 +74,9 @@ def publish_model_version(  # noqa: PLR0913 - the names that users of Arkindex k
     if not model_id:
         raise UsageError("publish_model_version: model_id should be the id of a model")
     source = _check_files(files)
-    body = _check(tag=tag, description=description, configuration=configuration, parent=parent)
+    body = _check(
+        "publish_model_version", tag=tag, description=description, configuration=configuration or {}, parent=parent
+    )
     count, size = _measure(source)
     plural = "" if count == 1 else "s"
     summary = f"a version of model {printable(model_id)} from {count} file{plural} of {size} bytes"
@@ -86,6 +88,30 @@ def publish_model_version(  # noqa: PLR0913 - the names that users of Arkindex k
     with archive_of(source, work_dir) as archive:
         sent = {"size": archive.size, "archive_hash": archive.md5, **body}
         return _publish(client, model_id, sent, archive, clock or SystemClock())
+
+
+def update_model_version(  # noqa: PLR0913 - as above
+    client: Client,
+    version_id: str | UUID,
+    *,
+    tag: str | None = None,
+    description: str | None = None,
+    configuration: Mapping[str, Any] | None = None,
+    parent: str | UUID | None = None,
+) -> ModelVersion:
+    """Change what Arkindex says of a version; what is left out stays as it is, and so does its archive.
+
+    Raises:
+        UsageError: An argument cannot be sent, or nothing is to change.
+        ReadOnlyError: The client only reads.
+        ApiError: Arkindex refuses it, for example because another version has that tag.
+    """
+    changes = _check(
+        "update_model_version", tag=tag, description=description, configuration=configuration, parent=parent
+    )
+    if not changes:
+        raise UsageError("update_model_version: nothing is to change: give tag, description, configuration or parent")
+    return versions.update(client, str(version_id), changes)
 
 
 def _publish(
@@ -125,7 +151,12 @@ def _current(client: Client, version: ModelVersion) -> ModelVersion:
 
 
 def _check(
-    *, configuration: Mapping[str, Any] | None, parent: str | UUID | None, tag: str | None, description: str | None
+    owner: str,
+    *,
+    configuration: Mapping[str, Any] | None,
+    parent: str | UUID | None,
+    tag: str | None,
+    description: str | None,
 ) -> dict[str, Any]:
     """What Arkindex is told beside the archive; nothing that is absent, as the published library does it.
 
@@ -134,10 +165,11 @@ def _check(
     """
     for name, text in (("tag", tag), ("description", description)):
         if text is not None and not isinstance(text, str):
-            raise UsageError(f"publish_model_version: {name} should be a text")
+            raise UsageError(f"{owner}: {name} should be a text")
     if configuration is not None and not isinstance(configuration, Mapping):
-        raise UsageError("publish_model_version: configuration should be a mapping of names to values")
-    values = {"tag": tag, "description": description, "configuration": dict(configuration or {}), "parent": parent}
+        raise UsageError(f"{owner}: configuration should be a mapping of names to values")
+    given = None if configuration is None else dict(configuration)
+    values = {"tag": tag, "description": description, "configuration": given, "parent": parent}
     body = {name: str(value) if name == "parent" else value for name, value in values.items() if value is not None}
     try:
         json.dumps(body, allow_nan=False)
@@ -145,7 +177,7 @@ def _check(
         reason = str(error) if isinstance(error, TypeError) else "it holds a value that JSON does not have"
     else:
         return body
-    raise UsageError(f"publish_model_version: configuration cannot be sent as JSON: {printable(reason)}")
+    raise UsageError(f"{owner}: configuration cannot be sent as JSON: {printable(reason)}")
 
 
 def _check_files(files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Path | tuple[Path, ...]:

@@ -108,6 +108,15 @@ def retrieve(client: Client, version_id: str) -> ModelVersion:
     return record_of(ModelVersion, RETRIEVE, client.request(RETRIEVE, id=version_id))
 
 
+def update(client: Client, version_id: str, changes: Mapping[str, Any]) -> ModelVersion:
+    """Change what Arkindex says of a version; what is left out stays as it is.
+
+    Raises:
+        ApiError: It refuses, for example because another version has that tag.
+    """
+    return record_of(ModelVersion, UPDATE, client.request(UPDATE, dict(changes), id=version_id))
+
+
 def withdraw(client: Client, version: ModelVersion) -> bool:
     """Remove a version that has no archive, so that its tag is free; whether that went well, which is told, too."""
     try:

@@ -10,8 +10,11 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
+from arkworker.arkindex.promises import record_of
 from arkworker.arkindex.publishing.plan import Kind, Ref
+from arkworker.elements.records import Record
 from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ResultError
+from arkworker.frozen import FrozenDict
 from arkworker.options.creates import Creates
 from arkworker.text import did_you_mean, printable
 
@@ -28,6 +31,19 @@ ANY = Creates()
 _REFUSALS = (400, 403, 409)
 #: A name that is there is refused, and then found: creating it twice is creating it once.
 _ONCE = {"idempotent": True}
+
+
+class CorpusType(Record):
+    """An element type of a corpus; fields that are not named here are kept as attributes.
+
+    Attributes:
+        folder: Whether its elements are folders.
+    """
+
+    id: str
+    slug: str
+    display_name: str = ""
+    folder: bool = False
 
 
 class Corpus:
@@ -74,6 +90,50 @@ class Corpus:
         """
         return self._directories[kind].names(client, self.id)
 
+    def ids(self, client: Client, kind: Kind) -> FrozenDict:
+        """The id of each name of a kind.
+
+        Raises:
+            ApiError: Arkindex does not answer.
+        """
+        return self._directories[kind].ids(client, self.id)
+
+    def types(self, client: Client) -> FrozenDict:
+        """The element types by their slugs, each a `CorpusType`.
+
+        Raises:
+            ApiError: Arkindex does not answer.
+        """
+        operation = "RetrieveCorpus"
+        answer = client.request(operation, id=self.id)
+        items = answer.get("types") if isinstance(answer, dict) else None
+        if not isinstance(items, list):
+            raise ApiContentError(operation, "the answer has no list of types")
+        found = (record_of(CorpusType, operation, item) for item in items)
+        return FrozenDict({item.slug: item for item in found})
+
+    def create_type(self, client: Client, slug: str, display_name: str, *, folder: bool) -> CorpusType:
+        """The element type of that slug: the one that is there, or a new one.
+
+        Raises:
+            ApiError: It can be neither found nor created.
+        """
+        body = {"slug": slug, "display_name": display_name, "folder": folder, "corpus": self.id}
+        try:
+            client.request("CreateElementType", body, **_ONCE)
+        except ApiResponseError as error:
+            if error.status not in _REFUSALS:
+                raise
+            refusal: ApiResponseError | None = error
+        else:
+            refusal = None
+        found = self.types(client).get(slug)
+        if found is None:
+            raise refusal or ApiContentError("RetrieveCorpus", f"the answer has no type {printable(slug, 60)}")
+        self._directories["element type"].note(slug, found.id)
+        kept: CorpusType = found
+        return kept
+
     def may_create(self, kind: Kind, name: str) -> bool:
         """Whether a name may be created where it is missing."""
         return self._directories[kind].may_create(name)
@@ -109,6 +169,16 @@ class _Directory:
     def names(self, client: Client, corpus_id: str) -> Collection[str]:
         with self._lock:
             return tuple(self._known(client, corpus_id))
+
+    def ids(self, client: Client, corpus_id: str) -> FrozenDict:
+        with self._lock:
+            return FrozenDict(self._known(client, corpus_id))
+
+    def note(self, name: str, identifier: str) -> None:
+        """Somebody has created it."""
+        with self._lock:
+            if self._ids is not None:
+                self._ids[name] = identifier
 
     def check(self, client: Client, corpus_id: str, wanted: Mapping[str, str]) -> None:
         """Refuse names that are missing and may not be created, each of them given with the place it is wanted at."""

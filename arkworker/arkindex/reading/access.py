@@ -12,7 +12,7 @@ from arkworker.images import ImageOpener
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from arkworker.arkindex.client import Client
     from arkworker.arkindex.reading.cached import CacheReader
@@ -86,6 +86,14 @@ class ElementAccess:
             before = "it is not in the cache, and " if self._sessions() is not None else ""
             raise ArkworkerError(f"{named}: {before}nobody said where Arkindex is; set ARKINDEX_API_URL")
         return self.bind(self._remote.element(element_id))
+
+    def elements(self, corpus_id: str, query: Query, *, top_level: bool | None = None) -> Iterator[Element]:
+        """The elements of a corpus, page after page as they are read, bound to this run.
+
+        Raises:
+            ApiError: They cannot be listed. With the item concerned.
+        """
+        return map(self.bind, self._remote.elements(corpus_id, query, top_level=top_level))
 
     def _find_cache(self, *, is_wanted: bool) -> CacheReader | None:
         """The cache, where it is what to look at first; one that began empty is only where it is wanted, or alone."""

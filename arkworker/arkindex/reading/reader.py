@@ -128,7 +128,7 @@ class Reader:
         remote: Callable[[], Iterator[T]] | None,
     ) -> Iterator[T]:
         is_wanted = query.source == "cache"
-        cache = None if query.source == "api" or query.name is not None else self._find_cache(is_wanted=is_wanted)
+        cache = None if query.source == "api" or query.unknown else self._find_cache(is_wanted=is_wanted)
         if is_wanted and cache is None:
             raise ArkworkerError(f"{what}: this worker has no cache; set uses_cache = True on its class")
         is_found = False
@@ -138,8 +138,8 @@ class Reader:
         if is_found or (cache is not None and (is_wanted or knows(cache))):
             return
         before = "the cache does not know it, and " if cache is not None else ""
-        if query.name is not None:
-            before = "only Arkindex knows names, and "
+        if query.unknown:
+            before = f"only Arkindex knows {query.unknown}, and "
         yield from self._ask(what, before, remote)
 
     def _ask(self, what: str, before: str, remote: Callable[[], Iterator[T]] | None) -> Iterator[T]:

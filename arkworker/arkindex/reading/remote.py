@@ -84,14 +84,37 @@ class RemoteReader:
         for answer in self._pages(operation, transcription.id, worker_run=query.worker_run):
             yield StoredEntity.from_api(answer, operation=operation)
 
+    def elements(self, corpus_id: str, query: Query, *, top_level: bool | None) -> Iterator[Element]:
+        """The elements of a corpus; those with no parent alone, or the others."""
+        operation = "ListElements"
+        found = self._api().paginate(
+            operation, corpus=corpus_id, page_size=PAGE_SIZE, top_level=top_level, **_wanted(query)
+        )
+        for answer in found:
+            yield _listed(answer, operation, query)
+
     def _elements(self, operation: str, element: Element, query: Query) -> Iterator[Element]:
-        wanted = {"type": query.type, "name": query.name, "recursive": query.recursive or None}
-        for answer in self._pages(operation, element.id, worker_run=query.worker_run, **wanted):
-            yield Element.from_api(answer, operation=operation)
+        for answer in self._pages(operation, element.id, recursive=query.recursive or None, **_wanted(query)):
+            yield _listed(answer, operation, query)
 
     def _pages(self, operation: str, identifier: str, **parameters: Any) -> Iterator[Any]:
         # The client is made, and its connection checked, with the first item.
         yield from self._api().paginate(operation, id=identifier, page_size=PAGE_SIZE, **parameters)
+
+
+def _wanted(query: Query) -> dict[str, Any]:
+    """What all lists of elements can be asked for."""
+    names = ("type", "name", "folder", "worker_run", "transcription_worker_run")
+    include = ("with_classes", "with_metadata", "with_has_children", "with_corpus", "with_zone")
+    return {name: getattr(query, name) for name in names + include}
+
+
+def _listed(answer: Any, operation: str, query: Query) -> Element:
+    element = Element.from_api(answer, operation=operation)
+    items = (element.model_extra or {}).get("metadata")
+    if not query.with_metadata or not isinstance(items, list):
+        return element
+    return element.with_listed(StoredMetadata.from_api(item, operation=operation) for item in items)
 
 
 def element_of(answer: Any, element_id: str) -> Element:
