@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
@@ -13,6 +13,11 @@ from arkworker.frozen import freeze
 from arkworker.options.mistakes import mistakes_in
 from arkworker.options.options import keys_of
 from arkworker.text import did_you_mean, printable
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 #: Whether the settings validate: they report unknown names themselves, each with its place.
 BY_SETTINGS: ContextVar[bool] = ContextVar("arkworker.settings", default=False)
@@ -54,6 +59,18 @@ class UserConfiguration(BaseModel):
         mistakes = list(mistakes_in(cls))
         if mistakes:
             raise DeclarationError(f"{cls.__qualname__}: " + "; ".join(mistakes))
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        for name, field in cls.model_fields.items():
+            first, *others = keys_of(name, field)
+            for other in others:  # `AliasChoices`, of which pydantic's schema knows the first alone
+                schema["properties"][other] = schema["properties"][first]
+            if others and first in schema.get("required", ()):
+                schema["required"].remove(first)
+                schema.setdefault("allOf", []).append({"anyOf": [{"required": [key]} for key in (first, *others)]})
+        return schema
 
     @model_validator(mode="before")
     @classmethod

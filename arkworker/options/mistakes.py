@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
-from collections import deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from typing import TYPE_CHECKING, Any, get_origin
 
 import pydantic
@@ -20,6 +20,7 @@ from arkworker.options.options import (
     group_of,
     is_secret_type,
     key_of,
+    keys_of,
     parts_of,
 )
 from arkworker.text import printable
@@ -50,7 +51,15 @@ _WRITTEN_OTHERWISE = frozenset(
     }
 )
 # A value of these changes, or is made by no text.
-_CHANGING = (deque, bytearray, collections.abc.MutableSequence, collections.abc.MutableSet)
+_CHANGING = (
+    deque,
+    Counter,
+    OrderedDict,
+    defaultdict,
+    bytearray,
+    collections.abc.MutableSequence,
+    collections.abc.MutableSet,
+)
 _MADE_BY_CODE = (type, collections.abc.Callable, collections.abc.Iterator, collections.abc.Iterable)
 
 
@@ -91,14 +100,15 @@ def require_complete(model: type[BaseModel]) -> None:
 
 
 def _field_mistakes(name: str, field: FieldInfo) -> Iterator[str]:
-    key = key_of(name, field)
-    if isinstance(field.validation_alias, (AliasChoices, AliasPath)) or field.validation_alias != field.alias:
-        yield "an option has one name in all places: use alias"
-    if field.alias is not None and not _is_sound(field.alias):
+    alias = field.validation_alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    if any(isinstance(choice, AliasPath) for choice in choices):
+        yield "an option has a name, not a path: declare what holds it as a group"
+    if alias is not None and not all(map(_is_sound, keys_of(name, field))):
         yield "an alias has no '=', no control characters and no blanks around it"
-    if key in RESERVED_KEYS:
+    for key in RESERVED_KEYS.intersection(keys_of(name, field)):
         yield f"{key} means something else in a configuration file: choose another name, or an alias"
-    if key == DEBUG and bool not in list(parts_of(field.annotation)):
+    if DEBUG in keys_of(name, field) and bool not in list(parts_of(field.annotation)):
         yield "the option debug turns on DEBUG logging: declare it as bool, or choose another name"
     if hasattr(BaseModel, name):
         yield f'pydantic has its own {name}: choose another name; alias="{name}" keeps it for users'
@@ -123,7 +133,7 @@ def _type_mistakes(part: Any) -> Iterator[str]:
     elif not _is_frozen(kind):
         yield f"{kind.__name__} can be changed: derive it from UserConfiguration"
     elif kind in _CHANGING:
-        yield f"a {kind.__name__} can be changed: use list or set, which are frozen here"
+        yield f"a {kind.__name__} can be changed: use list, set or dict, which are frozen here"
     elif kind in _MADE_BY_CODE:
         yield f"no text can be a {kind.__name__}: declare a name for it, and find the object in setup"
 
@@ -150,9 +160,10 @@ def _collisions(options: tuple[Option, ...]) -> Iterator[str]:
     names: dict[str, Option] = {}
     variables: dict[str, Option] = {}
     for option in options:
-        if option.name in names:
-            yield f"two options are called {option.name}"
-        names[option.name] = option
+        for name in option.names:
+            if name in names:
+                yield f"two options are called {name}"
+            names[name] = option
         other = variables.setdefault(option.variable, option)
         if other is not option:
             yield f"{other.name} and {option.name} would both be read from {option.variable}: rename one"

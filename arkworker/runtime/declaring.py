@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from arkworker.errors import DeclarationError
 from arkworker.options.configuration import UserConfiguration
+from arkworker.options.mistakes import mistakes_in, require_complete
 from arkworker.options.options import bare
 from arkworker.settings.catalogue import flag_name
 from arkworker.settings.platform import flag_of, platform_fields
@@ -70,7 +71,7 @@ def type_argument(cls: type, root: type) -> Any:
     return None
 
 
-def configuration_of(argument: Any, owner: str, module: str) -> type[UserConfiguration] | None:
+def configuration_of(argument: Any, owner: str, module: str) -> type[BaseModel] | None:
     """The configuration model that a type argument names; None for a free mapping.
 
     Args:
@@ -87,11 +88,27 @@ def configuration_of(argument: Any, owner: str, module: str) -> type[UserConfigu
         kind = kind.__bound__ if kind.__bound__ is not None else Any
     if isinstance(kind, type) and issubclass(kind, UserConfiguration):
         return kind
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return _checked_model(kind, owner)
     origin = get_origin(kind) or kind
     if kind is Any or (isinstance(origin, type) and issubclass(origin, collections.abc.Mapping)):
         return None
     name = getattr(kind, "__name__", str(kind))
     raise DeclarationError(f"{owner}: the configuration {name} is not derived from UserConfiguration")
+
+
+def _checked_model(model: type[BaseModel], owner: str) -> type[BaseModel]:
+    """A model of pydantic that an author has already, if it can be a configuration."""
+    from pydantic_settings import BaseSettings
+
+    if issubclass(model, BaseSettings):
+        reasons = ["it reads the environment by itself, past the worker's sources: derive it from UserConfiguration"]
+    else:
+        require_complete(model)
+        reasons = list(mistakes_in(model))
+    if reasons:
+        raise DeclarationError(f"{owner}: {model.__name__} cannot be the configuration: {'; '.join(reasons)}")
+    return model
 
 
 def _resolved(argument: Any, owner: str, module: str) -> Any:

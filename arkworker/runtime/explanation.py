@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from arkworker.options.options import Group, Option, walk
+from arkworker.options.options import Group, Option, key_of, walk
 from arkworker.options.secret import Secret
 from arkworker.runtime.logs import mask
 from arkworker.settings.reading import Reference
@@ -74,7 +74,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, (Secret, Reference)):
         return STARS
     if isinstance(value, BaseModel):
-        fields = {field.alias or name: getattr(value, name) for name, field in type(value).model_fields.items()}
+        fields = {key_of(name, field): getattr(value, name) for name, field in type(value).model_fields.items()}
         return {key: plain(item) for key, item in (fields | (value.model_extra or {})).items()}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}

@@ -17,9 +17,8 @@ from arkworker.runtime.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pydantic import BaseModel
     from sqlalchemy.orm import Session
-
-    from arkworker.options.configuration import UserConfiguration
 
 
 class FunctionWorker(Worker[Any]):
@@ -40,7 +39,7 @@ class FunctionWorker(Worker[Any]):
         self.function(context, cache)
 
 
-def _configuration_of_function(function: Callable[..., Any], name: str) -> type[UserConfiguration] | None:
+def _configuration_of_function(function: Callable[..., Any], name: str) -> type[BaseModel] | None:
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

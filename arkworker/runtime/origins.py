@@ -8,7 +8,7 @@ from pydantic_core import PydanticUndefined
 
 from arkworker.arkindex.payload import CONFIGURATION, WORKER_RUN
 from arkworker.frozen import FrozenDict
-from arkworker.options.options import Group, walk
+from arkworker.options.options import Group, key_of, walk
 from arkworker.settings.provenance import Claim, Origin, Path, Provenance, Shadowed
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _model_origins(
 
 def _value_at(model: type[BaseModel], value: Any, keys: Path) -> Any:
     for key in keys:
-        fields = {field.alias or name: name for name, field in type(value).model_fields.items()}
+        fields = {key_of(name, field): name for name, field in type(value).model_fields.items()}
         value = getattr(value, fields[key])
         if value is None:
             return None

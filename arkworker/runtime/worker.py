@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from pydantic import BaseModel
+    from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
     from sqlalchemy.orm import Session
 
     from arkworker.arkindex.datasets import DatasetSet
     from arkworker.elements import Element
     from arkworker.elements.results import Result
-    from arkworker.options.configuration import UserConfiguration
     from arkworker.runtime.handover import Handover
 
 
@@ -58,7 +58,7 @@ class Worker(Generic[C]):
     #: A frozen model of extra flags: its field `batch_name` is `--batch-name` and `context.arguments.batch_name`.
     arguments: type[BaseModel] | None = None
     #: The model of the configuration, taken from `Worker[…]`; None for a free mapping.
-    configuration: ClassVar[type[UserConfiguration] | None] = None
+    configuration: ClassVar[type[BaseModel] | None] = None
     #: What Arkindex knows of the worker besides its options.
     declaration: ClassVar[Declaration] = Declaration()
     #: The hooks that this kind of worker has; of use to no author.
@@ -91,6 +91,26 @@ class Worker(Generic[C]):
     @unwritten
     def teardown(self, context: WorkerContext[C]) -> None:
         """Release what `setup` took. Runs once, however the run ended; what it raises is logged and changes nothing."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - for those who override it
+        sources: tuple[PydanticBaseSettingsSource, ...],
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where values come from, strongest first; override it to put a source of your own in its place.
+
+        Args:
+            settings_cls: The model of all settings: the options are in its field `config`, extra flags in `arguments`.
+            sources: The command line, the environment, the env file, the configuration file, and the layers of a
+                worker run: its own values, the model version, the declared defaults, the worker version. All eight are
+                there, empty where there is nothing to read.
+
+        Returns:
+            The sources with others among them, of pydantic-settings or your own. `explain` shows the `name` of a
+            source, or that of its class, and what its method `locate(path)` says, if it has one.
+        """
+        return sources
 
     def _perform(self, handover: Handover) -> None:
         """Run, in the way of this kind of worker; called by the lifecycle between `setup` and `teardown`.
@@ -283,4 +303,12 @@ def options_of(worker: Worker[Any] | type[Worker[Any]], target: str) -> WorkerOp
     """What the settings need to know of a worker."""
     creates = Creates.of(worker.creates, target)
     requires = Requires.of(worker.requires, target)
-    return WorkerOptions(target, worker.configuration, worker.arguments, worker.processes_elements, creates, requires)
+    return WorkerOptions(
+        target,
+        worker.configuration,
+        worker.arguments,
+        worker.processes_elements,
+        creates,
+        requires,
+        worker.settings_customise_sources,
+    )

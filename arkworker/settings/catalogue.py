@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ class WorkerOptions:
     processes_elements: bool = False
     creates: Creates | None = None
     requires: Requires | None = None
-    arrange_sources: Callable[[Any, tuple[Any, ...]], tuple[Any, ...]] | None = field(default=None, compare=False)
+    arrange_sources: Callable[[Any, tuple[Any, ...]], tuple[Any, ...]] | None = None
 
     def __post_init__(self) -> None:
         for model in filter(None, (self.configuration, self.arguments)):

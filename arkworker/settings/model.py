@@ -9,10 +9,11 @@ from pydantic import Field, create_model, model_validator
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
+from arkworker.errors import DeclarationError
 from arkworker.frozen import freeze
 from arkworker.options.options import accepts_null, default_of, group_of, key_of
 from arkworker.settings.platform import Settings
-from arkworker.settings.provenance import Path, Recorded, Sources
+from arkworker.settings.provenance import Origin, Path, Recorded, Sources, failure_of
 from arkworker.settings.sources.configuration import FileSource, Layer, LayerSource
 from arkworker.settings.sources.environment import EnvFileSource, EnvironmentSource
 
@@ -58,7 +59,7 @@ class WorkerSettings(Settings):
                 *(LayerSource(settings_cls, given.layers.get(name, Layer(name))) for name in RUN_LAYERS),
             )
             if cls.worker.arrange_sources is not None:
-                sources = cls.worker.arrange_sources(settings_cls, sources)
+                sources = _arranged(cls.worker.arrange_sources, settings_cls, sources, given)
             groups, types = _groups(cls.worker), {path: flag.annotation for path, flag in cls.worker.flags.items()}
             given.recorded = tuple(Recorded(source, given, groups, types) for source in sources)
         return (*given.recorded, *([] if given.secrets is None else [GroupDefaultsSource(settings_cls)]))
@@ -68,6 +69,19 @@ class WorkerSettings(Settings):
         for name in ("config", "arguments"):
             self.__dict__[name] = freeze(self.__dict__[name])
         return self
+
+
+def _arranged(arrange: Any, model: Any, sources: tuple[Any, ...], given: Sources) -> tuple[Any, ...]:
+    try:
+        arranged = arrange(model, sources)
+    except (OSError, ValueError) as error:  # of a source that reads when it is made
+        origin = Origin("settings_customise_sources", "settings_customise_sources")
+        given.ledger.report((), failure_of(error), origin)
+        return sources
+    if not isinstance(arranged, tuple) or not all(isinstance(one, PydanticBaseSettingsSource) for one in arranged):
+        target = model.worker.target
+        raise DeclarationError(f"{target}: settings_customise_sources should return a tuple of settings sources")
+    return arranged
 
 
 @lru_cache(maxsize=64)

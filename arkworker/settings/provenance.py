@@ -116,7 +116,7 @@ class Ledger:
         above = (path[:length] for length in range(1, len(path) + 1))
         winners = [self.claims[other] for other in (*above, *self.won_inside(path)) if other in self.claims]
         for winner in winners:
-            winner.shadowed.append(Shadowed(origin, value))
+            winner.shadowed.append(Shadowed(origin, None if isinstance(value, Refused) else value))
         if winners:
             return False
         self.claims[path] = Claim(value, origin, place_of)
@@ -159,6 +159,12 @@ def problem(path: Path, message: str, origin: Origin, place: Place | None = None
         line=place.line,
         column=place.column,
     )
+
+
+def failure_of(error: Exception) -> str:
+    """What is said of a source that failed: nothing of what it read."""
+    reason = printable(error.strerror or "", 100) if isinstance(error, OSError) else ""
+    return f"this source failed: {type(error).__name__}" + (f", {reason}" if reason else "")
 
 
 def nested(values: Iterable[tuple[Path, Any]]) -> dict[str, Any]:
@@ -246,7 +252,7 @@ class Recorded(PydanticBaseSettingsSource):
 
     def _record(self) -> Iterator[Path]:
         self.source._set_current_state(self.current_state)  # noqa: SLF001 - as pydantic-settings does for its own
-        for path, given in self._leaves(self.source(), ()):
+        for path, given in self._leaves(self._said(), ()):
             value = self._read(path, given)
             place_of = getattr(self.source, "place_of", None)
             won = self._ledger.offer(path, value, self._origin(path), place_of and place_of(path))
@@ -254,6 +260,13 @@ class Recorded(PydanticBaseSettingsSource):
                 yield path
         self._ledger.problems += getattr(self.source, "problems", ())
         self._ledger.warnings += getattr(self.source, "warnings", ())
+
+    def _said(self) -> Mapping[str, Any]:
+        try:
+            return self.source()  # type: ignore[no-any-return]
+        except (OSError, ValueError) as error:  # SettingsError is a ValueError; a worker's own source, and its file
+            self._ledger.report((), failure_of(error), Origin(self.name, self.name))
+            return {}
 
     def _leaves(self, values: Mapping[str, Any], above: Path) -> Iterator[tuple[Path, Any]]:
         for key, value in values.items():

@@ -121,12 +121,12 @@ MISTAKES: dict[str, tuple[Any, Any, str]] = {
     "queue": (
         collections.deque[int],
         collections.deque(),
-        "option: a deque can be changed: use list or set, which are frozen here",
+        "option: a deque can be changed: use list, set or dict, which are frozen here",
     ),
     "changing sequence": (
         MutableSequence[int],
         [],
-        "option: a MutableSequence can be changed: use list or set, which are frozen here",
+        "option: a MutableSequence can be changed: use list, set or dict, which are frozen here",
     ),
     "pydantic's secret text": (
         SecretStr,
@@ -142,6 +142,11 @@ MISTAKES: dict[str, tuple[Any, Any, str]] = {
         Callable[[int], int] | None,
         None,
         "option: no text can be a Callable: declare a name for it, and find the object in setup",
+    ),
+    "counter": (
+        collections.Counter[str],
+        {},
+        "option: a Counter can be changed: use list, set or dict, which are frozen here",
     ),
     "class": (type | None, None, "option: no text can be a type: declare a name for it, and find the object in setup"),
     "iterable": (
@@ -170,17 +175,16 @@ MISTAKES: dict[str, tuple[Any, Any, str]] = {
         Field(1, alias=""),
         "option: an alias has no '=', no control characters and no blanks around it",
     ),
-    "several names": (
+    "several names, one of which is reserved": (
         int,
-        Field(1, validation_alias=AliasChoices("a", "b")),
-        "option: an option has one name in all places: use alias",
+        Field(1, validation_alias=AliasChoices("a", "secrets")),
+        "option: secrets means something else in a configuration file: choose another name, or an alias",
     ),
     "path of names": (
         int,
         Field(1, validation_alias=AliasPath("a", 0)),
-        "option: an option has one name in all places: use alias",
+        "option: an option has a name, not a path: declare what holds it as a group",
     ),
-    "two names": (int, Field(1, validation_alias="a"), "option: an option has one name in all places: use alias"),
     "alias that is reserved": (
         int,
         Field(1, alias="secrets"),

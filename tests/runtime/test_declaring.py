@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import pytest
 from pydantic import BaseModel, ConfigDict, create_model
+from pydantic_settings import BaseSettings
 
 from arkworker import DatasetWorker, ElementsWorker, Requires, UserConfiguration, Worker
 from arkworker.errors import DeclarationError
@@ -116,11 +118,7 @@ def test_mixin() -> None:
     assert W.configuration is Mine
 
 
-class Unrelated(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-@pytest.mark.parametrize("wrong", [int, str, Unrelated, Mine | None, list[Mine], "Absent"])
+@pytest.mark.parametrize("wrong", [int, str, Mine | None, list[Mine], "Absent"])
 def test_wrong_type_is_refused_with_the_class(wrong: Any) -> None:
     """When the class is created."""
     with pytest.raises(DeclarationError, match="configuration"):
@@ -331,3 +329,39 @@ def test_requires_that_holds_no_names(wrong: object) -> None:
     """As for `creates`."""
     with pytest.raises(DeclarationError, match=r"W\.requires: element_types"):
         type("W", (ElementsWorker,), {"requires": wrong})
+
+
+class Plain(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    size: int = 1
+
+
+class Changing(BaseModel):
+    size: int = 1
+
+
+class Reading(BaseSettings):
+    size: int = 1
+
+
+def test_frozen_model_of_pydantic_is_a_configuration() -> None:
+    """An author may have one already."""
+
+    class Ours(Worker[Plain]):
+        def run(self, context: Any, cache: Any) -> None: ...
+
+    assert Ours.configuration is Plain
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (Changing, "Changing cannot be the configuration: a configuration must stay frozen"),
+        (Reading, "Reading cannot be the configuration: it reads the environment by itself"),
+    ],
+)
+def test_other_models_are_refused_with_the_reason(model: Any, reason: str) -> None:
+    """What could be changed, and what reads past the sources of the worker."""
+    with pytest.raises(DeclarationError, match=reason):
+        types.new_class("Ours", (Worker[model],))

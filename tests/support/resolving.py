@@ -69,6 +69,7 @@ def settle(
     arguments: type[BaseModel] | None = None,
     elements: bool = False,
     loaded: Mapping[str, Secret[Any]] | None = None,
+    arrange_sources: Any = None,
 ) -> Outcome:
     """Resolve and validate.
 
@@ -83,6 +84,7 @@ def settle(
         arguments: The model of the extra flags.
         elements: Whether the worker processes elements.
         loaded: The loaded secrets by marker.
+        arrange_sources: The worker's hook for sources of its own.
     """
     files = {"worker.yml": file, "worker.env": env_file}
     flags = [*(["-c", "worker.yml"] if file is not None else []), *argv]
@@ -100,7 +102,9 @@ def settle(
         variables.setdefault("ARKINDEX_WORKER_RUN_ID", RUN_ID)
         configuration_answer = None if items is None else {"configuration": list(items)}
         payload = parse_payload(run or worker_run(), configuration_answer)
-    worker = WorkerOptions("w:W", configuration, arguments, processes_elements=elements)
+    worker = WorkerOptions(
+        "w:W", configuration, arguments, processes_elements=elements, arrange_sources=arrange_sources
+    )
     inputs = Inputs(Parser("w", worker, flags).parse(flags), variables, read_file)
     resolution = resolve(worker, inputs, payload.says(is_free=configuration is None) if payload else None)
     try:

@@ -1,0 +1,232 @@
+"""The sources are those of pydantic-settings, in an order that a worker may extend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import pydantic_settings
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import AliasChoices, BeforeValidator, Field
+from pydantic_settings import CliSuppress, InitSettingsSource, NoDecode, TomlConfigSettingsSource
+from resolving import RUN_ID, settle
+
+from arkworker import Secret, UserConfiguration
+from arkworker.errors import DeclarationError
+from arkworker.settings.catalogue import WorkerOptions
+from arkworker.settings.provenance import SOURCES
+from arkworker.settings.schemas.configuration import as_json_schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Inner(UserConfiguration):
+    size: int = 1
+
+
+class Cat(UserConfiguration):
+    kind: Literal["cat"] = "cat"
+    age: int = 1
+
+
+class Dog(UserConfiguration):
+    kind: Literal["dog"] = "dog"
+    age: int = 1
+
+
+class Configuration(UserConfiguration):
+    threshold: float = 0.5
+    inner: Inner = Inner()
+    token: Secret[str] | None = None
+
+
+def adding(place: int, *added: Any) -> Any:
+    """A hook that puts sources before the one at a place; classes are given the settings model."""
+
+    def arrange(settings_cls: Any, sources: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (*sources[:place], *(source(settings_cls) for source in added), *sources[place:])
+
+    return arrange
+
+
+def saying(name: str, **config: Any) -> Any:
+    """A source of the worker's own."""
+
+    class Own(InitSettingsSource):
+        def __init__(self, settings_cls: Any) -> None:
+            super().__init__(settings_cls, {"config": config})
+            self.name = name
+
+    return Own
+
+
+def test_order_of_the_sources_is_the_precedence() -> None:
+    """The tuple that pydantic-settings gets, weakest last."""
+    names: list[str] = []
+
+    def look(_: Any, sources: tuple[Any, ...]) -> tuple[Any, ...]:
+        names.extend(source.name for source in sources)
+        return sources
+
+    settle(Configuration, arrange_sources=look)
+
+    assert [*names, "default"] == list(reversed(SOURCES))
+
+
+@pytest.mark.parametrize(
+    ("source", "parent"),
+    [
+        ("command line", pydantic_settings.CliSettingsSource),
+        ("environment", pydantic_settings.EnvSettingsSource),
+        ("env file", pydantic_settings.DotEnvSettingsSource),
+        ("configuration file", pydantic_settings.InitSettingsSource),
+        ("worker run", pydantic_settings.InitSettingsSource),
+    ],
+)
+def test_nothing_resolves_without_the_sources_of_pydantic_settings(
+    source: str, parent: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a stand-in that says nothing in the place of its parent, a source says nothing."""
+    for name in ("__call__", "get_field_value"):
+        if name in vars(parent):
+            monkeypatch.setattr(parent, name, lambda *_, **__: {})
+    if parent is pydantic_settings.EnvSettingsSource or source in ("env file", "command line"):
+        monkeypatch.setattr(pydantic_settings.EnvSettingsSource, "__call__", lambda *_, **__: {})
+    given: dict[str, dict[str, Any]] = {
+        "command line": {},
+        "environment": {"environ": {"ARKINDEX_CONFIG_THRESHOLD": "0.7"}},
+        "env file": {"env_file": "ARKINDEX_CONFIG_THRESHOLD=0.7\n"},
+        "configuration file": {"file": "threshold: 0.7\n"},
+        "worker run": {
+            "items": [{"key": "threshold", "value": 0.7, "secret": False}],
+            "environ": {"ARKINDEX_WORKER_RUN_ID": RUN_ID},
+        },
+    }
+    flags = ["--config.threshold=0.7"] if source == "command line" else []
+
+    outcome = settle(Configuration, *flags, **given[source])
+
+    assert getattr(outcome.config, "threshold", None) != 0.7
+
+
+@pytest.mark.parametrize(("place", "expected"), [(0, 0.1), (1, 0.9), (8, 0.9)])
+def test_source_of_a_worker_has_a_place(place: int, expected: float) -> None:
+    """Stronger than those after it, weaker than those before it."""
+    outcome = settle(
+        Configuration, "--config.threshold", "0.9", arrange_sources=adding(place, saying("vault", threshold=0.1))
+    )
+
+    assert outcome.config.threshold == expected
+    provenance = outcome.origins["config.threshold"]
+    assert "vault" in [provenance.source, *(other.origin.source for other in provenance.shadowed)]
+
+
+def test_source_of_a_worker_merges_with_others() -> None:
+    """Inside groups, too; text is read, and a secret is a reference."""
+    own = saying("vault", inner={"size": "5"}, token="name")
+
+    outcome = settle(Configuration, file="threshold: 0.7\n", arrange_sources=adding(3, own))
+
+    assert (outcome.config.threshold, outcome.config.inner.size) == (0.7, 5)
+    assert [request.reference.value for request in outcome.resolution.secrets] == ["name"]
+    assert outcome.origins["config.inner.size"].location == "config.inner.size"
+
+
+def test_sources_of_pydantic_settings_can_be_added(tmp_path: Path) -> None:
+    """As those who know them write it; the name is that of the class."""
+    (tmp_path / "worker.toml").write_text("[config]\nthreshold = 0.7\n")
+
+    outcome = settle(
+        Configuration,
+        arrange_sources=adding(2, lambda model: TomlConfigSettingsSource(model, tmp_path / "worker.toml")),
+    )
+
+    assert outcome.config.threshold == 0.7
+    assert outcome.origins["config.threshold"].source == "TomlConfigSettingsSource"
+
+
+def test_problem_of_a_workers_source_is_told() -> None:
+    """What it says is held against the model, and an unknown name gets the nearest known one."""
+    outcome = settle(Configuration, arrange_sources=adding(1, saying("vault", threshold="many", inner={"sise": 1})))
+
+    assert {(problem.path, problem.source, problem.message) for problem in outcome.problems} == {
+        ("config.threshold", "vault", "Input should be a valid number"),
+        ("config.inner.sise", "vault", "unknown option; did you mean size?"),
+    }
+
+
+def test_source_that_fails_is_a_problem(tmp_path: Path) -> None:
+    """Of the configuration, without what the exception says."""
+    (tmp_path / "worker.toml").write_text("[config\nthreshold = 's3cr3t'\n")
+
+    def own(model: Any) -> Any:
+        class Late(InitSettingsSource):
+            name = "vault"
+
+            def __call__(self) -> dict[str, Any]:
+                raise ConnectionRefusedError(111, "Connection refused")
+
+        return Late(model, {})
+
+    problem = settle(Configuration, arrange_sources=adding(1, own)).problem
+
+    assert (problem.source, problem.message) == (
+        "vault",
+        "this source failed: ConnectionRefusedError, Connection refused",
+    )
+
+
+def test_hook_returns_sources() -> None:
+    """Anything else is a mistake of the author."""
+    with pytest.raises(DeclarationError, match="should return a tuple of settings sources"):
+        settle(Configuration, arrange_sources=lambda *_: None)
+
+
+def split(value: Any) -> Any:
+    return value.split("|") if isinstance(value, str) else value
+
+
+class Composed(UserConfiguration):
+    """Options with the annotations of pydantic and pydantic-settings."""
+
+    size: int = Field(validation_alias=AliasChoices("size", "number"))
+    hidden: CliSuppress[int] = 1
+    raw: Annotated[list[str], NoDecode, BeforeValidator(split)] = Field(default_factory=list)
+    pet: Annotated[Cat | Dog | None, Field(discriminator="kind")] = None
+
+
+@pytest.mark.parametrize("name", ["size", "number"])
+def test_each_name_of_an_option_is_known_everywhere(name: str) -> None:
+    """The first is its name in reports."""
+    for given in ({"file": f"{name}: 5\n"}, {"items": [{"key": name, "value": 5, "secret": False}]}):
+        outcome = settle(Composed, **given)
+        assert outcome.config.size == 5
+        assert "config.size" in outcome.origins
+    assert settle(Composed, f"--config.{name}", "6").config.size == 6
+    assert settle(Composed, environ={"ARKINDEX_CONFIG_SIZE": "7"}).config.size == 7
+
+
+def test_one_option_by_two_names_is_given_twice() -> None:
+    """Whichever comes first."""
+    assert settle(Composed, file="size: 1\nnumber: 2\n").told == {"config.size": "given twice, first at worker.yml:1:1"}
+
+
+def test_annotations_of_pydantic_settings_are_obeyed() -> None:
+    """Text that is not decoded is for the author; a tag chooses the member of a union."""
+    outcome = settle(Composed, "--config.hidden=2", "--config.raw=a,b|c", file="size: 1\npet: {kind: dog, age: 3}\n")
+
+    assert outcome.problems == ()
+    assert (outcome.config.hidden, outcome.config.raw, outcome.config.pet) == (2, ["a,b", "c"], Dog(age=3))
+
+
+def test_schema_knows_all_names() -> None:
+    """A required option may be given by any of them."""
+    schema = Draft202012Validator(as_json_schema(WorkerOptions("w:W", Composed)))
+
+    assert [schema.is_valid(given) for given in ({"size": 1}, {"number": 1}, {}, {"size": "x"})] == [
+        True,
+        True,
+        False,
+        False,
+    ]
