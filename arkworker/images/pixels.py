@@ -18,7 +18,7 @@ from arkworker.errors import ImageError
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from arkworker.images.options import ImageOptions
     from arkworker.images.orientation import Orientation
@@ -43,6 +43,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _ON_ITS_SIDE = 5
+_STRIP = 4_000_000  # pixels that are converted at a time
 # Where an orientation would be found again, and obeyed twice.
 _NOTES = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif", "transparency")
 
@@ -167,9 +168,9 @@ def _plain(image: Image.Image, *, is_file: bool) -> Image.Image:
     """The image upright, on white, in mode L or RGB."""
     turn = _UPRIGHT.get(_orientation(image)) if is_file else None
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        image = _scaled(image)
+        image = _in_strips(image, "L", _scaling(image))
     elif image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        image = _flattened(image)
+        image = _in_strips(image, "RGB", _flattened)
     elif image.mode == "1":
         image = image.convert("L")
     elif image.mode not in ("L", "RGB"):
@@ -191,29 +192,50 @@ def _orientation(image: Image.Image) -> Any:
         return None
 
 
+def _in_strips(image: Image.Image, mode: str, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """What a conversion makes of an image, which needs the memory of several images for a few rows at a time only."""
+    rows = max(1, _STRIP // max(1, image.width))
+    if rows >= image.height:
+        return convert(image)
+    whole = Image.new(mode, image.size)
+    for top in range(0, image.height, rows):
+        whole.paste(convert(image.crop((0, top, image.width, min(image.height, top + rows)))), (0, top))
+    return whole
+
+
 def _flattened(image: Image.Image) -> Image.Image:
     if image.mode == "La":
         image = image.convert("LA")
-    picture = image.convert("RGBA")
+    picture = image if image.mode == "RGBA" else image.convert("RGBA")
     page = Image.new("RGB", picture.size, "white")
-    page.paste(picture, mask=picture.getchannel("A"))
+    page.paste(picture, mask=picture)
     return page
 
 
-def _scaled(image: Image.Image) -> Image.Image:
-    """An image of 16 or 32 bits, or of floats, in 8 bits."""
+def _scaling(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """What makes 8 bits of an image of 16 or 32 bits, or of floats, or of a part of it."""
     tags: Any = image.tag_v2 if image.format == "TIFF" else {}  # type: ignore[attr-defined] # a TiffImageFile
     if image.mode.startswith("I;16"):
-        bits = tags.get(_BITS, (16,))[0]
-        grey = _stretched(image.convert("I"), 0, 2 ** min(bits, 16))
+        black, white = 0.0, 2.0 ** min(tags.get(_BITS, (16,))[0], 16)
     else:
-        least, greatest = _extremes(image)
-        if image.mode == "I" and least < 0 and tags.get(_SAMPLES, (0,))[0] == _UNSIGNED:
-            # Pillow has read large numbers as negative ones: only the upper byte is needed of them.
-            grey = Image.frombytes("L", image.size, image.tobytes()[3 if sys.byteorder == "little" else 0 :: 4])
-        else:
-            grey = _stretched(image, *_range(least, greatest, is_float=image.mode == "F"))
-    return grey.point(lambda value: 255 - value) if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey
+        black, white = _extremes(image)
+        if image.mode == "I" and black < 0 and tags.get(_SAMPLES, (0,))[0] == _UNSIGNED:
+            return _upper_bytes
+        black, white = _range(black, white, is_float=image.mode == "F")
+    scale = 256 / (white - black)
+
+    def scaled(part: Image.Image) -> Image.Image:
+        wide = part.convert("I") if part.mode.startswith("I;16") else part
+        # Beyond 255 is white: the conversion cuts there.
+        grey = wide.point(lambda value: value * scale - black * scale).convert("L")
+        return grey.point(lambda value: 255 - value) if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey
+
+    return scaled
+
+
+def _upper_bytes(image: Image.Image) -> Image.Image:
+    """Pillow has read large unsigned numbers as negative ones: only the upper byte is needed of them."""
+    return Image.frombytes("L", image.size, image.tobytes()[3 if sys.byteorder == "little" else 0 :: 4])
 
 
 def _range(least: float, greatest: float, *, is_float: bool) -> tuple[float, float]:
@@ -223,12 +245,6 @@ def _range(least: float, greatest: float, *, is_float: bool) -> tuple[float, flo
         if least >= 0 and greatest <= white:
             return 0, 1 if white == 1 else white + 1
     return least, greatest if greatest > least else least + 1
-
-
-def _stretched(image: Image.Image, black: float, white: float) -> Image.Image:
-    scale = 256 / (white - black)
-    # Beyond 255 is white: the conversion cuts there.
-    return image.point(lambda value: value * scale - black * scale).convert("L")
 
 
 def _extremes(image: Image.Image) -> tuple[float, float]:

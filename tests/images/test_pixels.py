@@ -256,3 +256,16 @@ def test_damaged_notes_leave_the_pixels(kind: str) -> None:
 
     assert decode(io.BytesIO(body.getvalue()), "page", None).size == (30, 20)
     assert measure(io.BytesIO(body.getvalue())) == (30, 20)
+
+
+@pytest.mark.parametrize(
+    "image", [scan("I;16", 3000, 60000), scan("I", -5, 5), scan("F", 0.1, 0.9), transparent("RGBA"), transparent("LA")]
+)
+def test_strips_are_converted_as_the_whole(image: Image.Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large images take the memory of one conversion for some rows at a time."""
+    whole = opened(image, "TIFF")
+    monkeypatch.setattr("arkworker.images.pixels._STRIP", 50)
+
+    strips = opened(image, "TIFF")
+
+    assert (strips.mode, strips.tobytes()) == (whole.mode, whole.tobytes())
