@@ -6,10 +6,12 @@ import json
 import logging
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from arkindex_stub import Stub, serve
+from faulty_server import tls_server  # noqa: F401 - a fixture
 
 from arkworker.arkindex.bootstrap import Task, bootstrap, stop_instance
 from arkworker.arkindex.client import Client, Connection
@@ -18,8 +20,10 @@ from arkworker.storage.archives import create
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from faulty_server import FaultyServer
+
+CERTIFICATE = Path(__file__).parents[1] / "data" / "loopback.pem"
 PARENT = "11111111-aaaa"
 
 
@@ -192,3 +196,23 @@ def test_instance_that_cannot_be_stopped_is_logged(
         stop_instance(Connection(), url, "bad", "s3cret")
 
     assert caplog.messages == ["The instance bad was not stopped: 500"]
+
+
+def test_an_instance_is_stopped_with_the_certificates_of_the_run(tls_server: FaultyServer) -> None:  # noqa: F811 - the fixture
+    """Whoever has a bundle of their own has it for all; the user agent goes along."""
+    connection = Connection(ca_bundle=str(CERTIFICATE), user_agent="Museum/1", token="of Arkindex")
+
+    stop_instance(connection, tls_server.origin, "12", "key")
+
+    request = tls_server.received[0]
+    assert (request.method, request.target, request.body) == ("PUT", "/api/v0/instances/12", b'{"state": "stopped"}')
+    assert (request.headers["authorization"], request.headers["user-agent"]) == ("Bearer key", "Museum/1")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "ftp://vast.example", "https://[::1"])
+def test_an_instance_that_cannot_be_reached_is_logged(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever is wrong with the address."""
+    stop_instance(Connection(), url, "12", "s3cret")
+
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert ("The instance 12 was not stopped: " in caplog.text, "s3cret" in caplog.text) == (True, False)

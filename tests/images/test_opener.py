@@ -285,6 +285,25 @@ def test_a_polygon_outside_a_file_of_unknown_size_is_an_error(page: Image.Image,
         bound({"id": "x", "zone": zone}, local_files=True).open_image()
 
 
+@pytest.mark.parametrize("field", ["url", "s3_url", "zone"])
+@pytest.mark.parametrize(
+    "address", ["http://[::1", "http://[canary]/x", "https://x:y/z", "http://", "https://\0/", "file://[x"]
+)
+def test_an_address_that_is_none_is_an_error_of_the_image(field: str, address: str) -> None:
+    """Whatever Arkindex says; not a ValueError of ours."""
+    image: dict[str, Any] = {"url": "http://127.0.0.1:9/x", "width": WIDTH, "height": HEIGHT}
+    zone: dict[str, Any] = {"polygon": PART, "image": image}
+    if field == "zone":
+        zone["url"] = f"{address}/full/max/0/default.jpg"
+    else:
+        image["url"] = None
+        image[field] = address
+
+    for options in ({}, {"max_width": 50}):
+        with pytest.raises(ImageError, match="image of element x: "):
+            bound({"id": "x", "zone": zone}, local_files=True).open_image(**options)
+
+
 @pytest.mark.parametrize("image", [{}, {"url": ""}, {"s3_url": "ftp://x/y"}, {"s3_url": "/etc/hostname"}])
 def test_an_image_without_a_usable_address_is_an_error(image: Any) -> None:
     """An S3 address is a web address, in developer mode too."""

@@ -131,6 +131,21 @@ def test_a_proxy_that_refuses_to_tunnel_got_nothing(
     assert {"authorization" in request.headers for request in other_server.received} == {False}
 
 
+def test_a_message_names_the_proxy_that_was_used(
+    refused_origin: str, server: FaultyServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without what opens it; where it was not used, it is not named."""
+    monkeypatch.setenv("http_proxy", refused_origin.replace("http://", "http://user:canary@"))
+    with pytest.raises(ApiUnavailableError, match=f"connection refused, through the proxy {refused_origin}$") as caught:
+        client.request("RetrieveElement", id="1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server.plays(server.cut(b""))
+    with pytest.raises(ApiUnavailableError) as direct:
+        client.twin().request("RetrieveElement", id="1")
+
+    assert ("canary" in str(caught.value), "proxy" in str(direct.value)) == (False, False)
+
+
 def test_an_unknown_certificate_is_refused(tls_server: FaultyServer, make_client: Callable[..., Client]) -> None:
     """With what is wrong, and before the token is sent."""
     with pytest.raises(ApiUnavailableError, match="the certificate is not trusted: self-signed certificate"):
