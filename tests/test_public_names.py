@@ -63,7 +63,33 @@ def test_unknown_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("door", "names"), [("arkworker.storage.archives", ["create", "extract", "extract_parent_archives"])]
+    ("door", "names"),
+    [
+        ("arkworker.storage.archives", ["create", "extract", "extract_parent_archives"]),
+        (
+            "arkworker.arkindex.datasets",
+            [
+                "Dataset",
+                "DatasetSet",
+                "Export",
+                "ExportError",
+                "add_element",
+                "create_dataset",
+                "download_export",
+                "find_export",
+                "list_elements",
+                "list_exports",
+                "remove_element",
+                "retrieve_dataset",
+                "start_export",
+            ],
+        ),
+        ("arkworker.arkindex.images", ["create_iiif_image", "upload_image"]),
+        (
+            "arkworker.arkindex.tasks",
+            ["Artifact", "download_artifact", "list_artifacts", "retrieve_parents", "upload_artifact"],
+        ),
+    ],
 )
 def test_doors_of_rooms(door: str, names: list[str]) -> None:
     """What is documented of a room, sorted."""

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from arkworker.arkindex.artifacts import download_artifact, list_artifacts
+from arkworker.arkindex.tasks import download_artifact, list_artifacts
 from arkworker.clock import SystemClock
 from arkworker.errors import ApiContentError, ArkworkerError, ConfigurationError
 from arkworker.text import printable

@@ -1,20 +1,27 @@
-"""Announcing images of IIIF servers to Arkindex."""
+"""Images on Arkindex: those of IIIF servers are announced, files are uploaded."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from arkworker.arkindex.promises import existing_id_of, record_of, text_of
+from arkworker.arkindex.promises import address_of, existing_id_of, record_of, text_of
 from arkworker.elements.records import Image
-from arkworker.errors import ApiResponseError, UsageError
+from arkworker.errors import ApiContentError, ApiResponseError, ArkworkerError, UsageError
+from arkworker.text import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from arkworker.arkindex.client import Client
+
+__all__ = ["create_iiif_image", "upload_image"]
 
 logger = logging.getLogger("arkworker")
 
 CREATE, RETRIEVE = "CreateIIIFURL", "RetrieveImage"
+UPLOAD, UPDATE = "CreateImage", "PartialUpdateImage"
 
 
 def create_iiif_image(client: Client, url: str, *, width: int | None = None, height: int | None = None) -> Image:
@@ -39,6 +46,44 @@ def create_iiif_image(client: Client, url: str, *, width: int | None = None, hei
             raise
     logger.info("Arkindex knows this image already: %s is used", existing)
     return _image(RETRIEVE, client.request(RETRIEVE, id=existing))
+
+
+def upload_image(client: Client, path: Path) -> Image:
+    """A file as an image of Arkindex's own; where Arkindex has one of the same content already, that one.
+
+    Args:
+        client: Of the instance.
+        path: A JPEG, or what else the instance's image server can read.
+
+    Raises:
+        ApiError: Arkindex or its storage refuses it, or an image of this content was begun and never finished.
+        ArkworkerError: The file cannot be read.
+        ReadOnlyError: In read-only mode; nothing was sent.
+    """
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    except OSError as error:
+        raise ArkworkerError(f"{printable(str(path), 500)} cannot be uploaded: {error.strerror}") from None
+    try:
+        # The digest names the image: asked twice, Arkindex has one.
+        answer = client.request_with_outcome(UPLOAD, {"hash": digest}, idempotent=True).value
+    except ApiResponseError as error:
+        existing = existing_id_of(error)
+        if existing is None:
+            raise
+        return _finished(client, existing)
+    client.upload_url(address_of(UPLOAD, answer, "s3_put_url"), path)
+    return _image(UPDATE, client.request(UPDATE, {"status": "checked"}, id=text_of(UPLOAD, answer, "id")))
+
+
+def _finished(client: Client, image_id: str) -> Image:
+    image = _image(RETRIEVE, client.request(RETRIEVE, id=image_id))
+    if image.status != "checked":
+        told = f"image {printable(image_id, 60)} has this content, and was never uploaded to its end: remove it"
+        raise ApiContentError(UPLOAD, told)
+    logger.info("Arkindex has this image already: %s is used", image_id)
+    return image
 
 
 def _check(url: Any, width: int | None, height: int | None) -> dict[str, Any]:

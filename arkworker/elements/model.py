@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import PrivateAttr, ValidationError, model_validator
@@ -11,7 +11,7 @@ from arkworker.elements.mistakes import first_problem, named
 from arkworker.elements.readable import Readable
 from arkworker.elements.records import Corpus, Image, Zone  # noqa: TC001 -- pydantic reads the annotations
 from arkworker.elements.shapes import from_cache_row, gather
-from arkworker.elements.temporary import saved_image
+from arkworker.elements.temporary import saved_image, shrinking
 from arkworker.errors import ApiContentError, CacheError, ImageError
 from arkworker.geometry import BoundingBox, PixelBox, Polygon, bounding_box, pixel_box, trim_polygon
 from arkworker.images.opener import default_opener
@@ -236,6 +236,40 @@ class Element(Readable):
             ImageError: There is no image, or it cannot be had or written.
         """
         return saved_image(lambda: self.open_image(extension=extension, **options), extension)
+
+    def resized_images(
+        self,
+        *,
+        max_short: int | None = None,
+        max_long: int | None = None,
+        max_bytes: int | None = None,
+        extension: str = "jpg",
+        **options: Any,
+    ) -> Iterator[bytes]:
+        """The image as files for a model that takes no larger ones: the largest within the limits, then smaller ones.
+
+        The image is opened once, when the first is asked for; each is made when it is asked for, down to a twentieth.
+
+        Args:
+            max_short: Largest short side, in pixels.
+            max_long: Largest long side, in pixels.
+            max_bytes: Largest file; of one that is sent in base64, three quarters of what may be sent.
+            extension: The format of the files.
+            options: Those of `open_image`.
+
+        Raises:
+            ImageError: There is no image, or it cannot be had or written. With the first file.
+            ValueError: A limit that is not a positive integer.
+        """
+        for name, limit in (("max_short", max_short), ("max_long", max_long), ("max_bytes", max_bytes)):
+            if limit is not None and (type(limit) is not int or limit < 1):
+                raise ValueError(f"{name} is an integer of at least 1")
+
+        def files() -> Iterator[bytes]:
+            image = self.open_image(extension=extension, **options)
+            yield from shrinking(image, extension, max_short=max_short, max_long=max_long, max_bytes=max_bytes)
+
+        return files()
 
     def bind(self, opener: OpensImages | None = None, reader: ReadsElements | None = None) -> Self:
         """The same element, whose images are opened by `opener`, and about which `reader` is asked.

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from uuid import UUID
 
-    from arkworker.arkindex.artifacts import Artifact
     from arkworker.arkindex.client import Client, Connection
     from arkworker.arkindex.datasets import Dataset, DatasetSet
     from arkworker.arkindex.models import ModelVersion
     from arkworker.arkindex.payload import Process
     from arkworker.arkindex.publishing.corpus import Corpus, CorpusType
+    from arkworker.arkindex.tasks import Artifact
     from arkworker.elements import Element, Source
     from arkworker.elements.created import Created
     from arkworker.elements.reading import ElementFilters
@@ -42,7 +42,7 @@ GONE = {
     "create_model_version": "use context.publish_model_version(files, …), which makes the version, too",
     "download_latest_export": "use context.download_export(destination)",
     "extras_dir_argument": "use context.find_extras_directory()",
-    "list_artifacts": "use list_artifacts(context.api, …) of arkworker.arkindex.artifacts",
+    "list_artifacts": "use list_artifacts(context.api, …) of arkworker.arkindex.tasks",
     "list_set_elements": "use context.list_dataset_elements(dataset_set)",
     "parser": "declare extra flags with the attribute `arguments` of the worker",
     "process_information": "use context.process, whose parts are attributes: context.process.id",
@@ -165,7 +165,7 @@ class WorkerContext(Generic[C]):
         Raises:
             ApiError: The task cannot be retrieved.
         """
-        from arkworker.arkindex.parents import retrieve_parents
+        from arkworker.arkindex.tasks import retrieve_parents
 
         return FrozenList(retrieve_parents(self.api, self.task_id) if self.task_id else ())
 
@@ -388,7 +388,7 @@ class WorkerContext(Generic[C]):
             ApiError: Arkindex or its storage refuses it, for example because the task has an artifact of that name.
             ArkworkerError: There is no task, the file cannot be read, or the name is none that an artifact can have.
         """
-        from arkworker.arkindex.artifacts import upload_artifact
+        from arkworker.arkindex.tasks import upload_artifact
 
         if self.is_read_only:
             raise ReadOnlyError("this run is read-only: no artifact is uploaded, nothing was sent")
@@ -446,12 +446,12 @@ class WorkerContext(Generic[C]):
             ApiError: It cannot be had.
             ArkworkerError: The disk refuses it.
         """
-        from arkworker.arkindex import exports
+        from arkworker.arkindex import datasets
         from arkworker.clock import SystemClock
 
-        choose = exports.find_export if self.is_read_only else exports.start_export
+        choose = datasets.find_export if self.is_read_only else datasets.start_export
         export_id = choose(self.api, self.corpus_id, dataset_id)
-        return exports.download_export(
+        return datasets.download_export(
             self.api, SystemClock(), export_id, Path(destination), corpus_id=self.corpus_id, dataset_id=dataset_id
         )
 

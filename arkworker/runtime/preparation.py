@@ -307,7 +307,7 @@ class Preparation:
             return self._path(settings.database) if self.uses_cache else None
         if self.offline or self.dry or self.resolution.is_developer_mode or settings.task_id is None:
             return None
-        from arkworker.arkindex.parents import retrieve_parents
+        from arkworker.arkindex.tasks import retrieve_parents
         from arkworker.storage.cache import find_parent_caches
 
         root = data_directory(settings.data_dir, self.inputs.environ)

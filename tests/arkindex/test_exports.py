@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from arkworker.arkindex.exports import WAITS, ExportError, download_export, find_export, list_exports, start_export
+from arkworker.arkindex.datasets import WAITS, ExportError, download_export, find_export, list_exports, start_export
 from arkworker.emulator import Emulator, Fault
 from arkworker.emulator.tables import Export as Row
 from arkworker.errors import ApiContentError, ApiError, ApiResponseError

@@ -1,4 +1,4 @@
-"""Images of IIIF servers, on an emulated Arkindex."""
+"""Images of IIIF servers and images of one's own, on an emulated Arkindex."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 
-from arkworker.arkindex.images import create_iiif_image
+from arkworker.arkindex.images import create_iiif_image, upload_image
 from arkworker.emulator import Emulator, Fault
-from arkworker.errors import ApiContentError, ApiResponseError, UsageError
+from arkworker.errors import ApiContentError, ApiResponseError, ArkworkerError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from arkworker.arkindex.client import Client
 
 URL = "https://iiif.example.org/iiif/2/page.jpg"
@@ -86,5 +89,39 @@ def test_what_makes_no_sense_is_refused(values: dict[str, Any], emulator: Emulat
     """Before anything is sent."""
     with pytest.raises(UsageError, match="create_iiif_image: "):
         create_iiif_image(arkindex_client, **{"url": URL, **values})
+
+    assert emulator.ledger.calls() == []
+
+
+def drawn(folder: Path, colour: str) -> Path:
+    path = folder / f"{colour}.jpg"
+    Image.new("RGB", (30, 20), colour).save(path)
+    return path
+
+
+def test_a_file_becomes_an_image(arkindex_client: Client, tmp_path: Path) -> None:
+    """It is checked when it is there; of the same content Arkindex has one only."""
+    path = drawn(tmp_path, "red")
+
+    first, second = upload_image(arkindex_client, path), upload_image(arkindex_client, path)
+
+    assert (first.width, first.height, first.status) == (30, 20, "checked")
+    assert second == first
+
+
+def test_a_lost_answer_makes_no_second_image(emulator: Emulator, arkindex_client: Client, tmp_path: Path) -> None:
+    """What was begun and cannot be finished is said, with its id."""
+    emulator.faults.add("CreateImage", Fault.reset(acted=True), times=1)
+
+    with pytest.raises(ApiContentError, match=r"image [0-9a-f-]{36} has this content, and was never uploaded"):
+        upload_image(arkindex_client, drawn(tmp_path, "blue"))
+
+    assert len(emulator.ledger.calls("CreateImage")) == 2
+
+
+def test_a_file_that_is_not_there_is_no_image(emulator: Emulator, arkindex_client: Client, tmp_path: Path) -> None:
+    """Nothing is sent."""
+    with pytest.raises(ArkworkerError, match=r"nothing\.jpg cannot be uploaded: No such file"):
+        upload_image(arkindex_client, tmp_path / "nothing.jpg")
 
     assert emulator.ledger.calls() == []

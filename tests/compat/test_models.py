@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arkworker.arkindex import artifacts, datasets, exports
+from arkworker.arkindex import datasets, tasks
 from arkworker.arkindex.client import Client, Connection
 from arkworker.arkindex.models import publish_model_version
 from arkworker.emulator import Emulator, Fault
@@ -215,8 +215,8 @@ def test_exports_and_artifacts_take_the_same_requests(
 self.upload_artifact(self.work_dir / "a.json")"""
 
     done = theirs.run_peer(peer("base-worker-0.6.0"), code, tmp_path)
-    started = {exports.start_export(ours.client, ours.corpus) for _ in range(2)}
-    artifacts.upload_artifact(ours.client, ours.task, tmp_path / "current" / "a.json")
+    started = {datasets.start_export(ours.client, ours.corpus) for _ in range(2)}
+    tasks.upload_artifact(ours.client, ours.task, tmp_path / "current" / "a.json")
 
     assert (done.returncode, done.stdout, len(started)) == (0, "True\n", 1), done.stderr
     assert ours.writes() == theirs.writes()

@@ -10,8 +10,8 @@ from importlib import import_module
 from pathlib import Path
 
 from arkworker import WorkerContext
-from arkworker.arkindex.artifacts import list_artifacts
 from arkworker.arkindex.client import Client, Connection
+from arkworker.arkindex.tasks import list_artifacts
 from arkworker.emulator import Emulator
 
 ROOT = Path(__file__).parents[2]

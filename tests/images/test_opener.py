@@ -299,9 +299,9 @@ def test_an_address_that_is_none_is_an_error_of_the_image(field: str, address: s
         image["url"] = None
         image[field] = address
 
-    for options in ({}, {"max_width": 50}):
+    for width in (None, 50):
         with pytest.raises(ImageError, match="image of element x: "):
-            bound({"id": "x", "zone": zone}, local_files=True).open_image(**options)
+            bound({"id": "x", "zone": zone}, local_files=True).open_image(max_width=width)
 
 
 @pytest.mark.parametrize("image", [{}, {"url": ""}, {"s3_url": "ftp://x/y"}, {"s3_url": "/etc/hostname"}])
@@ -416,3 +416,43 @@ def test_openings_are_quiet(server: Any, caplog: pytest.LogCaptureFixture) -> No
         bound(answer(server, PART)).open_image()
 
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "largest"),
+    [
+        ({}, (300, 200)),
+        ({"max_long": 150}, (150, 100)),
+        ({"max_short": 50}, (75, 50)),
+        ({"max_short": 150, "max_long": 100}, (100, 67)),
+        ({"max_short": 900, "max_long": 900}, (300, 200)),
+    ],
+)
+def test_images_are_resized_for_a_model(
+    server: Any, page: Image.Image, limits: dict[str, int], largest: tuple[int, int]
+) -> None:
+    """From the largest within the limits, smaller and smaller; the image is opened once."""
+    contents = list(bound(answer(server)).resized_images(extension="png", **limits))
+    sizes = [Image.open(io.BytesIO(content)).size for content in contents]
+
+    assert (sizes[0], sizes == sorted(sizes, reverse=True), len(sizes)) == (largest, True, 20)
+    assert sizes[-1] == (round(largest[0] / 20), round(largest[1] / 20))
+    assert (len(server.asked), page.size) == (1, (300, 200))
+
+
+@pytest.mark.usefixtures("page")
+def test_images_that_are_too_heavy_are_left_out(server: Any) -> None:
+    """The first that is given is the largest that a model takes."""
+    element = bound(answer(server))
+    weights = [len(content) for content in element.resized_images(extension="png")]
+
+    light = [len(content) for content in element.resized_images(extension="png", max_bytes=weights[3])]
+
+    assert light == [weight for weight in weights if weight <= weights[3]]
+
+
+@pytest.mark.parametrize("limits", [{"max_short": 0}, {"max_long": 1.5}, {"max_bytes": True}])
+def test_a_limit_that_makes_no_sense_is_refused(limits: Any) -> None:
+    """At once."""
+    with pytest.raises(ValueError, match=r"max_.* is an integer of at least 1"):
+        bound({"id": "x"}).resized_images(**limits)

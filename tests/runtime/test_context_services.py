@@ -18,8 +18,7 @@ import pytest
 from sqlalchemy import select
 
 from arkworker.arkindex.client import Connection
-from arkworker.arkindex.datasets import Dataset, DatasetSet
-from arkworker.arkindex.exports import ExportError
+from arkworker.arkindex.datasets import Dataset, DatasetSet, ExportError
 from arkworker.emulator import Emulator, Fault
 from arkworker.emulator.tables import ModelVersion
 from arkworker.errors import ArkworkerError, ConfigurationError, ReadOnlyError, UsageError
@@ -123,7 +122,7 @@ def test_a_version_of_no_model_is_refused(context: WorkerContext[Any], weights: 
 
 def test_an_artifact_is_uploaded(context: WorkerContext[Any], weights: Path) -> None:
     """Under any name and type."""
-    from arkworker.arkindex.artifacts import Artifact, list_artifacts
+    from arkworker.arkindex.tasks import Artifact, list_artifacts
 
     context.upload_artifact(str(weights))
     context.upload_artifact(weights, "labels.txt", "text/plain")

@@ -96,7 +96,7 @@ def messages(body: bytes, excerpt: Callable[[str], str]) -> tuple[list[ApiMessag
     cleaned = [
         ApiMessage(excerpt(m.detail), excerpt(m.code), excerpt(m.field)) for m in itertools.islice(found, MESSAGES)
     ]
-    existing = data.get("existing_id") if isinstance(data, dict) else None
+    existing = data.get("existing_id") or data.get("id") if isinstance(data, dict) else None
     return cleaned, excerpt(existing) if isinstance(existing, str) else None
 
 

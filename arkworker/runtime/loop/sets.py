@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arkworker.arkindex import exports
+from arkworker.arkindex import datasets
 from arkworker.clock import SystemClock
 from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, ExitCode, Problem, StoppedError
 from arkworker.runtime.loop import outcome
@@ -185,7 +185,7 @@ class _Exports:
             export_id = self._started[dataset.id]
             if isinstance(export_id, ArkworkerError):
                 raise export_id
-            self._paths[dataset.id] = exports.download_export(
+            self._paths[dataset.id] = datasets.download_export(
                 self._clients.intake,
                 self._clients.intake_clock,
                 export_id,
@@ -197,10 +197,10 @@ class _Exports:
 
     def _start(self, dataset: Dataset) -> str | ArkworkerError:
         """The id of its export, or why there is none: that concerns this dataset alone."""
-        find = exports.find_export if self._run.context.is_read_only else exports.start_export
+        find = datasets.find_export if self._run.context.is_read_only else datasets.start_export
         try:
             return find(self._clients.intake, self._corpus_of(dataset), dataset.id)
-        except (ApiError, exports.ExportError) as error:
+        except (ApiError, datasets.ExportError) as error:
             return error
 
     def _corpus_of(self, dataset: Dataset) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from uuid import UUID
 
-from arkworker.arkindex import sets
+from arkworker.arkindex import datasets
 from arkworker.arkindex.activities import WITHOUT_ACTIVITIES
 from arkworker.documents.text_file import TextFileError, read_text_file
 from arkworker.errors import (
@@ -339,7 +339,7 @@ class Choice:
         parsed = []
         for text in self.settings.set:
             try:
-                parsed.append(sets.parse_set(text))
+                parsed.append(datasets.parse_set(text))
             except ValueError:
                 self._refuse("set", f"{printable(text, 60)!r} is no set of a dataset", "write DATASET-ID:NAME")
         return parsed
@@ -353,12 +353,12 @@ class Choice:
         """
         if self.settings.set:
             self._require_reach("set")
-            return sets.list_named_sets(client, list(dict.fromkeys(self._parse_sets())))
-        return sets.list_process_sets(client, self.process.id) if self.process is not None else []
+            return datasets.list_named_sets(client, list(dict.fromkeys(self._parse_sets())))
+        return datasets.list_process_sets(client, self.process.id) if self.process is not None else []
 
     def _of_sets(self, client: Client) -> Worklist:
         chosen = self.sets(client)
-        return Listing(chain.from_iterable(sets.list_set_elements(client, one) for one in chosen))
+        return Listing(chain.from_iterable(datasets.list_set_elements(client, one) for one in chosen))
 
     def _require_reach(self, name: str) -> None:
         if not self.is_reachable:
@@ -409,7 +409,7 @@ def _process_elements(client: Client, process_id: str) -> Iterator[tuple[str, An
     """Ids alone: what the process lists is less than an element."""
     operation = "ListProcessElements"
     for item in client.paginate(operation, id=process_id, page_size=PAGE_SIZE):
-        yield sets.identified(operation, item)[0], None
+        yield datasets.identified(operation, item)[0], None
 
 
 def initial_ids(sessions: Callable[[], Any]) -> list[str]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arkworker.arkindex.artifacts import Artifact, download_artifact, list_artifacts, upload_artifact
+from arkworker.arkindex.tasks import Artifact, download_artifact, list_artifacts, upload_artifact
 from arkworker.emulator import Emulator, Fault
 from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ArkworkerError, ReadOnlyError
 

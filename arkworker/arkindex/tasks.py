@@ -1,4 +1,4 @@
-"""The files that a task leaves on Arkindex: list, download, upload."""
+"""Tasks, as Ponos describes them: their parents, and the files that they leave on Arkindex."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from arkworker.errors import ApiContentError, ArkworkerError
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+__all__ = ["Artifact", "download_artifact", "list_artifacts", "retrieve_parents", "upload_artifact"]
+
+_RETRIEVE = "RetrieveTask"
 _UNKNOWN_TYPE = "application/octet-stream"
 # Compressed files: what the platform looks for is the compression, not what is in it.
 _COMPRESSIONS = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
@@ -154,3 +157,21 @@ def _content_type(name: str) -> str:
     known = _TYPES.get(Path(name).suffix.lower())
     guessed, encoding = mimetypes.MimeTypes().guess_type(name)
     return known or _COMPRESSIONS.get(encoding or "", None if encoding else guessed) or _UNKNOWN_TYPE
+
+
+class _Api(Protocol):
+    @property
+    def request(self) -> Callable[..., Any]: ...
+
+
+def retrieve_parents(api: _Api, task_id: str) -> list[str]:
+    """The ids of a task's parents, in order.
+
+    Raises:
+        ApiError: The task cannot be retrieved, or its `parents` are no list of ids.
+    """
+    answer = api.request(_RETRIEVE, id=task_id)
+    parents = answer.get("parents") if isinstance(answer, dict) else None
+    if not isinstance(parents, list) or not all(isinstance(parent, str) and parent for parent in parents):
+        raise ApiContentError(_RETRIEVE, "parents: should be a list of ids", status=200)
+    return parents
