@@ -278,10 +278,10 @@ def test_a_large_body_does_not_stay_in_memory(server: Any, monkeypatch: pytest.M
         assert (body.read(), Path(f"/proc/self/fd/{body.fileno()}").exists()) == (b"x" * 5000, True)
 
 
-def test_no_room_for_a_large_body_is_an_error(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_for_a_large_body_is_an_error(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One line."""
     monkeypatch.setattr("arkworker.images.download.IN_MEMORY", 1000)
-    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
     server.say("/x", {"body": b"x" * 5000})
 
     assert "cannot be kept: No such file or directory" in str(failure(Downloader(), f"{server.url}/x?canary"))
