@@ -235,7 +235,8 @@ class ElementRun:
                 self._halt.give_up(error)
             finally:
                 self._end()
-            if self._code.finish is not None and self._ended_by() is None:
+            is_stopped = self._run.stopping.look()  # the guard may not have heard of a signal that has just come
+            if self._code.finish is not None and self._ended_by() is None and not is_stopped:
                 self._finish(self._code.finish)
         outcome.conclude(self._summary(self._ended_by()), self._given.failures, self._run.settings.summary)
 
