@@ -43,6 +43,13 @@ class FrozenDict(dict[Any, Any]):
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items()))
 
+    if not TYPE_CHECKING:  # a type checker should complain
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name in self:
+                raise AttributeError(f"what it holds are items, not attributes: write [{name!r}]")
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return FrozenDict, (dict(self),)
 

@@ -44,6 +44,7 @@ def perform(command: Command, worker: Worker[Any], stopping: Stopping) -> int:
         dry=command.verb == "explain",
         clock=SystemClock(),
         folder=folder,
+        interruptible=stopping.interruptible,
     )
     if command.verb == "run":
         lifecycle.run(worker, preparation, stopping)

@@ -15,6 +15,8 @@ from arkworker.options.options import keys_of
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from pydantic import GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
@@ -72,6 +74,17 @@ class UserConfiguration(BaseModel):
                 schema.setdefault("allOf", []).append({"anyOf": [{"required": [key]} for key in (first, *others)]})
         return schema
 
+    if not TYPE_CHECKING:  # a type checker should complain
+
+        def __getitem__(self, name: object) -> NoReturn:
+            where = f".{name}" if isinstance(name, str) and name.isidentifier() else " and its name"
+            raise TypeError(f"options of {type(self).__name__} are attributes: write config{where}")
+
+        def __getattr__(self, name: str) -> Any:
+            if name in _OF_A_MAPPING:
+                raise AttributeError(f"{type(self).__name__} is not a mapping: its options are attributes")
+            return super().__getattr__(name)
+
     @model_validator(mode="before")
     @classmethod
     def _name_unknown_options(cls, data: Any) -> Any:
@@ -88,6 +101,9 @@ class UserConfiguration(BaseModel):
         for name, value in self.__dict__.items():
             self.__dict__[name] = freeze(value)
         return self
+
+
+_OF_A_MAPPING = frozenset({"get", "items", "keys", "values"})
 
 
 def _unknown(key: str, known: list[str]) -> str:

@@ -13,11 +13,13 @@ from typing_extensions import TypeVar
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem, ReadOnlyError, ResultError
 from arkworker.frozen import FrozenDict, FrozenList, freeze
 from arkworker.options.creates import Creates
+from arkworker.runtime.migration import lacks
 from arkworker.runtime.services import Services, ServicesData
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import NoReturn
     from uuid import UUID
 
     from arkworker.arkindex.client import Client, Connection
@@ -33,25 +35,6 @@ if TYPE_CHECKING:
     from arkworker.settings.provenance import Provenance
 
 C = TypeVar("C", default="Mapping[str, Any]")
-
-#: Names of the published library that have no counterpart here, with what to use.
-GONE = {
-    "api_client": "use context.api",
-    "args": "the flags of arkworker are in the context; extra flags of a worker are context.arguments",
-    "create_dataset": "use create_dataset(context.api, …) of arkworker.arkindex.datasets",
-    "create_model_version": "use context.publish_model_version(files, …), which makes the version, too",
-    "download_latest_export": "use context.download_export(destination)",
-    "extras_dir_argument": "use context.find_extras_directory()",
-    "list_artifacts": "use list_artifacts(context.api, …) of arkworker.arkindex.tasks",
-    "list_set_elements": "use context.list_dataset_elements(dataset_set)",
-    "parser": "declare extra flags with the attribute `arguments` of the worker",
-    "process_information": "use context.process, whose parts are attributes: context.process.id",
-    "request": "use context.api.request(operation_id, …)",
-    "store_activity": "the runner reports the state of each element",
-    "support_cache": "declare uses_cache = True on the worker",
-    "user_configuration": "use context.config",
-    "worker_version_id": "results are signed with context.worker_run_id",
-}
 
 
 @dataclass(frozen=True)
@@ -493,10 +476,10 @@ class WorkerContext(Generic[C]):
 
         extract_parent_archives(self.find_parents_file_paths(archive_name), destination)
 
-    def __getattr__(self, name: str) -> Any:
-        if name in GONE:
-            raise AttributeError(f"context.{name} is gone: {GONE[name]}")
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    if not TYPE_CHECKING:  # a type checker should complain
+
+        def __getattr__(self, name: str) -> NoReturn:
+            lacks(self, name, of_worker=False)
 
     def __getstate__(self) -> dict[str, Any]:
         # The data only: what was made from it is made again where it is needed.

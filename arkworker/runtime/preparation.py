@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,8 @@ from arkworker.storage.directories import data_directory, ensure_directory, secr
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from arkworker.arkindex.client import Client
     from arkworker.options.secret import Secret
@@ -67,6 +69,7 @@ class Preparation:
         offline: Nothing is asked of Arkindex, no secret is loaded, no directory is made.
         dry: Nothing is loaded and nothing is made, but Arkindex is asked for the worker run.
         clock: What waits between attempts at the API.
+        interruptible: Makes the block in which a signal interrupts at once.
         folder: What relative paths belong to, wherever user code moves; by default the current directory.
     """
 
@@ -77,6 +80,7 @@ class Preparation:
     dry: bool = False
     clock: SystemClock = field(default_factory=SystemClock)
     folder: str = field(default_factory=current_folder)
+    interruptible: Callable[[], AbstractContextManager[None]] = nullcontext
     resolution: Resolution = field(init=False)
     payload: Payload | None = field(default=None, init=False)
     parent_caches: list[Path] = field(default_factory=list, init=False)
@@ -174,7 +178,8 @@ class Preparation:
             settings.bootstrap_model_version,
             model_dir,
         )
-        bootstrap(self._get_client(), task)
+        with self.interruptible():  # a model's archive may be large
+            bootstrap(self._get_client(), task)
 
     def _check_outputs(self) -> None:
         """Tell now what would be told after the work: a file that cannot be written, or that must not be."""

@@ -19,6 +19,7 @@ from arkworker.runtime.declaring import (
     unwritten,
 )
 from arkworker.runtime.handover import ElementCode
+from arkworker.runtime.migration import lacks
 from arkworker.settings.catalogue import WorkerOptions
 
 if TYPE_CHECKING:
@@ -111,6 +112,11 @@ class Worker(Generic[C]):
             source, or that of its class, and what its method `locate(path)` says, if it has one.
         """
         return sources
+
+    if not TYPE_CHECKING:  # a type checker should complain
+
+        def __getattr__(self, name: str) -> NoReturn:
+            lacks(self, name, of_worker=True)
 
     def _perform(self, handover: Handover) -> None:
         """Run, in the way of this kind of worker; called by the lifecycle between `setup` and `teardown`.

@@ -1,0 +1,102 @@
+"""Names of the published library that an old hand writes, and what to write instead; see `docs/migration.md`."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+#: Names that went from what the context replaces.
+GONE = {
+    "api_client": "use context.api",
+    "args": "the flags of arkworker are in the context; extra flags of a worker are context.arguments",
+    "create_dataset": "use create_dataset(context.api, …) of arkworker.arkindex.datasets",
+    "create_model_version": "use context.publish_model_version(files, …), which makes the version, too",
+    "download_latest_export": "use context.download_export(destination)",
+    "extras_dir_argument": "use context.find_extras_directory()",
+    "list_artifacts": "use list_artifacts(context.api, …) of arkworker.arkindex.tasks",
+    "list_set_elements": "use context.list_dataset_elements(dataset_set)",
+    "parser": "declare extra flags with the attribute `arguments` of the worker",
+    "process_information": "use context.process, whose parts are attributes: context.process.id",
+    "request": "use context.api.request(operation_id, …)",
+    "store_activity": "the runner reports the state of each element",
+    "support_cache": "declare uses_cache = True on the worker",
+    "user_configuration": "use context.config",
+    "worker_version_id": "results are signed with context.worker_run_id",
+}
+_RETURN = "return or yield {} from process_element, or call context.publish(element, {})"
+_DECLARE = "declare what is created as `creates`, and what must be there as `requires`"
+#: Names that went from the worker: methods, and what is on the context now.
+_RESULTS = {
+    "create_sub_element": "Child(…)",
+    "create_elements": "Child(…)",
+    "create_transcription": "Transcription(…)",
+    "create_transcriptions": "On(child, Transcription(…))",
+    "create_element_transcriptions": "Child(…, results=[Transcription(…)])",
+    "create_transcription_entity": "On(transcription, Entity(…))",
+    "create_transcription_entities": "On(transcription, [Entity(…), …])",
+    "create_classification": "Classification(…)",
+    "create_classifications": "On(child, Classification(…))",
+    "create_metadata": "Metadata(…)",
+    "create_metadata_bulk": "Metadata(…)",
+    "create_embedding": "Embedding(…)",
+    "partial_update_element": "Update(…)",
+    "create_element_parent": "Link(…)",
+    "create_element_children": "Link(…)",
+}
+GONE_FROM_WORKERS = {
+    **GONE,
+    **{name: _RETURN.format(result, result) for name, result in _RESULTS.items()},
+    "check_required_types": _DECLARE,
+    "check_required_entity_types": _DECLARE,
+    "create_artifact": "use context.upload_artifact(path)",
+    "is_finetuning": "write context.model_version_id is not None",
+    "list_element_children": "use element.children(…)",
+    "list_element_metadata": "use element.metadata()",
+    "list_element_parents": "use element.parents(…)",
+    "list_embeddings": "use element.embeddings()",
+    "list_transcription_entities": "use transcription.entities()",
+    "list_transcriptions": "use element.transcriptions(…)",
+    "logger": "use logging.getLogger(__name__)",
+    "process_mode": "use context.process.mode",
+    "update_activity": "the runner reports the state of each element",
+    "config": "use context.config, whose options are attributes: context.config.threshold",
+}
+#: Names that are on the context under the same name.
+_ON_THE_CONTEXT = frozenset(
+    {
+        "corpus_id",
+        "extract_parent_archives",
+        "find_extras_directory",
+        "find_parents_file_paths",
+        "is_read_only",
+        "load_secret",
+        "model_configuration",
+        "model_details",
+        "model_dir",
+        "model_version_id",
+        "publish_model_version",
+        "retrieve_element",
+        "secrets",
+        "task_data_dir",
+        "task_parents",
+        "upload_artifact",
+        "use_cache",
+        "work_dir",
+        "worker_details",
+        "worker_run_id",
+    }
+)
+
+
+def lacks(owner: object, name: str, *, of_worker: bool) -> NoReturn:
+    """Say that there is no such attribute, and for an old name, what to write instead.
+
+    Raises:
+        AttributeError: Always.
+    """
+    kind = type(owner).__name__
+    hint: Any = (GONE_FROM_WORKERS if of_worker else GONE).get(name)
+    if of_worker and name in _ON_THE_CONTEXT:
+        hint = f"use context.{name}"
+    if hint is None:
+        raise AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=owner)
+    raise AttributeError(f"{'self' if of_worker else 'context'}.{name} is gone: {hint}")

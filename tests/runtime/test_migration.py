@@ -1,0 +1,79 @@
+"""What an old hand writes is answered with what to write instead."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import re
+from typing import Any
+
+import pytest
+
+from arkworker import UserConfiguration, Worker, WorkerContext
+from arkworker.frozen import freeze
+from arkworker.runtime.migration import _ON_THE_CONTEXT, GONE_FROM_WORKERS
+
+
+class Mine(UserConfiguration):
+    threshold: float = 0.5
+
+
+class Plain(Worker):
+    """Has nothing of its own."""
+
+
+@pytest.mark.parametrize("name", GONE_FROM_WORKERS)
+def test_old_name_on_a_worker(name: str) -> None:
+    """The error says what to use."""
+    with pytest.raises(AttributeError, match=re.escape(f"self.{name} is gone: {GONE_FROM_WORKERS[name]}")):
+        getattr(Plain(), name)
+    assert not hasattr(Plain(), name)
+
+
+@pytest.mark.parametrize("name", sorted(_ON_THE_CONTEXT))
+def test_name_that_is_on_the_context(name: str) -> None:
+    """And it is there, under this name."""
+    with pytest.raises(AttributeError, match=re.escape(f"use context.{name}")):
+        getattr(Plain(), name)
+    assert name in {*dir(WorkerContext), *WorkerContext.__dataclass_fields__}
+
+
+def test_other_names_on_a_worker() -> None:
+    """An ordinary error; copies and pickles work."""
+    with pytest.raises(AttributeError, match="'Plain' object has no attribute 'nosuch'"):
+        _ = Plain().nosuch  # type: ignore[attr-defined]  # the access is the test
+
+    assert isinstance(pickle.loads(pickle.dumps(copy.deepcopy(Plain()))), Plain)
+
+
+def test_items_of_a_typed_configuration() -> None:
+    """They are attributes."""
+    config: Any = Mine()
+
+    with pytest.raises(TypeError, match=r"options of Mine are attributes: write config\.threshold"):
+        config["threshold"]
+
+
+@pytest.mark.parametrize("name", ["get", "items", "keys", "values"])
+def test_methods_of_a_mapping(name: str) -> None:
+    """A typed configuration has none, unless they are options of the author."""
+    with pytest.raises(AttributeError, match="its options are attributes"):
+        getattr(Mine(), name)
+
+
+def test_option_that_is_named_like_a_method() -> None:
+    """It is an option."""
+
+    class Own(UserConfiguration):
+        items: int = 3
+
+    assert Own().items == 3
+
+
+def test_attributes_of_a_free_configuration() -> None:
+    """They are items."""
+    config: Any = freeze({"threshold": 1})
+
+    with pytest.raises(AttributeError, match=r"write \['threshold'\]"):
+        _ = config.threshold
+    assert pickle.loads(pickle.dumps(copy.deepcopy(config))) == config
