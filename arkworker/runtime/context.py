@@ -415,7 +415,9 @@ class WorkerContext(Generic[C]):
         dataset_id = dataset if isinstance(dataset, str) else dataset.id
         return (self.bind_element(element) for _, element in list_elements(self.api, dataset_id, set_name))
 
-    def download_export(self, destination: str | os.PathLike[str], dataset_id: str | None = None) -> Path:
+    def download_export(
+        self, destination: str | os.PathLike[str], dataset_id: str | None = None, *, start: bool = True
+    ) -> Path:
         """The SQLite export of a dataset, or of the whole corpus: a new one, or one made a short while ago.
 
         Waits for at most three hours until it is done. In read-only mode, the newest one that is done is taken.
@@ -423,6 +425,7 @@ class WorkerContext(Generic[C]):
         Args:
             destination: The file to write or replace, whole or not at all.
             dataset_id: The dataset; by default the whole corpus is exported.
+            start: False for the newest one that is done, without starting one.
 
         Raises:
             ExportError: There is none, it failed, or it takes too long.
@@ -432,7 +435,7 @@ class WorkerContext(Generic[C]):
         from arkworker.arkindex import datasets
         from arkworker.clock import SystemClock
 
-        choose = datasets.find_export if self.is_read_only else datasets.start_export
+        choose = datasets.start_export if start and not self.is_read_only else datasets.find_export
         export_id = choose(self.api, self.corpus_id, dataset_id)
         return datasets.download_export(
             self.api, SystemClock(), export_id, Path(destination), corpus_id=self.corpus_id, dataset_id=dataset_id

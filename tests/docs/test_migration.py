@@ -18,7 +18,8 @@ from arkworker.documents.text_file import TextFile
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "migration.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
 (DECLARATION,) = (text for kind, text in BLOCKS if kind == "yaml")
 SESSIONS = [text for kind, text in BLOCKS if kind == "console"]
@@ -66,3 +67,19 @@ def test_the_declaration_in_the_guide_is_sound() -> None:
     assert found
     make: Callable[..., Declaration] = Declaration
     assert make(**dict(re.findall(r'(\w+)="([^"]*)"', found.group(1)))).shm_size == "8g"
+
+
+#: What has no counterpart that makes requests or reads: the guide says what to write instead.
+WRITTEN_OTHERWISE = {"update_activity", "create_zip_archive"}
+
+
+def test_what_the_guide_says_of_each_method_is_run_beside_the_published_library() -> None:
+    """`make compat` calls it there, does here what the guide says, and compares; no row leads to another result."""
+    tables = re.search(r"^### Results$.*?^### Declarations$", GUIDE, re.MULTILINE | re.DOTALL)
+    assert tables
+    left = "\n".join(line.split(" | ")[0] for line in tables.group().splitlines() if line.startswith("| `"))
+    methods = {name for name in re.findall(r"`(?:self\.)?(\w+)\(", left) if not name.startswith("CreateIIIF")}
+    compared = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "compat").glob("test_*.py"))
+
+    assert len(methods) > 30
+    assert {name for name in methods if f"{name}(" not in compared} == WRITTEN_OTHERWISE

@@ -236,6 +236,18 @@ def test_an_export_is_downloaded(emulator: Emulator, context: WorkerContext[Any]
     assert [call.body for call in emulator.ledger.calls("StartExport")] == [{}, {"dataset_id": dataset}]
 
 
+def test_the_newest_export_is_downloaded_without_another(
+    emulator: Emulator, context: WorkerContext[Any], corpus: str, tmp_path: Path
+) -> None:
+    """As the published library does for the latest one."""
+    emulator.add_export(b"old", corpus=corpus)
+    emulator.add_export(b"new", corpus=corpus)
+
+    path = context.download_export(tmp_path / "export.sqlite", start=False)
+
+    assert (path.read_bytes(), emulator.ledger.calls("StartExport")) == (b"new", [])
+
+
 def test_nothing_is_sent_at_a_desk(emulator: Emulator, desk: WorkerContext[Any], weights: Path, tmp_path: Path) -> None:
     """Each says that the run is read-only; an export is looked for, not started."""
     before = emulator.ledger.count
