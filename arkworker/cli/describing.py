@@ -54,6 +54,7 @@ def _write(text: str, path: Path) -> None:
     if not path.name:
         raise UsageError("--output wants the name of a file")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         files.replace(path, text.encode())
     except OSError as error:
         raise UsageError(f"{printable(str(path))} cannot be written: {error.strerror}") from None

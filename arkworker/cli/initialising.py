@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from arkworker.cli import terminal
 from arkworker.cli.flags import PlainParser
-from arkworker.declaration.project import new_project, project_from
+from arkworker.declaration.project import Origin, Project, new_project, project_from, schema_path
 from arkworker.errors import ExitCode, UsageError
 from arkworker.text import printable
 
@@ -27,18 +29,24 @@ def perform(argv: Sequence[str], _stopping: Stopping) -> int:
     parser.add_argument(
         "--from", dest="source", metavar="FILE", help="Start from a declaration: arkindex/FILE.yml, or .arkindex.yml."
     )
+    parser.add_argument(
+        "--arkworker",
+        metavar="SPEC",
+        help="Install arkworker from a wheel, of which the project keeps a copy, or an address like git+https://….",
+    )
     flags = parser.parse_args(list(argv))
     directory = Path(flags.directory)
+    origin = Origin() if flags.arkworker is None else Origin.of(flags.arkworker)
     notes: tuple[str, ...] = ()
     if flags.source is None:
-        files = new_project(directory.absolute().name)
+        project = new_project(directory.absolute().name, origin)
     else:
         from arkworker.cli.importing import read_import
 
         imported = read_import(flags.source)
         notes = imported.notes
-        files = project_from(directory.absolute().name, imported.drafts, notes)
-    _create(directory, files)
+        project = project_from(directory.absolute().name, imported.drafts, notes, origin)
+    _create(directory, project.files | _schemas(project), origin.wheel)
     for note in notes:
         terminal.write_error(f"arkworker: {note}\n")
     shown = printable(str(directory))
@@ -47,7 +55,27 @@ def perform(argv: Sequence[str], _stopping: Stopping) -> int:
     return ExitCode.OK
 
 
-def _create(directory: Path, files: dict[str, str]) -> None:
+def _schemas(project: Project) -> dict[str, str]:
+    """The schema of each worker's configuration, out of the code that was generated for it."""
+    from arkworker.runtime.worker import options_of
+    from arkworker.settings.schemas.configuration import as_json_schema, to_text
+
+    module = ModuleType("arkworker_new_project")
+    sys.modules[module.__name__] = module  # where pydantic looks up what annotations name
+    try:
+        exec(compile(project.files[project.module], project.module, "exec"), vars(module))  # noqa: S102 - our own
+        found = {}
+        for slug, name in project.workers.items():
+            worker = getattr(module, name)
+            target = f"{project.module.removesuffix('.py').replace('/', '.')}:{name}"
+            schema = as_json_schema(options_of(worker, target), (worker.__doc__ or "").strip())
+            found[schema_path(slug)] = to_text(schema)
+        return found
+    finally:
+        del sys.modules[module.__name__]
+
+
+def _create(directory: Path, files: dict[str, str], wheel: Path | None) -> None:
     """Write the files beside the place and rename, so that a full disk leaves nothing behind."""
     temporary = None
     try:
@@ -60,6 +88,9 @@ def _create(directory: Path, files: dict[str, str]) -> None:
             path = temporary / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
+        if wheel is not None:
+            (temporary / "wheels").mkdir()
+            shutil.copy(wheel, temporary / "wheels")
         temporary.rename(directory)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no fit name"

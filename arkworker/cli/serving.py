@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,7 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
             command=command,
             jobs=flags.jobs,
             once=flags.once,
+            browse=webbrowser.open if flags.open else None,
             faults=flags.fault,
             announce=lambda line: terminal.write(f"{line}\n"),
             echo=_echo,
@@ -99,6 +101,7 @@ def _parser() -> PlainParser:
     parser.add_argument("--database", metavar="FILE", type=Path, help="SQLite file to keep everything in; else memory.")
     parser.add_argument("--directory", metavar="DIR", type=Path, help="Folder to keep stored files in.")
     parser.add_argument("--jobs", metavar="N", help="Given to the COMMAND as --jobs N.")
+    parser.add_argument("--open", action="store_true", help="Open the page in a browser.")
     parser.add_argument("--once", action="store_true", help="Stop when the COMMAND has ended.")
     parser.add_argument("--fault", metavar="FAULT", action="append", default=[], help=_FAULT)
     parser.add_argument("--json", action="store_true", help="Show all problems as JSON on standard output.")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from string import Template
 from typing import TYPE_CHECKING, Any
 
 from arkworker.declaration.content import FieldContent, WorkerContent
@@ -11,22 +14,18 @@ from arkworker.declaration.generation import NOTHING_YET, Body, Draft, generate
 from arkworker.declaration.layout import Bracketed, imported, literal, prefixed, render, string
 from arkworker.declaration.metadata import label_of, slug_of
 from arkworker.declaration.naming import to_ascii
-from arkworker.declaration.project_files import (
-    CI,
-    DOCKERFILE,
-    GITIGNORE,
-    PRE_COMMIT,
-    PYPROJECT,
-    README,
-    SHAPE_BODY,
-    SHAPE_TESTS,
-    STANDARD_TESTS,
-)
 from arkworker.declaration.writing import dump, to_yaml
+from arkworker.errors import UsageError
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+#: The files that are much the same for all; each has a template.
+_FILES = (
+    *("tests/test_standards.py", "pyproject.toml", "Dockerfile", ".dockerignore", ".gitignore", "Makefile"),
+    *(".gitlab-ci.yml", ".pre-commit-config.yaml", "README.md"),
+)
 _COMMAND = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,60}")
 _TOLERANCE = "Width and height may differ by this share of the height in a square."
 _NIL = "00000000-0000-0000-0000-000000000000"
@@ -46,6 +45,89 @@ _EXAMPLES: dict[str, Any] = {
 }
 
 
+_SHAPE = Body(
+    (
+        "box = element.bounding_box",
+        "if abs(box.width - box.height) <= context.config.tolerance * box.height:",
+        '    shape = "square"',
+        "else:",
+        '    shape = "landscape" if box.width > box.height else "portrait"',
+        'logger.info("%s is %s", element, shape)',
+        "yield Classification(class_name=shape, confidence=1.0)",
+    ),
+    frozenset({"Classification"}),
+)
+_ADDRESS = re.compile(r"((git|hg|svn|bzr)\+[a-z]+|https?|file)://[^\s\"'\\]+")
+_WHEEL = re.compile(r"arkworker-([^-]+)-.+\.whl")
+_INSTALL_GIT = "apt-get update && apt-get install --yes --no-install-recommends git"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the environments of a project get arkworker from; by default from the index of pip.
+
+    Attributes:
+        address: Of a repository or a file, as pip takes it.
+        wheel: A file that the project keeps a copy of, in `wheels`.
+    """
+
+    address: str = ""
+    wheel: Path | None = None
+
+    @classmethod
+    def of(cls, text: str) -> Origin:
+        """What a person names.
+
+        Raises:
+            UsageError: It is neither a wheel of arkworker nor an address.
+        """
+        if _ADDRESS.fullmatch(text):
+            return cls(address=text)
+        path = Path(text)
+        try:
+            if _WHEEL.fullmatch(path.name) and path.is_file():
+                return cls(wheel=path)
+        except (OSError, ValueError):  # no file can have such a name
+            pass
+        shown = printable(text)
+        raise UsageError(f"{shown} is neither a wheel, arkworker-….whl, nor an address like git+https://… or https://…")
+
+    def requirement(self, extra: str) -> str:
+        """What a project depends on, as TOML."""
+        name = f"arkworker[{extra}]"
+        if self.wheel is not None and (found := _WHEEL.fullmatch(self.wheel.name)):
+            return string(f"{name}=={found[1]}")
+        return string(f"{name} @ {self.address}" if self.address else name)
+
+    def values(self) -> dict[str, str]:
+        """What the templates name."""
+        is_repository = self.address.startswith("git+")
+        return {
+            "dependency": self.requirement("image"),
+            "testing": self.requirement("testing"),
+            "direct": "[tool.hatch.metadata]\nallow-direct-references = true\n\n" if self.address else "",
+            "links": "--find-links wheels " if self.wheel else "",
+            "wheels": "COPY wheels wheels\n" if self.wheel else "",
+            "git": f"RUN {_INSTALL_GIT}\n\n" if is_repository else "",
+            "gitstep": f"    - {_INSTALL_GIT}\n" if is_repository else "",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What a new project is made of.
+
+    Attributes:
+        files: The text of each file by its path.
+        module: The path of the module that holds the workers.
+        workers: The name of each worker's class by its slug.
+    """
+
+    files: dict[str, str]
+    module: str
+    workers: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """A worker of the project: what it declares, with its console command, and where it is."""
@@ -55,11 +137,12 @@ class _Part:
     class_name: str
 
 
-def new_project(name: str) -> dict[str, str]:
-    """The files of a project with a small worker that works, by their paths.
+def new_project(name: str, origin: Origin = Origin()) -> Project:
+    """A project with a small worker that works.
 
     Args:
         name: Of the project; becomes its slug.
+        origin: Where it gets arkworker from.
     """
     slug = _slug_of_project(name)
     content = WorkerContent(
@@ -69,21 +152,30 @@ def new_project(name: str) -> dict[str, str]:
         "Tell the shape of pages: portrait, landscape or square.",
         configuration=(FieldContent("tolerance", "Tolerance", "float", help_text=_TOLERANCE, default=0.05),),
     )
-    return _files(slug, [Draft(content)], (), SHAPE_BODY, SHAPE_TESTS)
+    return _project(slug, [Draft(content)], (), origin, _SHAPE)
 
 
-def project_from(name: str, drafts: Sequence[Draft], notes: Iterable[str]) -> dict[str, str]:
-    """The files of a project for workers that are declared already."""
-    return _files(_slug_of_project(name), drafts, notes)
+def project_from(
+    name: str,
+    drafts: Sequence[Draft],
+    notes: Iterable[str],
+    origin: Origin = Origin(),
+) -> Project:
+    """A project for workers that are declared already."""
+    return _project(_slug_of_project(name), drafts, notes, origin)
 
 
 def _slug_of_project(name: str) -> str:
     return slug_of(re.sub(r"[^0-9A-Za-z]+", "_", to_ascii(name)))
 
 
-def _files(
-    slug: str, drafts: Sequence[Draft], notes: Iterable[str], body: Body = NOTHING_YET, own_tests: str = ""
-) -> dict[str, str]:
+def _project(
+    slug: str,
+    drafts: Sequence[Draft],
+    notes: Iterable[str],
+    origin: Origin,
+    body: Body = NOTHING_YET,
+) -> Project:
     package = "worker_" + slug.replace("-", "_").removeprefix("worker_")
     commands = _commands(drafts)
     # The project says the command, so that code need not say it again.
@@ -93,34 +185,26 @@ def _files(
         _Part(_with_command(draft.content, command), command, class_name)
         for draft, command, class_name in zip(drafts, commands, module.workers, strict=True)
     ]
-    values = _values(package, parts)
-    files = {
-        f"{package}/__init__.py": "",
-        f"{package}/worker.py": module.text,
-        "tests/test_standards.py": _filled(STANDARD_TESTS, values),
-        "pyproject.toml": _filled(PYPROJECT, values),
-        "Dockerfile": _filled(DOCKERFILE, values),
-        ".dockerignore": ".git\n.venv\n__pycache__\n",
-        ".gitignore": GITIGNORE,
-        ".gitlab-ci.yml": CI,
-        ".pre-commit-config.yaml": _filled(PRE_COMMIT, values),
-        "README.md": _filled(README, values),
-    }
-    if own_tests:
-        files["tests/test_worker.py"] = _filled(own_tests, values)
+    values = _values(package, parts) | origin.values()
+    files = {f"{package}/__init__.py": "", f"{package}/worker.py": module.text}
+    own_tests = ["tests/test_worker.py"] if body is _SHAPE else []
+    files |= {path: _filled(path, values) for path in (*_FILES, *own_tests)}
     for part in parts:
         files |= _files_of(part.content)
-    return files
+    workers = {part.content.slug: part.class_name for part in parts}
+    return Project(files, f"{package}/worker.py", workers)
 
 
 def _values(package: str, parts: Sequence[_Part]) -> dict[str, str]:
     """What the templates name, by its name."""
     first = parts[0]
-    hooks = (
-        f"          python -m arkworker schema {package}.worker:{part.class_name} "
-        f"--check arkindex/{part.content.slug}.yml"
+    written = [
+        (f"schema {package}.worker:{part.class_name}", path)
         for part in parts
-    )
+        for path in (f"arkindex/{part.content.slug}.yml", schema_path(part.content.slug))
+    ]
+    hooks = (f"          python -m arkworker {verb} --check {path}" for verb, path in written)
+    schemas = [f"arkworker {verb} --output {path}" for verb, path in written]
     return {
         "name": package.replace("_", "-"),
         "package": package,
@@ -129,6 +213,8 @@ def _values(package: str, parts: Sequence[_Part]) -> dict[str, str]:
         "first": first.content.slug,
         "scripts": "\n".join(f'{part.command} = "{package}.worker:{part.class_name}.main"' for part in parts),
         "hooks": " &&\n".join(hooks),
+        "schemas": "\n".join(schemas),
+        "recipe": "\n".join(f"\t{line}" for line in schemas),
         "class": first.class_name,
         "imports": imported(f"{package}.worker", [part.class_name for part in parts]),
         "workers": _workers(parts),
@@ -136,18 +222,26 @@ def _values(package: str, parts: Sequence[_Part]) -> dict[str, str]:
     }
 
 
+def schema_path(slug: str) -> str:
+    """The file that tells editors what a worker's configuration may hold."""
+    return f"config/{slug}.schema.json"
+
+
 def _files_of(worker: WorkerContent) -> dict[str, str]:
     """The declaration of a worker, a configuration to start with, and an emulated Arkindex to try it on."""
+    modeline = f"# yaml-language-server: $schema={worker.slug}.schema.json\n"
     return {
         f"arkindex/{worker.slug}.yml": to_yaml(worker),
-        f"config/{worker.slug}.yml": dump(_examples(worker.configuration, "env:SECRET")),
+        f"config/{worker.slug}.yml": modeline + dump(_examples(worker.configuration, "env:SECRET")),
         f"desk/{worker.slug}.yml": dump(_desk(worker)),
     }
 
 
-def _filled(template: str, values: dict[str, str]) -> str:
-    """The template, with `@name@` replaced."""
-    return re.sub(r"@([a-z]+)@", lambda found: values[found.group(1)], template)
+def _filled(path: str, values: dict[str, str]) -> str:
+    """The template of a file, with what it names."""
+    name = f"{Path(path).name.removeprefix('.')}.template"
+    template = resources.files("arkworker.declaration").joinpath("templates", name).read_text(encoding="utf-8")
+    return Template(template).substitute(values)
 
 
 def _commands(drafts: Sequence[Draft]) -> list[str]:

@@ -50,6 +50,7 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
     faults: Sequence[str] = (),
     announce: Callable[[str], None],
     echo: Callable[[bytes], object] | None = None,
+    browse: Callable[[str], object] | None = None,
 ) -> int:
     """Serve a project until SIGINT or SIGTERM; call it in the main thread.
 
@@ -67,6 +68,7 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
         faults: Further ones, besides those of the project, each as `OPERATION:EFFECT[,NAME=VALUE…]`.
         announce: Told what a person should know, line by line.
         echo: Given what the commands write, piece by piece.
+        browse: Given the address of the page once it can be opened.
 
     Returns:
         The exit code: 0, or 1 when a command failed.
@@ -101,6 +103,8 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
             announce(f"Emulated Arkindex on {emulator.url} (Ctrl-C stops it)")
             announce(f"API token: {emulator.token}")
             _announce_environment(emulator, steps[0].start(()), announce)
+            if browse is not None:
+                browse(emulator.url)
             if steps[0].command is not None:
                 workers.start()
             _attend(bell, workers, once=once)

@@ -77,7 +77,7 @@ def test_absent_file_is_1_and_says_what_to_do(
     )
 
 
-@pytest.mark.parametrize("name", ["", "no/such/folder/x.json", ".", "x" * 300])
+@pytest.mark.parametrize("name", ["", "/dev/null/x.json", ".", "x" * 300])
 def test_output_that_cannot_be_written(
     name: str, command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -90,6 +90,18 @@ def test_output_that_cannot_be_written(
 
     assert (result.code, len(result.err.splitlines())) == (2, 1)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_folder_that_is_absent_is_made(
+    command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Editors want their schemas in a folder."""
+    target = write_worker(WORKER)
+
+    result = command("schema", target, "--output", str(tmp_path / "schemas" / "deep" / "worker.json"))
+
+    assert (result.code, result.err) == (0, "")
+    assert (tmp_path / "schemas" / "deep" / "worker.json").read_text() == command("schema", target).out
 
 
 def test_worker_without_configuration(command: Callable[..., Result], write_worker: Callable[[str], str]) -> None:

@@ -107,8 +107,10 @@ def test_the_files_of_a_new_project(create: Callable[[str], Path]) -> None:
         ".gitlab-ci.yml",
         ".pre-commit-config.yaml",
         "Dockerfile",
+        "Makefile",
         "README.md",
         "arkindex/my-pages.yml",
+        "config/my-pages.schema.json",
         "config/my-pages.yml",
         "desk/my-pages.yml",
         "pyproject.toml",
@@ -121,7 +123,7 @@ def test_the_files_of_a_new_project(create: Callable[[str], Path]) -> None:
     assert table["name"] == "worker-my-pages"
     assert table["scripts"] == {"worker-my-pages": "worker_my_pages.worker:MyPages.main"}
     assert 'CMD ["worker-my-pages"]' in (project / "Dockerfile").read_text()
-    assert not any("@" in path.read_text() for path in project.rglob("*") if path.suffix in (".toml", ".md"))
+    assert not any("${" in path.read_text() for path in project.rglob("*") if path.is_file())
 
 
 def test_a_name_with_accents(command: Callable[..., Result], tmp_path: Path) -> None:
@@ -174,3 +176,46 @@ def test_an_unfit_declaration_creates_nothing(command: Callable[..., Result], tm
     (tmp_path / "given.yml").write_text("slug: s\n")
     result = command("init", str(tmp_path / "new"), "--from", str(tmp_path / "given.yml"))
     assert (result.code, (tmp_path / "new").exists()) == (78, False)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "wheel",
+        "git+https://git.example/arkworker.git@main",
+        "git+ssh://git@git.example/arkworker.git",
+        "https://files.example/arkworker-1.2.3.tar.gz",
+    ],
+)
+def test_arkworker_may_come_from_elsewhere(spec: str, command: Callable[..., Result], tmp_path: Path) -> None:
+    """A wheel is kept in the project, and found by all that installs; an address is a requirement of its own."""
+    wheel = tmp_path / "arkworker-1.2.3-py3-none-any.whl"
+    wheel.write_bytes(b"wheel")
+    result = command("init", str(tmp_path / "new"), "--arkworker", str(wheel) if spec == "wheel" else spec)
+    assert result.code == 0
+    table = tomllib.loads((tmp_path / "new" / "pyproject.toml").read_text())
+    requirement = "arkworker[image]==1.2.3" if spec == "wheel" else f"arkworker[image] @ {spec}"
+    assert table["project"]["dependencies"] == [requirement]
+    assert table["tool"]["hatch"].get("metadata") == (None if spec == "wheel" else {"allow-direct-references": True})
+    installing = [(tmp_path / "new" / name).read_text() for name in ("Dockerfile", ".gitlab-ci.yml", "Makefile")]
+    assert all(("--find-links wheels" in text) is (spec == "wheel") for text in installing)
+    assert all(("install --yes --no-install-recommends git" in text) is ("git+" in spec) for text in installing[:2])
+    kept = [path.read_bytes() for path in (tmp_path / "new").glob("wheels/*")]
+    assert kept == ([b"wheel"] if spec == "wheel" else [])
+
+
+@pytest.mark.parametrize("spec", ["", "0.1", "absent/arkworker-1.2.3-py3-none-any.whl", "git+https://a b", "x" * 300])
+def test_arkworker_from_nowhere(spec: str, command: Callable[..., Result], tmp_path: Path) -> None:
+    """What is neither a wheel nor an address is a mistake on the command line, and nothing is created."""
+    result = command("init", str(tmp_path / "new"), "--arkworker", spec)
+    assert (result.code, "is neither a wheel" in result.err, list(tmp_path.iterdir())) == (2, True, [])
+
+
+def test_editors_know_the_configuration(create: Callable[[str], Path]) -> None:
+    """The file names its schema, which is that of the worker."""
+    project = create(HARD)
+    lines = (project / "config" / "Hard-One.yml").read_text().splitlines()
+    assert lines[0] == "# yaml-language-server: $schema=Hard-One.schema.json"
+    target = "worker_my_pages.worker:HardOne"
+    code, output = run_in(project, "arkworker", "schema", target, "--check", "config/Hard-One.schema.json")
+    assert (code, output) == (0, "")

@@ -38,6 +38,15 @@ def test_it_serves_until_a_signal(project: str) -> None:
     assert (process.returncode, err) == (0, "")
 
 
+def test_the_page_is_opened(command: Callable[..., Result], project: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a browser, when that is asked for, and once it is served."""
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    done = command("serve", project, "--port", "0", "--open", "--once", "--", sys.executable, "-c", "")
+
+    assert (done.code, [done.out.split()[3]]) == (0, opened)
+
+
 @pytest.mark.parametrize(("code", "expected"), [(0, 0), (3, 1)])
 def test_a_worker_is_run_once(command: Callable[..., Result], project: str, code: int, expected: int) -> None:
     """What follows `--` is the worker; with --once, its end is the end, and its failure is told."""

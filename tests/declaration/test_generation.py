@@ -149,8 +149,8 @@ def test_the_generated_code_is_typed(tmp_path: Path) -> None:
     for name, found in drafts.items():
         (tmp_path / f"{name.replace('.', '-')}.py").write_text(generate(found).text, encoding="utf-8")
     # One run for all: mypy reads arkworker itself every time.
-    write_project(tmp_path, "new", new_project("new"))
-    write_project(tmp_path, "made-up", project_from("made-up", drafts["nasty"], ()))
+    write_project(tmp_path, "new", new_project("new").files)
+    write_project(tmp_path, "made-up", project_from("made-up", drafts["nasty"], ()).files)
     (tmp_path / "mypy.ini").write_text("[mypy]\n")
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "mypy.ini"]
     files = [path.name for path in tmp_path.glob("*.py")]
