@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import PrivateAttr, ValidationError, model_validator
 
 from arkworker.elements.mistakes import first_problem, named
-from arkworker.elements.readable import Readable
+from arkworker.elements.readable import Readable, ReadsElements
 from arkworker.elements.records import Corpus, Image, Zone  # noqa: TC001 -- pydantic reads the annotations
 from arkworker.elements.shapes import from_cache_row, gather
 from arkworker.elements.temporary import saved_image, shrinking
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     import PIL.Image
 
-    from arkworker.elements.reading import ReadsElements
-
 
 class Element(Readable):
     """An element, from any answer of the API that describes one, or from a row of the cache.
@@ -40,7 +38,6 @@ class Element(Readable):
         worker_run_id: The worker run that made it; None for one made by hand, or where the answer does not say.
     """
 
-    id: str
     name: str = ""
     type: str | None = None
     type_id: str | None = None
@@ -271,7 +268,7 @@ class Element(Readable):
 
         return files()
 
-    def bind(self, opener: OpensImages | None = None, reader: ReadsElements | None = None) -> Self:
+    def bind(self, opener: OpensImages | None = None, reader: ReadsElements[Any] | None = None) -> Self:
         """The same element, whose images are opened by `opener`, and about which `reader` is asked.
 
         What is left out stays as it is.

@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, Unpack
 
 from pydantic import PrivateAttr
 
-from arkworker.elements.reading import ElementFilters, MadeBy, Query, ReadsElements, Source
+from arkworker.elements.reading import ElementFilters, MadeBy, Query, Source
 from arkworker.elements.records import Record
+from arkworker.elements.stored import ReadsEntities
 from arkworker.errors import ArkworkerError
 from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from arkworker.elements.model import Element
     from arkworker.elements.stored import StoredClassification, StoredEmbedding, StoredMetadata, StoredTranscription
+
+
+E = TypeVar("E")
+
+
+class ReadsElements(ReadsEntities, Protocol[E]):
+    """What an element hands over to when it is asked for what belongs to it.
+
+    Nothing is read before the first item is asked for; what is found is bound to the same reader.
+    """
+
+    def children(self, element: E, query: Query) -> Iterator[E]:
+        """The elements below it."""
+
+    def parents(self, element: E, query: Query) -> Iterator[E]:
+        """The elements above it."""
+
+    def transcriptions(self, element: E, query: Query) -> Iterator[StoredTranscription]:
+        """The texts on it."""
+
+    def classifications(self, element: E, query: Query) -> Iterator[StoredClassification]:
+        """Its classes."""
+
+    def metadata(self, element: E, *, load_parents: bool) -> Iterator[StoredMetadata]:
+        """Its metadata."""
+
+    def embeddings(self, element: E) -> Iterator[StoredEmbedding]:
+        """Its embeddings."""
 
 
 class Readable(Record):
@@ -34,10 +62,12 @@ class Readable(Record):
     (`--image`) nothing belongs but what the cache has.
     """
 
-    _reader: ReadsElements | None = PrivateAttr(default=None)
+    id: str
+
+    _reader: ReadsElements[Any] | None = PrivateAttr(default=None)
     _metadata: tuple[StoredMetadata, ...] | None = PrivateAttr(default=None)  # that a list brought
 
-    def children(self, **filters: Unpack[ElementFilters]) -> Iterator[Element]:
+    def children(self, **filters: Unpack[ElementFilters]) -> Iterator[Self]:
         """The elements below this one, bound like it; from the cache they have no name.
 
         Args:
@@ -48,11 +78,11 @@ class Readable(Record):
             ApiError, CacheError: They cannot be read. With the item concerned.
             ValueError, TypeError: An argument makes no sense.
         """
-        return self._bound.children(self._element, Query(**filters))
+        return self._bound.children(self, Query(**filters))
 
-    def parents(self, **filters: Unpack[ElementFilters]) -> Iterator[Element]:
+    def parents(self, **filters: Unpack[ElementFilters]) -> Iterator[Self]:
         """The elements above this one. As `children`; of several parents of an element, the cache has one."""
-        return self._bound.parents(self._element, Query(**filters))
+        return self._bound.parents(self, Query(**filters))
 
     def transcriptions(
         self,
@@ -71,7 +101,7 @@ class Readable(Record):
             source: Where to look, and nowhere else.
         """
         query = Query(type=element_type, recursive=recursive, worker_run=worker_run, source=source)
-        return self._bound.transcriptions(self._element, query)
+        return self._bound.transcriptions(self, query)
 
     def classifications(
         self, *, worker_run: MadeBy = None, source: Source | None = None
@@ -80,7 +110,7 @@ class Readable(Record):
 
         An element that came with its classes, as from `RetrieveElement`, gives those; `source="api"` asks for it again.
         """
-        return self._bound.classifications(self._element, Query(worker_run=worker_run, source=source))
+        return self._bound.classifications(self, Query(worker_run=worker_run, source=source))
 
     def metadata(self, *, load_parents: bool = False) -> Iterator[StoredMetadata]:
         """The metadata of this element, from Arkindex: the cache has none.
@@ -96,7 +126,7 @@ class Readable(Record):
         """
         if self._metadata is not None and not load_parents:
             return iter(self._metadata)
-        return self._bound.metadata(self._element, load_parents=load_parents)
+        return self._bound.metadata(self, load_parents=load_parents)
 
     def with_listed(self, metadata: Iterable[StoredMetadata]) -> Self:
         """The same element, whose metadata a list has brought."""
@@ -106,15 +136,11 @@ class Readable(Record):
 
     def embeddings(self) -> Iterator[StoredEmbedding]:
         """The embeddings of this element, from Arkindex, page after page: the cache has none. As `metadata`."""
-        return self._bound.embeddings(self._element)
+        return self._bound.embeddings(self)
 
     @property
-    def _element(self) -> Element:
-        return cast("Element", self)
-
-    @property
-    def _bound(self) -> ReadsElements:
+    def _bound(self) -> ReadsElements[Self]:
         if self._reader is None:
-            told = f"element {printable(self._element.id, 60)} is of no run, so that nothing can be read about it"
+            told = f"element {printable(self.id, 60)} is of no run, so that nothing can be read about it"
             raise ArkworkerError(f"{told}: take it from process_element or context, or give it to context.bind_element")
         return self._reader

@@ -1,22 +1,10 @@
-"""What can be asked for of what belongs to an element, and who answers."""
+"""What can be asked for of what belongs to an element."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 from uuid import UUID
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from arkworker.elements.model import Element
-    from arkworker.elements.stored import (
-        StoredClassification,
-        StoredEmbedding,
-        StoredEntity,
-        StoredMetadata,
-        StoredTranscription,
-    )
 
 Source: TypeAlias = Literal["cache", "api"]
 _SWITCHES = ("folder", "with_classes", "with_metadata", "with_has_children", "with_corpus", "with_zone")
@@ -125,31 +113,3 @@ def _identified(worker_run: Any) -> str | Literal[False] | None:
         return str(worker_run if isinstance(worker_run, UUID) else UUID(worker_run))
     except (ValueError, TypeError, AttributeError):
         raise ValueError("worker_run should be the id of a worker run, or False for what was made by hand") from None
-
-
-class ReadsElements(Protocol):
-    """What an element hands over to when it is asked for what belongs to it.
-
-    Nothing is read before the first item is asked for; what is found is bound to the same reader.
-    """
-
-    def children(self, element: Element, query: Query) -> Iterator[Element]:
-        """The elements below it."""
-
-    def parents(self, element: Element, query: Query) -> Iterator[Element]:
-        """The elements above it."""
-
-    def transcriptions(self, element: Element, query: Query) -> Iterator[StoredTranscription]:
-        """The texts on it."""
-
-    def classifications(self, element: Element, query: Query) -> Iterator[StoredClassification]:
-        """Its classes."""
-
-    def metadata(self, element: Element, *, load_parents: bool) -> Iterator[StoredMetadata]:
-        """Its metadata."""
-
-    def embeddings(self, element: Element) -> Iterator[StoredEmbedding]:
-        """Its embeddings."""
-
-    def entities(self, transcription: StoredTranscription, query: Query) -> Iterator[StoredEntity]:
-        """The entities in a text."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from pydantic import PrivateAttr, ValidationError, model_validator
 
 from arkworker.elements.mistakes import first_problem
-from arkworker.elements.reading import MadeBy, Query, ReadsElements, Source
+from arkworker.elements.reading import MadeBy, Query, Source
 from arkworker.elements.records import Record
 from arkworker.errors import ApiContentError, ArkworkerError
 from arkworker.text import printable
@@ -106,7 +106,7 @@ class StoredTranscription(Stored):
     orientation: str = "horizontal-lr"
     element_id: str | None = None
 
-    _reader: ReadsElements | None = PrivateAttr(default=None)
+    _reader: ReadsEntities | None = PrivateAttr(default=None)
 
     @classmethod
     def _shape(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class StoredTranscription(Stored):
             raise ArkworkerError(f"transcription {printable(self.id, 60)} comes from no run: nothing can be read of it")
         return self._reader.entities(self, Query(worker_run=worker_run, source=source))
 
-    def bind(self, reader: ReadsElements) -> Self:
+    def bind(self, reader: ReadsEntities) -> Self:
         """The same transcription, whose entities are read by `reader`."""
         bound = self.model_copy()
         bound._reader = reader  # noqa: SLF001 - its own
@@ -188,3 +188,10 @@ class StoredMetadata(Stored):
     type: str
     name: str
     value: str | int | float
+
+
+class ReadsEntities(Protocol):
+    """What a transcription hands over to when it is asked for its entities."""
+
+    def entities(self, transcription: StoredTranscription, query: Query) -> Iterator[StoredEntity]:
+        """The entities in a text."""

@@ -18,9 +18,30 @@ _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _HOST = re.compile(r"[A-Za-z0-9._~\-]+|\[[0-9A-Fa-f:.]+\]")
 
 
+class Token:
+    """A token that shows as stars wherever it is printed, logged or dumped; `get_secret_value()` gives it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def get_secret_value(self) -> str:
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Token) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return "**********"
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What a client needs to know; picklable, and its `repr` hides the token.
+    """What a client needs to know; picklable, and neither `repr` nor `dataclasses.asdict` shows the token.
 
     Attributes:
         url: Any address on the instance's host: the paths of operations are absolute.
@@ -36,15 +57,24 @@ class Connection:
     """
 
     url: str = DEFAULT_URL
-    token: str | None = field(default=None, repr=False)
+    token: Token | str | None = field(default=None, repr=False)
     scheme: str = "Token"
-    schema_url: str | None = None
+    schema_url: str | None = field(default=None, repr=False)
     csrf_cookie: str | None = None
     verify: bool = True
     ca_bundle: str | None = None
     user_agent: str | None = field(default=None, compare=False)
     connect_timeout: float = 30.0
     read_timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.token, str):
+            object.__setattr__(self, "token", Token(self.token) if self.token else None)
+
+    @property
+    def plain_token(self) -> str | None:
+        """The token itself; for who sends it."""
+        return self.token.get_secret_value() if isinstance(self.token, Token) else self.token
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +111,7 @@ def check(connection: Connection) -> Endpoint:
     parts = _split(connection.url or DEFAULT_URL)
     origin = f"{parts.scheme}://{parts.netloc}"
     for value, path, name in (
-        (connection.token, "api.token", "ARKINDEX_API_TOKEN, ARKINDEX_TASK_TOKEN"),
+        (connection.plain_token, "api.token", "ARKINDEX_API_TOKEN, ARKINDEX_TASK_TOKEN"),
         (connection.scheme, "api.auth_scheme", "ARKINDEX_API_AUTH_SCHEME"),
         (connection.csrf_cookie, "api.csrf_cookie", "ARKINDEX_API_CSRF_COOKIE"),
     ):
@@ -91,7 +121,7 @@ def check(connection: Connection) -> Endpoint:
         raise _refusal("user_agent", "REQUESTS_USER_AGENT", "holds a line break or a character that is not ASCII")
     if connection.ca_bundle:
         check_bundle(connection.ca_bundle, "CA bundle")
-    authorization = f"{connection.scheme} {connection.token}" if connection.token else None
+    authorization = f"{connection.scheme} {connection.plain_token}" if connection.token else None
     return Endpoint(origin, origin + (parts.path or "/"), authorization)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import pickle
 from typing import TYPE_CHECKING
 
@@ -90,6 +92,17 @@ def test_the_token_is_not_shown() -> None:
     connection = Connection(token="canary-5f1c9e")
 
     assert "canary" not in repr(connection) + repr(check(connection)) + repr(Client(connection))
+
+
+def test_what_collects_values_collects_stars() -> None:
+    """Whoever dumps a context, a frame or a crash has no token and no signature; who sends it asks for it."""
+    connection = Connection(
+        url="https://demo.arkindex.org", token="canary", schema_url="https://s3.example/x?sig=canary"
+    )
+    dumped = json.dumps(dataclasses.asdict(connection) | {"schema_url": None}, default=str)
+
+    assert ("canary" in dumped, "canary" in repr(connection), "**********" in dumped) == (False, False, True)
+    assert (connection.plain_token, Connection(token="").token) == ("canary", None)
 
 
 def test_a_connection_can_be_sent_to_another_process() -> None:

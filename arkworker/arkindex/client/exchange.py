@@ -41,7 +41,7 @@ class Exchange:
     def __init__(self, connection: Connection, transport: Transport) -> None:
         self.transport = transport
         self._endpoint = endpoint = check(connection)
-        self._excerpts = Excerpts(connection.token)
+        self._excerpts = Excerpts(connection.plain_token)
         self._schema_url = connection.schema_url or f"{endpoint.origin}/api/v1/openapi/?format=json"
         self._origin = origin_of(endpoint.origin)
 

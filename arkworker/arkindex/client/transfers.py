@@ -46,7 +46,7 @@ class RemoteFile:
     """
 
     label: str
-    url: str
+    url: str = field(repr=False)
     is_operation: bool = False
     size: int | None = None
     md5: str | None = None
