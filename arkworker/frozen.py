@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from pydantic import BaseModel
@@ -80,13 +81,26 @@ class FrozenSet(set[Any]):
         return self
 
 
-_PLAIN = frozenset({str, int, float, bool, type(None)})
+_PLAIN = frozenset({int, float, bool, type(None)})
+# Of a storage; what stands in the query opens the file for everybody, for a while.
+_SIGNATURE = re.compile(r"[?&](?:x-(?:amz|goog)-\w+|signature|sig|awsaccesskeyid)=", re.IGNORECASE)
+
+
+class SignedAddress(str):
+    """The presigned address of a file; its `repr` hides the query, which is as good as a password."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(self.partition("?")[0] + "?…")
 
 
 def freeze(value: Any) -> Any:
     """The same value, frozen to the bottom: lists, dicts, sets, and what is in tuples, models and dataclasses."""
     if isinstance(value, (FrozenList, FrozenDict, FrozenSet)) or type(value) in _PLAIN:
         return value
+    if type(value) is str:
+        return SignedAddress(value) if "?" in value and _SIGNATURE.search(value) else value
     if isinstance(value, dict):
         return FrozenDict({key: freeze(item) for key, item in value.items()})
     if isinstance(value, (list, set, frozenset)):

@@ -152,3 +152,16 @@ def test_freezing_twice_is_freezing_once() -> None:
     frozen = freeze([1, [2]])
 
     assert freeze(frozen) is frozen
+
+
+@pytest.mark.parametrize(
+    "address", ["https://a.test/f?X-Amz-Date=1&X-Amz-Signature=canary", "https://a.test/f?sig=canary&se=1"]
+)
+def test_presigned_addresses(address: str) -> None:
+    """They stay what they are, and their `repr` hides what opens the file; other addresses are plain text."""
+    frozen = freeze([address, "https://a.test/f?page=2"])
+
+    assert frozen == [address, "https://a.test/f?page=2"]
+    assert repr(frozen) == "['https://a.test/f?…', 'https://a.test/f?page=2']"
+    assert (repr(copy.deepcopy(frozen)), repr(pickle.loads(pickle.dumps(frozen)))) == (repr(frozen), repr(frozen))
+    assert json.loads(json.dumps(frozen)) == frozen

@@ -48,7 +48,7 @@ class Image(Record):
     width: Annotated[int, Field(ge=0)] | None = None
     height: Annotated[int, Field(ge=0)] | None = None
     url: str | None = None
-    s3_url: str | None = None
+    s3_url: str | None = Field(None, repr=False)
     status: str | None = None
     server: ImageServer | None = None
 

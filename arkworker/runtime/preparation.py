@@ -11,7 +11,7 @@ from arkworker.arkindex.client import Connection
 from arkworker.arkindex.payload import WORKER_RUN, Payload, model_configuration
 from arkworker.clock import SystemClock
 from arkworker.errors import ApiError, ConfigurationError, Problem
-from arkworker.frozen import FrozenDict
+from arkworker.frozen import FrozenDict, freeze
 from arkworker.options.creates import Creates
 from arkworker.options.secret import UnloadedSecret
 from arkworker.runtime.context import WorkerContext, frozen_dict
@@ -347,7 +347,7 @@ def connection_of(settings: Settings) -> Connection:
         url=api.url,
         token=token.get_secret_value() if token else None,
         scheme=scheme if token else "Token",
-        schema_url=api.schema_url,
+        schema_url=freeze(api.schema_url),
         csrf_cookie=api.csrf_cookie,
         verify=api.verify,
         ca_bundle=api.ca_bundle,

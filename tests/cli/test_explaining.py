@@ -185,3 +185,21 @@ class W(Worker):
     result = command("run", write_worker(source), "--names", "x,y")
 
     assert (result.code, "TypeError: a FrozenList cannot be changed" in result.err) == (1, True)
+
+
+def test_signature_of_an_address(command: Callable[..., Result], write_worker: Callable[[str], str]) -> None:
+    """It is as good as a password: stars in all but name, also in what was replaced."""
+    target = write_worker(
+        "from arkworker import UserConfiguration, Worker\n"
+        "class C(UserConfiguration):\n    url: str = 'https://a.test/f?sig=canary'\n"
+        "class W(Worker[C]):\n    def run(self, context, cache): ..."
+    )
+    flags = ("--config.url", "https://b.test/f?X-Amz-Signature=canary")
+
+    shown = [
+        command("explain", target, *flags, *more, ARKINDEX_CONFIG_URL="https://c.test/f?sig=canary")
+        for more in (("--json",), ("--all",))
+    ]
+
+    assert ["canary" in result.out + result.err for result in shown] == [False, False]
+    assert shown[0].data["context"]["config"]["url"] == "https://b.test/f?…"

@@ -250,3 +250,24 @@ def test_cache_stand_in() -> None:
     with pytest.raises(ArkworkerError, match="set uses_cache = True"):
         CacheStandIn().execute("SELECT 1")
     assert "uses_cache = True" in repr(CacheStandIn())
+
+
+SIGNED = "https://storage.test/bucket/model?X-Amz-Signature=canary"
+
+
+def test_no_token_and_no_signature_where_collectors_look() -> None:
+    """Neither in `repr` nor in `dataclasses.asdict`; code that wants the address has it."""
+    context: WorkerContext[Any] = changed(
+        config=freeze({"model": SIGNED, "deep": [{"url": SIGNED}]}),
+        secrets=FrozenDict(),
+        model_details=freeze({"id": None, "url": SIGNED}),
+        process=Process.model_validate({"id": "p", "mode": "workers", "corpus": "c", "url": SIGNED}),
+        connection=Connection(url="http://127.0.0.1:9/", token="canary", schema_url=freeze(SIGNED)),
+    )
+
+    data = dataclasses.asdict(context)
+
+    assert "canary" not in f"{context!r} {data!r} {context.connection!r} {context.process!r}"
+    assert data["connection"]["token"].get_secret_value() == "canary"
+    assert (context.config["model"], f"{context.model_details['url']}") == (SIGNED, SIGNED)
+    assert pickle.loads(pickle.dumps(context)) == context
