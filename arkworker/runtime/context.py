@@ -441,6 +441,22 @@ class WorkerContext(Generic[C]):
             self.api, SystemClock(), export_id, Path(destination), corpus_id=self.corpus_id, dataset_id=dataset_id
         )
 
+    def record_metric(self, name: str, value: float, unit: str = "") -> None:
+        """Tell a number of this run, such as the loss of a training: in the log, and in the summary of `--summary`.
+
+        Of a name that is recorded more than once, the log has each value and the summary the last. Elsewhere than in
+        the process that was started, the log alone has it.
+
+        Args:
+            name: What was measured, at most 100 characters.
+            value: A finite number.
+            unit: What it is counted in, such as `%`, `s` or `pages`; empty for a bare number.
+
+        Raises:
+            ValueError, TypeError: It is not a finite number, or the name or the unit cannot be shown.
+        """
+        self.services.metrics.record(name, value, unit)
+
     def find_extras_directory(self) -> Path:
         """The directory of the extra files of this run, such as a model.
 

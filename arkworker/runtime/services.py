@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import os
 import threading
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from arkworker.options.creates import Creates
 
 logger = logging.getLogger("arkworker.publishing")
+_logger = logging.getLogger("arkworker")
+
+_LONGEST_NAME = 100  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,44 @@ class ServicesData:
     max_image_pixels: int | None = None
 
 
+class Metrics:
+    """What a worker measured, by name; the last value of each is kept. Safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: dict[str, dict[str, Any]] = {}
+
+    def record(self, name: str, value: float, unit: str = "") -> None:
+        """As `WorkerContext.record_metric`."""
+        if not _is_shown(name) or not name.strip():
+            raise ValueError(f"the name of a metric is 1 to {_LONGEST_NAME} printable characters")
+        if not _is_shown(unit):
+            raise ValueError(f"{name}: a unit is at most {_LONGEST_NAME} printable characters, such as %, s or pages")
+        number: int | float = value if type(value) is int else float(value)
+        if not math.isfinite(number):
+            raise ValueError(f"{name}: {number} is not a value that can be recorded")
+        told = f"metric {name}: {number:g} {unit}".rstrip()
+        _logger.info("%s", told, extra={"metric": name, "value": number, "unit": unit})
+        with self._lock:
+            self._found[name] = {"value": number} | ({"unit": unit} if unit else {})
+
+    def as_data(self) -> dict[str, dict[str, Any]]:
+        """For the summary: value and unit by name."""
+        with self._lock:
+            return dict(self._found)
+
+
+def _is_shown(text: Any) -> bool:
+    return isinstance(text, str) and text.isprintable() and len(text) <= _LONGEST_NAME
+
+
 class Services:
     """Made at their first use, and kept.
 
     The runner puts in those that it shares; a context that was sent to another process has its own there.
 
     Attributes:
+        metrics: What the worker has measured.
         sessions: Sessions of the cache while it is open; None otherwise, and for a worker without one.
 
     Args:
@@ -76,6 +112,7 @@ class Services:
     def __init__(self, data: ServicesData, client: Client | None = None) -> None:
         self.data = data
         self.sessions: Sessions | None = None
+        self.metrics = Metrics()
         self._client = client
         self._corpora: Corpora | None = None
         self._publisher: Publisher | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
@@ -96,3 +96,28 @@ def test_not_where_user_code_ended_the_run(run: Callable[..., tuple[Result, dict
     result, _ = run("raise SystemExit(3)")
 
     assert (result.code, "finish" in result.out) == (1, False)
+
+
+def test_metric_of_a_run(run: Callable[..., tuple[Result, dict[str, Any]]]) -> None:
+    """The log has each value, the summary the last."""
+    process = "context.record_metric('loss', 0.5)"
+    finish = "context.record_metric('loss', 0.25); context.record_metric('pages read', 2, 'pages')"
+
+    result, summary = run(process, finish)
+
+    assert result.code == 0, result.err
+    assert summary["metrics"] == {"loss": {"value": 0.25}, "pages read": {"value": 2, "unit": "pages"}}
+    assert [line.partition("metric ")[2] for line in result.err.splitlines() if "metric " in line] == [
+        "loss: 0.5",
+        "loss: 0.25",
+        "pages read: 2 pages",
+    ]
+
+
+@pytest.mark.parametrize("metric", ["'loss', float('nan')", "'', 1", "'a\\nb', 1", "'a', 'x'", "'a', 1, 3"])
+def test_metric_that_cannot_be_recorded(run: Callable[..., tuple[Result, dict[str, Any]]], metric: str) -> None:
+    """A mistake of the author, at the line of it."""
+    result, summary = run(f"context.record_metric({metric})")
+
+    assert (summary["failed"], "metrics" in summary) == (1, False)
+    assert "ValueError" in result.err

@@ -63,6 +63,7 @@ class Summary:
         seconds: How long the run took.
         exit_code: That of the process.
         phases: Seconds by phase; those of threads side by side are added up.
+        metrics: What the worker recorded: value and unit by name.
     """
 
     elements: int
@@ -73,16 +74,32 @@ class Summary:
     seconds: float
     exit_code: int
     phases: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, tally: Tally, seconds: float, exit_code: int, phases: Mapping[str, float] | None = None) -> Summary:
+    def of(
+        cls,
+        tally: Tally,
+        seconds: float,
+        exit_code: int,
+        phases: Mapping[str, float] | None = None,
+        metrics: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Summary:
         counts = {name: tally[name] for name in ("processed", "failed", "skipped", "uncertain")}
         return cls(
-            elements=sum(counts.values()), **counts, seconds=round(seconds, 3), exit_code=exit_code, phases=phases or {}
+            elements=sum(counts.values()),
+            **counts,
+            seconds=round(seconds, 3),
+            exit_code=exit_code,
+            phases=phases or {},
+            metrics=metrics or {},
         )
 
     def as_data(self) -> dict[str, Any]:
-        return asdict(self)
+        data = asdict(self)
+        if not self.metrics:
+            del data["metrics"]
+        return data
 
     def told(self) -> str:
         """The last line of a run."""

@@ -294,7 +294,8 @@ class ElementRun:
     def _summary(self, ended_by: int | None) -> Summary:
         tally = self._given.tally
         code = exit_code_of(tally, ended_by=ended_by, strict=self._run.settings.strict)
-        return Summary.of(tally, monotonic() - self._start, code, self._timing.as_data())
+        metrics = self._run.context.services.metrics.as_data()
+        return Summary.of(tally, monotonic() - self._start, code, self._timing.as_data(), metrics)
 
     def _make_ends(self) -> Ends:
         """Where elements end; and where user code publishes in the middle of its work."""

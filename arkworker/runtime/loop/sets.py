@@ -77,7 +77,8 @@ def _process_sets(
     finally:
         clients.close()
     code = exit_code_of(tally, ended_by=ended_by, strict=run.settings.strict)
-    outcome.conclude(Summary.of(tally, clock.now() - start, code), failures, run.settings.summary)
+    metrics = run.context.services.metrics.as_data()
+    outcome.conclude(Summary.of(tally, clock.now() - start, code, metrics=metrics), failures, run.settings.summary)
 
 
 def _finish(finish: Callable[[Any], None], run: Handover) -> int | None:
