@@ -6,11 +6,9 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from arkworker.cli.differences import difference
-from arkworker.declaration.commands import console_command
-from arkworker.declaration.export import export
+from arkworker.declaration.content import read_declaration, to_yaml
+from arkworker.declaration.export import console_command, export
 from arkworker.declaration.metadata import Declaration
-from arkworker.declaration.reading import read_declaration
-from arkworker.declaration.writing import to_yaml
 from arkworker.errors import DeclarationError
 
 if TYPE_CHECKING:

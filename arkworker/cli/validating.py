@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from arkworker.cli import terminal
 from arkworker.cli.flags import PlainParser
 from arkworker.cli.problems import as_data, as_segments
-from arkworker.declaration.report import SOURCE
+from arkworker.declaration.checks import SOURCE
 from arkworker.declaration.rules import examine
 from arkworker.documents.text_file import TextFileError, read_text_file
 from arkworker.errors import ExitCode, Problem, UsageError

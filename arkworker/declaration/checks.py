@@ -1,21 +1,106 @@
-"""The checks that every part of a declaration needs."""
+"""The checks that every part of a declaration needs, on scalars as Arkindex reads them, by YAML 1.1."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from arkworker.declaration.report import join
-from arkworker.declaration.values import UnreadableError, arkindex_value
+import yaml
+from yaml.constructor import SafeConstructor
+
 from arkworker.documents.nodes import Entry, Mapping, Scalar, Sequence
+from arkworker.documents.scalars import core_type
+from arkworker.errors import Problem
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Hints
 
-    from arkworker.declaration.report import Report
     from arkworker.declaration.vocabulary import Vocabulary
-    from arkworker.documents.nodes import Node
+    from arkworker.documents.nodes import Node, YamlError
+    from arkworker.documents.text_file import TextFile
+
+
+_LONGEST = 5000  # characters; longer numbers are refused by Python, or take time by the square of their length
+_CORE = "tag:yaml.org,2002:"
+_CONSTRUCTOR = SafeConstructor()
+
+
+class UnreadableError(Exception):
+    """A scalar that Arkindex cannot read at all, such as the date 2001-02-30."""
+
+
+def arkindex_value(scalar: Scalar) -> Any:
+    """Text, number, boolean, None, or a date for `2024-01-02`; `12:30:45` is 45045.
+
+    Raises:
+        UnreadableError: The text has the form of a number or date and is none.
+    """
+    kind = scalar.tag or (core_type(scalar.text) if scalar.plain else "str")
+    if kind == "str":
+        return scalar.text
+    if kind == "null":
+        return None
+    if kind in ("value", "merge") or len(scalar.text) > _LONGEST:
+        raise UnreadableError
+    construct = SafeConstructor.yaml_constructors[_CORE + kind]
+    try:
+        return construct(_CONSTRUCTOR, yaml.ScalarNode(_CORE + kind, scalar.text))
+    except (ValueError, KeyError, IndexError, OverflowError, AttributeError):
+        pass
+    raise UnreadableError
+
+
+SOURCE = "declaration file"
+_LONGEST_EXCERPT = 160  # characters
+
+
+class Report:
+    """Collects problems.
+
+    Attributes:
+        problems: What Arkindex refuses, and keys given twice.
+        warnings: What Arkindex accepts but hardly as it was meant.
+        shows_lines: Whether excerpts may be shown; not when one could hold a secret.
+    """
+
+    def __init__(self, file: TextFile) -> None:
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.shows_lines = True
+        self._name = file.name
+        self._lines = file.text.removeprefix("\ufeff").splitlines()
+
+    def unreadable(self, error: YamlError) -> None:
+        self.hidden("", error, error.message, error.hint)
+
+    def error(self, path: str, node: Node, message: str, hint: str = "") -> None:
+        self.problems.append(self._problem(path, node, message, hint))
+
+    def warn(self, path: str, node: Node, message: str, hint: str = "") -> None:
+        self.warnings.append(self._problem(path, node, message, hint))
+
+    def hidden(self, path: str, node: Node | YamlError, message: str, hint: str) -> None:
+        """An error whose line is not shown: it may hold anything, or what is wrong is not on it."""
+        location = f"{self._name}:{node.line}:{node.column}"
+        self.problems.append(Problem(path, SOURCE, location, message, hint, "", node.line, node.column))
+
+    def finished(self) -> Report:
+        self.problems.sort(key=lambda problem: (problem.line, problem.column))
+        self.warnings.sort(key=lambda problem: (problem.line, problem.column))
+        return self
+
+    def _problem(self, path: str, node: Node, message: str, hint: str) -> Problem:
+        line = self._lines[node.line - 1] if self.shows_lines and node.line <= len(self._lines) else ""
+        shown = "".join(character if character.isprintable() else " " for character in line[:_LONGEST_EXCERPT])
+        excerpt = shown if node.column <= len(shown) else ""
+        location = f"{self._name}:{node.line}:{node.column}"
+        return Problem(path, SOURCE, location, message, hint, excerpt, node.line, node.column)
+
+
+def join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
 
 Entries: TypeAlias = dict[str, Entry]
 

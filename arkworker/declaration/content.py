@@ -1,9 +1,25 @@
-"""What a declaration file says, as plain values."""
+"""What a declaration file says, as plain values: read from YAML, and written as YAML.
+
+It is always the same text for the same content, with no string that YAML 1.1 takes for another.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from arkworker.declaration.checks import arkindex_value
+from arkworker.declaration.rules import LIMITS, validate
+from arkworker.documents.nodes import Scalar, Sequence
+from arkworker.documents.yaml import read_yaml
+from arkworker.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from arkworker.documents.nodes import Node
+    from arkworker.documents.text_file import TextFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +111,116 @@ class WorkerContent:
         if self.configuration:
             data["configuration"] = [field.as_data() for field in self.configuration]
         return data
+
+
+def read_declaration(file: TextFile) -> WorkerContent:
+    """What a declaration file says.
+
+    Raises:
+        ConfigurationError: With every problem that Arkindex would find in it.
+    """
+    problems = validate(file)
+    if problems:
+        raise ConfigurationError(problems)
+    root, _ = read_yaml(file.text, LIMITS, json_pairs=False)
+    return worker_content(as_plain(root))
+
+
+def as_plain(node: Node | None) -> Any:
+    """Plain data as Arkindex reads it.
+
+    Raises:
+        UnreadableError: A scalar that cannot be read at all.
+    """
+    if node is None:
+        return None
+    if isinstance(node, Scalar):
+        return arkindex_value(node)
+    if isinstance(node, Sequence):
+        return [as_plain(item) for item in node.items]
+    return {entry.key.text: as_plain(entry.value) for entry in node.entries}
+
+
+def worker_content(data: dict[str, Any]) -> WorkerContent:
+    """A declaration from data that passed the rules."""
+    docker = data.get("docker") or {}
+    return WorkerContent(
+        slug=data["slug"].strip(),
+        display_name=data["display_name"],
+        type=data["type"],
+        description=data["description"].strip(),
+        gpu_usage=data.get("gpu_usage") or "disabled",
+        model_usage=data.get("model_usage") or "disabled",
+        docker_command=docker.get("command"),
+        shm_size=docker.get("shm_size"),
+        configuration=_fields(data.get("configuration")),
+    )
+
+
+def _fields(data: list[dict[str, Any]] | None) -> tuple[FieldContent, ...]:
+    return tuple(_field(field) for field in data or ())
+
+
+def _field(data: dict[str, Any]) -> FieldContent:
+    of = data["type"]
+    return FieldContent(
+        key=data["key"],
+        display_name=data["display_name"],
+        type=of,
+        help_text=data.get("help_text") or "",
+        default=_default(data.get("default"), of),
+        many=data.get("many") is True,
+        editable=data.get("editable", True) is True,
+        required=data.get("required") is True,
+        choices=tuple(data["choices"]) if of == "enum" else (),
+        children=_fields(data.get("children")) if of == "group" else (),
+    )
+
+
+def _default(value: Any, of: str) -> Any:
+    """A default as the type has it: Arkindex takes an integer for a float, and a boolean for both."""
+    if isinstance(value, list):
+        return [_default(item, of) for item in value]
+    numbers = {"int": int, "float": float}
+    return numbers[of](value) if of in numbers and value is not None else value
+
+
+#: Plain text that PyYAML takes for text, and other readers do not: YAML 1.2 numbers, and the short booleans of 1.1.
+_AMBIGUOUS = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|[yYnN]")
+#: Line breaks to YAML 1.1, which only double quotes keep.
+_BREAKS = "\r\x85\u2028\u2029"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Block style; no anchors, since a reader would have to follow them."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        return True
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=_style(text))
+
+
+def _style(text: str) -> str | None:
+    """How to write a text; where that is not possible, or not said, PyYAML quotes what needs quotes."""
+    if any(character in text for character in _BREAKS):
+        return '"'
+    if "\n" in text:
+        return "|"
+    return "'" if _AMBIGUOUS.fullmatch(text) else None
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
+def to_yaml(content: WorkerContent) -> str:
+    """The declaration file of a worker."""
+    return dump(content.as_data())
+
+
+def dump(data: dict[str, Any]) -> str:
+    """Plain data as YAML."""
+    text: str = yaml.dump(
+        data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=10**6
+    )
+    return text

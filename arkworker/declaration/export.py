@@ -1,17 +1,19 @@
-"""From a worker's configuration in code to what Arkindex is told of it."""
+"""From a worker's configuration in code, and the project it lies in, to what Arkindex is told of it."""
 
 from __future__ import annotations
 
+import sys
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from arkworker.declaration.content import FieldContent, WorkerContent
+from arkworker.declaration.content import FieldContent, WorkerContent, to_yaml
 from arkworker.declaration.expression import Expression, InexpressibleError, express, rules_of
 from arkworker.declaration.metadata import display_name_of, label_of, slug_of
 from arkworker.declaration.rules import validate
 from arkworker.declaration.vocabulary import VALUE_TYPES
-from arkworker.declaration.writing import to_yaml
 from arkworker.documents.text_file import TextFile
 from arkworker.errors import ConfigurationError, Problem
 from arkworker.options.form import NotDeclared, NotEditable, Required
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from arkworker.declaration.metadata import Declaration
     from arkworker.options.form import FormRule
+
 
 SOURCE = "code of the worker"
 _OFF = "give it a default and annotate it with NotDeclared to keep it off Arkindex"
@@ -170,3 +173,42 @@ def _help_text(option: Option, expression: Expression) -> str:
         description += "."
     separator = "\n\n" if "\n" in description.strip() else " "
     return separator.join(filter(None, (description, " ".join(sentences))))
+
+
+def console_command(worker: type[Any]) -> str | None:
+    """The name in `[project.scripts]` of the nearest `pyproject.toml` whose object is the worker's `main`.
+
+    Looked up in the project, not in what is installed, so that the answer is the same for everybody.
+    """
+    source = getattr(sys.modules.get(worker.__module__), "__file__", None)
+    if source is None:
+        return None
+    file = Path(source).resolve()
+    project = next((folder for folder in file.parents if (folder / "pyproject.toml").is_file()), None)
+    if project is None:
+        return None
+    commands = [name for name, target in _scripts(project).items() if _is_main(target, worker, file)]
+    return min(commands, default=None)
+
+
+def _scripts(project: Path) -> dict[str, str]:
+    try:
+        table = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return {}
+    project_table = table.get("project")
+    scripts = project_table.get("scripts") if isinstance(project_table, dict) else None
+    scripts = scripts if isinstance(scripts, dict) else {}
+    return {name: target for name, target in scripts.items() if isinstance(target, str)}
+
+
+def _is_main(target: str, worker: type[Any], file: Path) -> bool:
+    """Whether `package.module:Worker.main`, or a name for it in the module, leads to this worker in this file."""
+    module, _, attributes = target.partition(":")
+    parts = tuple(module.strip().split("."))
+    if file.with_suffix("").parts[-len(parts) :] != parts and (*file.parent.parts[-len(parts) :],) != parts:
+        return False
+    found: Any = sys.modules[worker.__module__]
+    for name in attributes.strip().split("."):
+        found = getattr(found, name, None)
+    return getattr(found, "__self__", None) is worker and getattr(found, "__name__", "") == "main"

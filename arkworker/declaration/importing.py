@@ -6,13 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from arkworker.declaration.checks import SOURCE, UnreadableError
+from arkworker.declaration.content import as_plain, to_yaml, worker_content
 from arkworker.declaration.generation import Draft
 from arkworker.declaration.legacy import LegacyWorker
-from arkworker.declaration.reading import as_plain, worker_content
-from arkworker.declaration.report import SOURCE
 from arkworker.declaration.rules import LIMITS, examine, validate
-from arkworker.declaration.values import UnreadableError
-from arkworker.declaration.writing import to_yaml
 from arkworker.documents.text_file import TextFile, TextFileError, read_text_file
 from arkworker.documents.yaml import read_yaml
 from arkworker.errors import ConfigurationError, Problem

@@ -9,12 +9,10 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from arkworker.declaration.content import FieldContent, WorkerContent
+from arkworker.declaration.content import FieldContent, WorkerContent, dump, to_yaml
 from arkworker.declaration.generation import NOTHING_YET, Body, Draft, generate
-from arkworker.declaration.layout import Bracketed, imported, literal, prefixed, render, string
+from arkworker.declaration.layout import Bracketed, imported, literal, prefixed, render, string, to_ascii
 from arkworker.declaration.metadata import label_of, slug_of
-from arkworker.declaration.naming import to_ascii
-from arkworker.declaration.writing import dump, to_yaml
 from arkworker.errors import UsageError
 from arkworker.text import printable
 

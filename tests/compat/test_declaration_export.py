@@ -11,11 +11,10 @@ import pytest
 from declarations import CONTENTS, MODELS, exports
 from hypothesis import HealthCheck, given, settings
 
+from arkworker.declaration.content import read_declaration, to_yaml
 from arkworker.declaration.export import export
 from arkworker.declaration.importing import import_file
 from arkworker.declaration.metadata import Declaration
-from arkworker.declaration.reading import read_declaration
-from arkworker.declaration.writing import to_yaml
 from arkworker.documents.text_file import TextFile
 
 if TYPE_CHECKING:

@@ -12,14 +12,12 @@ import pytest
 from declarations import CONTENTS, MODELS, exports
 from hypothesis import Phase, given, settings, strategies as some
 
-from arkworker.declaration.content import FieldContent, WorkerContent
+from arkworker.declaration.content import FieldContent, WorkerContent, read_declaration, to_yaml
 from arkworker.declaration.export import export
 from arkworker.declaration.generation import Body, Draft, generate
 from arkworker.declaration.importing import import_file
 from arkworker.declaration.metadata import Declaration
 from arkworker.declaration.project import new_project, project_from
-from arkworker.declaration.reading import read_declaration
-from arkworker.declaration.writing import to_yaml
 from arkworker.documents.text_file import TextFile
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from declarations import exports, load
 from hypothesis import given, strategies as some
 
 from arkworker import ElementsWorker
+from arkworker.declaration.content import read_declaration
 from arkworker.declaration.generation import generate
 from arkworker.declaration.importing import Imported, import_file
-from arkworker.declaration.reading import read_declaration
 from arkworker.documents.text_file import TextFile, read_text_file
 from arkworker.errors import ConfigurationError
 
