@@ -25,16 +25,13 @@ from arkworker.frozen import freeze
 from arkworker.options.secret import UnloadedSecret
 from arkworker.settings.report.messages import message_of
 from arkworker.settings.resolution import RunSays
-from arkworker.settings.sources.configuration import Layer
+from arkworker.settings.sources.configuration import CONFIGURATION, WORKER_RUN, Layer
 from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from arkworker.settings.catalogue import WorkerOptions
-
-WORKER_RUN = "RetrieveWorkerRun"
-CONFIGURATION = "RetrieveWorkerRunConfiguration"
 
 P = TypeVar("P", bound="_Part")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from arkworker.arkindex.payload import CONFIGURATION, WORKER_RUN, Payload, WorkerRun, parse_payload
+from arkworker.arkindex.payload import Payload, WorkerRun, parse_payload
 from arkworker.errors import ApiResponseError, ApiUnavailableError, ConfigurationError, Problem
+from arkworker.settings.sources.configuration import CONFIGURATION, WORKER_RUN
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def _explained(resolution: Resolution) -> Iterator[None]:
             raise
     except ApiUnavailableError as error:
         error.message += f"; {_named(resolution, ('api', 'url'), 'ARKINDEX_API_URL')} sets this address"
+        if resolution.settings.slurm_job_id is not None:
+            error.message += ". This is a job of Slurm, whose nodes often have no network: use --dev with --results"
         raise
     else:
         return

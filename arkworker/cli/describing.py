@@ -11,7 +11,7 @@ from arkworker.cli.documentation import as_markdown
 from arkworker.cli.flags import schema_parser
 from arkworker.errors import ArkworkerError, ExitCode, UsageError
 from arkworker.runtime.worker import options_of
-from arkworker.settings.schemas.configuration import as_json_schema, to_text
+from arkworker.settings.schema import as_json_schema, to_text
 from arkworker.storage import files
 from arkworker.text import printable
 

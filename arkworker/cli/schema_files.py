@@ -9,9 +9,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from arkworker.cli.input_schemas import platform_schemas
 from arkworker.runtime.context_schema import context_schema
-from arkworker.settings.schemas.configuration import to_text
-from arkworker.settings.schemas.inputs import platform_schemas
+from arkworker.settings.schema import to_text
 from arkworker.storage import files
 from arkworker.storage.recording.lines import line_schema
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from arkworker.arkindex.payload import Process
-from arkworker.settings.schemas.configuration import DIALECT
+from arkworker.settings.schema import DIALECT
 
 _TEXT = {"type": "string"}
 _OPTIONAL_TEXT = {"type": ["string", "null"]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -61,8 +61,13 @@ def _instance_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Setti
     for paths in ((*_NEEDED, *_OF_THE_NETWORK), _NEEDED):
         # Once more, with nothing else that could be wrong.
         variables = {variable_of(PLATFORM_FIELDS[path]) or "": claims[path].value for path in paths if path in claims}
-        found = known([], {name: str(value) for name, value in variables.items()})
+        found = known([], {name: _plain(value) for name, value in variables.items()})
         if not found.ledger.problems:
             return found.settings if found.settings.bootstrap else None
     logger.error("The instance is not stopped: TASK_BOOTSTRAP, CONTAINER_ID, CONTAINER_API_KEY or VAST_URL is wrong")
     return None
+
+
+def _plain(value: Any) -> str:
+    reveal = getattr(value, "get_secret_value", None)
+    return str(reveal() if reveal else value)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticUndefined
 
-from arkworker.arkindex.payload import CONFIGURATION, WORKER_RUN
 from arkworker.frozen import FrozenDict
 from arkworker.options.options import Group, key_of, walk
 from arkworker.settings.provenance import Claim, Origin, Path, Provenance, Shadowed
+from arkworker.settings.sources.configuration import CONFIGURATION, WORKER_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.client import Connection
-from arkworker.arkindex.payload import WORKER_RUN, Payload, model_configuration
 from arkworker.clock import SystemClock
 from arkworker.errors import ApiError, ConfigurationError, Problem
 from arkworker.frozen import FrozenDict, freeze
@@ -20,6 +19,7 @@ from arkworker.runtime.outputs import TEMPORARY_HINT, mistakes, temporary_direct
 from arkworker.runtime.services import Services, ServicesData
 from arkworker.settings.provenance import Origin
 from arkworker.settings.resolution import Resolution, resolve, validate
+from arkworker.settings.sources.configuration import WORKER_RUN
 from arkworker.storage.directories import data_directory, ensure_directory, secrets_directory, work_directory
 from arkworker.text import printable
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from arkworker.arkindex.client import Client
+    from arkworker.arkindex.payload import Payload
     from arkworker.options.secret import Secret
     from arkworker.settings.catalogue import WorkerOptions
     from arkworker.settings.model import WorkerSettings
@@ -276,7 +277,7 @@ class Preparation:
             worker_details=frozen_dict(run.worker_version.worker) if run else FrozenDict(),
             model_version_id=model.id if model else None if run else settings.model_version_id,
             model_details=frozen_dict(model.model if model else {"id": None if run else settings.model_id}),
-            model_configuration=frozen_dict(model_configuration(self.worker, self.payload)),
+            model_configuration=frozen_dict(self._model_configuration()),
             use_cache=data.uses_cache,
             cache_path=cache_path,
             connection=data.connection,
@@ -291,6 +292,13 @@ class Preparation:
             origins=context_origins(resolution, values, self.payload),
             built=Services(data, self._client),
         )
+
+    def _model_configuration(self) -> dict[str, Any]:
+        if self.payload is None:
+            return {}
+        from arkworker.arkindex.payload import model_configuration
+
+        return model_configuration(self.worker, self.payload)
 
     def _secrets(self, loaded: Mapping[str, Secret[Any]]) -> FrozenDict:
         """By name, those listed; by option, those of the modern configuration."""

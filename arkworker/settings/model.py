@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field, create_model, model_validator
 from pydantic_core import PydanticUndefined
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from arkworker.errors import DeclarationError
 from arkworker.frozen import freeze
@@ -71,6 +71,12 @@ class WorkerSettings(Settings):
         return self
 
 
+class _Flags(BaseSettings):
+    """What has flags of its own; only looked at, never filled."""
+
+    model_config = SettingsConfigDict(defer_build=True)
+
+
 def _arranged(arrange: Any, model: Any, sources: tuple[Any, ...], given: Sources) -> tuple[Any, ...]:
     try:
         arranged = arrange(model, sources)
@@ -92,7 +98,7 @@ def settings_model(worker: WorkerOptions) -> type[WorkerSettings]:
         fields["arguments"] = (worker.arguments, Field(None, repr=False))
     model = create_model("Settings", __base__=WorkerSettings, __module__=__name__, **fields)
     model.worker = worker
-    model.flags = create_model("Flags", __base__=BaseSettings, __module__=__name__, **fields)
+    model.flags = create_model("Flags", __base__=_Flags, __module__=__name__, **fields)
     return model
 
 

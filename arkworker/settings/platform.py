@@ -284,7 +284,8 @@ class Settings(BaseSettings):
         "https://console.vast.ai", description="Address of the vast.ai API."
     )
     slurm_job_id: Annotated[Identifier | None, Variable("SLURM_JOB_ID")] = Field(
-        None, description="Id of the Slurm job, where there is one: such workers have no network."
+        None,
+        description="Id of the Slurm job: where Arkindex cannot be reached, what to do then is told.",
     )
 
     max_image_pixels: Annotated[int | None, Field(ge=0), Variable("ARKINDEX_MAX_IMAGE_PIXELS")] = Field(

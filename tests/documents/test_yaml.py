@@ -344,3 +344,11 @@ def test_all_json_is_read_as_json(data: object) -> None:
     """Escaped as JSON does by default, any value comes back the same."""
     assume(data is not None)
     assert read(json.dumps(data)) == data
+
+
+@pytest.mark.parametrize(("text", "key"), [("a: &x\n  b: *x\n", "b"), ("a: &x {b: {c: *x}}\n", "c")])
+def test_alias_in_a_loop_is_named_with_its_key(text: str, key: str) -> None:
+    """The line is that of the alias."""
+    error = failure(text)
+    assert error.message == f"this alias is part of what it stands for, below the key '{key}'"
+    assert error.line == len(text.splitlines())

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from resolving import settle
 
+import arkworker
 from arkworker.settings.platform import GONE_VARIABLES, Settings, flag_of, platform_fields, variable_of
 
 # Variable, path of its field, a text, what it is read as.
@@ -250,3 +253,34 @@ def test_flags_are_known_once() -> None:
     spellings = [name for field in platform_fields().values() if (flag := flag_of(field)) for name in flag.names]
 
     assert len(spellings) == len(set(spellings))
+
+
+#: The module in which each setting acts, below `arkworker`.
+ACTS = {
+    "runtime/preparation.py": [
+        *("worker_run_id", "task_id", "task_chunk", "data_dir", "xdg_data_home", "xdg_config_home", "corpus_id"),
+        *("model_id", "model_version_id", "model_dir", "database", "extras_dir", "publication_batch_size", "results"),
+        *("bootstrap", "bootstrap_parents", "bootstrap_model_version", "max_image_pixels", "user_agent"),
+        *("api.url", "api.task_token", "api.token", "api.auth_scheme", "api.schema_url", "api.csrf_cookie"),
+        *("api.verify", "api.ca_bundle"),
+    ],
+    "settings/resolution.py": ["dev", "config_file", "env_file", "verbose"],
+    "cli/running.py": ["log_format"],
+    "runtime/loop/worklist.py": ["element", "image", "elements_list", "no_elements_list", "set"],
+    "runtime/loop/run.py": ["no_worker_activity", "prefetch", "grace", "element_timeout", "strict", "summary"],
+    "runtime/instance.py": ["container_id", "container_api_key", "vast_url"],
+    "arkindex/worker_run.py": ["slurm_job_id"],
+}
+
+
+def test_every_setting_acts_somewhere() -> None:
+    """What is validated and documented is used: each field is read in the module that is named for it."""
+    package = Path(arkworker.__file__).parent
+    used = {
+        name
+        for module, names in ACTS.items()
+        for name in names
+        if re.search(rf"\b(settings|api|flags)\.{name.rpartition('.')[2]}\b|\"{name}\"", (package / module).read_text())
+    }
+
+    assert used == {".".join(path) for path in platform_fields()}

@@ -15,7 +15,7 @@ from arkworker import Secret, UserConfiguration
 from arkworker.errors import DeclarationError
 from arkworker.settings.catalogue import WorkerOptions
 from arkworker.settings.provenance import SOURCES
-from arkworker.settings.schemas.configuration import as_json_schema
+from arkworker.settings.schema import as_json_schema
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import pytest
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from resolving import item, settle
 
@@ -321,3 +321,35 @@ def test_no_value_passes_for_a_secret(text: str) -> None:
     outcome = settle(WithSecret, items=[item("name", text), item("token", "ref")], loaded={"\0secret 0": Secret("x")})
 
     assert (outcome.config.name, outcome.config.token) == (text, Secret("x"))
+
+
+def test_missing_value_names_the_file_that_was_given() -> None:
+    """Not just any file."""
+    problem = settle(Needed, "--config.token=name", file="group: {}\n").problem
+
+    assert problem.hint == "set threshold in worker.yml, ARKINDEX_CONFIG_THRESHOLD or --config.threshold"
+
+
+@pytest.mark.parametrize("given", [{"file": "threshold: [\n"}, {"argv": ["-c", "nowhere.yml"]}])
+def test_file_that_cannot_be_read_is_one_problem(given: dict[str, Any]) -> None:
+    """Nobody knows what it sets: that values are missing is not said besides."""
+    outcome = settle(Needed, *given.pop("argv", ()), **given)
+
+    assert len(outcome.problems) == 1
+
+
+def test_arguments_are_frozen_to_the_bottom() -> None:
+    """Also those of a model that only refuses new values."""
+
+    class Flags(BaseModel):
+        model_config = ConfigDict(frozen=True)
+
+        names: list[str] = Field(default_factory=list)
+        table: dict[str, list[int]] = Field(default_factory=dict)
+
+    arguments = settle(Together, "--names", "u", "v", "--table", "{a: [1]}", arguments=Flags).arguments
+
+    assert (arguments.names, arguments.table) == (["u", "v"], {"a": [1]})
+    for values in (arguments.names, arguments.table["a"]):
+        with pytest.raises(TypeError, match="cannot be changed"):
+            values.append(1)

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from arkworker.documents.text_file import TextFile
 
 
+#: The operations of Arkindex that tell of a worker run and its configuration, as reports name them.
+WORKER_RUN = "RetrieveWorkerRun"
+CONFIGURATION = "RetrieveWorkerRunConfiguration"
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """A key and its value in a source.

@@ -46,6 +46,10 @@ def config_of(*argv: str) -> Configuration:
 
 
 VALUES: list[tuple[list[str], str, object]] = [
+    (["--config.threshold", "-1e-5"], "threshold", -1e-5),
+    (["--config.threshold", "-.5E3"], "threshold", -500.0),
+    (["--config.tags", "a", "b"], "tags", ["a", "b"]),
+    (["--config.tags", "-1,-2"], "tags", ["-1", "-2"]),
     (["--config.threshold", "0.7"], "threshold", 0.7),
     (["--config.threshold=0.7"], "threshold", 0.7),
     (["--config.threshold", "-0.5"], "threshold", -0.5),
@@ -203,3 +207,16 @@ def test_help_describes_every_flag() -> None:
 def test_undecodable_flag_is_refused() -> None:
     """Bytes of another encoding on the command line are no text."""
     assert settle(Configuration, "--config.name", "caf\udce9").told == {"config.name": "not valid Unicode text"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--kinds", "u", "v"], ["u", "v"]),
+        (["--kinds", "u", "--kinds", "v,w"], ["u", "v", "w"]),
+        (["--kinds=[u]"], ["u"]),
+    ],
+)
+def test_extra_flag_of_several_values(argv: list[str], expected: list[str]) -> None:
+    """One after the other, one flag each, or in one text."""
+    assert settle(Configuration, *argv, arguments=Arguments).arguments.kinds == expected

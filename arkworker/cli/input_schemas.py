@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from arkworker.arkindex.payload import CONFIGURATION, WORKER_RUN, LegacyRun, ModernConfiguration, WorkerRun
+from arkworker.arkindex.payload import LegacyRun, ModernConfiguration, WorkerRun
 from arkworker.options.options import ENVIRONMENT_PREFIX
 from arkworker.settings.platform import platform_fields, variable_of
-from arkworker.settings.schemas.configuration import DIALECT
+from arkworker.settings.schema import DIALECT
+from arkworker.settings.sources.configuration import CONFIGURATION, WORKER_RUN
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

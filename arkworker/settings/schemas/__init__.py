@@ -1,1 +1,0 @@
-"""What describes a worker: JSON Schemas and a page of documentation."""
