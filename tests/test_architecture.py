@@ -129,7 +129,6 @@ def test_rooms_are_listed() -> None:
     assert found == {*ROOMS, *GROUND, *DOORS}
 
 
-@pytest.mark.xfail(reason="the schemas of inputs still know what Arkindex answers")
 def test_a_room_imports_only_rooms_below_it() -> None:
     """So the folder listing is the map of what may know what."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -11,13 +12,14 @@ from pydantic_core import PydanticCustomError
 from arkworker.errors import DeclarationError
 from arkworker.frozen import freeze
 from arkworker.options.mistakes import mistakes_in
-from arkworker.options.options import keys_of
+from arkworker.options.options import accepts_null, alternatives, group_of, keys_of
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
     from pydantic import GetJsonSchemaHandler
+    from pydantic.fields import FieldInfo
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
 
@@ -67,6 +69,7 @@ class UserConfiguration(BaseModel):
         schema = handler.resolve_ref_schema(handler(core_schema))
         for name, field in cls.model_fields.items():
             first, *others = keys_of(name, field)
+            schema["properties"][first] = _as_read(schema["properties"][first], field)
             for other in others:  # `AliasChoices`, of which pydantic's schema knows the first alone
                 schema["properties"][other] = schema["properties"][first]
             if others and first in schema.get("required", ()):
@@ -104,6 +107,20 @@ class UserConfiguration(BaseModel):
 
 
 _OF_A_MAPPING = frozenset({"get", "items", "keys", "values"})
+_DECIMAL = r"^\s*[-+]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?\s*$"
+
+
+def _as_read(schema: dict[str, Any], field: FieldInfo) -> dict[str, Any]:
+    """The schema of a field as a file is read: an empty group says nothing, a decimal number has a form."""
+    members = alternatives(field.annotation)
+    if group_of(field.annotation) and not accepts_null(field.annotation):
+        kept = {key: value for key, value in schema.items() if key in ("default", "description", "title")}
+        return kept | {"anyOf": [{key: schema[key] for key in schema if key not in kept}, {"type": "null"}]}
+    if Decimal in members and str not in members:
+        for part in schema.get("anyOf", ()):
+            if part.get("type") == "string":
+                part.setdefault("pattern", _DECIMAL)
+    return schema
 
 
 def _unknown(key: str, known: list[str]) -> str:

@@ -1,14 +1,52 @@
-"""The JSON Schema (2020-12) of a worker's configuration."""
+"""The JSON Schema (2020-12) of a worker's configuration file.
+
+What it says is what `check` does, in both directions, but for what JSON Schema cannot say:
+
+- a plain number or word is text for an option that takes text, as in `name: 5`: schemas see a number;
+- names with dots (`advanced.batch_size`) and the list under `configuration:`, which programs write;
+- values that exist or not: the 30th of February, a file, the port of an address; integers written as `1e3`;
+- keys given twice, limits on size and depth, numbers beyond 64 bits, and validators of the author.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
+from arkworker.options.options import DEBUG
+
 if TYPE_CHECKING:
     from arkworker.settings.catalogue import WorkerOptions
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+#: What a file may hold besides options; options are not called so.
+RESERVED: dict[str, dict[str, Any]] = {
+    "extras_dir": {
+        "type": ["string", "null"],
+        "minLength": 1,
+        "description": "Directory with extra files, such as a model.",
+    },
+    "secrets": {
+        "type": ["array", "null"],
+        "items": {"type": "string", "minLength": 1},
+        "description": "Names of secrets to load.",
+    },
+}
+_DEBUG = {"type": ["boolean", "null"], "description": "Log at level DEBUG."}
+_CLOCK = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
+#: `format` says what is meant, and most validators do not look at it.
+_FORMATS = {
+    "date": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt _]00:00.*)?$",
+    "date-time": rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt _]{_CLOCK}.*$",
+    "time": rf"^{_CLOCK} ?([Zz]|[-+][0-9]{{2}}:?[0-9]{{2}})?$",
+    "duration": rf"^[-+]?([Pp][0-9YMWDTHSymwdths.,]+|([0-9]+ ?[Dd][a-zA-Z]*,? ?)?{_CLOCK}|[0-9]+ ?[Dd][a-zA-Z]*,?)$",
+    "uuid": r"^(urn:uuid:|\{)?[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?$",
+    "uri": r"^\s*[a-zA-Z][a-zA-Z0-9+.-]*:.",
+    "ipv4": r"^([0-9]{1,3}\.){3}[0-9]{1,3}$",
+    "ipv6": r"^[0-9a-fA-F.]*:[0-9a-fA-F:.]*(%.+)?$",
+    "ipv4network": r"^([0-9]{1,3}\.){3}[0-9]{1,3}(/[0-9.]+)?$",
+    "ipv6network": r"^[0-9a-fA-F.]*:[0-9a-fA-F:.]*(/[0-9]+)?$",
+}
 
 
 def as_json_schema(worker: WorkerOptions, description: str = "") -> dict[str, Any]:
@@ -16,10 +54,22 @@ def as_json_schema(worker: WorkerOptions, description: str = "") -> dict[str, An
     schema: dict[str, Any] = {"$schema": DIALECT}
     if worker.configuration is None:
         return schema | {"title": worker.target, "description": description, "type": "object"}
-    schema |= worker.configuration.model_json_schema(by_alias=True)
+    schema |= _exact(worker.configuration.model_json_schema(by_alias=True))
+    schema["properties"] = {DEBUG: _DEBUG, **RESERVED, **schema.get("properties", {})}
     if description:
         schema["description"] = description
     return schema
+
+
+def _exact(schema: Any) -> Any:
+    """The schema with a pattern for each format."""
+    if isinstance(schema, list):
+        return [_exact(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    pattern = _FORMATS.get(schema["format"]) if isinstance(schema.get("format"), str) else None
+    added = {"pattern": pattern} if pattern and "pattern" not in schema and schema.get("type") == "string" else {}
+    return {key: part if key in ("default", "examples") else _exact(part) for key, part in schema.items()} | added
 
 
 def to_text(schema: dict[str, Any]) -> str:

@@ -1,0 +1,105 @@
+"""The schema of a configuration says what a worker accepts: neither more nor less."""
+
+from __future__ import annotations
+
+import datetime as dt  # noqa: TC003 - pydantic reads it
+import enum
+import ipaddress  # noqa: TC003 - pydantic reads it
+import json
+from decimal import Decimal  # noqa: TC003 - pydantic reads it
+from pathlib import Path  # noqa: TC003 - pydantic reads it
+from typing import Annotated, Any, Literal
+from uuid import UUID  # noqa: TC003 - pydantic reads it
+
+import pytest
+from hypothesis import given, strategies as st
+from jsonschema import Draft202012Validator
+from pydantic import AnyUrl, Field
+from resolving import settle
+
+from arkworker import Secret, UserConfiguration
+from arkworker.settings.catalogue import WorkerOptions
+from arkworker.settings.schema import as_json_schema
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    NO = "no"
+
+
+class Inner(UserConfiguration):
+    size: int = Field(1, ge=1)
+    flags: list[bool] = Field(default_factory=list)
+
+
+class Configuration(UserConfiguration):
+    threshold: float = Field(0.5, ge=0, le=1)
+    count: int = 1
+    flag: bool = False
+    kind: Literal["a", "b", 3] = "a"
+    colour: Colour | None = None
+    when: dt.date | None = None
+    moment: dt.datetime | None = None
+    wait: dt.timedelta | None = None
+    price: Decimal | None = None
+    host: ipaddress.IPv4Address | None = None
+    link: AnyUrl | None = None
+    key: UUID | None = None
+    folder: Path | None = None
+    pair: tuple[int, bool] | None = None
+    numbers: list[float] = Field(default_factory=list, max_length=2)
+    table: dict[str, Annotated[int, Field(le=5)]] = Field(default_factory=dict)
+    inner: Inner = Inner()
+    items: list[Inner] = Field(default_factory=list)
+    token: Secret[str] | None = None
+
+
+SCHEMA = as_json_schema(WorkerOptions("w:W", Configuration))
+VALIDATOR = Draft202012Validator(SCHEMA)
+TEXTS = [
+    *("", "a", "no", "x y", "red", "2024-01-02", "20240102", "12:30:00", "PT1M", "1 day, 00:00:01", "P", "00:01:30"),
+    *("1.5", "1_0", "127.0.0.1", "::1", "http://a/", "a:b", "12345678-1234-1234-1234-123456789012", "0", "true"),
+    *("2024-01-02T10:00:00", "2024-01-02T10:00:00Z", "1h", "-PT5S"),
+]
+#: Options that take any text, and so also a number that is written without quotes.
+TAKE_TEXT = {"folder", "token", "extras_dir"}
+NUMBERS = st.sampled_from([0, 1, -1, 3, 5, 6, 0.5, 1.5, 8.0, -0.25])
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.sampled_from(TEXTS),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["size", "flags", "x"]), inner, max_size=2)
+    ),
+    max_leaves=5,
+)
+NAMES = [*Configuration.model_fields, "debug", "secrets", "unknown"]
+
+
+def agreement(document: dict[str, Any]) -> tuple[bool, bool]:
+    """What the schema and `check` say of a file."""
+    return VALIDATOR.is_valid(document), not settle(Configuration, file=json.dumps(document)).problems
+
+
+@given(st.sampled_from(NAMES), VALUES)
+def test_schema_and_check_agree(name: str, value: Any) -> None:
+    """In both directions, for any value of any option."""
+    if name in TAKE_TEXT and isinstance(value, bool | int | float):
+        return
+    by_schema, by_check = agreement({name: value})
+
+    assert by_schema == by_check
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in TAKE_TEXT])
+def test_schema_and_check_agree_on_every_text(name: str) -> None:
+    """Dates, durations, addresses and numbers have patterns."""
+    found = {text: agreement({name: text}) for text in TEXTS}
+
+    assert {text: both for text, both in found.items() if both[0] != both[1]} == {}
+
+
+@pytest.mark.parametrize("document", [{"debug": True}, {"extras_dir": "x"}, {"secrets": ["a"]}, {"debug": "x"}])
+def test_schema_knows_what_a_file_holds_besides(document: dict[str, Any]) -> None:
+    """Reserved keys are no options, and no mistakes."""
+    by_schema, by_check = agreement(document)
+
+    assert by_schema == by_check
