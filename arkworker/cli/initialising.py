@@ -58,7 +58,7 @@ def perform(argv: Sequence[str], _stopping: Stopping) -> int:
 def _schemas(project: Project) -> dict[str, str]:
     """The schema of each worker's configuration, out of the code that was generated for it."""
     from arkworker.runtime.worker import options_of
-    from arkworker.settings.schemas.configuration import as_json_schema, to_text
+    from arkworker.settings.schema import as_json_schema, to_text
 
     module = ModuleType("arkworker_new_project")
     sys.modules[module.__name__] = module  # where pydantic looks up what annotations name
