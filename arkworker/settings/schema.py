@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 #: What a file may hold besides options; options are not called so.
-RESERVED: dict[str, dict[str, Any]] = {
+_RESERVED: dict[str, dict[str, Any]] = {
+    DEBUG: {"type": ["boolean", "null"], "description": "Log at level DEBUG."},
     "extras_dir": {
         "type": ["string", "null"],
         "minLength": 1,
@@ -32,7 +33,6 @@ RESERVED: dict[str, dict[str, Any]] = {
         "description": "Names of secrets to load.",
     },
 }
-_DEBUG = {"type": ["boolean", "null"], "description": "Log at level DEBUG."}
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
 #: `format` says what is meant, and most validators do not look at it.
 _FORMATS = {
@@ -55,7 +55,8 @@ def as_json_schema(worker: WorkerOptions, description: str = "") -> dict[str, An
     if worker.configuration is None:
         return schema | {"title": worker.target, "description": description, "type": "object"}
     schema |= _exact(worker.configuration.model_json_schema(by_alias=True))
-    schema["properties"] = {DEBUG: _DEBUG, **RESERVED, **schema.get("properties", {})}
+    declared = schema.get("properties", {})
+    schema["properties"] = declared | {name: of for name, of in _RESERVED.items() if name not in declared}
     if description:
         schema["description"] = description
     return schema
