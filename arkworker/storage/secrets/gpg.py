@@ -13,7 +13,6 @@ import signal
 import subprocess
 import threading
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gnupg
@@ -23,7 +22,6 @@ from arkworker.documents.text_file import TextFileError, read_text_file
 from arkworker.documents.yaml import Mapping as YamlMapping, Scalar, YamlError, parse_yaml, to_python
 from arkworker.storage import files
 from arkworker.storage.directories import make_private_directory
-from arkworker.storage.secrets.store import LARGEST_CONTENT
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -67,17 +65,21 @@ class Gpg:
         self._environ = environ
         self._time_limit = time_limit
 
-    def decrypt(self, path: Path) -> bytes:
-        """The content of an encrypted file, at most 1 MiB.
+    def decrypt(self, path: Path, largest: int = 2**20) -> bytes:
+        """The content of an encrypted file.
+
+        Args:
+            path: Of the file.
+            largest: Bytes that it may have.
 
         Raises:
             GpgError: No gpg, no key, passphrase needed, damaged, or another failure: different messages.
         """
-        limit = ["--max-output", str(LARGEST_CONTENT)]
+        limit = ["--max-output", str(largest)]
         done = self._perform("decrypt", lambda library: library.decrypt_file(os.fspath(path), extra_args=limit))
         # A message that is cut early ends with exit status 0; one that is not encrypted at all does, too.
         if done.returncode != 0 or not done.ok:
-            raise GpgError(_why_not_decrypted(done))
+            raise GpgError(_why_not_decrypted(done, largest))
         content: bytes = done.data
         return content
 
@@ -120,14 +122,13 @@ class Gpg:
         processes = _Processes(environ)
         # In a thread, because the library waits for the pipes of gpg as long as anybody holds them.
         work = _Work(lambda: call(_Library(program, processes)))
-        with _silent():
-            try:
-                work.join(self._time_limit)
-            finally:
-                processes.kill()
-            if work.is_alive():
-                work.join(_READING)
-                raise GpgError(f"gpg did not end within {self._time_limit:g} s and was killed")
+        try:
+            work.join(self._time_limit)
+        finally:
+            processes.kill()
+        if work.is_alive():
+            work.join(_READING)
+            raise GpgError(f"gpg did not end within {self._time_limit:g} s and was killed")
         if isinstance(work.error, GpgError):
             raise work.error
         if work.error is not None:
@@ -204,7 +205,8 @@ class _Work(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.result = self._call()
+            with _silent():
+                self.result = self._call()
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller tells it
             self.error = error.with_traceback(None)
 
@@ -212,8 +214,11 @@ class _Work(threading.Thread):
 @contextmanager
 def _silent() -> Iterator[None]:
     """Nothing that gpg says goes to the log: all that matters of it becomes a message of ours."""
+
+    def keep_out(_: logging.LogRecord) -> bool:
+        return False
+
     logger = logging.getLogger("gnupg")
-    keep_out = partial(_never)
     logger.addFilter(keep_out)
     try:
         yield
@@ -221,13 +226,9 @@ def _silent() -> Iterator[None]:
         logger.removeFilter(keep_out)
 
 
-def _never(_: logging.LogRecord) -> bool:
-    return False
-
-
-def _why_not_decrypted(done: Any) -> str:
+def _why_not_decrypted(done: Any, largest: int) -> str:
     if "--max-output" in done.stderr:
-        return f"its content is larger than {LARGEST_CONTENT:,} bytes"
+        return f"its content is larger than {largest:,} bytes"
     if "PASSPHRASE" in done.stderr and "GOOD_PASSPHRASE" not in done.stderr:
         return (
             "a passphrase is needed, and nobody is asked for one: let gpg-agent remember it (decrypt the file once "

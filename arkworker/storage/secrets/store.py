@@ -135,7 +135,7 @@ class SecretStore:
         from arkworker.storage.secrets.gpg import GpgError
 
         try:
-            return self._gpg.decrypt(path)
+            return self._gpg.decrypt(path, LARGEST_CONTENT)
         except GpgError as error:
             reason = str(error)
         raise _UnusableFileError(reason)
