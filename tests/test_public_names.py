@@ -89,6 +89,28 @@ def test_unknown_name() -> None:
             "arkworker.arkindex.tasks",
             ["Artifact", "download_artifact", "list_artifacts", "retrieve_parents", "upload_artifact"],
         ),
+        (
+            "arkworker.storage.cache",
+            [
+                "SCHEMA_VERSION",
+                "CacheModel",
+                "CachedClassification",
+                "CachedDataset",
+                "CachedDatasetElement",
+                "CachedElement",
+                "CachedImage",
+                "CachedTranscription",
+                "CachedTranscriptionEntity",
+                "Limits",
+                "MergeReport",
+                "find_parent_caches",
+                "find_target",
+                "merge",
+                "open_cache",
+                "session_scope",
+            ],
+        ),
+        ("arkworker.storage.secrets", ["SecretStore", "check_secret_name"]),
     ],
 )
 def test_doors_of_rooms(door: str, names: list[str]) -> None:
