@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from arkworker.elements.results import (
         Child as Child,
         Classification as Classification,
+        Created as Created,
         Embedding as Embedding,
         Entity as Entity,
         Link as Link,
@@ -72,6 +73,7 @@ else:
         "Classification": "elements.results",
         "ConfigurationError": "errors",
         "CorpusExport": "options.form",
+        "Created": "elements.results",
         "Creates": "options.creates",
         "DatasetSet": "arkindex.datasets",
         "DatasetWorker": "runtime.worker",
@@ -121,6 +123,7 @@ __all__ = [
     "Classification",
     "ConfigurationError",
     "CorpusExport",
+    "Created",
     "Creates",
     "DatasetSet",
     "DatasetWorker",

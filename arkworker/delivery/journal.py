@@ -39,7 +39,7 @@ class Owner:
 
 
 @dataclass(slots=True)
-class Progress:
+class Standing:
     """How far one element is.
 
     Attributes:
@@ -112,7 +112,7 @@ class Journal:
         self.batch_size = batch_size
         self._path = path
         self._lock = threading.Lock()
-        self._elements: dict[str, Progress] = {}
+        self._elements: dict[str, Standing] = {}
         try:
             self._file = AppendedFile(path)
         except BlockingIOError:
@@ -133,7 +133,7 @@ class Journal:
             self._file.close()
             raise
 
-    def progress(self, element_id: str, line: int) -> Progress:
+    def standing(self, element_id: str, line: int) -> Standing:
         """How far the line of an element is; from the beginning when it is a later one than was noted before."""
         with self._lock:
             known = self._elements.get(element_id)
@@ -205,8 +205,8 @@ class Journal:
         raise ConfigurationError([Problem("journal", "journal", place, reason)]) from None
 
 
-def _later(known: Progress | None, line: int) -> Progress:
+def _later(known: Standing | None, line: int) -> Standing:
     """A line that was recorded later: new results, on the same activity."""
     if known is None:
-        return Progress(line)
-    return Progress(line, has_begun=known.has_begun, has_ended=known.has_ended)
+        return Standing(line)
+    return Standing(line, has_begun=known.has_begun, has_ended=known.has_ended)

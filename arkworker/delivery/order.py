@@ -11,9 +11,9 @@ from arkworker.arkindex.activities import WITHOUT_ACTIVITIES, Activities
 from arkworker.arkindex.publishing.certainty import Certainty
 from arkworker.arkindex.worker_run import retrieve_run
 from arkworker.clock import SystemClock
-from arkworker.delivery.delivering import Sender
+from arkworker.delivery.element import Sender
+from arkworker.delivery.file import Publication
 from arkworker.delivery.journal import Journal, Owner
-from arkworker.delivery.publication import Publication
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem, StoppedError
 from arkworker.options.creates import Creates
 from arkworker.runtime.loop import outcome

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import PrivateAttr, ValidationError, model_validator
 
-from arkworker.elements.mistakes import first_problem, named
-from arkworker.elements.readable import Readable, ReadsElements
-from arkworker.elements.records import Corpus, Image, Zone  # noqa: TC001 -- pydantic reads the annotations
+from arkworker.elements.readable import Readable
+from arkworker.elements.records import Corpus, Image, Zone, first_problem, named
 from arkworker.elements.shapes import from_cache_row, gather
 from arkworker.elements.temporary import saved_image, shrinking
 from arkworker.errors import ApiContentError, CacheError, ImageError
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from tempfile import _TemporaryFileWrapper
 
     import PIL.Image
+
+    from arkworker.elements.readable import ReadsElements
 
 
 class Element(Readable):

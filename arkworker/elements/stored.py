@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from pydantic import PrivateAttr, ValidationError, model_validator
 
-from arkworker.elements.mistakes import first_problem
 from arkworker.elements.reading import MadeBy, Query, Source
-from arkworker.elements.records import Record
+from arkworker.elements.records import Record, first_problem
 from arkworker.errors import ApiContentError, ArkworkerError
 from arkworker.text import printable
 
@@ -87,6 +86,13 @@ class StoredEntity(Stored):
         if isinstance(values.get("type"), Mapping):
             values["type"] = values["type"].get("name")
         return values
+
+
+class ReadsEntities(Protocol):
+    """What a transcription hands over to when it is asked for the entities in it."""
+
+    def entities(self, transcription: StoredTranscription, query: Query) -> Iterator[StoredEntity]:
+        """The entities in a text; read when the first is asked for."""
 
 
 class StoredTranscription(Stored):

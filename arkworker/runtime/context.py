@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from arkworker.arkindex.publishing.corpus import Corpus, CorpusType
     from arkworker.arkindex.tasks import Artifact
     from arkworker.elements import Element, Source
-    from arkworker.elements.created import Created
     from arkworker.elements.reading import ElementFilters
     from arkworker.elements.records import Image
+    from arkworker.elements.results import Created
     from arkworker.settings.provenance import Provenance
 
 C = TypeVar("C", default="Mapping[str, Any]")

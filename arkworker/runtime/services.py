@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.reading.access import ElementAccess
     from arkworker.arkindex.reading.sessions import Sessions
     from arkworker.elements import Element
-    from arkworker.elements.created import Created
+    from arkworker.elements.results import Created
     from arkworker.options.creates import Creates
 
 logger = logging.getLogger("arkworker.publishing")

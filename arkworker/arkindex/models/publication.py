@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.models import versions
 from arkworker.arkindex.models.archive import archive_of
-from arkworker.arkindex.models.undoing import undone_on_failure
-from arkworker.arkindex.models.upload import upload
+from arkworker.arkindex.models.upload import undone_on_failure, upload
 from arkworker.arkindex.models.versions import AVAILABLE, ModelVersion
 from arkworker.clock import SystemClock
 from arkworker.errors import ApiError, ApiResponseError, ArkworkerError, ReadOnlyError, UsageError

@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import base64
 import logging
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
+from arkworker.arkindex.client import Client
 from arkworker.arkindex.models.versions import AVAILABLE, UPDATE, retrieve
 from arkworker.arkindex.promises import address_of, text_of
-from arkworker.errors import ApiContentError, ApiError, ApiResponseError
+from arkworker.errors import ApiContentError, ApiError, ApiResponseError, StoppedError
 
 if TYPE_CHECKING:
-    from arkworker.arkindex.client import Client
+    from collections.abc import Iterator
+
     from arkworker.arkindex.models.archive import ModelArchive, Part
-    from arkworker.arkindex.models.undoing import Undo
     from arkworker.arkindex.models.versions import ModelVersion
     from arkworker.clock import Clock
 
 logger = logging.getLogger("arkworker")
+
+#: Steps that undo others, in the order of those; each says whether the ones before it should be undone, too.
+Undo: TypeAlias = list[Callable[[Client], bool]]
 
 BEGIN, PART = "CreateMultipartUpload", "CreateMultipartUploadPart"
 COMPLETE, ABORT = "CompleteMultipartUpload", "AbortMultipartUpload"
@@ -125,3 +132,38 @@ def _abort(client: Client, target: dict[str, str]) -> bool:
         return False
     logger.info("The upload was aborted")
     return True
+
+
+@contextmanager
+def undone_on_failure(client: Client) -> Iterator[Undo]:
+    """The steps that are taken, the last one first, when the block fails or a signal ends it."""
+    undo: Undo = []
+    try:
+        yield undo
+    except BaseException as failure:
+        with _cleaning(client, failure) as cleaner:
+            for step in reversed(undo):
+                if not step(cleaner):
+                    break
+        raise
+
+
+@contextmanager
+def _cleaning(client: Client, failure: BaseException) -> Iterator[Client]:
+    """The client to clean up with: one that waits for nothing where it is not an error, but a signal, that ends us."""
+    if isinstance(failure, Exception):
+        yield client
+        return
+    hurried = client.twin(_NoWait())
+    try:
+        yield hurried
+    finally:
+        hurried.close()
+
+
+class _NoWait:
+    def now(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, _seconds: float) -> NoReturn:
+        raise StoppedError(0)  # the client gives up what it would have waited for

@@ -12,8 +12,7 @@ from arkworker.arkindex.publishing.plan import BATCH_SIZE, Ref
 from arkworker.arkindex.publishing.planning import plan
 from arkworker.arkindex.publishing.rows import fresh_ids, rows_of
 from arkworker.arkindex.publishing.sending import Sent, send
-from arkworker.elements.created import Created
-from arkworker.elements.results import Child, On, Transcription
+from arkworker.elements.results import Child, Created, On, Transcription
 from arkworker.errors import ApiError, PublicationError, ResultError
 from arkworker.text import printable
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DatabaseError
 from arkworker.arkindex.reading import listings
 from arkworker.arkindex.reading.listings import PAGE_SIZE, PICTURE
 from arkworker.elements import Element, Image
-from arkworker.elements.mistakes import first_problem
+from arkworker.elements.records import first_problem
 from arkworker.elements.shapes import from_cache_image
 from arkworker.elements.stored import Stored, StoredClassification, StoredEntity, StoredTranscription
 from arkworker.errors import CacheError

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.publishing import Publisher
     from arkworker.arkindex.publishing.outbox import Outbox
     from arkworker.elements import Element
-    from arkworker.elements.created import Created
+    from arkworker.elements.results import Created
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.in_hand import InHand
     from arkworker.runtime.loop.outcome import Tally

@@ -9,10 +9,10 @@ import pytest
 
 from arkworker.arkindex.publishing import CheckingPublisher, SummarizingPublisher, certainty
 from arkworker.elements import Element
-from arkworker.elements.created import Created
 from arkworker.elements.results import (
     Child,
     Classification,
+    Created,
     Embedding,
     Entity,
     Link,

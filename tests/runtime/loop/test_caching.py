@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from arkworker.elements.created import Created
+    from arkworker.elements.results import Created
 
 WORKERS = """
 import os, signal, time

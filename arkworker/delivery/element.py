@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.publishing.certainty import Certainty
     from arkworker.arkindex.publishing.plan import Plan, Request
     from arkworker.arkindex.publishing.publisher import Corpora
-    from arkworker.delivery.journal import Journal, Progress
+    from arkworker.delivery.journal import Journal, Standing
     from arkworker.storage.recording.lines import Entry
 
 logger = logging.getLogger("arkworker.publishing")
@@ -47,7 +47,7 @@ class Sender:
     worker_run_id: str
     corpus_id: str | None
 
-    def send(self, entry: Entry, progress: Progress) -> None:
+    def send(self, entry: Entry, standing: Standing) -> None:
         """Send what was found on an element, but for what is accepted already.
 
         Raises:
@@ -56,7 +56,7 @@ class Sender:
             ApiError: A request was refused, or Arkindex does not answer.
             StoppedError: The publication is to stop.
         """
-        _Sending(self, entry, progress).perform()
+        _Sending(self, entry, standing).perform()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,10 @@ class _Step:
 class _Sending:
     """The requests of one element."""
 
-    def __init__(self, sender: Sender, entry: Entry, progress: Progress) -> None:
+    def __init__(self, sender: Sender, entry: Entry, standing: Standing) -> None:
         self._sender = sender
         self._entry = entry
-        self._progress = progress
+        self._standing = standing
         self._plans = [
             (part.element.id, plan(part.element.to_element(), part.results, **self._options)) for part in entry.parts
         ]
@@ -94,19 +94,19 @@ class _Sending:
 
     def perform(self) -> None:
         """Send what is left."""
-        progress = self._progress
+        standing = self._standing
         digest = _digest(self._steps)
-        if progress.next and progress.plan != digest:
+        if standing.next and standing.plan != digest:
             raise ResultError("a part of it was published by a version of arkworker that would send it otherwise")
         self._ids = [self._resolve(number, made) for number, (_, made) in enumerate(self._plans)]
-        for number in range(progress.next, len(self._steps)):
+        for number in range(standing.next, len(self._steps)):
             self._sender.check()
             self._send(number, digest)
 
     def _resolve(self, number: int, made: Plan) -> dict[Ref, str]:
         """The ids that are known of a part: those of the corpus, and those that earlier requests got."""
         sender, part = self._sender, self._entry.parts[number]
-        got = {_ref(key): value for key, value in self._progress.ids.items() if key.startswith(f"{number} ")}
+        got = {_ref(key): value for key, value in self._standing.ids.items() if key.startswith(f"{number} ")}
         if not (made.element_types or made.classes or made.entity_types):
             return got
         corpus_id = part.element.corpus_id or sender.corpus_id
@@ -116,7 +116,7 @@ class _Sending:
 
     def _send(self, number: int, digest: str) -> None:
         """Send a request until it is known to be accepted; first, look for one that somebody sent who was killed."""
-        step, progress = self._steps[number], self._progress
+        step, standing = self._steps[number], self._standing
 
         def note() -> None:
             self._note("send", sync=True, request=number, plan=digest)
@@ -126,9 +126,9 @@ class _Sending:
                 step.request,
                 self._ids[step.part],
                 step.root,
-                known=progress.ids.values(),
+                known=standing.ids.values(),
                 note=note,
-                since=progress.since,
+                since=standing.since,
             )
         except ApiError as error:
             if not error.uncertain:
@@ -140,7 +140,7 @@ class _Sending:
 
     def _note(self, step: str, *, sync: bool = False, **values: Any) -> None:
         kept = {name: value for name, value in values.items() if value not in ({}, [])}
-        self._sender.journal.note(self._entry.element.id, self._progress.line, step, sync=sync, **kept)
+        self._sender.journal.note(self._entry.element.id, self._standing.line, step, sync=sync, **kept)
 
 
 def refuses(error: ApiError) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from arkworker.arkindex.activities import State
 from arkworker.arkindex.publishing.lookup import AmbiguousError
-from arkworker.delivery.delivering import refuses
+from arkworker.delivery.element import refuses
 from arkworker.errors import ApiError, ApiResponseError, ArkworkerError, ConfigurationError, StoppedError
 from arkworker.text import printable
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from arkworker.arkindex.activities import Activities
-    from arkworker.delivery.delivering import Sender
-    from arkworker.delivery.journal import Progress
+    from arkworker.delivery.element import Sender
+    from arkworker.delivery.journal import Standing
     from arkworker.runtime.loop.failures import Failures
     from arkworker.runtime.loop.outcome import Tally
     from arkworker.runtime.loop.progress import ProgressDisplay
@@ -69,7 +69,7 @@ class Publication:
         self._failures = failures
         self._bar = bar
         self._lock = threading.Lock()
-        self.left = [name for name, place in recording.places.items() if not self._progress(name, place.line).state]
+        self.left = [name for name, place in recording.places.items() if not self._standing(name, place.line).state]
         self._waiting: Iterator[str] = iter(self.left)
 
     def perform(self) -> None:
@@ -84,8 +84,8 @@ class Publication:
         if self.error is not None and not isinstance(self.error, StoppedError | ApiError):
             raise self.error
 
-    def _progress(self, element_id: str, line: int) -> Progress:
-        return self._sender.journal.progress(element_id, line)
+    def _standing(self, element_id: str, line: int) -> Standing:
+        return self._sender.journal.standing(element_id, line)
 
     def _work(self) -> None:
         while (element_id := self._next()) is not None:
@@ -111,39 +111,39 @@ class Publication:
         line = self._recording.places[element_id].line
         with self._lock:
             entry = self._recording.entry(element_id)
-        progress = self._progress(element_id, line)
-        was_closing = progress.is_closing
+        standing = self._standing(element_id, line)
+        was_closing = standing.is_closing
         try:
-            if not self._start(entry, progress):
+            if not self._start(entry, standing):
                 return "skipped"
-            state = self._publish(entry, progress)
+            state = self._publish(entry, standing)
         except _RefusedError as error:
             self._failures.add(element_id, error, traced=False)
             return "failed"
         except AmbiguousError as error:
             logger.error("element %s: %s", printable(element_id, 60), error)  # noqa: TRY400 - one line says it
-            self._end(entry, progress, State.ERROR, is_repeated=False)
+            self._end(entry, standing, State.ERROR, is_repeated=False)
             return "uncertain"
-        if not self._end(entry, progress, state, is_repeated=was_closing):
+        if not self._end(entry, standing, state, is_repeated=was_closing):
             return "uncertain"
         return "processed" if state is State.PROCESSED else "failed"
 
-    def _start(self, entry: Entry, progress: Progress) -> bool:
+    def _start(self, entry: Entry, standing: Standing) -> bool:
         """Report the start, unless it was reported; False when another process has the element."""
-        is_under_way = progress.has_begun and (progress.next or progress.since or progress.is_closing)
-        if self._activities is None or is_under_way or (entry.claimed and not progress.has_ended):
+        is_under_way = standing.has_begun and (standing.next or standing.since or standing.is_closing)
+        if self._activities is None or is_under_way or (entry.claimed and not standing.has_ended):
             return True
-        was_begun = progress.has_begun
-        self._note(entry, progress, "start", sync=True)
+        was_begun = standing.has_begun
+        self._note(entry, standing, "start", sync=True)
         try:
             is_ours = self._activities.start(entry.element.id) or was_begun
         except ApiResponseError as error:
             if not refuses(error):
                 raise
-            self._note(entry, progress, "taken")
+            self._note(entry, standing, "taken")
             raise _RefusedError(f"its start was refused: {error}; {_HINT}") from None
         if not is_ours:
-            self._note(entry, progress, "taken")
+            self._note(entry, standing, "taken")
             logger.warning(
                 "element %s is skipped: another process has it, or the process of the worker run does not; %s",
                 printable(entry.element.id, 60),
@@ -151,11 +151,11 @@ class Publication:
             )
         return is_ours
 
-    def _publish(self, entry: Entry, progress: Progress) -> State:
+    def _publish(self, entry: Entry, standing: Standing) -> State:
         """Send the results; the state that the element is then in."""
         try:
-            if entry.parts and not progress.is_closing:
-                self._sender.send(entry, progress)
+            if entry.parts and not standing.is_closing:
+                self._sender.send(entry, standing)
         except (StoppedError, ConfigurationError, AmbiguousError):
             raise
         except ArkworkerError as error:
@@ -163,15 +163,15 @@ class Publication:
                 raise
             self._failures.add(entry.element.id, error, traced=False)
             return State.ERROR
-        self._note(entry, progress, "close")
+        self._note(entry, standing, "close")
         if entry.state == "error":
             self._failures.add_reason(entry.element.id, printable(entry.reason or "recorded as an error", 300))
         return State(entry.state)
 
-    def _end(self, entry: Entry, progress: Progress, state: State, *, is_repeated: bool) -> bool:
+    def _end(self, entry: Entry, standing: Standing, state: State, *, is_repeated: bool) -> bool:
         """Report the end; False when it was refused."""
         # What is not wholly published is tried again by the next publication.
-        final = str(state) if progress.is_closing else ""
+        final = str(state) if standing.is_closing else ""
         if self._activities is not None:
             try:
                 self._activities.end(entry.element.id, state, uncertain=int(is_repeated))
@@ -180,8 +180,8 @@ class Publication:
                     raise
                 logger.error("element %s: its end was refused: %s", printable(entry.element.id, 60), error)  # noqa: TRY400 - one line says it
                 return False
-        self._note(entry, progress, "end", state=final)
+        self._note(entry, standing, "end", state=final)
         return True
 
-    def _note(self, entry: Entry, progress: Progress, step: str, *, sync: bool = False, **values: str) -> None:
-        self._sender.journal.note(entry.element.id, progress.line, step, sync=sync, **values)
+    def _note(self, entry: Entry, standing: Standing, step: str, *, sync: bool = False, **values: str) -> None:
+        self._sender.journal.note(entry.element.id, standing.line, step, sync=sync, **values)
