@@ -194,10 +194,3 @@ class StoredMetadata(Stored):
     type: str
     name: str
     value: str | int | float
-
-
-class ReadsEntities(Protocol):
-    """What a transcription hands over to when it is asked for its entities."""
-
-    def entities(self, transcription: StoredTranscription, query: Query) -> Iterator[StoredEntity]:
-        """The entities in a text."""
