@@ -165,6 +165,13 @@ def imported_at_once(path: Path) -> set[str]:
     return set(names_in(walk(syntax_of(path)), path))
 
 
+def test_there_is_one_http_stack() -> None:
+    """Certificates, proxies, limits and the end of a run hold for all that is sent: one room sends it."""
+    others = [path for path in modules() if path not in below("arkworker.transport")]
+
+    assert found_in(others, lambda path: tops(imported_names(path)) & {"requests", "urllib3", "httpx", "aiohttp"}) == {}
+
+
 def test_settings_has_no_effects() -> None:
     """What resolves settings imports nothing that reaches a network, a database or an archive."""
     effects = HEAVY | {"socket", "http", "sqlite3", "subprocess", "signal", "threading"}

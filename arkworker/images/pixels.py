@@ -74,7 +74,14 @@ def check_size(width: int, height: int, max_image_pixels: int | None) -> None:
         raise ImageError(_TOO_LARGE)
 
 
-def decode(source: IO[bytes], shown: str, max_image_pixels: int | None, *, is_file: bool = True) -> Image.Image:
+def decode(
+    source: IO[bytes],
+    shown: str,
+    max_image_pixels: int | None,
+    *,
+    is_file: bool = True,
+    size: tuple[int | None, int | None] = (None, None),
+) -> Image.Image:
     """The first image of a file, in memory.
 
     Args:
@@ -83,6 +90,8 @@ def decode(source: IO[bytes], shown: str, max_image_pixels: int | None, *, is_fi
         max_image_pixels: See `pixel_limit`.
         is_file: Whether it is the file itself, whose note on its orientation is obeyed; what an image server gives is
             upright, whatever notes it has kept.
+        size: The width and height that the image has for whoever drew polygons on it. A file that has just this size
+            as it lies, and another upright, is left as it lies: so its image server gives it.
 
     Raises:
         ImageError: It is not an image, damaged, cut, or larger than the limit.
@@ -92,7 +101,7 @@ def decode(source: IO[bytes], shown: str, max_image_pixels: int | None, *, is_fi
             image = Image.open(source)
         if image.format in FORMATS:
             image.load()
-            return _plain(image, is_file=is_file)
+            return _plain(image, is_file=is_file and not _fits_as_it_lies(image, size))
     except UnidentifiedImageError:
         raise ImageError(f"{shown} is not an image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -166,7 +175,8 @@ def _converted(image: Image.Image, mode: str) -> Image.Image:
 
 def _plain(image: Image.Image, *, is_file: bool) -> Image.Image:
     """The image upright, on white, in mode L or RGB."""
-    turn = _UPRIGHT.get(_orientation(image)) if is_file else None
+    orientation = _orientation(image)
+    turn = _UPRIGHT[orientation] if is_file and orientation else None
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         image = _in_strips(image, "L", _scaling(image))
     elif image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
@@ -179,17 +189,23 @@ def _plain(image: Image.Image, *, is_file: bool) -> Image.Image:
         image.info.pop(name, None)
     if turn is not None:
         image = image.transpose(turn)
-    elif _orientation(image) is not None:
-        del image.getexif()[_ORIENTATION]
+    elif orientation:
+        image.getexif().pop(_ORIENTATION, None)
     return image
 
 
-def _orientation(image: Image.Image) -> Any:
-    """The tag; None where there is none, or no sound notes at all."""
+def _fits_as_it_lies(image: Image.Image, size: tuple[int | None, int | None]) -> bool:
+    is_on_its_side = (_orientation(image) or 1) >= _ON_ITS_SIDE
+    return is_on_its_side and image.width != image.height and image.size == size
+
+
+def _orientation(image: Image.Image) -> int | None:
+    """The tag; None where there is none, where it says upright, or where the notes are not sound at all."""
     try:
-        return image.getexif().get(_ORIENTATION)
+        tag = image.getexif().get(_ORIENTATION)
     except Exception:  # noqa: BLE001 - the notes may be damaged in any way where the pixels are sound
         return None
+    return tag if isinstance(tag, int) and tag in _UPRIGHT else None
 
 
 def _in_strips(image: Image.Image, mode: str, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:

@@ -88,7 +88,8 @@ class Search:
             if not path.is_file():
                 raise ImageError(f"there is no file {printable(str(path))}")
             with path.open("rb") as file:
-                return self._cropped(decode(file, printable(str(path)), self.limit))
+                size = self.picture.width, self.picture.height
+                return self._cropped(decode(file, printable(str(path)), self.limit, size=size))
         except (OSError, ValueError) as error:
             if isinstance(error, ImageError):
                 raise
@@ -175,7 +176,8 @@ class Search:
         if not iiif.is_web_address(address):
             raise ImageError(f"{presentable(address)} is not a web address")
         with self.download(address) as body:
-            return decode(body, presentable(address), self.limit, is_file=is_file)
+            size = self.picture.width, self.picture.height
+            return decode(body, presentable(address), self.limit, is_file=is_file, size=size)
 
     def _cropped(self, image: PIL.Image.Image) -> PIL.Image.Image:
         """The box of a whole image, provided that it is the image that Arkindex knows."""

@@ -237,6 +237,18 @@ def test_a_file_is_upright_once(kind: str, tag: int, drawing: Callable[[int, int
     assert ImageOps.exif_transpose(page).tobytes() == page.copy().tobytes() == page.tobytes()
 
 
+@pytest.mark.parametrize(("size", "expected"), [((30, 20), (30, 20)), ((20, 30), (20, 30)), ((None, None), (20, 30))])
+def test_a_file_of_the_size_that_is_known_stays_as_it_lies(
+    size: Any, expected: tuple[int, int], drawing: Callable[[int, int], Image.Image]
+) -> None:
+    """An image server that obeys no notes has told Arkindex this size, and polygons are drawn on what it gives."""
+    exif, body = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    drawing(30, 20).save(body, format="PNG", exif=exif)
+
+    assert decode(io.BytesIO(body.getvalue()), "page", None, size=size).size == expected
+
+
 def test_what_a_server_gives_is_upright(drawing: Callable[[int, int], Image.Image]) -> None:
     """Some keep the note of the file that they have turned."""
     exif, body = Image.Exif(), io.BytesIO()
