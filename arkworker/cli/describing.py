@@ -10,6 +10,7 @@ from arkworker.cli.differences import difference
 from arkworker.cli.documentation import as_markdown
 from arkworker.cli.flags import schema_parser
 from arkworker.errors import ArkworkerError, ExitCode, UsageError
+from arkworker.runtime.outputs import mistakes
 from arkworker.runtime.worker import options_of
 from arkworker.settings.schema import as_json_schema, to_text
 from arkworker.storage import files
@@ -55,6 +56,8 @@ def _write(text: str, path: Path) -> None:
         raise UsageError("--output wants the name of a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for _, mistake in mistakes({"output": str(path)}, ()):
+            raise UsageError(f"{printable(str(path))} {mistake}")
         files.replace(path, text.encode())
     except OSError as error:
         raise UsageError(f"{printable(str(path))} cannot be written: {error.strerror}") from None

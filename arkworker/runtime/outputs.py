@@ -23,7 +23,7 @@ def mistakes(outputs: Mapping[str, str | None], inputs: Iterable[tuple[str, str 
     """What is wrong with the files that are to be written, as the name of the setting and a sentence about its file.
 
     Args:
-        outputs: Where to write, by the name of the setting: `summary`, `results` or `journal`.
+        outputs: Where to write, by the name of the setting: `summary`, `results`, `journal`, or `output` for any text.
         inputs: What must stay as it is: what it is, and its path. The modules that were imported are, too.
     """
     taken = {files.identity(path): label for label, path in (*_code(), *inputs) if path}
@@ -51,7 +51,7 @@ def _reason(name: str, path: str) -> str:
     try:
         files.check_replaceable(path)
         if files.is_stream(path):
-            return "" if name == "summary" else "is not a regular file"
+            return "" if name in _STREAMED else "is not a regular file"
         what, is_ours = _KINDS[name]
         if not is_ours(path):
             return f"holds something else than {what}: choose another file, or remove it"
@@ -88,8 +88,10 @@ def is_summary(path: str) -> bool:
     return isinstance(data, dict) and data.keys() >= _OF_A_SUMMARY
 
 
+_STREAMED = {"summary", "output"}
 _KINDS: dict[str, tuple[str, Callable[[str], bool]]] = {
     "summary": ("the summary of a run", is_summary),
     "results": ("results of arkworker", is_recording),
+    "output": ("what it replaces", lambda _: True),
     "journal": ("the journal of a publication", lambda _: True),  # it looks at that itself
 }

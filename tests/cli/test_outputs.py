@@ -126,3 +126,34 @@ def test_no_temporary_directory(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     ended = run("--image", "{}/page.png")
     assert ended.code == 0
     assert "there is no temporary directory that can be written" in ended.err
+
+
+@pytest.mark.parametrize("spelling", ["plain", "link"])
+def test_a_schema_is_not_written_over_its_worker(tmp_path: Path, command: Callable[..., Result], spelling: str) -> None:
+    """Its code stays, under each of its names."""
+    (tmp_path / "w.py").write_text(WORKER)
+    (tmp_path / "link").symlink_to("w.py")
+    name = "w.py" if spelling == "plain" else "link"
+
+    ended = command("schema", f"{tmp_path}/w.py:W", "--output", str(tmp_path / name))
+
+    assert (ended.code, (tmp_path / "w.py").read_text()) == (2, WORKER)
+    assert "is the same file as the code of w" in ended.err
+
+
+@pytest.mark.parametrize("verb", ["schema", "import"])
+def test_texts_are_written_through_links_and_streams(tmp_path: Path, process: Callable[..., Result], verb: str) -> None:
+    """What a link leads to gets the text and the link stays; `/dev/stdout` is standard output."""
+    (tmp_path / "w.py").write_text(WORKER)
+    (tmp_path / "arkindex").mkdir()
+    (tmp_path / "arkindex" / "w.yml").write_text("slug: s\ndisplay_name: S\ntype: t\ndescription: d\n")
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "link").symlink_to("shared/text")
+    argv = ["schema", "w.py:W"] if verb == "schema" else ["import", "arkindex/w.yml"]
+    plain = process(*argv)
+
+    ended = [process(*argv, "--output", name) for name in ("link", "/dev/stdout")]
+
+    assert [result.code for result in ended] == [0, 0], ended
+    assert ((tmp_path / "link").is_symlink(), (tmp_path / "shared" / "text").read_text()) == (True, plain.out)
+    assert [result.out for result in ended] == ["", plain.out]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import fcntl
+import errno
 import itertools
 import logging
 import os
@@ -15,6 +15,8 @@ import secrets
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from arkworker.storage import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,12 +148,16 @@ class InHand:
     def _open(self, path: Path, owner: str) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = files.lock(descriptor)
             # Written, not only made long: a full disk is noticed here, not at a note.
             os.pwrite(descriptor, owner.encode()[:SLOT].ljust(SIZE, b"\0"), 0)
         except BaseException:
             os.close(descriptor)
             raise
+        if not locked:  # nobody could tell later whether its process lives
+            os.close(descriptor)
+            path.unlink()
+            raise OSError(errno.ENOLCK, "nothing can be locked there")
         self._path, self._descriptor = path, descriptor
 
 
@@ -179,9 +185,9 @@ def _read(path: Path, owner: str) -> Left:
         ValueError: It is damaged.
     """
     left = Left()
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its process lives
+    with os.fdopen(files.open_regular(path, os.O_RDWR | os.O_NOFOLLOW), "rb") as file:
+        if not files.lock(file):
+            raise BlockingIOError(errno.EAGAIN, "its process lives")
         content = file.read(SIZE)
     if len(content) != SIZE or content[:SLOT] != owner.encode()[:SLOT].ljust(SLOT, b"\0"):
         return left
