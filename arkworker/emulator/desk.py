@@ -136,6 +136,7 @@ def _body(content: bytes, *, more: bool) -> dict[str, Any]:
 logger = logging.getLogger("arkworker")
 
 JSON = ("content-type", "application/json")
+LONGEST_ANSWER = 16 << 10  # bytes of an answer that the ledger keeps
 
 
 class Exchange(NamedTuple):
@@ -148,11 +149,16 @@ class Exchange(NamedTuple):
 
 @dataclass(frozen=True)
 class Desk:
-    """What all requests pass by."""
+    """What all requests pass by.
+
+    Attributes:
+        again: Runs the worker of a run again, with other values, on some elements or on all; the id of the new run.
+    """
 
     site: Site
     ledger: Ledger
     faults: Faults
+    again: Callable[[str, dict[str, Any], list[str] | None], str] | None = None
 
     async def attend(
         self,
@@ -185,6 +191,8 @@ class Desk:
             return
         answer = await self._act(call, act)
         call.acted = True
+        if isinstance(answer.content, bytes) and JSON in answer.headers:
+            call.answer = answer.content[:LONGEST_ANSWER]
         await _wait(faults, acted=True)
         spoiled = _effect(faults, acted=True)
         call.status = spoiled.status if spoiled is not None and spoiled.status else answer.status

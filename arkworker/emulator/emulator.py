@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from arkworker.emulator.application import create_application
 from arkworker.emulator.arrange import CorpusArrangement, FileArrangement, ResultArrangement, RunArrangement
@@ -18,6 +18,7 @@ from arkworker.emulator.server import ServerThread, bind
 from arkworker.emulator.site import Edition, ErrorStyle, Site, Storage, Tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 
@@ -38,6 +39,7 @@ class Emulator(CorpusArrangement, ResultArrangement, RunArrangement, FileArrange
         ledger: Every request, and every change of an activity.
         faults: What goes wrong, and when.
         database: The tables, for what no method arranges or shows.
+        again: What runs a worker again when the page asks for it: see `Desk`.
     """
 
     def __init__(  # noqa: PLR0913 - keywords, each with a default
@@ -80,6 +82,7 @@ class Emulator(CorpusArrangement, ResultArrangement, RunArrangement, FileArrange
         storage = Storage(self.directory / "storage")
         tokens = Tokens(secrets.token_hex(20))
         self.site = Site(tokens, storage, edition=edition, error_style=error_style, iiif_version=iiif_version)
+        self.again: Callable[[str, dict[str, Any], list[str] | None], str] | None = None
         self._host = host
         # Listening everywhere, it is called where that surely leads.
         self.site.host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared
@@ -116,7 +119,7 @@ class Emulator(CorpusArrangement, ResultArrangement, RunArrangement, FileArrange
         name = f"[{self.site.host}]" if ":" in self.site.host else self.site.host
         self.site.url, self.site.storage_url = (f"http://{name}:{port}" for port in self._ports)
         self.site.storage_port = self._ports[1]
-        desk = Desk(self.site, self.ledger, self.faults)
+        desk = Desk(self.site, self.ledger, self.faults, self.again)
         self._thread = ServerThread(create_application(desk, self.database, self._host), listeners)
         self._thread.start()
 

@@ -12,9 +12,10 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.exc import DatabaseError
 
-from arkworker.emulator.arrange.corpora import COLORS, spelled
-from arkworker.emulator.arrange.results import ENTITY_COLORS
+from arkworker.emulator.arrange.corpora import spelled
 from arkworker.emulator.tables import (
+    COLORS,
+    ENTITY_COLORS,
     Base,
     Classification,
     Corpus,

@@ -34,6 +34,7 @@ class Call:
         answered: The whole answer was handed to the network. False where it was lost, cut, or the client had gone.
         faults: What befell it, such as `reset` or `answer 503`.
         seconds: How long it was under way, latency included.
+        answer: The beginning of the JSON that was answered.
     """
 
     number: int
@@ -51,6 +52,7 @@ class Call:
     answered: bool = False
     faults: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    answer: bytes = b""
 
 
 @dataclass(frozen=True)

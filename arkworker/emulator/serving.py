@@ -8,10 +8,11 @@ import signal
 import sqlite3
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import select
 
@@ -97,9 +98,11 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
             raise UsageError("--once stops when the worker has ended: give its command after --")
         for fault in further:
             fault.add_to(emulator.faults)
-        _start(emulator, host, port)
         with _Bell() as bell:
             workers = _Workers(emulator, steps, announce, echo, bell)
+            if steps[0].command is not None:
+                emulator.again = workers.run_again
+            _start(emulator, host, port)
             announce(f"Emulated Arkindex on {emulator.url} (Ctrl-C stops it)")
             announce(f"API token: {emulator.token}")
             _announce_environment(emulator, steps[0].start(()), announce)
@@ -139,12 +142,13 @@ class _Step:
     command: Sequence[str] | None
     cwd: Path | None = None
     name: str = ""
-    run: str = ""
+    runs: list[str] = field(default_factory=list)
 
     def start(self, before: Sequence[str]) -> str:
         """The id of the worker run, which is made the first time."""
-        self.run = self.run or self.make(before)
-        return self.run
+        if not self.runs:
+            self.runs.append(self.make(before))
+        return self.runs[0]
 
 
 @dataclass
@@ -157,15 +161,40 @@ class _Workers:
     echo: Callable[[bytes], object] | None
     bell: _Bell
     failed: bool = False
-    have_ended: bool = True
+    _running: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _is_ending: bool = False
 
+    @property
+    def have_ended(self) -> bool:
+        return self._running == 0
+
     def start(self) -> None:
         """Start the first step; the bell rings when the last one has ended."""
-        self.have_ended = False
-        threading.Thread(target=self._run, name="workers", daemon=True).start()
+        self._start(self.steps)
+
+    def run_again(self, run: str, values: dict[str, Any], elements: list[str] | None) -> str:
+        """Run the worker of a run again, with other values; the id of the new run.
+
+        Raises:
+            LookupError: It is not a run of these workers.
+            ValueError: The worker has no such option.
+        """
+        found = [step for step in self.steps if run in step.runs]
+        if not found:
+            raise LookupError("this run is not one of the command that serve was given")
+        copy = self.emulator.copy_worker_run(run, values, elements)
+        found[0].runs.append(copy)
+        self._start([replace(found[0], runs=[copy])])
+        return copy
+
+    def _start(self, steps: Sequence[_Step]) -> None:
+        with self._lock:
+            if self._is_ending:
+                raise ValueError("serve is about to end")
+            self._running += 1
+        threading.Thread(target=self._run, args=(steps,), name="workers", daemon=True).start()
 
     def end(self, asked: int) -> None:
         """Ask those that run to end; asked again, by a second signal to all that they started; and then by SIGKILL."""
@@ -184,30 +213,30 @@ class _Workers:
                 if process.poll() is not None:
                     _signal_group(process, signal.SIGTERM)
 
-    def _run(self) -> None:
+    def _run(self, steps: Sequence[_Step]) -> None:
         before: list[str] = []
+        failed = False
         try:
-            for step in self.steps:
-                if self.failed or self._is_ending:
+            for step in steps:
+                if failed or self._is_ending:
                     break
                 run = step.start(before)
                 before += [task.id for task in self.emulator.tasks(run)]
-                self._run_step(step, run)
+                failed = not self._run_step(step, run)
         except ArkworkerError as error:
             self._end(str(error), failed=True)
         finally:
-            self.have_ended = True
+            with self._lock:
+                self._running -= 1
             self.bell.ring()
 
-    def _run_step(self, step: _Step, run: str) -> None:
+    def _run_step(self, step: _Step, run: str) -> bool:
+        """Run a step's command for each of its tasks; whether all of them succeeded."""
         chunks = range(1, len(self.emulator.tasks(run)) + 1)
-        threads = [threading.Thread(target=self._run_one, args=(step, run, n), name=f"worker {n}") for n in chunks]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(len(chunks), thread_name_prefix="worker") as pool:
+            return all([*pool.map(lambda chunk: self._run_one(step, run, chunk), chunks)])
 
-    def _run_one(self, step: _Step, run: str, chunk: int) -> None:
+    def _run_one(self, step: _Step, run: str, chunk: int) -> bool:
         command = list(step.command or ())
         name = f"worker {chunk}" if len(self.steps) == 1 else f"{step.name}, worker {chunk}"
         try:
@@ -223,10 +252,11 @@ class _Workers:
             )
         except OSError as error:
             self._end(f"cannot run {printable(command[0])}: {error.strerror}", failed=True)
-            return
+            return False
         finally:
             self._forget()
         self._end(f"{name} ended with exit code {code}", failed=code != 0)
+        return code == 0
 
     def _register(self, process: subprocess.Popen[bytes]) -> None:
         with self._lock:
@@ -257,7 +287,7 @@ def _steps(
         laid = Layout(emulator, project).arrange()
         steps = [_Step(step.start, step.command, folder, step.name) for step in laid]
     else:
-        steps = [_Step(lambda _before: existing, project.command, folder, run=existing)]
+        steps = [_Step(lambda _before: existing, project.command, folder, runs=[existing])]
     if command:
         # In the place of what the project says; the caller's folder is that of the command.
         steps = steps[:1]

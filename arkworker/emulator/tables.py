@@ -14,6 +14,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
+# One for each new type, in turn; they differ in lightness too.
+COLORS = ("1f77b4", "d62728", "2ca02c", "9467bd", "ff7f0e", "8c564b", "e377c2", "17becf")
+# One for each new entity type, in turn.
+ENTITY_COLORS = ("ff6361", "58508d", "ffa600", "00a88f", "bc5090", "3f87d9", "7a9a01", "a05a2c")
+
 # A list of points [x, y], in pixels of the whole image.
 Polygon: TypeAlias = list[list[int | float]]
 Json: TypeAlias = dict[str, Any]

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import asdict
+import json
+import re
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from arkworker.emulator import iiif, viewer_data
-from arkworker.emulator.tables import Image
+from arkworker.emulator.failures import ApiFailureError
+from arkworker.emulator.resources.processes import artifact_key
+from arkworker.emulator.tables import Artifact, Image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +33,11 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parent / "page"
 # Names and texts of a corpus come from anywhere: nothing but our own script runs in the page.
-HEADERS = {"content-security-policy": "default-src 'self'; frame-ancestors 'none'", "cache-control": "no-store"}
+POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 LOG_PIECE = 1 << 20
 LATEST_CALLS = 200
-LARGEST_VIEW = 1600  # pixels, of an image in the page
+LARGEST_VIEW = 2000  # pixels, of an image in the page
+LARGEST_BODY = 1 << 20
 
 
 class Viewer:
@@ -42,7 +48,16 @@ class Viewer:
         self._database = database
 
     async def page(self, _request: Request) -> Response:
-        return Response((PAGE / "index.html").read_bytes(), headers=HEADERS, media_type="text/html")
+        policy = " ".join([f"{POLICY}; img-src 'self'", *self._servers()])
+        headers = {"content-security-policy": policy, "cache-control": "no-store", "referrer-policy": "no-referrer"}
+        return Response((PAGE / "index.html").read_bytes(), headers=headers, media_type="text/html")
+
+    def _servers(self) -> list[str]:
+        """The origins of images elsewhere, from which the page may show some."""
+        with self._database.transaction() as session:
+            urls = session.scalars(select(Image.external_url).where(Image.external_url.is_not(None))).all()
+        parts = {urlsplit(url or "")[:2] for url in urls}
+        return sorted(f"{scheme}://{quote(place, safe=':.-[]')}" for scheme, place in parts if place)[:50]
 
     async def summary(self, _request: Request) -> Response:
         with self._database.transaction() as session:
@@ -52,8 +67,17 @@ class Viewer:
 
     async def elements(self, request: Request) -> Response:
         query = request.query_params
+        state = query.get("state", "")
         with self._database.transaction() as session:
-            return JSONResponse(viewer_data.children(session, query.get("parent"), _offset(request), query.get("run")))
+            found = viewer_data.children(
+                session,
+                query.get("parent"),
+                _offset(request),
+                query.get("run") or None,
+                state=state if state in viewer_data.STATES else "",
+                search=query.get("q", ""),
+            )
+            return JSONResponse(found)
 
     async def element(self, request: Request) -> Response:
         with self._database.transaction() as session:
@@ -62,18 +86,42 @@ class Viewer:
 
     async def calls(self, _request: Request) -> Response:
         calls = self._desk.ledger.calls()[-LATEST_CALLS:]
-        return JSONResponse([_call(asdict(call)) for call in calls])
+        return JSONResponse([{name: getattr(call, name) for name in viewer_data.CALL} for call in calls])
+
+    async def call(self, request: Request) -> Response:
+        number = request.path_params["number"]
+        found = [call for call in self._desk.ledger.calls(after=number - 1) if call.number == number]
+        return JSONResponse(viewer_data.call(found[0]) if found else None, 200 if found else 404)
 
     async def image(self, request: Request) -> Response:
+        """An image, or a region of it, in as many pixels as a screen shows."""
         with self._database.transaction() as session:
             image = session.scalar(select(Image).where(Image.id == str(request.path_params["id"])))
+        region = re.fullmatch(r"\d{1,6},\d{1,6},(\d{1,6}),(\d{1,6})", request.query_params.get("region", ""))
         if image is None or image.external_url is not None or not image.width:
             return PlainTextResponse("no pixels", 404)
-        scale = min(1.0, LARGEST_VIEW / max(image.width, image.height))
-        size = f"{max(1, round(image.width * scale))},{max(1, round(image.height * scale))}"
-        wanted = iiif.Request("full", size, "0", "default", "jpg")
-        content, content_type = await run_in_threadpool(iiif.render, image, wanted, self._desk.site)
+        width, height = (int(region[1]), int(region[2])) if region else (image.width, image.height)
+        scale = min(1.0, LARGEST_VIEW / max(width, height, 1))
+        size = f"{max(1, round(width * scale))},{max(1, round(height * scale))}"
+        wanted = iiif.Request(region[0] if region else "full", size, "0", "default", "jpg")
+        # The limit of the image server is one for workers.
+        site = replace(self._desk.site, max_image_size=None)
+        try:
+            content, content_type = await run_in_threadpool(iiif.render, image, wanted, site)
+        except ApiFailureError as failure:
+            return PlainTextResponse("no pixels", failure.status)
         return Response(content, media_type=content_type, headers={"cache-control": "max-age=3600"})
+
+    async def artifact(self, request: Request) -> Response:
+        with self._database.transaction() as session:
+            row = session.scalar(select(Artifact).where(Artifact.id == str(request.path_params["id"])))
+        if row is None:
+            return PlainTextResponse("no such file", 404)
+        path = self._desk.site.storage.path(artifact_key(row))
+        if not path.exists():
+            return PlainTextResponse("this file was announced, and never came", 404)
+        # To be kept, not to be opened here: it may be a page with a script.
+        return FileResponse(path, filename=Path(row.path).name, media_type="application/octet-stream")
 
     async def log(self, request: Request) -> Response:
         key = f"logs/{request.path_params['id']}"
@@ -87,18 +135,38 @@ class Viewer:
         piece = storage.read_from(key, _offset(request), LOG_PIECE)
         return Response(piece, media_type="text/plain; charset=utf-8")
 
+    async def run_again(self, request: Request) -> Response:
+        """Run a worker again, with other values, on some elements or on all that its run had."""
+        body = await request.body()
+        try:
+            asked = json.loads(body[:LARGEST_BODY])
+            run, values, elements = asked["run"], dict(asked["values"]), asked.get("elements")
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return JSONResponse({"error": "this is not a request to run again"}, 400)
+        if self._desk.again is None:
+            return JSONResponse({"error": "serve has no command to run: give it one after --"}, 409)
+        try:
+            identifier = await run_in_threadpool(self._desk.again, str(run), values, elements)
+        except (LookupError, ValueError) as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse({"run": identifier}, 201)
+
 
 def routes(desk: Desk, database: Database) -> Sequence[BaseRoute]:
     """The routes of the page and of its data."""
     viewer = Viewer(desk, database)
     return [
         Route("/", viewer.page),
+        Route("/element/{id:uuid}", viewer.page),
         Route("/viewer/summary", viewer.summary),
         Route("/viewer/elements", viewer.elements),
         Route("/viewer/elements/{id:uuid}", viewer.element),
         Route("/viewer/images/{id:uuid}", viewer.image),
         Route("/viewer/calls", viewer.calls),
+        Route("/viewer/calls/{number:int}", viewer.call),
+        Route("/viewer/artifacts/{id:uuid}", viewer.artifact),
         Route("/viewer/tasks/{id:uuid}/log", viewer.log, methods=["GET", "PUT"]),
+        Route("/viewer/runs", viewer.run_again, methods=["POST"]),
         Mount("/page", StaticFiles(directory=PAGE)),
     ]
 
@@ -106,20 +174,3 @@ def routes(desk: Desk, database: Database) -> Sequence[BaseRoute]:
 def _offset(request: Request) -> int:
     text = request.query_params.get("offset", "0")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 15 else 0
-
-
-def _call(call: dict[str, Any]) -> dict[str, Any]:
-    names = (
-        "number",
-        "time",
-        "operation",
-        "method",
-        "path",
-        "status",
-        "answered",
-        "acted",
-        "seconds",
-        "task_id",
-        "faults",
-    )
-    return {name: call[name] for name in names}

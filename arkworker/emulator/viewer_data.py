@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, select
 
-from arkworker.emulator import represent
+from arkworker.emulator import declarations, represent
 from arkworker.emulator.tables import (
+    COLORS,
     Activity,
+    Artifact,
+    Classification,
     Corpus,
     Element,
     ElementLink,
+    ElementType,
     Embedding,
+    EntityType,
+    MetaData,
+    Signed,
     Task,
     Transcription,
     TranscriptionEntity,
@@ -20,12 +29,30 @@ from arkworker.emulator.tables import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.orm import Session
 
     from arkworker.emulator.desk import Desk
+    from arkworker.emulator.ledger import Call
 
 PAGE_SIZE = 200
 MOST_CHILDREN = 2000
+STATES = ("queued", "started", "processed", "error")
+LOG_END = 4 << 20  # bytes of a log that are searched for a failed element
+MOST_LINES = 40
+# What the list of requests shows of each.
+CALL = ("number", "time", "operation", "method", "path", "status", "answered", "acted", "seconds", "faults")
+MASK = "**********"
+# The results that are counted for a run.
+COUNTED: dict[str, type[Element | Signed]] = {
+    "elements": Element,
+    "transcriptions": Transcription,
+    "entities": TranscriptionEntity,
+    "classifications": Classification,
+    "metadata": MetaData,
+    "embeddings": Embedding,
+}
 
 
 def summary(session: Session, desk: Desk) -> dict[str, Any]:
@@ -37,14 +64,50 @@ def summary(session: Session, desk: Desk) -> dict[str, Any]:
         "edition": desk.site.edition,
         "url": desk.site.url,
         "calls": desk.ledger.count,
+        "can_run": desk.again is not None,
         "corpora": [{"id": row.id, "name": row.name, "elements": counts.get(row.id, 0)} for row in corpora],
+        "types": types(session),
         "runs": [_run(session, row, desk) for row in runs],
     }
 
 
-def children(session: Session, parent: str | None, offset: int, run: str | None) -> dict[str, Any]:
-    """A piece of what is below an element, or at the top of all corpora."""
-    if parent:
+def types(session: Session) -> list[dict[str, Any]]:
+    """The types of elements and of entities, each with a colour that no other one has."""
+    counts = dict(session.execute(select(Element.type_id, func.count()).group_by(Element.type_id)).all())
+    rows = session.scalars(select(ElementType).order_by(ElementType.position)).all()
+    kinds = session.scalars(select(EntityType).order_by(EntityType.position)).all()
+    items: list[dict[str, Any]] = [
+        {
+            "key": row.slug,
+            "name": row.display_name,
+            "color": row.color,
+            "kind": "element",
+            "count": counts.get(row.id, 0),
+        }
+        for row in rows
+    ]
+    items += [{"key": row.name, "name": row.name, "color": row.color, "kind": "entity", "count": None} for row in kinds]
+    taken: set[str] = set()
+    for number, item in enumerate(items):
+        if item["color"].lower() in taken:
+            free = [color for color in COLORS if color not in taken]
+            item["color"] = free[0] if free else f"{(number * 2654435761) & 0xFFFFFF:06x}"
+        taken.add(item["color"].lower())
+    return items
+
+
+def children(  # noqa: PLR0913 - one for each filter of the list
+    session: Session, parent: str | None, offset: int, run: str | None, *, state: str = "", search: str = ""
+) -> dict[str, Any]:
+    """A piece of what is below an element, or at the top; of all elements with a state, or a name like this."""
+    if state or search:
+        statement = select(Element).order_by(Element.position)
+        if search:
+            statement = statement.where(Element.name.icontains(search, autoescape=True))
+        if state:
+            known = select(Activity.element_id).where(Activity.state == state)
+            statement = statement.where(Element.id.in_(known if run is None else known.filter_by(worker_run_id=run)))
+    elif parent:
         statement = select(Element).join(ElementLink, ElementLink.child_id == Element.id)
         statement = statement.where(ElementLink.parent_id == parent).order_by(ElementLink.position)
     else:
@@ -72,12 +135,17 @@ def element(session: Session, identifier: str, desk: Desk) -> dict[str, Any] | N
     counts = dict(session.execute(_count(ElementLink.parent_id, ids)).all())
     texts = _texts(session, [row.id, *ids])
     image = row.image
+    history: list[dict[str, Any]] = [
+        {"time": c.time, "state": c.state, "run": c.worker_run_id, "call": c.call}
+        for c in desk.ledger.changes_of(row.id)
+    ]
+    failed = any(change["state"] == "error" for change in history[-1:])
     return {
         **_item(row),
         "created": row.created,
         "worker_run": represent.worker_run(session, row.worker_run_id),
         "corpus": row.corpus.name,
-        "image": image and {"id": image.id, "width": image.width, "height": image.height},
+        "image": image and {"id": image.id, "width": image.width, "height": image.height, "url": image.external_url},
         "path": _path(session, row),
         "children": [
             {**_item(c), "children": counts.get(c.id, 0), "transcriptions": texts.get(c.id, [])} for c in below
@@ -86,29 +154,111 @@ def element(session: Session, identifier: str, desk: Desk) -> dict[str, Any] | N
         "classifications": represent.classifications(session, row.id),
         "metadata": represent.metadata_of(session, row.id),
         "embeddings": session.scalar(select(func.count()).where(Embedding.element_id == row.id)),
-        "history": _history(row.id, desk),
+        "history": history,
+        "reason": _reason(session, row.id, history[-1]["run"], desk) if failed else [],
     }
+
+
+def call(row: Call) -> dict[str, Any]:
+    """A request with all that is known of it; secrets are hidden."""
+    shown = {name: getattr(row, name) for name in (*CALL, "query", "headers", "body", "task_id")}
+    return {**shown, "answer": _answer(row)}
+
+
+def _answer(row: Call) -> Any:
+    text = re.sub(r"signature=[^\"&]+", f"signature={MASK}", row.answer.decode("utf-8", "replace"))
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return text
+    if row.operation == "RetrieveSecret" and isinstance(content, dict):
+        content["content"] = MASK
+    if row.operation == "RetrieveWorkerRunConfiguration" and isinstance(content, dict):
+        for item in content.get("configuration", ()):
+            if isinstance(item, dict) and item.get("secret"):
+                item["value"] = MASK
+    return content
 
 
 def _item(row: Element) -> dict[str, Any]:
     names = ("id", "name", "polygon", "confidence", "rotation_angle", "mirrored")
     kind = {"type": row.type.slug, "type_name": row.type.display_name, "color": row.type.color}
-    return {**{name: getattr(row, name) for name in names}, **kind}
+    return {**{name: getattr(row, name) for name in names}, **kind, "run": row.worker_run_id}
 
 
 def _run(session: Session, row: WorkerRun, desk: Desk) -> dict[str, Any]:
     states = session.execute(
         select(Activity.state, func.count()).where(Activity.worker_run_id == row.id).group_by(Activity.state)
     )
-    tasks = session.scalars(select(Task).filter_by(worker_run_id=row.id).order_by(Task.position))
+    tasks = session.scalars(select(Task).filter_by(worker_run_id=row.id).order_by(Task.position)).all()
     size = desk.site.storage.size
     return {
         "id": row.id,
         "summary": row.summary,
         "mode": row.process.mode,
         "states": dict(states.all()),
-        "tasks": [{"id": t.id, "slug": t.slug, "state": t.state, "log_size": size(f"logs/{t.id}")} for t in tasks],
+        "model": row.model_version and row.model_version.model.name,
+        "configuration": list(_configuration(row)),
+        "results": {
+            name: count
+            for name, table in COUNTED.items()
+            if (count := session.scalar(select(func.count()).where(table.worker_run_id == row.id)))
+        },
+        "tasks": [
+            {
+                "id": t.id,
+                "slug": t.slug,
+                "state": t.state,
+                "log_size": size(f"logs/{t.id}"),
+                "artifacts": [
+                    {"id": a.id, "path": a.path, "size": a.size}
+                    for a in session.scalars(select(Artifact).filter_by(task_id=t.id).order_by(Artifact.path))
+                ],
+            }
+            for t in tasks
+        ],
     }
+
+
+def _configuration(row: WorkerRun) -> Iterator[dict[str, Any]]:
+    """The options of a run with their values, and where those are from."""
+    if row.version.legacy:
+        return
+    model = row.model_version.configuration if row.model_version else {}
+    saved = row.saved or {}
+    values = {item["key"]: item for item in declarations.configuration(row.version.declaration, model, saved)}
+    for key, option in declarations.fields(row.version.declaration):
+        origin = "user" if key in saved else "model" if key in model else "default"
+        names = ("type", "display_name", "help_text", "choices", "many", "required")
+        yield {
+            "key": key,
+            "value": values[key]["value"],
+            "origin": origin,
+            **{name: option.get(name) for name in names},
+        }
+
+
+def _reason(session: Session, identifier: str, run: str, desk: Desk) -> list[str]:
+    """What the logs of a run say of an element: each line with its id, and the traceback below it."""
+    lines: list[str] = []
+    for task in session.scalars(select(Task.id).filter_by(worker_run_id=run).order_by(Task.position)):
+        key = f"logs/{task}"
+        start = max(0, desk.site.storage.size(key) - LOG_END)
+        following = False
+        for line in desk.site.storage.read_from(key, start, LOG_END).decode("utf-8", "replace").splitlines():
+            named = identifier in line
+            following = named or (following and _continues(line))
+            if following:
+                lines.append(line)
+    return lines[-MOST_LINES:]
+
+
+def _continues(line: str) -> bool:
+    """Whether a line of a log belongs to the one before it, as those of a traceback do."""
+    return (
+        line.startswith((" ", "\t", "Traceback"))
+        or re.match(r"[A-Za-z_.]+(Error|Exception|Warning)\b", line) is not None
+    )
 
 
 def _count(column: Any, ids: list[str]) -> Any:
@@ -152,8 +302,3 @@ def _path(session: Session, row: Element) -> list[dict[str, Any]]:
 def _parent(session: Session, identifier: str) -> Element | None:
     statement = select(Element).join(ElementLink, ElementLink.parent_id == Element.id)
     return session.scalar(statement.where(ElementLink.child_id == identifier).order_by(ElementLink.position).limit(1))
-
-
-def _history(identifier: str, desk: Desk) -> list[dict[str, Any]]:
-    changes = desk.ledger.changes_of(identifier)
-    return [{"time": c.time, "state": c.state, "run": c.worker_run_id, "call": c.call} for c in changes]

@@ -250,6 +250,53 @@ def test_workers_run_one_after_the_other(tmp_path: Path) -> None:
     assert log.endswith("left by the first\n")
 
 
+def test_the_page_runs_a_worker_again(tmp_path: Path) -> None:
+    """With the values that were asked for, on the elements that were; what is wrong is said and runs nothing."""
+    project = write(
+        tmp_path,
+        "p.yml",
+        """
+        elements: [{name: a, size: [9, 9]}, {name: b, size: [9, 9]}]
+        worker: {slug: w, configuration: [{key: size, type: int, default: 1}]}
+        """,
+    )
+    ask = (
+        "import os, requests; r = os.environ['ARKINDEX_WORKER_RUN_ID']; h = {'Authorization': 'Ponos ' +"
+        " os.environ['ARKINDEX_TASK_TOKEN']}; c = requests.get(os.environ['ARKINDEX_API_URL'] +"
+        " f'workers/runs/{r}/configuration/', headers=h, timeout=30).json(); os.write(1, b'size %d\\n' %"
+        " c['configuration'][0]['value'])"
+    )
+    command = [sys.executable, "-W", "error", "-c", SERVE, str(project), ask]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[3]
+        ended = "worker 1 ended with exit code 0"
+        lines = [next(line for line in process.stdout if line.startswith("size")).strip()]
+        next(line for line in process.stdout if line.startswith(ended))
+        (run,) = requests.get(f"{url}/viewer/summary", timeout=30).json()["runs"]
+        page = requests.get(f"{url}/viewer/elements", timeout=30).json()["elements"][1]["id"]
+
+        def ask_again(**body: Any) -> requests.Response:
+            return requests.post(f"{url}/viewer/runs", json={"run": run["id"], **body}, timeout=30)
+
+        refusals = [
+            ask_again(values={"sise": 2}),
+            ask_again(values={}, elements=["nowhere"]),
+            ask_again(values=3),
+            ask_again(values={}, run="x"),
+        ]
+        done = ask_again(values={"size": 7}, elements=[page])
+        lines.append(next(line for line in process.stdout if line.startswith("size")).strip())
+        next(line for line in process.stdout if line.startswith(ended))
+        states = requests.get(f"{url}/viewer/summary", timeout=30).json()["runs"][0]["states"]
+        process.send_signal(signal.SIGTERM)
+
+    assert (lines, states) == (["size 1", "size 7"], {"queued": 1})
+    assert [answer.status_code for answer in refusals] == [400] * 4
+    assert "no option 'sise'" in refusals[0].json()["error"]
+    assert (done.status_code, process.returncode) == (201, 0)
+
+
 def test_a_first_worker_that_fails_ends_it(tmp_path: Path) -> None:
     """The second would find nothing."""
     project = write(

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from arkworker.emulator import iiif
 from arkworker.emulator.resources.elements import link, whole
-from arkworker.emulator.tables import Corpus, Element, ElementType, Image, new_id
+from arkworker.emulator.tables import COLORS, Corpus, Element, ElementType, Image, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,9 +61,6 @@ def corpus_id(session: Session, identifier: str | None) -> str:
 
 # Where an element's pixels come from: a file, or a size (the page is drawn), or the id of an image.
 Pixels: TypeAlias = Path | tuple[int, int] | str
-
-# One for each new type, in turn; they differ in lightness too.
-COLORS = ("1f77b4", "d62728", "2ca02c", "9467bd", "ff7f0e", "8c564b", "e377c2", "17becf")
 
 
 class CorpusArrangement(Arrangement):

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from arkworker.emulator.arrange.corpora import Arrangement, corpus_id, find
 from arkworker.emulator.tables import (
+    ENTITY_COLORS,
     Classification,
     Element,
     Embedding,
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy.orm import Session
-
-# One for each new entity type, in turn.
-ENTITY_COLORS = ("ff6361", "58508d", "ffa600", "00a88f", "bc5090", "3f87d9", "7a9a01", "a05a2c")
 
 
 class ResultArrangement(Arrangement):

@@ -125,6 +125,35 @@ class RunArrangement(Arrangement):
         session.add_all(Activity(worker_run_id=run.id, element_id=element) for element in elements)
         self.ledger.record(StateChange(time.time(), run.id, element, None, "queued", None, 0) for element in elements)
 
+    def copy_worker_run(self, worker_run: str, values: Mapping[str, Any], elements: Sequence[str] | None = None) -> str:
+        """A further run of the worker of another one, with other values, on some elements or on all of its; its id.
+
+        Raises:
+            LookupError: There is no such run, or no such element.
+            ValueError: A value has a key that the declaration does not have.
+        """
+        with self.database.transaction() as session:
+            run = find(session, WorkerRun, worker_run)
+            if elements is None:
+                rows = select(ProcessElement.element_id).filter_by(process_id=run.process_id)
+                elements = list(session.scalars(rows.order_by(ProcessElement.position)))
+            elements = [find(session, Element, element).id for element in elements]
+            sets = select(DatasetSet).join(ProcessSet, ProcessSet.set_id == DatasetSet.id)
+            sets = sets.where(ProcessSet.process_id == run.process_id).order_by(ProcessSet.position)
+            chosen = [(row.dataset_id, row.name) for row in session.scalars(sets)]
+            parents = session.scalar(select(Task.parents).filter_by(worker_run_id=run.id).limit(1)) or []
+        return self.add_worker_run(
+            run.version.declaration,
+            values,
+            corpus=run.process.corpus_id,
+            elements=elements,
+            sets=chosen,
+            model_version=run.model_version_id,
+            mode=run.process.mode,
+            chunks=run.process.chunks,
+            parents=parents,
+        )
+
     def add_past_run(self, summary: str, *, id: str | None = None) -> str:  # noqa: A002 - as everywhere in Arkindex
         """A worker run that has ended, for results that are there already; its id."""
         with self.database.transaction() as session:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from arkworker.emulator import iiif, represent
 from arkworker.emulator.endpoint import Operations, PageQuery, paginate
 from arkworker.emulator.failures import conflict, invalid
-from arkworker.emulator.tables import Corpus, ElementType, EntityType, Image, MLClass
+from arkworker.emulator.tables import COLORS, ENTITY_COLORS, Corpus, ElementType, EntityType, Image, MLClass
 from arkworker.emulator.values import Body, Id, Name, Slug
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def create_element_type(request: ApiRequest, body: NewElementType) -> dict[str, 
     corpus = request.refer(Corpus, body.corpus, "corpus")
     _must_be_new(request, ElementType, ElementType.slug == body.slug, corpus, "The fields corpus, slug")
     row = ElementType(corpus_id=corpus.id, slug=body.slug, display_name=body.display_name, folder=body.folder)
+    row.color = _next_color(request, ElementType, corpus)
     request.session.add(row)
     request.session.flush()
     return {**represent.element_type(row), "corpus": corpus.id}
@@ -90,10 +91,17 @@ def list_entity_types(request: ApiRequest, corpus_id: str, query: PageQuery) -> 
 def create_entity_type(request: ApiRequest, body: NewEntityType) -> dict[str, Any]:
     corpus = request.refer(Corpus, body.corpus, "corpus")
     _must_be_new(request, EntityType, EntityType.name == body.name, corpus, "The fields corpus, name")
-    row = EntityType(corpus_id=corpus.id, name=body.name)
+    row = EntityType(corpus_id=corpus.id, name=body.name, color=_next_color(request, EntityType, corpus))
     request.session.add(row)
     request.session.flush()
     return {**_entity_type(row), "corpus": corpus.id}
+
+
+def _next_color(request: ApiRequest, table: type[ElementType | EntityType], corpus: Corpus) -> str:
+    """Another one for each new type, in turn."""
+    used = request.session.scalar(select(func.count()).select_from(table).where(table.corpus_id == corpus.id)) or 0
+    colors = COLORS if table is ElementType else ENTITY_COLORS
+    return colors[used % len(colors)]
 
 
 def _entity_type(row: EntityType) -> dict[str, Any]:
