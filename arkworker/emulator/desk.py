@@ -192,7 +192,7 @@ class Desk:
         answer = await self._act(call, act)
         call.acted = True
         if isinstance(answer.content, bytes) and JSON in answer.headers:
-            call.answer = answer.content[:LONGEST_ANSWER]
+            call.answer = answer.content[:LONGEST_ANSWER].decode("utf-8", "replace")
         await _wait(faults, acted=True)
         spoiled = _effect(faults, acted=True)
         call.status = spoiled.status if spoiled is not None and spoiled.status else answer.status

@@ -52,7 +52,7 @@ class Call:
     answered: bool = False
     faults: list[str] = field(default_factory=list)
     seconds: float = 0.0
-    answer: bytes = b""
+    answer: str = ""
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ def call(row: Call) -> dict[str, Any]:
 
 
 def _answer(row: Call) -> Any:
-    text = re.sub(r"signature=[^\"&]+", f"signature={MASK}", row.answer.decode("utf-8", "replace"))
+    text = re.sub(r"signature=[^\"&]+", f"signature={MASK}", row.answer)
     try:
         content = json.loads(text)
     except ValueError:
