@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from arkworker.cli.input_schemas import platform_schemas
-from arkworker.runtime.context_schema import context_schema
+from arkworker.runtime.explanation import context_schema
 from arkworker.settings.schema import to_text
 from arkworker.storage import files
 from arkworker.storage.recording.lines import line_schema

@@ -83,9 +83,10 @@ class Worker(Generic[C]):
     def run(self, context: WorkerContext[C], cache: Session) -> None:
         """Do the work. The cache is committed after it, rolled back when it raises.
 
-        The first SIGTERM or SIGINT interrupts it at once, wherever it is, with an exception that `except Exception`
-        does not catch; `finally` blocks and `teardown` run, and the process answers 128 and the signal's number. A
-        second signal ends the process. (A worker over elements has a grace time for the current one.)
+        The first signal that would end the process, such as SIGTERM, SIGINT or SIGHUP, interrupts it at once, wherever
+        it is, with an exception that `except Exception` does not catch; `finally` blocks and `teardown` run, and the
+        process answers 128 and the signal's number. A second signal ends the process. (A worker over elements has a
+        grace time for the current one.)
         """
         raise NotImplementedError(f"{type(self).__qualname__} has no run(context, cache)")
 

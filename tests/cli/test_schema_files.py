@@ -9,7 +9,7 @@ from arkindex_stub import worker_run
 from jsonschema import Draft202012Validator
 
 from arkworker.cli.schema_files import stale_files
-from arkworker.runtime.context_schema import context_schema
+from arkworker.runtime.explanation import context_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -93,7 +93,7 @@ def source(setup: str = "pass", run: str = "pass", teardown: str = "pass") -> st
     return WORKER.format(setup=setup, run=run, teardown=teardown)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 @pytest.mark.parametrize("hook", ["setup", "run"])
 def test_first_signal_interrupts_user_code(
     number: int, hook: str, start: Callable[..., Running], write_worker: Callable[[str], str]

@@ -8,7 +8,7 @@ import pytest
 
 from arkworker import Creates, ElementsWorker, Worker
 from arkworker.errors import DeclarationError
-from arkworker.runtime.function_worker import FunctionWorker
+from arkworker.runtime.target import FunctionWorker
 from arkworker.runtime.worker import options_of
 
 

@@ -10,7 +10,7 @@ import pytest
 import arkworker
 from arkworker import UserConfiguration
 from arkworker.errors import DeclarationError
-from arkworker.runtime.function_worker import FunctionWorker
+from arkworker.runtime.target import FunctionWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

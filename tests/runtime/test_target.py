@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from arkworker.errors import TargetError
-from arkworker.runtime.function_worker import FunctionWorker
-from arkworker.runtime.target import as_worker, load_target
+from arkworker.runtime.target import FunctionWorker, as_worker, load_target
 from arkworker.runtime.worker import Worker
 
 if TYPE_CHECKING:
