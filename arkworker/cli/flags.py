@@ -92,6 +92,9 @@ def run_parser(command: Command, worker: WorkerOptions, description: str = "") -
         group.add_argument("--offline", action="store_true", help="Stop before the network.")
     if verb == "explain":
         group.add_argument("--all", action="store_true", help="Show what each value replaced, too.")
+        group.add_argument("--changed", action="store_true", help="Show only what is not a default.")
+        help_text = "Show only what has this in its name, such as threshold or 'config.*'."
+        group.add_argument("pattern", metavar="PATTERN", nargs="?", default="", help=help_text)
     return parser
 
 

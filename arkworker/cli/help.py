@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import shutil
 import sys
@@ -12,13 +13,14 @@ from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from arkworker.cli.documentation import type_name
 from arkworker.cli.terminal import styled
-from arkworker.options.options import Group, Option, walk
+from arkworker.options.options import Group, Option, constraints_of, walk
 from arkworker.settings.platform import variable_of
 from arkworker.settings.sources.source import PLATFORM_FIELDS
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
 
     from arkworker.settings.catalogue import WorkerOptions
 
@@ -46,6 +48,8 @@ def _configuration(worker: WorkerOptions) -> Iterator[str]:
         yield _entry("--config.NAME VALUE", "Any option, as this worker declares none.", "ARKINDEX_CONFIG_NAME")
         return
     for part in walk(worker.configuration):
+        if argparse.SUPPRESS in part.field.metadata:  # `CliSuppress`
+            continue
         if isinstance(part, Group):
             if part.field.title or part.field.description:
                 yield _wrapped(f"{part.name}: {_sentences(part.field.title, part.field.description)}", "  ")
@@ -56,6 +60,7 @@ def _configuration(worker: WorkerOptions) -> Iterator[str]:
 
 def _facts(option: Option) -> Iterator[str]:
     yield type_name(option.annotation).replace("`", "")
+    yield from _limits(option.field)
     if option.default is PydanticUndefined:
         yield "required"
     elif option.default is not None and not option.is_secret:
@@ -63,18 +68,34 @@ def _facts(option: Option) -> Iterator[str]:
     yield option.variable
 
 
+def _limits(field: FieldInfo) -> Iterator[str]:
+    """`1…255` for numbers between two limits; else each limit in words."""
+    limits = {key: getattr(part, key) for part in field.metadata for key in ("ge", "le") if hasattr(part, key)}
+    if len(limits) == 2:
+        yield f"{_shown(limits['ge'])}…{_shown(limits['le'])}"
+    others = (part for part in field.metadata if len(limits) < 2 or not (hasattr(part, "ge") or hasattr(part, "le")))
+    yield from (words.replace("`", "") for words in constraints_of(others))
+
+
+def _choices(field: FieldInfo) -> Iterator[str]:
+    name = type_name(field.annotation).replace("`", "")
+    if name.startswith("one of "):
+        yield name
+
+
 def _flag(action: argparse.Action, worker: WorkerOptions) -> str:
-    names = ", ".join(action.option_strings)
+    names = ", ".join(action.option_strings) or str(action.metavar)
     path = tuple(action.dest.split("."))
     if path in PLATFORM_FIELDS:
         field = PLATFORM_FIELDS[path]
-        facts = [f"default {_shown(field.default)}"] if field.default not in (None, False, ()) else []
+        facts = [*_limits(field), *_choices(field)]
+        facts += [f"default {_shown(field.default)}"] if field.default not in (None, False, ()) else []
         facts += [variable] if (variable := variable_of(field)) else []
         values = f"{action.metavar} …" if action.nargs == "+" else action.metavar
         return _entry(f"{names} {values or ''}", field.description or "", *facts)
     if path[0] == "arguments" and worker.arguments is not None:
         parts = (part for part in walk(worker.arguments) if isinstance(part, Option))
-        option = next((part for part in parts if part.fields == path[1:]), None)
+        option = next((part for part in parts if part.keys == path[1:]), None)
         if option is not None:
             facts = [fact for fact in _facts(option) if fact != option.variable]
             text = _sentences(option.field.title, option.field.description)

@@ -84,7 +84,7 @@ def _check(preparation: Preparation, stopping: Stopping, flags: argparse.Namespa
 
 
 def _explain(preparation: Preparation, stopping: Stopping, flags: argparse.Namespace) -> int:
-    from arkworker.cli.tables import explanation_table
+    from arkworker.cli.tables import Chosen, explanation_table
     from arkworker.runtime.explanation import explain
 
     with stopping.calling(preparation.end):
@@ -93,5 +93,6 @@ def _explain(preparation: Preparation, stopping: Stopping, flags: argparse.Names
     if flags.json:
         terminal.write_json(explanation)
     else:
-        terminal.write(explanation_table(explanation, show_shadowed=flags.all))
+        only = Chosen(flags.pattern, is_changed=flags.changed)
+        terminal.write(explanation_table(explanation, only, show_shadowed=flags.all))
     return ExitCode.OK

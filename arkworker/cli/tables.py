@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from arkworker.cli.terminal import is_colourful
@@ -19,9 +21,31 @@ _UNKNOWN = "?"
 _WIDEST = 40  # characters of a column that others stand to the right of
 
 
-def explanation_table(explanation: dict[str, Any], *, show_shadowed: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which values are shown.
+
+    Attributes:
+        pattern: A part of the name, or the whole of it with `*` and `?`; empty for all.
+        is_changed: Whether defaults are left out.
+    """
+
+    pattern: str = ""
+    is_changed: bool = False
+
+    def holds(self, name: str, origin: dict[str, Any] | None) -> bool:
+        is_default = origin is None or origin["source"] == "default"
+        return fnmatch(name, self.pattern if "*" in self.pattern or "?" in self.pattern else f"*{self.pattern}*") and (
+            not (self.is_changed and is_default)
+        )
+
+
+_ALL = Chosen()
+
+
+def explanation_table(explanation: dict[str, Any], only: Chosen = _ALL, *, show_shadowed: bool) -> str:
     """What `explain` shows a person: each value, its source and location; with what it replaced below it."""
-    rows = list(_rows(explanation, show_shadowed=show_shadowed))
+    rows = list(_rows(explanation, only, show_shadowed=show_shadowed))
     heading = f"{explanation['target']}, {_mode(explanation)}\n"
     if sys.stdout.isatty():
         return heading + _rich(rows)
@@ -37,9 +61,11 @@ def _mode(explanation: dict[str, Any]) -> str:
     return f"{run}, offline: {_UNKNOWN} is what Arkindex may say" if explanation.get("unknown") else run
 
 
-def _rows(explanation: dict[str, Any], *, show_shadowed: bool) -> Iterator[Row]:
+def _rows(explanation: dict[str, Any], only: Chosen, *, show_shadowed: bool) -> Iterator[Row]:
     for name, value in leaves(explanation["context"]).items():
         origin = _origin_of(name, explanation["origins"])
+        if not only.holds(name, origin):
+            continue
         if _is_inside(name, explanation.get("unknown", ())):
             shown = f"{_shown(value)} {_UNKNOWN}" if value is not None and name.startswith("config.") else _UNKNOWN
             yield name, shown, "worker run"

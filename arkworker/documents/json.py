@@ -20,7 +20,7 @@ def parse_content(name: str, text: str) -> Any:
     """The data of a `.json`, `.yaml` or `.yml` name, in any case; the text itself for any other name.
 
     Raises:
-        UnparsableError: It is no such document, holds no value or a key twice, or is beyond the limits of documents.
+        UnparsableError: It is not such a document, holds no value or a key twice, or is beyond the limits of documents.
     """
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in (".json", ".yaml", ".yml"):

@@ -42,6 +42,7 @@ class Scalar:
         line: Where it is written, from 1.
         column: Where it is written, from 1.
         tag: `str`, `int`, `float`, `bool` or `null` where the document says so.
+        end: The last line that it stands on.
     """
 
     text: str = field(repr=False)
@@ -49,6 +50,7 @@ class Scalar:
     line: int
     column: int
     tag: str | None = None
+    end: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Sequence:
     items: tuple[Node, ...]
     line: int
     column: int
+    end: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Mapping:
     entries: tuple[Entry, ...]
     line: int
     column: int
+    end: int = field(default=0, compare=False)
 
 
 Node: TypeAlias = Scalar | Sequence | Mapping

@@ -20,7 +20,7 @@ from arkworker.documents.scalars import core_type, resolve_scalar, to_python
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = [
     "Entry",
@@ -259,8 +259,10 @@ class _Reading:
             fit = f"!!{tag} does not fit a {'list' if is_list else 'mapping'}"
             raise YamlError(fit, line, column, "remove the tag")
         if is_list:
-            return Sequence(tuple(self.node(item) for item in node.value), line, column)
-        return Mapping(tuple(self._entries(node)), line, column)
+            items = tuple(self.node(item) for item in node.value)
+            return Sequence(items, line, column, _end(node, items))
+        entries = tuple(self._entries(node))
+        return Mapping(entries, line, column, _end(node, [entry.value for entry in entries]))
 
     def _scalar(self, node: yaml.ScalarNode, line: int, column: int) -> Scalar:
         text = node.value
@@ -271,11 +273,11 @@ class _Reading:
                 raise YamlError(message, line, column, "write the character itself")
         if not isinstance(node, _Tagged):
             is_text = node.tag == _CORE + "str" and core_type(text) != "str"  # quoted, or after a lone `!`
-            return Scalar(text, not node.style and not is_text, line, column)
+            return Scalar(text, not node.style and not is_text, line, column, end=_end(node))
         tag = _core_tag(node)
         if tag not in _SCALAR_TAGS:
             raise YamlError(f"!!{tag} does not fit a single value", line, column, "remove the tag")
-        scalar = Scalar(text, plain=False, line=line, column=column, tag=tag)
+        scalar = Scalar(text, plain=False, line=line, column=column, tag=tag, end=_end(node))
         resolve_scalar(scalar)
         return scalar
 
@@ -314,6 +316,13 @@ class _Reading:
                 raise YamlError(_TOO_LARGE, value.line, value.column, "is it the right file?")
             for entry in mapping.entries:
                 inherited.setdefault(entry.key.text, entry)
+
+
+def _end(node: Any, parts: Iterable[Node] = ()) -> int:
+    """The last line of a node; a block's own mark stands where the next one begins."""
+    if parts and not node.flow_style:
+        return max(part.end for part in parts)
+    return int(node.end_mark.line + (node.end_mark.column > 0))
 
 
 def _core_tag(node: Any) -> str:

@@ -29,7 +29,7 @@ class Creates:
         entity_types: Names of entity types, in the same way.
 
     Raises:
-        DeclarationError: One of them is no collection of names.
+        DeclarationError: One of them is not a collection of names.
     """
 
     element_types: tuple[str, ...] = ()

@@ -200,7 +200,7 @@ class Settings(BaseSettings):
         None, description="YAML (or JSON) file with the configuration, for developer mode."
     )
     env_file: Annotated[FilePath | None, Flag(("--env-file",), "FILE")] = Field(
-        None, description="File of NAME=value lines, weaker than the environment; none is read unasked."
+        None, description="File of NAME=value lines, weaker than the environment; no other file is read."
     )
     database: Annotated[FilePath | None, Flag(("-d", "--database"), "FILE")] = Field(
         None, description="SQLite cache to use, for workers that use one."

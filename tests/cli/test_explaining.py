@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+import pytest
 from arkindex_stub import RUN_ID, worker_run
 
 from arkworker.runtime.context import WorkerContext
@@ -203,3 +204,20 @@ def test_signature_of_an_address(command: Callable[..., Result], write_worker: C
 
     assert ["canary" in result.out + result.err for result in shown] == [False, False]
     assert shown[0].data["context"]["config"]["url"] == "https://b.test/f?…"
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["threshold"], ["config.threshold"]),
+        (["config.*", "--changed"], ["config.threshold"]),
+        (["no such name"], []),
+    ],
+)
+def test_chosen_values_are_shown(
+    flags: list[str], expected: list[str], command: Callable[..., Result], write_worker: Callable[[str], str]
+) -> None:
+    """By a part of the name, a pattern, or that they are no defaults."""
+    result = command("explain", write_worker(WORKER), *flags, "--config.threshold", "0.7")
+
+    assert [line.split()[0] for line in result.out.splitlines()[1:]] == expected

@@ -235,7 +235,7 @@ class FileSource(ConfigurationSource):
         return ()
 
     def _options(self, root: Mapping) -> Iterable[Given]:
-        self.hidden = hidden_lines(root, self.lines, self._is_shown)
+        self.hidden = frozenset(hidden_lines(root, self._is_shown))
         reserved = {entry.key.text: entry.value for entry in root.entries if entry.key.text in RESERVED_KEYS}
         flat = [entry for entry in root.entries if entry.key.text not in RESERVED_KEYS]
         modern = reserved.get("configuration")

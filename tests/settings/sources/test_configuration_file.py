@@ -232,6 +232,8 @@ EXCERPTS: list[tuple[str, str]] = [
     ("zzz: &a 1.7 \nthreshold: *a\n", ""),
     ("configuration: [{key: threshold, value: 1.7, secret: no}]\n", ""),
     ("advanced: {names: [a], batch_size: x}\n", "advanced: {names: [a], batch_size: x}"),
+    ("advanced:\n  zzz:\n    a: s3cr3t\n  batch_size: x\n", "  batch_size: x"),
+    ("advanced:\n  zzz: |\n    s3cr3t\n\n    s3cr3t\nthreshold: 1.7\n", "threshold: 1.7"),
     ("items: [{size: x, zzz: s3cr3t}]\n", ""),
     ("items:\n  - size: x\n    zzz: s3cr3t\n", ""),
     (f"{{name: '{'a' * 200}', threshold: 1.7}}\n", ""),
