@@ -239,6 +239,15 @@ class Settings(BaseSettings):
         description="How many elements to claim and retrieve ahead of the one being processed; "
         "0 does strictly one after the other.",
     )
+    jobs: Annotated[
+        Annotated[int, Field(ge=1, le=1024)] | Literal["auto"],
+        Variable("ARKINDEX_JOBS"),
+        Flag(("--jobs",), "N", elements=True),
+    ] = Field(
+        1,
+        description="How many processes to work in on this machine, each with its own model; "
+        "auto for as many as there are cores that this process may use.",
+    )
     grace: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False), Flag(("--grace",), "SECONDS", elements=True)] = (
         Field(8.0, description="Seconds that the element being processed has to finish once a signal stops the run.")
     )

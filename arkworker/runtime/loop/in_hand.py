@@ -42,6 +42,7 @@ class Stage(enum.IntEnum):
     STARTING = 5  # its start is being reported
     CLAIMING = 6  # no element yet: a claim is under way
     LOST = 7  # no element either: how many claims have lost their answer
+    TAKEN = 8  # handed to this process by another one, and nothing was done about it
 
 
 @dataclass
@@ -70,23 +71,24 @@ class InHand:
     """Notes of one process; from any thread. Without a place on disk they are kept in memory only.
 
     Args:
-        folder: Where the file lies: the task's own directory.
+        path: The file, which is made; None for none.
         owner: The run that its notes make sense to.
     """
 
-    def __init__(self, folder: Path | None, owner: str) -> None:
+    def __init__(self, path: Path | None, owner: str) -> None:
         self._lock = threading.Lock()
         self._slots: dict[str, int] = {}
         self._free = list(range(SLOTS, 0, -1))
         self._claims = itertools.count(1)
         self._lost = 0
+        self._taken: set[str] = set()
         self._path: Path | None = None
         self._descriptor = -1
-        if folder is not None:
+        if path is not None:
             try:
-                self._open(folder / PATTERN.replace("*", secrets.token_hex(8)), owner)
+                self._open(path, owner)
             except (OSError, ValueError) as error:
-                logger.warning("%s: no journal can be kept there: %s", folder, error)
+                logger.warning("%s: no journal can be kept there: %s", path.parent, error)
 
     def __contains__(self, element_id: str) -> bool:
         """Whether an element has begun, and not ended."""
@@ -96,10 +98,12 @@ class InHand:
         """An element has come that far."""
         with self._lock:
             self._write(element_id, stage, element_id)
+            self._taken.add(element_id) if stage is Stage.TAKEN else self._taken.discard(element_id)
 
     def forget(self, element_id: str) -> None:
         """An element has ended, and Arkindex knows."""
         with self._lock:
+            self._taken.discard(element_id)
             if slot := self._slots.pop(element_id, 0):
                 self._put(slot, bytes([Stage.NONE]))
                 self._free.append(slot)
@@ -126,7 +130,7 @@ class InHand:
         with self._lock:
             if self._path is None:
                 return
-            if not self._slots:
+            if self._slots.keys() <= self._taken:
                 self._path.unlink(missing_ok=True)
             self._path = None
             os.close(self._descriptor)
@@ -161,12 +165,18 @@ class InHand:
         self._path, self._descriptor = path, descriptor
 
 
+def new_path(folder: Path) -> Path:
+    """A file for the notes of one process, that no other has."""
+    return folder / PATTERN.replace("*", secrets.token_hex(8))
+
+
 def recover(folder: Path, owner: str, in_hand: InHand) -> Left:
     """What runs of the same owner that are no more had in hand; it is noted anew, and their files are removed."""
     found = Left()
     for path in sorted(folder.glob(PATTERN)):
         with contextlib.suppress(OSError, ValueError):
-            left = _read(path, owner)
+            left = read(path, owner)
+            left.stages = {name: stage for name, stage in left.stages.items() if stage is not Stage.TAKEN}
             for element_id, stage in left.stages.items():
                 in_hand.note(element_id, stage)
             if left.uncertain:
@@ -177,11 +187,11 @@ def recover(folder: Path, owner: str, in_hand: InHand) -> Left:
     return found
 
 
-def _read(path: Path, owner: str) -> Left:
-    """What a file holds.
+def read(path: Path, owner: str) -> Left:
+    """What a process that is no more had in hand.
 
     Raises:
-        OSError: Its process lives.
+        OSError: It lives, or there is no file.
         ValueError: It is damaged.
     """
     left = Left()

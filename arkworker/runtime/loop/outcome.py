@@ -33,14 +33,20 @@ class Tally:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
 
-    def count(self, outcome: str, number: int = 1) -> None:
-        """Add to `processed`, `failed`, `skipped` or `uncertain`."""
+    def count(self, outcome: str, number: int = 1, *, element_id: str | None = None) -> None:  # noqa: ARG002 - for those that tell others
+        """Add to `processed`, `failed`, `skipped` or `uncertain`.
+
+        Args:
+            outcome: One of these.
+            number: How many.
+            element_id: The element, where it is one.
+        """
         with self._lock:
             self._counts[outcome] += number
 
-    def settle(self, state: State) -> None:
+    def settle(self, state: State, element_id: str) -> None:
         """An element ended in a state."""
-        self.count("processed" if state is State.PROCESSED else "failed")
+        self.count("processed" if state is State.PROCESSED else "failed", element_id=element_id)
 
     def __getitem__(self, outcome: str) -> int:
         return self._counts[outcome]
@@ -177,7 +183,12 @@ def _note_stop(path: str | None, stopping: Stopping) -> None:
 
 
 def record(summary: Summary, failures: Failures, path: str | None) -> None:
-    """Log how the run went, and write its summary."""
+    """Log how a run went that nobody is there to conclude, and write its summary."""
+    _record(summary, failures, path)
+    logger.error("%s", summary.told())
+
+
+def _record(summary: Summary, failures: Failures, path: str | None) -> None:
     failures.report()
     if summary.uncertain:
         logger.warning(
@@ -188,12 +199,12 @@ def record(summary: Summary, failures: Failures, path: str | None) -> None:
 
 
 def conclude(summary: Summary, failures: Failures, path: str | None) -> None:
-    """As `record`, and say the last line.
+    """Log how a run went, write its summary, and say the last line.
 
     Raises:
         ElementsError: The exit code is not 0; the last line is its message.
     """
-    record(summary, failures, path)
+    _record(summary, failures, path)
     if summary.exit_code != ExitCode.OK:
         raise ElementsError(summary.told(), summary.exit_code)
     logger.log(logging.WARNING if summary.failed else logging.INFO, "%s", summary)

@@ -230,9 +230,9 @@ class Reports:
             self._count(ending, State.ERROR)
         elif self._open.pop(id(ending), None) is not None:
             logger.error("element %s is not %s on Arkindex: %s", printable(ending.id, 60), ending.state, reason)
-            self._tally.count("uncertain")
+            self._tally.count("uncertain", element_id=ending.id)
 
     def _count(self, ending: Ending, state: State) -> None:
         if self._open.pop(id(ending), None) is not None:
-            self._tally.settle(state)
+            self._tally.settle(state, ending.id)
         self._in_hand.forget(ending.id)

@@ -161,10 +161,10 @@ class ResultsFile:
             self._write(ending, parts)
         except RecordingError as error:
             self._on_failure(ending.id, error)
-            self._tally.settle(State.ERROR)
+            self._tally.settle(State.ERROR, ending.id)
             self._on_broken(error)
             return
-        self._tally.settle(ending.state)
+        self._tally.settle(ending.state, ending.id)
         self._in_hand.forget(ending.id)
 
     def close(self, *, rounds: int = ROUNDS, within: float | None = None) -> None:  # noqa: ARG002 - nothing is left open

@@ -147,7 +147,7 @@ class Work:
         """An element that user code is not asked about."""
         if job.is_taken:
             logger.info("element %s is skipped: another process has it", printable(job.id, 60))
-            self._tally.count("skipped")
+            self._tally.count("skipped", element_id=job.id)
         elif job.failure is not None:
             self._end(job, job.failure, traced=False)
 
@@ -159,8 +159,7 @@ class Work:
             return
         for job in jobs:
             logger.debug("Processing %s", elements[job.id])
-            if job.is_held:
-                self._in_hand.note(job.id, Stage.WORKING)
+            self._in_hand.note(job.id, Stage.WORKING)
         try:
             results = self._ask([elements[job.id] for job in jobs], alone=alone)
         except BaseException as error:  # noqa: BLE001 - of user code: whatever it is, it is these elements' failure

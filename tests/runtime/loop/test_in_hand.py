@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from arkworker.runtime.loop.in_hand import PATTERN, InHand, Left, Stage, recover
+from arkworker.runtime.loop.in_hand import PATTERN, InHand, Left, Stage, new_path, recover
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def notes_in(folder: Path, owner: str) -> InHand:
+    return InHand(new_path(folder), owner)
 
 
 def kill(notes: InHand) -> None:
@@ -18,7 +22,7 @@ def kill(notes: InHand) -> None:
 
 def test_what_a_killed_run_had_in_hand(tmp_path: Path) -> None:
     """Elements with their stages, claims under way and answers that were lost."""
-    killed = InHand(tmp_path, "run")
+    killed = notes_in(tmp_path, "run")
     for number, stage in enumerate([Stage.HELD, Stage.WORKING, Stage.PROCESSED, Stage.STARTING]):
         killed.note(f"{number}", stage)
     killed.note("ended", Stage.WORKING)
@@ -27,7 +31,7 @@ def test_what_a_killed_run_had_in_hand(tmp_path: Path) -> None:
     killed.note_lost(1)
     with killed.claiming():
         kill(killed)
-        notes = InHand(tmp_path, "run")
+        notes = notes_in(tmp_path, "run")
         left = recover(tmp_path, "run", notes)
         killed._path = None
 
@@ -37,30 +41,30 @@ def test_what_a_killed_run_had_in_hand(tmp_path: Path) -> None:
 
 def test_killed_twice(tmp_path: Path) -> None:
     """What a run has recovered, and not ended, is left to the run after it."""
-    killed = InHand(tmp_path, "run")
+    killed = notes_in(tmp_path, "run")
     killed.note("1", Stage.HELD)
     killed.note_lost(1)
     kill(killed)
-    again = InHand(tmp_path, "run")
+    again = notes_in(tmp_path, "run")
     recover(tmp_path, "run", again)
     kill(again)
 
-    assert recover(tmp_path, "run", InHand(tmp_path, "run")) == Left({"1": Stage.HELD}, uncertain=1)
+    assert recover(tmp_path, "run", notes_in(tmp_path, "run")) == Left({"1": Stage.HELD}, uncertain=1)
 
 
 def test_notes_of_another_run_and_of_a_living_one(tmp_path: Path) -> None:
     """The first make no sense here; the second belong to a process that lives."""
-    other, living = InHand(tmp_path, "another run"), InHand(tmp_path, "run")
+    other, living = notes_in(tmp_path, "another run"), notes_in(tmp_path, "run")
     other.note("1", Stage.HELD)
     living.note("2", Stage.HELD)
     kill(other)
 
-    assert recover(tmp_path, "run", InHand(tmp_path, "run")) == Left()
+    assert recover(tmp_path, "run", notes_in(tmp_path, "run")) == Left()
 
 
 def test_nothing_is_left_when_all_has_ended(tmp_path: Path) -> None:
     """Lost answers were told in the summary; an element whose end could not be reported is kept."""
-    first, second = InHand(tmp_path, "run"), InHand(tmp_path, "run")
+    first, second = notes_in(tmp_path, "run"), notes_in(tmp_path, "run")
     for notes in (first, second):
         notes.note("1", Stage.ERROR)
         notes.note_lost(1)
@@ -70,4 +74,4 @@ def test_nothing_is_left_when_all_has_ended(tmp_path: Path) -> None:
     second.close()
 
     assert len(list(tmp_path.glob(PATTERN))) == 1
-    assert recover(tmp_path, "run", InHand(tmp_path, "run")) == Left({"1": Stage.ERROR})
+    assert recover(tmp_path, "run", notes_in(tmp_path, "run")) == Left({"1": Stage.ERROR})

@@ -1,0 +1,109 @@
+"""What there is for a run over elements to do, and where it tells what became of them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from arkworker.arkindex.activities import WITHOUT_ACTIVITIES
+from arkworker.clock import SystemClock
+from arkworker.errors import ApiError
+from arkworker.runtime.loop import results_file
+from arkworker.runtime.loop.failures import Failures
+from arkworker.runtime.loop.in_hand import InHand, Left, new_path, recover
+from arkworker.runtime.loop.progress import ProgressDisplay
+from arkworker.runtime.loop.worklist import Choice, Resumed, initial_ids, not_begun
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from arkworker.runtime.handover import Handover
+    from arkworker.runtime.loop.clients import Clients
+    from arkworker.runtime.loop.outcome import Tally
+    from arkworker.runtime.loop.worklist import Worklist
+    from arkworker.storage.recording.writing import Recorder
+
+logger = logging.getLogger("arkworker.elements")
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What one process works on, and where it tells what became of it.
+
+    Attributes:
+        worklist: Where elements come from.
+        reports_states: Whether the states of elements are reported to Arkindex.
+        in_hand: Where it is noted what is in hand.
+        left: What a run before had in hand when it was killed.
+        recorder: The results file; None where results are published.
+        tally: Counts what became of each element.
+        failures: Told of those that failed.
+        progress: Told after each.
+    """
+
+    worklist: Worklist
+    reports_states: bool
+    in_hand: InHand
+    left: Left
+    recorder: Recorder | None
+    tally: Tally
+    failures: Failures
+    progress: ProgressDisplay
+
+
+@contextlib.contextmanager
+def assigned(run: Handover, clients: Clients, tally: Tally, recorder: Recorder | None) -> Iterator[Assignment]:
+    """What there is to do; what a run before left behind is part of it.
+
+    Raises:
+        ConfigurationError: The elements cannot be chosen.
+        ApiError: The sets that elements are in cannot be listed.
+    """
+    context = run.context
+    choice = Choice(
+        run.settings,
+        context.process,
+        run.origins,
+        functools.cache(lambda: initial_ids(run.sessions) if context.use_cache else []),
+        context.connection_is_given or context.use_cache,
+    )
+    choice.check()
+    reports_states = _reports_states(run, choice, recorder)
+    owner = f"{context.worker_run_id} {context.task_id}"
+    folder = context.work_dir if reports_states else None
+    with contextlib.closing(InHand(new_path(folder) if folder is not None else None, owner)) as in_hand:
+        left = recover(folder, owner, in_hand) if folder is not None else Left()
+        if left.uncertain:
+            logger.warning("a run before was killed with %d claims that may have started an element", left.uncertain)
+            tally.count("uncertain", left.uncertain)
+        worklist = _choose(choice, run, clients, tally, in_hand)
+        if recorder is not None:
+            worklist = results_file.remaining(recorder, worklist)
+            left.stages = {name: stage for name, stage in left.stages.items() if name not in recorder.found}
+        if left.stages:
+            worklist = Resumed(not_begun(left.stages), left.stages, worklist)
+        progress = ProgressDisplay(tally, worklist.count, SystemClock())
+        yield Assignment(worklist, reports_states, in_hand, left, recorder, tally, Failures(), progress)
+
+
+def _choose(choice: Choice, run: Handover, clients: Clients, tally: Tally, in_hand: InHand) -> Worklist:
+    with run.stopping.calling(lambda: clients.stop(run.stopping.received or 0)):
+        try:
+            return choice.worklist(clients.intake, tally, in_hand)
+        except ApiError:
+            run.stopping.check()  # a request that a signal ended says nothing about Arkindex
+            raise
+
+
+def _reports_states(run: Handover, choice: Choice, recorder: Recorder | None) -> bool:
+    process, settings = run.context.process, run.settings
+    if choice.is_queue and settings.no_worker_activity:
+        logger.warning("--no-worker-activity: elements of the queue will stay started, since no end is reported")
+    if recorder is not None and not choice.is_queue:
+        return False  # whoever publishes reports the states
+    if process is None or run.context.worker_run_id is None or settings.no_worker_activity:
+        return False
+    return choice.is_queue or (process.activity_state == "ready" and process.mode not in WITHOUT_ACTIVITIES)
