@@ -60,15 +60,17 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     _leave(invoke(sys.argv[1:] if argv is None else argv))
 
 
-def command(
-    worker: type[Worker[Any]] | Worker[Any] | Callable[..., Any], argv: Sequence[str] | None = None
-) -> NoReturn:
-    """The console command of one worker: the verb `run`, without a target. Ends the process.
+def command(worker: type[Worker[Any]] | Worker[Any] | Callable[..., Any], argv: Sequence[str] | None = None) -> None:
+    """The console command of one worker: the verb `run`, without a target.
+
+    Ends the process; in those that `--jobs` has started, and that import a script which calls this, it does nothing.
 
     Args:
         worker: A worker class, a worker, or a function `(context, cache)`.
         argv: The flags; those of this process by default.
     """
+    if worker.__module__ == "__mp_main__":
+        return
     from arkworker.cli.failures import guarded
     from arkworker.runtime.target import as_worker
 

@@ -6,8 +6,9 @@ import dataclasses
 import json
 import logging
 import os
+import pickle
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,19 +23,23 @@ from arkworker.runtime.corpus_check import check_corpus
 from arkworker.runtime.explanation import plain
 from arkworker.runtime.handover import Handover
 from arkworker.runtime.services import LatePublisher
-from arkworker.runtime.stopping import Interruption
-from arkworker.runtime.worker import options_of
+from arkworker.runtime.stopping import Interruption, Stopping
+from arkworker.runtime.worker import ElementsWorker, options_of
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from multiprocessing.connection import Connection
 
     from sqlalchemy.engine import Engine
 
     from arkworker.runtime.context import WorkerContext
+    from arkworker.runtime.loop.job_process import Order
     from arkworker.runtime.preparation import Preparation
-    from arkworker.runtime.stopping import Stopping
     from arkworker.runtime.worker import Worker
+    from arkworker.settings.catalogue import WorkerOptions
+    from arkworker.settings.platform import Settings
 
 logger = logging.getLogger("arkworker")
 
@@ -45,7 +50,9 @@ _OURS = str(Path(__file__).parents[1])
 
 
 class WorkerFailedError(ArkworkerError):
-    """User code raised; its traceback is in the log."""
+    """User code raised; its traceback is in the log, or `trace`, where another process is to log it."""
+
+    trace: str | None = None
 
 
 def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> None:
@@ -63,16 +70,49 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
     with open_cache_of(context, preparation, stopping) as sessions:
         stopping.check()
         handover = _handover(context, preparation, sessions, stopping)
-        try:
-            _hand_over(worker, handover, preparation)
-        finally:
-            _tear_down(worker, context, stopping)
-            failures = handover.outbox.flush() if handover.outbox else {}
-            for element_id, error in failures.items():
-                logger.error("element %s: %s", printable(element_id, 60), error)
-        for error in failures.values():
-            raise error
+        if isinstance(worker, ElementsWorker) and handover.settings.jobs != 1:
+            _share_out(worker, handover)
+        else:
+            _hand_over(worker, handover, preparation.worker, preparation.end)
     stopping.check()
+
+
+def _share_out(worker: ElementsWorker[Any], handover: Handover) -> None:
+    """Let several processes do what `_hand_over` does in this one; the hook `finish` is called here."""
+    from arkworker.runtime.loop.jobs import process_elements_in_jobs
+
+    process_elements_in_jobs(handover, run_job, worker._finish(handover.context))  # noqa: SLF001 - hidden from authors
+
+
+def run_job(order: Order, connection: Connection) -> None:
+    """The life of one process of several, which the one that was started has asked for.
+
+    Args:
+        order: What to do.
+        connection: The way to the parent, which hears of all that happens, failures included.
+    """
+    from arkworker.runtime.loop.job_process import Channel, Say, alone, watching_parent, work
+    from arkworker.runtime.target import load_target
+
+    channel = Channel(connection)
+    logs.hand_over(channel.log, order.level)
+    try:
+        with Stopping() as stopping, watching_parent(stopping):
+            worker = load_target(order.target)
+            context, settings = pickle.loads(order.data)  # noqa: S301 - of the parent
+            with _sessions(context, partial(_shared_engine, context)) as sessions:
+                handover = _handover_of(context, settings, {}, sessions, stopping, order.target)
+                options = options_of(worker, order.target)
+
+                def perform(ready: Handover) -> None:
+                    channel.say(Say.READY)
+                    work(worker._code(ready.context), ready, order, channel)  # type: ignore[attr-defined] # noqa: SLF001 - hidden from authors
+
+                _hand_over(worker, handover, options, lambda: None, perform=perform, alone=alone(order.lock))
+    except StoppedError as error:
+        channel.say(Say.DONE, int(error.exit_code), {})
+    except ArkworkerError as error:
+        channel.say_broken(error)
 
 
 def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> WorkerContext[Any]:
@@ -101,43 +141,99 @@ def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> 
 def _handover(context: WorkerContext[Any], preparation: Preparation, sessions: Any, stopping: Stopping) -> Handover:
     claims = preparation.resolution.ledger.claims
     origins = {path[0]: (claim.origin.source, claim.origin.location) for path, claim in claims.items() if path}
+    target = preparation.worker.target
+    return _handover_of(context, preparation.resolution.settings, origins, sessions, stopping, target)
+
+
+def _handover_of(  # noqa: PLR0913, PLR0917 - the parts of a Handover
+    context: WorkerContext[Any],
+    settings: Settings,
+    origins: Mapping[str, tuple[str, str]],
+    sessions: Any,
+    stopping: Stopping,
+    target: str,
+) -> Handover:
     outbox = Outbox(sessions, are_published=not context.is_read_only) if context.use_cache else None
     context.services.publisher = LatePublisher(lambda: context.services.make_publisher(outbox=outbox))
-    settings, target = preparation.resolution.settings, preparation.worker.target
     return Handover(context, settings, origins, sessions, stopping, outbox, target)
 
 
-def _hand_over(worker: Worker[Any], handover: Handover, preparation: Preparation) -> None:
+def _hand_over(  # noqa: PLR0913 - keywords, each with a default
+    worker: Worker[Any],
+    handover: Handover,
+    options: WorkerOptions,
+    end: Callable[[], None],
+    *,
+    perform: Callable[[Handover], None] | None = None,
+    alone: AbstractContextManager[None] | None = None,
+) -> None:
+    """Set up, work, tear down.
+
+    Args:
+        worker: The worker.
+        handover: The run.
+        options: What the worker's class declares.
+        end: Ends requests under way when a signal comes.
+        perform: What to do between `setup` and `teardown`; by default, the worker's own way of running.
+        alone: Entered while types and classes are created, where other processes would do so, too.
+    """
+    try:
+        _set_up_and_perform(worker, handover, options, end, perform=perform, alone=alone)
+    finally:
+        _tear_down(worker, handover.context, handover.stopping)
+        failures = handover.outbox.flush() if handover.outbox else {}
+        for element_id, error in failures.items():
+            logger.error("element %s: %s", printable(element_id, 60), error)
+    for error in failures.values():
+        raise error
+
+
+def _set_up_and_perform(  # noqa: PLR0913 - as `_hand_over`
+    worker: Worker[Any],
+    handover: Handover,
+    options: WorkerOptions,
+    end: Callable[[], None],
+    *,
+    perform: Callable[[Handover], None] | None,
+    alone: AbstractContextManager[None] | None,
+) -> None:
     try:
         with handover.stopping.interruptible():
             logs.note(phase="setup")
             worker.setup(handover.context)
         logs.note(phase="run")
-        handover = _declared_in_setup(worker, handover, preparation)
-        worker._perform(handover)  # noqa: SLF001 - hidden from authors, who override run
+        with alone or nullcontext():
+            handover = _declared_in_setup(worker, handover, options, end)
+        (perform or worker._perform)(handover)  # noqa: SLF001 - hidden from authors, who override run
     except (ArkworkerError, Interruption):
         raise
     except BaseException as error:
         # SystemExit and KeyboardInterrupt, too: from user code they are failures, never a silent success.
-        logger.error("The worker failed", exc_info=error)  # noqa: TRY400 - the same, for any exception
-        raise WorkerFailedError(f"the worker failed: {summary_of(error)}") from error
+        failure = WorkerFailedError(f"the worker failed: {summary_of(error)}")
+        if perform is None:
+            logger.error("The worker failed", exc_info=error)  # noqa: TRY400 - the same, for any exception
+        else:
+            failure.trace = "".join(traceback.format_exception(error))  # the parent tells it, once
+        raise failure from error
 
 
-def _declared_in_setup(worker: Worker[Any], handover: Handover, preparation: Preparation) -> Handover:
+def _declared_in_setup(
+    worker: Worker[Any], handover: Handover, before: WorkerOptions, end: Callable[[], None]
+) -> Handover:
     """The run, with what `setup` has assigned to `creates` and `requires`, which are looked up as those of the class.
 
     Raises:
         DeclarationError: They hold something else than names.
         ConfigurationError, ApiError: As `check_corpus`.
     """
-    before, options = preparation.worker, options_of(worker, handover.target)
+    options = options_of(worker, handover.target)
     if (options.creates, options.requires) == (before.creates, before.requires):
         return handover
     services = handover.context.services
     creates = options.creates or Creates()
     services.declare(creates)
     context = dataclasses.replace(handover.context, _creates=creates, built=services)
-    with handover.stopping.calling(preparation.end):
+    with handover.stopping.calling(end):
         handover.stopping.check()
         check_corpus(context, options, is_trial=handover.settings.results is not None)
     return dataclasses.replace(handover, context=context)
@@ -209,19 +305,32 @@ def open_cache_of(
         CacheError: It cannot be opened, or a parent's is damaged.
         StoppedError: A signal came.
     """
+    with _sessions(context, lambda: _cache_engine(context, preparation, stopping, is_trial=is_trial)) as sessions:
+        yield sessions
+
+
+@contextmanager
+def _sessions(context: WorkerContext[Any], open_engine: Callable[[], Engine]) -> Iterator[Any]:
     if not context.use_cache:
         yield _no_session
         return
     from arkworker.storage import cache
 
-    engine, path = _cache_engine(context, preparation, stopping, is_trial=is_trial), context.cache_path
-    sessions = Sessions(partial(cache.session_scope, engine), began_empty=path is None)
+    engine = open_engine()
+    sessions = Sessions(partial(cache.session_scope, engine), began_empty=context.cache_path is None)
     context.services.sessions = sessions  # for what is read about elements
     try:
         yield sessions
     finally:
         sessions.close()
         engine.dispose()
+
+
+def _shared_engine(context: WorkerContext[Any]) -> Engine:
+    """The cache as several processes use it: one of them writes, the others wait; in memory, each has its own."""
+    from arkworker.storage import cache
+
+    return cache.open_cache(context.cache_path, is_shared=True)
 
 
 def _cache_engine(

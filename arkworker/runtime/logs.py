@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from pydantic_core import to_jsonable_python
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Literal
 
 # A presigned URL carries its signature there.
@@ -57,10 +57,13 @@ class TextFormatter(logging.Formatter):
         return f"{colour}{text}{_RESET}" if colour else text
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name
-        if not self.short:
+        if not self.short and not _setup.names_processes:
             return super().formatMessage(record)
         whole = record.name
-        record.name = whole.rpartition(".")[2]
+        if self.short:
+            record.name = whole.rpartition(".")[2]
+        if _setup.names_processes:
+            record.name += f"[{record.process}]"
         try:
             return super().formatMessage(record)
         finally:
@@ -86,6 +89,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if _setup.names_processes:
+            fields["process"] = record.process
         fields |= _setup.facts
         if (element := _element.get()) is not None:
             fields["element"] = element
@@ -93,6 +98,8 @@ class JsonFormatter(logging.Formatter):
         fields |= {name: given[name] for name in given if name not in _STANDARD and name not in fields}
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
+        elif record.exc_text:  # of another process
+            fields["traceback"] = record.exc_text
         if record.stack_info:
             fields["stack"] = record.stack_info
         return json.dumps(_as_json(fields), ensure_ascii=self.ascii_only)
@@ -134,11 +141,13 @@ class _Setup:
     Attributes:
         handler: Writes to standard error; None where logging is somebody else's.
         facts: What each JSON line says of the run.
+        names_processes: Whether each line says which process it is of, by its id.
     """
 
     def __init__(self) -> None:
         self.handler: Handler | None = None
         self.facts: dict[str, str] = {}
+        self.names_processes = False
         self.hooks: tuple[Any, Any] | None = None
 
 
@@ -207,7 +216,7 @@ def configure(
     logging.getLogger().handlers[:] = [handler]
     for name in (_ROOM, *(f"{_ROOM}.{part}" for part in _PARTS)):
         logging.getLogger(name).__class__ = HeardLogger
-    _setup.handler, _setup.facts = handler, {}
+    _setup.handler, _setup.facts, _setup.names_processes = handler, {}, False
     set_level(verbose=verbose)
 
 
@@ -233,6 +242,49 @@ def release() -> None:
     if _setup.hooks is not None:
         warnings.showwarning, threading.excepthook = _setup.hooks
     _setup.handler, _setup.hooks = None, None
+
+
+def name_processes() -> None:
+    """There are several processes now: each line says which one it is of."""
+    _setup.names_processes = True
+
+
+class _Relay(Handler):
+    """Hands records to the process that writes the log."""
+
+    def __init__(self, send: Callable[[logging.LogRecord], None]) -> None:
+        super().__init__(sys.stderr)
+        self._send = send
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._send(self._portable(record))
+        except Exception:  # noqa: BLE001 - as `emit` of the standard library
+            self.handleError(record)
+
+    def _portable(self, record: logging.LogRecord) -> logging.LogRecord:
+        """The same, with nothing in it that could not be sent."""
+        text = record.exc_text or (logging.Formatter().formatException(record.exc_info) if record.exc_info else None)
+        plain = {name: value for name, value in vars(record).items() if name in _STANDARD}
+        extra = {name: _as_json(value) for name, value in vars(record).items() if name not in _STANDARD}
+        if (element := _element.get()) is not None:
+            extra["element"] = element
+        plain |= {"msg": record.getMessage(), "args": None, "exc_info": None, "exc_text": text}
+        return logging.makeLogRecord(plain | extra)
+
+
+def hand_over(send: Callable[[logging.LogRecord], None], level: int) -> None:
+    """Let another process write the log of this one, from the given level on."""
+    configure()
+    relay = _Relay(send)
+    logging.getLogger().handlers[:] = [relay]
+    logging.getLogger().setLevel(level)
+    _setup.handler = relay
+
+
+def take_over(record: logging.LogRecord) -> None:
+    """Write what another process has handed over."""
+    logging.getLogger(record.name).handle(record)
 
 
 def is_json() -> bool:

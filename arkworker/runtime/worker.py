@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
@@ -23,7 +24,7 @@ from arkworker.runtime.migration import lacks
 from arkworker.settings.catalogue import WorkerOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
     from typing import NoReturn
 
@@ -129,14 +130,13 @@ class Worker(Generic[C]):
             self.run(handover.context, cache)
 
     @classmethod
-    def main(cls, argv: Sequence[str] | None = None) -> NoReturn:
+    def main(cls, argv: Sequence[str] | None = None) -> None:
         """Run this worker as a console command, with the flags of `python -m arkworker run`; ends the process.
 
         The same as `arkworker.command(cls, argv)`.
         """
         # The door, by its name: a worker does not know the command line.
         import_module("arkworker").command(cls, argv)
-        raise AssertionError("a command ends the process")
 
 
 class ElementsWorker(Worker[C]):
@@ -230,13 +230,12 @@ class ElementsWorker(Worker[C]):
                 return collect(self.process_element(element, context, cache))
             return batch((element,), cache)[0]
 
-        def finish(cache: Any) -> None:
-            self.finish(context, cache)
-
         takes_batches = is_written(self, "process_elements")
-        return ElementCode(
-            single, batch if takes_batches else None, self.batch_size, finish if is_written(self, "finish") else None
-        )
+        return ElementCode(single, batch if takes_batches else None, self.batch_size, self._finish(context))
+
+    def _finish(self, context: WorkerContext[C]) -> Callable[[Any], None] | None:
+        """The hook with the context given; None where it is not written."""
+        return partial(self.finish, context) if is_written(self, "finish") else None
 
 
 def _check_batches(worker: ElementsWorker[Any] | type[ElementsWorker[Any]], owner: str) -> None:

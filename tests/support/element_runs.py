@@ -74,7 +74,9 @@ class Trial:
         path.write_text(json.dumps([{"id": element} for element in self.elements]))
         return str(path)
 
-    def start(self, *flags: str, name: str = "", stream: int | None = None, **variables: str) -> Process:
+    def start(
+        self, *flags: str, name: str = "", stream: int | None = None, session: bool = False, **variables: str
+    ) -> Process:
         """Start a worker; what it says goes to a file, or to `stream`."""
         data = self.folder / "data"  # shared, as by the tasks of one host
         environ = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -84,7 +86,8 @@ class Trial:
         command = [sys.executable, str(WORKER), "--summary", str(summary), *flags]
         log = (self.folder / f"log{name}.txt").open("w+")
         output: Any = log if stream is None else stream
-        return Process(subprocess.Popen(command, env=environ, stdout=output, stderr=output), summary, log)
+        popen = subprocess.Popen(command, env=environ, stdout=output, stderr=output, start_new_session=session)
+        return Process(popen, summary, log)
 
     def wait_for(self, operation: str, count: int = 1) -> None:
         """Until that many calls of an operation have come."""
@@ -117,6 +120,10 @@ class Process:
     def signal(self, number: int = signal.SIGTERM) -> None:
         self.signalled = self.signalled or time.monotonic()
         self.popen.send_signal(number)
+
+    def signal_group(self, number: int) -> None:
+        self.signalled = self.signalled or time.monotonic()
+        os.killpg(self.popen.pid, number)
 
     def wait(self, timeout: float = 60) -> Ended:
         try:

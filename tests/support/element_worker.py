@@ -17,6 +17,7 @@ WORK = float(os.environ.get("WORK", "0"))  # seconds on each element
 WAITS = float(os.environ.get("WAITS", "0.001"))
 LOG = os.environ.get("USER_LOG")
 HOOK = os.environ.get("HOOK", "pass")  # code to run for each element
+SETUP = os.environ.get("SETUP", "pass")
 TEARDOWN = os.environ.get("TEARDOWN", "pass")
 
 
@@ -24,6 +25,9 @@ class W(ElementsWorker):
     """Works as the environment says."""
 
     uses_cache = bool(os.environ.get("USES_CACHE"))
+
+    def setup(self, context: Any) -> None:  # noqa: ARG002 - the hook's signature
+        exec(SETUP)
 
     def process_element(self, element: Any, context: Any, cache: Any) -> Any:
         if LOG:
@@ -45,6 +49,7 @@ def _shorten_waits() -> None:
     SystemClock.sleep = lambda self, seconds: whole(self, seconds * WAITS)  # type: ignore[method-assign] # of this process
 
 
+_shorten_waits()  # in the processes of --jobs, too
+
 if __name__ == "__main__":
-    _shorten_waits()
     W.main()

@@ -69,15 +69,15 @@ class Failures:
             shapes = self._shapes.setdefault(place, set()) if len(self._shapes) < MOST_GROUPS else set()
             if len(shapes) < MOST_SHAPES:
                 shapes.add(shape)
-            is_new = self._note(element_id, (place, shape if shape in shapes else None), text)
+            kind = place, shape if shape in shapes else None
+        is_new = self.note(element_id, kind, text)
         shown = (type(error), error, _of_user_code(error)) if traced and is_new else None
         with logs.about(element_id):
             logger.error("element %s failed: %s", printable(element_id, 60), text, exc_info=shown)
 
     def add_reason(self, element_id: str, reason: str) -> None:
         """An element failed for a reason that is no error."""
-        with self._lock:
-            self._note(element_id, reason, reason)
+        self.note(element_id, reason, reason)
         with logs.about(element_id):
             logger.warning("element %s ends in error: %s", printable(element_id, 60), reason)
 
@@ -90,11 +90,13 @@ class Failures:
             rest = sum(group.count for group in groups[MOST_SHOWN:])
             logger.error("failed: %d more, in %d other ways", rest, len(groups) - MOST_SHOWN)
 
-    def _note(self, element_id: str, kind: Hashable, text: str) -> bool:
-        is_new = kind not in self._groups
-        if is_new and len(self._groups) >= MOST_GROUPS:
-            kind, text, is_new = None, "other errors", False
-        self._groups.setdefault(kind, Group(text)).add(element_id)
+    def note(self, element_id: str, kind: Hashable, text: str) -> bool:
+        """Count a failure among those of its kind; whether it is the first."""
+        with self._lock:
+            is_new = kind not in self._groups
+            if is_new and len(self._groups) >= MOST_GROUPS:
+                kind, text, is_new = None, "other errors", False
+            self._groups.setdefault(kind, Group(text)).add(element_id)
         return is_new
 
 

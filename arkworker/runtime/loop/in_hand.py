@@ -42,7 +42,6 @@ class Stage(enum.IntEnum):
     STARTING = 5  # its start is being reported
     CLAIMING = 6  # no element yet: a claim is under way
     LOST = 7  # no element either: how many claims have lost their answer
-    TAKEN = 8  # handed to this process by another one, and nothing was done about it
 
 
 @dataclass
@@ -81,7 +80,6 @@ class InHand:
         self._free = list(range(SLOTS, 0, -1))
         self._claims = itertools.count(1)
         self._lost = 0
-        self._taken: set[str] = set()
         self._path: Path | None = None
         self._descriptor = -1
         if path is not None:
@@ -98,12 +96,10 @@ class InHand:
         """An element has come that far."""
         with self._lock:
             self._write(element_id, stage, element_id)
-            self._taken.add(element_id) if stage is Stage.TAKEN else self._taken.discard(element_id)
 
     def forget(self, element_id: str) -> None:
         """An element has ended, and Arkindex knows."""
         with self._lock:
-            self._taken.discard(element_id)
             if slot := self._slots.pop(element_id, 0):
                 self._put(slot, bytes([Stage.NONE]))
                 self._free.append(slot)
@@ -130,7 +126,7 @@ class InHand:
         with self._lock:
             if self._path is None:
                 return
-            if self._slots.keys() <= self._taken:
+            if not self._slots:
                 self._path.unlink(missing_ok=True)
             self._path = None
             os.close(self._descriptor)
@@ -176,7 +172,6 @@ def recover(folder: Path, owner: str, in_hand: InHand) -> Left:
     for path in sorted(folder.glob(PATTERN)):
         with contextlib.suppress(OSError, ValueError):
             left = read(path, owner)
-            left.stages = {name: stage for name, stage in left.stages.items() if stage is not Stage.TAKEN}
             for element_id, stage in left.stages.items():
                 in_hand.note(element_id, stage)
             if left.uncertain:

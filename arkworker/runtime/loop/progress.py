@@ -22,18 +22,20 @@ class ProgressDisplay:
         tally: What to show.
         total: How many elements there are; None for a queue.
         clock: Says when a line is due.
+        is_shown: Whether anything is shown; not by one process of several.
     """
 
-    def __init__(self, tally: Tally, total: int | None, clock: Clock) -> None:
+    def __init__(self, tally: Tally, total: int | None, clock: Clock, *, is_shown: bool = True) -> None:
         self._tally = tally
         self._total = total
         self._clock = clock
+        self._is_shown = is_shown
         self._start = self._last = clock.now()
         self._bar: Any = None
         self._handlers: list[tuple[logging.StreamHandler[Any], Any]] = []
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
+        if self._is_shown and sys.stderr.isatty():
             self._show_bar()
         return self
 
@@ -48,7 +50,7 @@ class ProgressDisplay:
             self._bar.update(self._bar.task_ids[0], completed=self._tally.elements, failed=self._tally["failed"])
             return
         now = self._clock.now()
-        if now - self._last >= INTERVAL:
+        if self._is_shown and now - self._last >= INTERVAL:
             self._last = now
             logger.info("%s", self._line(now))
 

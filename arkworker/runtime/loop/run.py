@@ -41,7 +41,7 @@ from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
 from arkworker.runtime.loop.reports import Reports
 from arkworker.runtime.loop.results_file import ResultsFile
 from arkworker.runtime.loop.timing import Timing
-from arkworker.runtime.loop.work import Work
+from arkworker.runtime.loop.work import Work, end_left
 from arkworker.runtime.services import LatePublisher
 from arkworker.runtime.stopping import Interruption
 
@@ -157,7 +157,8 @@ class ElementRun:
         """Work, stop, and end what is left."""
         with self._guard:
             try:
-                self._work.end_left(self._given.left.stages)
+                left = self._given.left.stages
+                end_left(left, "a run before ended while this element was worked on", self._ends, self._given.failures)
                 self._work.run()
             except KeyboardInterrupt:  # of a handler that user code has put there
                 self._work.ended_by = 128 + signal.SIGINT
@@ -167,9 +168,9 @@ class ElementRun:
             finally:
                 self._end()
             is_stopped = self._run.stopping.look()  # the guard may not have heard of a signal that has just come
-            if self._code.finish is not None and self._ended_by() is None and not is_stopped:
+            if self._code.finish is not None and self.ended_by is None and not is_stopped:
                 self._finish(self._code.finish)
-        return self._summary(self._ended_by())
+        return self._summary(self.ended_by)
 
     def _end(self) -> None:
         """Nothing new, and everything that is ours is ended."""
@@ -211,7 +212,8 @@ class ElementRun:
         self._ends.close(rounds=1, within=end - monotonic())
         self._record(self._summary(exit_code))
 
-    def _ended_by(self) -> int | None:
+    @property
+    def ended_by(self) -> int | None:
         """The exit code of what ended the run early: a signal, then Arkindex, then user code."""
         if self._guard.exit_code is not None:
             return self._guard.exit_code

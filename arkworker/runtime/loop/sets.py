@@ -15,6 +15,7 @@ from arkworker.runtime.loop import outcome
 from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
+from arkworker.runtime.loop.work import call_finish
 from arkworker.runtime.loop.worklist import Choice
 from arkworker.runtime.outputs import TEMPORARY_HINT, temporary_directory_mistake
 
@@ -50,6 +51,8 @@ def process_sets(
     if temporary_directory_mistake():
         message = "there is no temporary directory that can be written, and exports are downloaded there"
         raise ConfigurationError([Problem("", "environment", "TMPDIR", message, TEMPORARY_HINT)])
+    if run.settings.jobs != 1:
+        logger.warning("--jobs: sets of datasets are worked on one after the other, in this process")
     outcome.prepare(run.settings.summary)
     with outcome.summed_up(run.settings.summary, tally, run.stopping):
         _process_sets(call, run, tally, finish)
@@ -70,7 +73,7 @@ def _process_sets(
             run.stopping.check()
             ended_by = _process_all(call, run, _Exports(run, clients, Path(folder)), tally, failures)
             if ended_by is None and finish is not None:
-                ended_by = _finish(finish, run)
+                ended_by = call_finish(finish, run)
     except ApiError:
         run.stopping.check()  # a request that a signal ended says nothing about Arkindex
         raise
@@ -79,24 +82,6 @@ def _process_sets(
     code = exit_code_of(tally, ended_by=ended_by, strict=run.settings.strict)
     metrics = run.context.services.metrics.as_data()
     outcome.conclude(Summary.of(tally, clock.now() - start, code, metrics=metrics), failures, run.settings.summary)
-
-
-def _finish(finish: Callable[[Any], None], run: Handover) -> int | None:
-    """The exit code of what the worker does after its last set, where it failed.
-
-    Raises:
-        StoppedError: A signal came meanwhile.
-    """
-    try:
-        with run.sessions() as cache, run.stopping.interruptible():
-            finish(cache)
-    except StoppedError:
-        raise
-    except BaseException as error:
-        # SystemExit and KeyboardInterrupt, too: from user code they are failures, never a silent success.
-        logger.error("The worker's finish failed", exc_info=error)  # noqa: TRY400 - the same, for any exception
-        return ExitCode.FAILED
-    return None
 
 
 def _process_all(

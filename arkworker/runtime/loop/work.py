@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import State
-from arkworker.errors import ArkworkerError, ExitCode
+from arkworker.errors import ArkworkerError, ExitCode, StoppedError
 from arkworker.runtime import logs
 from arkworker.runtime.loop.ends import Ending
 from arkworker.runtime.loop.failures import described
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from arkworker.elements import Element
-    from arkworker.runtime.handover import ElementCode
+    from arkworker.runtime.handover import ElementCode, Handover
     from arkworker.runtime.loop.ends import Ends
     from arkworker.runtime.loop.failures import Failures
     from arkworker.runtime.loop.guard import Guard
@@ -113,19 +113,6 @@ class Work:
             left, self._current = self._current, {}
         for job in left.values():
             self._fail(job, self._interruption)
-
-    def end_left(self, left: Mapping[str, Stage]) -> None:
-        """End what a run before had in hand when it was killed, but for what user code had not begun."""
-        for element_id, stage in left.items():
-            if stage in (Stage.HELD, Stage.STARTING):
-                continue
-            reason = ""
-            if stage is Stage.WORKING:
-                reason = "a run before ended while this element was worked on"
-                self._failures.add_reason(element_id, reason)
-            state = State.PROCESSED if stage is Stage.PROCESSED else State.ERROR
-            # It may have been reported just before.
-            self._ends.submit(Ending(element_id, state, reason=reason, uncertain=1))
 
     def _gather(self) -> list[Job]:
         """The next elements for user code; none when there are none left or the run is being stopped."""
@@ -250,3 +237,39 @@ class Work:
     def _end(self, job: Job, error: BaseException, *, traced: bool) -> None:
         self._failures.add(job.id, error, traced=traced)
         self._ends.submit(Ending(job.id, State.ERROR, reason=described(error), is_held=job.is_held))
+
+
+def end_left(left: Mapping[str, Stage], reason: str, ends: Ends, failures: Failures) -> None:
+    """End what a process had in hand when it was killed, but for what user code had not begun.
+
+    Args:
+        left: How far its elements were, by their ids.
+        reason: Why what user code had in hand ends in error.
+        ends: Where elements end.
+        failures: Told of those that failed.
+    """
+    for element_id, stage in left.items():
+        if stage in (Stage.WORKING, Stage.PROCESSED, Stage.ERROR):
+            if stage is Stage.WORKING:
+                failures.add_reason(element_id, reason)
+            state = State.PROCESSED if stage is Stage.PROCESSED else State.ERROR
+            # It may have been reported just before.
+            ends.submit(Ending(element_id, state, reason=reason if stage is Stage.WORKING else "", uncertain=1))
+
+
+def call_finish(finish: Callable[[Any], None], run: Handover) -> int | None:
+    """What a worker does after the last of its work; the exit code, where it failed.
+
+    Raises:
+        StoppedError: A signal came meanwhile.
+    """
+    try:
+        with run.sessions() as cache, run.stopping.interruptible():
+            finish(cache)
+    except StoppedError:
+        raise
+    except BaseException as error:
+        # SystemExit and KeyboardInterrupt, too: from user code they are failures, never a silent success.
+        logger.error("The worker's finish failed", exc_info=error)  # noqa: TRY400 - the same, for any exception
+        return ExitCode.FAILED
+    return None

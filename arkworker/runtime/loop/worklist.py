@@ -65,6 +65,9 @@ class Worklist(Protocol):
             ApiError: Arkindex does not say.
         """
 
+    def take_left(self) -> Job | None:
+        """One that a run before had in hand and not begun; None when there is none left of those."""
+
 
 class Queue:
     """The queue of a task's worker run: a claim marks the element as started, and no other task gets it.
@@ -81,6 +84,7 @@ class Queue:
         self._in_hand = in_hand
         self._claimed: deque[str] = deque(maxlen=REMEMBERED)
         self._repeats = 0  # in a row
+        self._is_empty = False  # told
 
     def take(self) -> Job | None:
         while True:
@@ -95,6 +99,9 @@ class Queue:
                     return Job(element_id, is_held=True)
             logger.warning("element %s is handed out again while it is in hand", printable(element_id, 60))
 
+    def take_left(self) -> Job | None:
+        return None
+
     def _claim(self) -> str | None:
         """The id of an element that is ours from now on; None when there is none left.
 
@@ -107,7 +114,9 @@ class Queue:
             self._note_lost(error.uncertain)
             if isinstance(error, ApiResponseError) and error.status in (400, 404):
                 level = logging.INFO if error.status == 404 else logging.WARNING
-                logger.log(level, "no more elements in the queue: %s", error.message)
+                if not self._is_empty:
+                    self._is_empty = True
+                    logger.log(level, "no more elements in the queue: %s", error.message)
                 return None
             raise
         self._note_lost(outcome.uncertain)
@@ -162,6 +171,9 @@ class Listing:
             return Job(element_id, answer)
         return None
 
+    def take_left(self) -> Job | None:
+        return None
+
 
 class Resumed:
     """What a run before had in hand and not begun, then another worklist, without what that run had in hand.
@@ -179,11 +191,15 @@ class Resumed:
         self._known = known
         self._then = then
 
-    def take(self) -> Job | None:
+    def take_left(self) -> Job | None:
         try:
             return self._first.popleft()
         except IndexError:
-            pass
+            return self._then.take_left()
+
+    def take(self) -> Job | None:
+        if (left := self.take_left()) is not None:
+            return left
         while (job := self._then.take()) is not None and job.id in self._known and not job.is_held:
             pass
         return job

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("arkworker.cache")
 _BUSY_SECONDS = 30.0
+_SHARED_SECONDS = 24 * 3600.0  # as long as user code of another process takes for its element
 _SETTINGS = (
     # A write-ahead log needs shared memory, which network file systems do not have.
     "PRAGMA journal_mode=DELETE",
@@ -58,7 +59,12 @@ _SETTINGS = (
 
 
 def open_cache(
-    path: Path | None, *, create: bool = False, checked: bool = False, limits: Limits | None = None
+    path: Path | None,
+    *,
+    create: bool = False,
+    checked: bool = False,
+    is_shared: bool = False,
+    limits: Limits | None = None,
 ) -> Engine:
     """Open a cache of version 5; `dispose()` of the answer closes it.
 
@@ -68,6 +74,8 @@ def open_cache(
         path: The file; None is a cache in memory, on one connection.
         create: Whether an empty cache is created where there is no file.
         checked: Whether the file is known to be sound, as one that `merge` has just written.
+        is_shared: Whether several processes work on it for a long time: a session then belongs to the file only from
+            its first write on, and waits for the session of another process that has written.
         limits: What the check of the file may take; its `cancel` ends it from another thread.
 
     Raises:
@@ -88,8 +96,9 @@ def open_cache(
             if not (os.access(target, os.W_OK) and os.access(target.parent, os.W_OK | os.X_OK)):
                 return _open_copy(path, target, limits)
         _check_own(os.fspath(path), target, limits)
-    engine = create_engine(URL.create("sqlite", database=str(target)), creator=lambda: _connect(target))
-    return _prepare(engine)
+    seconds = _SHARED_SECONDS if is_shared else _BUSY_SECONDS
+    engine = create_engine(URL.create("sqlite", database=str(target)), creator=lambda: _connect(target, seconds))
+    return _prepare(engine, is_shared=is_shared)
 
 
 @contextlib.contextmanager
@@ -143,7 +152,7 @@ def _check_own(path: str, target: Path, limits: Limits) -> None:
 
 def _create_tables(target: Path) -> None:
     """As the published library does where it finds a version alone."""
-    with closing(_connect(target)) as connection:
+    with closing(_connect(target, _BUSY_SECONDS)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         if connection.execute('SELECT "version" FROM "version"').fetchall() == [(SCHEMA_VERSION,)]:
             for statement in [*table_statements(), *index_statements().values()]:
@@ -180,16 +189,19 @@ def _open_in_memory() -> Engine:
     return engine
 
 
-def _connect(target: Path) -> sqlite3.Connection:
+def _connect(target: Path, seconds: float) -> sqlite3.Connection:
     # The mode does not create: a file that went away meanwhile is an error.
     return sqlite3.connect(
-        uri(target, "mode=rw"), uri=True, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
+        uri(target, "mode=rw"), uri=True, timeout=seconds, check_same_thread=False, isolation_level=None
     )
 
 
-def _prepare(engine: Engine) -> Engine:
+def _prepare(engine: Engine, *, is_shared: bool = False) -> Engine:
     event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
+    if is_shared:
+        event.listen(engine, "before_cursor_execute", _begin_to_write)
+    else:
+        event.listen(engine, "begin", _begin)
     return engine
 
 
@@ -202,3 +214,9 @@ def _configure(connection: Any, _record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN")
+
+
+def _begin_to_write(connection: Any, cursor: Any, statement: str, *_: object) -> None:  # noqa: ARG001 - an event
+    # A transaction that has read, and then writes, would not wait for another one but fail.
+    if not cursor.connection.in_transaction and not statement.lstrip()[:6].upper().startswith(("SELECT", "PRAGMA")):
+        cursor.connection.execute("BEGIN IMMEDIATE")

@@ -1,0 +1,413 @@
+"""A run over elements in several processes of this machine: each does what a run of one process does.
+
+```
+            jobs: the worklist, the results file, the log, the bar, the summary; `finish`
+             │  ▲
+   elements  │  │  counts, failures, lines of the log
+             ▼  │
+   job_process, N times: setup once, then intake, work and ends as ever
+```
+
+A process that is killed is replaced. What it had in hand is known from its notes: what user code had ends in
+error, what was ready goes to another process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import pickle
+import signal
+import tempfile
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from arkworker.errors import ApiError, ArkworkerError, ExitCode, StoppedError
+from arkworker.runtime import logs
+from arkworker.runtime.loop import outcome, results_file
+from arkworker.runtime.loop.assignment import assigned
+from arkworker.runtime.loop.clients import Clients
+from arkworker.runtime.loop.in_hand import SLOTS, Left, Stage, new_path, read
+from arkworker.runtime.loop.intake import Halt, Job
+from arkworker.runtime.loop.job_process import CLAIM, Order, Say
+from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
+from arkworker.runtime.loop.run import make_ends
+from arkworker.runtime.loop.timing import Timing
+from arkworker.runtime.loop.work import call_finish, end_left
+from arkworker.runtime.loop.worklist import not_begun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+    from arkworker.runtime.handover import Handover
+    from arkworker.runtime.loop.assignment import Assignment
+    from arkworker.settings.platform import Settings
+
+logger = logging.getLogger("arkworker.elements")
+
+MOST_IN_VAIN = 3
+GLANCE = 0.5  # seconds between looks whether a process lives whose pipe others hold open
+FAREWELL = 1.8  # seconds that a process has beside the grace time, for its last reports
+#: The codes of what ends a run before its elements do, the weightiest first.
+_WEIGHT = (ExitCode.CONFIGURATION, ExitCode.UNAVAILABLE, ExitCode.FAILED)
+
+
+def number_of_jobs(settings: Settings) -> int:
+    """How many processes a run is to have."""
+    return len(os.sched_getaffinity(0)) if settings.jobs == "auto" else settings.jobs
+
+
+@dataclass(eq=False)
+class _Child:
+    """A process, and what the parent knows of it."""
+
+    number: int
+    process: SpawnProcess
+    connection: Connection
+    notes: Path
+    handed: dict[str, Job] = field(default_factory=dict)  # by their ids, what it was given and has not ended
+    ended: deque[str] = field(default_factory=lambda: deque(maxlen=SLOTS))  # elements, the last ones
+    is_ready: bool = False
+    is_done: bool = False
+
+
+def process_elements_in_jobs(
+    run: Handover, start: Callable[[Order, Connection], None], finish: Callable[[Any], None] | None
+) -> None:
+    """Put every element through user code, in processes.
+
+    Args:
+        run: What the lifecycle hands over.
+        start: What a process does, with its order and its pipe.
+        finish: User code for after the last element, with a session of the cache; it is called here.
+
+    Raises:
+        ElementsError: It did not end well; the exit code says how.
+        ArkworkerError: As for one process; or a process could not be set up.
+    """
+    path = run.settings.summary
+    outcome.prepare(path)
+    logs.name_processes()
+    tally = Tally()
+    with (
+        outcome.summed_up(path, tally, run.stopping),
+        results_file.opened(run) as recorder,
+        contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
+        tempfile.TemporaryDirectory(prefix="arkworker-jobs-") as folder,
+        assigned(run, clients, tally, recorder) as assignment,
+    ):
+        summary = _Jobs(run, clients, assignment, start, Path(folder)).perform(finish)
+        outcome.conclude(summary, assignment.failures, path)
+
+
+class _Jobs:
+    """The processes of a run, and what is still to be handed out."""
+
+    def __init__(
+        self,
+        run: Handover,
+        clients: Clients,
+        assignment: Assignment,
+        start: Callable[[Order, Connection], None],
+        folder: Path,
+    ) -> None:
+        self._run = run
+        self._clients = clients
+        self._given = assignment
+        self._start_one = start
+        self._folder = folder
+        self._data = pickle.dumps((run.context, run.settings))
+        self._owner = f"{run.context.worker_run_id} {run.context.task_id}"
+        self._began = monotonic()
+        self._timing = Timing()
+        self._halt = Halt()  # nothing more is handed out
+        self._ends = make_ends(run, clients, assignment, self._timing, self._halt, 0)
+        self._spawning = multiprocessing.get_context("spawn")
+        self._children: list[_Child] = []
+        self._started = 0
+        self._left: deque[Job] = deque()  # of processes that were killed
+        self._phases: Counter[str] = Counter()
+        self._codes: list[int] = []  # of processes that ended early
+        self._broken: ArkworkerError | None = None  # the first that could not be set up
+        self._vain = 0  # processes in a row that were killed before they had an element
+        self._deadline: float | None = None  # of processes that were told to end
+        self._waking, self._wake = os.pipe()
+
+    def perform(self, finish: Callable[[Any], None] | None) -> Summary:
+        """Work, stop, and end what is left.
+
+        Raises:
+            ArkworkerError: A process could not be set up.
+        """
+        stopping = self._run.stopping
+        with self._given.progress, stopping.calling(self._stop):
+            try:
+                if stopping.look():
+                    self._stop()
+                reason = "a run before ended while this element was worked on"
+                end_left(self._given.left.stages, reason, self._ends, self._given.failures)
+                jobs = number_of_jobs(self._run.settings)
+                for _ in range(jobs if self._given.worklist.count is None else min(jobs, self._given.worklist.count)):
+                    self._start()
+                while self._children:
+                    self._step()
+            finally:
+                self._kill()
+                os.close(self._waking)
+        self._ends.close()
+        if self._broken is not None and self._signal is None:
+            raise self._broken
+        ended_by = self._ended_by()
+        if finish is not None and ended_by is None:
+            ended_by = call_finish(finish, self._run)
+        code = exit_code_of(self._given.tally, ended_by=ended_by, strict=self._run.settings.strict)
+        return Summary.of(self._given.tally, monotonic() - self._began, code, dict(self._phases))
+
+    @property
+    def _signal(self) -> int | None:
+        return self._run.stopping.received or self._run.stopping.signal_number
+
+    def _ended_by(self) -> int | None:
+        if self._signal is not None:
+            return 128 + self._signal
+        if isinstance(self._halt.error, ArkworkerError):
+            self._codes.append(int(self._halt.error.exit_code))
+        return next((code for code in (*_WEIGHT, *self._codes) if code in self._codes), None)
+
+    def _start(self) -> None:
+        """Start one more process, unless the run is to end."""
+        if self._halt.is_stopped:
+            return
+        self._started += 1
+        notes = new_path(self._run.context.work_dir if self._given.reports_states else self._folder)
+        order = Order(
+            self._started,
+            self._run.target,
+            self._data,
+            notes,
+            self._owner,
+            self._folder / "lock",
+            self._given.worklist.is_queue,
+            self._given.reports_states,
+            self._given.recorder is not None,
+            logging.getLogger().level,
+        )
+        ours, theirs = self._spawning.Pipe()
+        name = f"job-{self._started}"
+        process = self._spawning.Process(target=self._start_one, args=(order, theirs), name=name, daemon=False)
+        process.start()
+        theirs.close()
+        self._children.append(_Child(self._started, process, ours, notes))
+
+    def _step(self) -> None:
+        """Hear what a process has to say, or that it is no more."""
+        timeout = GLANCE if self._deadline is None else max(0.0, min(GLANCE, self._deadline - monotonic()))
+        connections: list[Any] = [child.connection for child in self._children]
+        ready = wait([*connections, *(child.process.sentinel for child in self._children), self._waking], timeout)
+        if self._waking in ready:
+            os.read(self._waking, 64)
+            self._end_children()
+        for child in tuple(self._children):
+            is_heard = child.connection not in ready or self._hear(child)
+            if not is_heard or child.process.exitcode is not None:
+                self._bury(child)
+        if self._deadline is not None and monotonic() > self._deadline:
+            self._kill()
+
+    def _hear(self, child: _Child) -> bool:
+        """Take one message; False when there will be no more."""
+        try:
+            what, *parts = child.connection.recv()
+        except (OSError, EOFError):
+            return False
+        answers: dict[Say, Callable[..., Any]] = {Say.TAKE: self._hand_out, Say.WRITE: self._write}
+        if what in answers:
+            answer = answers[what](child, *parts)
+            with contextlib.suppress(OSError):  # it was killed meanwhile
+                child.connection.send(answer)
+        else:
+            self._note(child, what, *parts)
+        return True
+
+    def _note(self, child: _Child, what: Say, *parts: Any) -> None:
+        if what is Say.LOG:
+            logs.take_over(*parts)
+        elif what is Say.COUNT:
+            self._count(child, *parts)
+        elif what is Say.FAILURE:
+            self._given.failures.note(*parts)
+        elif what is Say.READY:
+            child.is_ready = True
+        elif what is Say.BROKEN:
+            self._note_broken(child, *parts)
+        elif what is Say.DONE:
+            self._note_done(child, *parts)
+        elif what is Say.LEFT:
+            self._phases.update(parts[1])
+
+    def _count(self, child: _Child, name: str, number: int, element_id: str | None) -> None:
+        self._given.tally.count(name, number, element_id=element_id)
+        if element_id is not None:
+            child.handed.pop(element_id, None)
+            child.ended.append(element_id)
+            self._given.in_hand.forget(element_id)
+            self._given.progress.advance()
+
+    def _note_broken(self, child: _Child, error: ArkworkerError, trace: str | None) -> None:
+        """What no other process would be spared: the first is told, and the run ends."""
+        child.is_done = True
+        if self._broken is None and self._deadline is None:
+            if trace is not None:
+                logger.error("The worker failed\n%s", trace)
+            self._broken = error
+        self._end_children()
+
+    def _note_done(self, child: _Child, ended_by: int | None, phases: dict[str, float]) -> None:
+        self._phases.update(phases)
+        is_stopped_alone = ended_by == 128 + signal.SIGTERM and self._deadline is None
+        child.is_done = not is_stopped_alone
+        if ended_by is None or is_stopped_alone or self._deadline is not None:
+            return
+        self._codes.append(ended_by)
+        if (
+            ended_by != ExitCode.UNAVAILABLE
+        ):  # user code has left; others find for themselves that Arkindex is out of reach
+            self._end_children()
+
+    def _hand_out(self, child: _Child) -> Any:
+        """The next element for a process; None when there is none left."""
+        job = self._next()
+        if not isinstance(job, Job):
+            return job
+        child.handed[job.id] = job
+        return job.id, job.answer, job.is_held, job.is_perhaps_held
+
+    def _next(self) -> Job | str | None:
+        if self._halt.is_stopped:
+            return None
+        if self._left:
+            return self._left.popleft()
+        if self._halt.is_over:
+            return None
+        if self._given.worklist.is_queue:
+            return self._given.worklist.take_left() or CLAIM
+        try:
+            job = self._given.worklist.take()
+        except (ApiError, StoppedError) as error:
+            logger.error("no more elements can be had: %s", error)  # noqa: TRY400 - one line will do
+            self._halt.give_up(error)
+            return None
+        self._halt.is_over = job is None
+        return job
+
+    def _write(self, _child: _Child, entry: Any) -> Any:
+        recorder = self._given.recorder
+        assert recorder is not None  # noqa: S101 - else no process would ask
+        place = recorder.found.get(entry.element.id)
+        if place is not None and place.claimed:
+            entry = entry.model_copy(update={"claimed": True})
+        try:
+            recorder.write(entry)
+        except (ArkworkerError, ValueError) as error:
+            return error
+        return True
+
+    def _bury(self, child: _Child) -> None:
+        """A process is no more: what it has said is heard first."""
+        while self._is_talking(child):
+            if not self._hear(child):
+                break
+        self._children.remove(child)
+        child.connection.close()
+        child.process.join()
+        code = child.process.exitcode or 0
+        if not child.is_done:
+            reason = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            self._recover(child, f"its process was {reason}" if code < 0 else f"its process {reason}")
+            if (not child.is_ready or self._vain >= MOST_IN_VAIN) and self._deadline is None:
+                when = "while it was set up" if not child.is_ready else "before it had worked on an element"
+                self._broken = self._broken or ArkworkerError(f"a process of this run was {reason} {when}")
+                self._end_children()
+        child.process.close()
+        if self._is_needed(child):
+            self._start()
+
+    @staticmethod
+    def _is_talking(child: _Child) -> bool:
+        try:
+            return child.connection.poll()
+        except (OSError, EOFError):
+            return False
+
+    def _is_needed(self, child: _Child) -> bool:
+        """Whether another process is to take the place of one that is no more."""
+        if self._left and not self._children:
+            return True
+        return not child.is_done and (bool(self._left) or not self._halt.is_over)
+
+    def _recover(self, child: _Child, reason: str) -> None:
+        """End what a process had in hand, or give it to others."""
+        left = Left()
+        with contextlib.suppress(OSError, ValueError):  # it had not even made the file
+            left = read(child.notes, self._owner)
+        left.stages = {name: stage for name, stage in left.stages.items() if name not in child.ended}
+        in_hand = {**child.handed, **left.stages}
+        self._vain = 0 if in_hand or child.ended else self._vain + 1
+        logger.warning("a process of this run is no more: %s; it had %d elements in hand", reason, len(in_hand))
+        self._keep(left)
+        with contextlib.suppress(OSError):
+            child.notes.unlink()
+        self._left += [job for name, job in child.handed.items() if name not in left.stages]
+        for job in not_begun(left.stages):
+            job.answer = child.handed[job.id].answer if job.id in child.handed else None
+            self._left.append(job)
+        end_left(left.stages, reason, self._ends, self._given.failures)
+        self._given.progress.advance()
+        if self._halt.is_stopped:
+            self._dismiss()
+
+    def _keep(self, left: Left) -> None:
+        """Note it here first: this process may be killed, too."""
+        for name, stage in left.stages.items():
+            self._given.in_hand.note(name, stage)
+        if left.uncertain:
+            self._given.in_hand.note_lost(left.uncertain)
+            self._given.tally.count("uncertain", left.uncertain)
+
+    def _dismiss(self) -> None:
+        """No process gets what is left."""
+        held = {job.id: Stage.WORKING for job in self._left if job.is_held or job.is_perhaps_held}
+        self._left.clear()
+        end_left(held, "interrupted", self._ends, self._given.failures)
+
+    def _stop(self) -> None:
+        """The first signal, in another thread."""
+        self._halt.stop()
+        self._clients.stop(self._signal or signal.SIGTERM)
+        os.write(self._wake, b"\0")
+
+    def _end_children(self) -> None:
+        """Let every process come to its end, within the grace time."""
+        self._halt.stop()
+        if self._deadline is None:
+            self._deadline = monotonic() + self._run.settings.grace + FAREWELL
+            for child in self._children:
+                if child.process.pid is not None and child.process.exitcode is None:
+                    os.kill(child.process.pid, signal.SIGTERM)
+
+    def _kill(self) -> None:
+        """End what did not end in time."""
+        for child in tuple(self._children):
+            child.process.kill()
+            child.process.join()
+            self._bury(child)
+        if self._left:
+            self._dismiss()
