@@ -25,6 +25,7 @@ from arkworker.runtime.handover import Handover
 from arkworker.runtime.services import LatePublisher
 from arkworker.runtime.stopping import Interruption, Stopping
 from arkworker.runtime.worker import ElementsWorker, options_of
+from arkworker.settings.platform import Settings
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from arkworker.runtime.preparation import Preparation
     from arkworker.runtime.worker import Worker
     from arkworker.settings.catalogue import WorkerOptions
-    from arkworker.settings.platform import Settings
 
 logger = logging.getLogger("arkworker")
 
@@ -101,7 +101,9 @@ def run_job(order: Order, connection: Connection) -> None:
             worker = load_target(order.target)
             context, settings = pickle.loads(order.data)  # noqa: S301 - of the parent
             with _sessions(context, partial(_shared_engine, context)) as sessions:
-                handover = _handover_of(context, settings, {}, sessions, stopping, order.target)
+                handover = _handover_of(
+                    context, Settings.model_construct(**settings), {}, sessions, stopping, order.target
+                )
                 options = options_of(worker, order.target)
 
                 def perform(ready: Handover) -> None:

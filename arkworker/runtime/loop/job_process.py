@@ -61,6 +61,8 @@ class Say(enum.Enum):
     DONE = "this process has no more elements"
 
 
+#: What a process needs of the settings of the run.
+SETTINGS = ("element_timeout", "grace", "no_worker_activity", "prefetch", "results", "strict")
 #: The parent's answer where elements are claimed: each process does that for itself.
 CLAIM = "claim"
 

@@ -35,7 +35,7 @@ from arkworker.runtime.loop.assignment import assigned
 from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.in_hand import SLOTS, Left, Stage, new_path, read
 from arkworker.runtime.loop.intake import Halt, Job
-from arkworker.runtime.loop.job_process import CLAIM, Order, Say
+from arkworker.runtime.loop.job_process import CLAIM, SETTINGS, Order, Say
 from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
 from arkworker.runtime.loop.run import make_ends
 from arkworker.runtime.loop.timing import Timing
@@ -124,7 +124,8 @@ class _Jobs:
         self._given = assignment
         self._start_one = start
         self._folder = folder
-        self._data = pickle.dumps((run.context, run.settings))
+        settings = {name: getattr(run.settings, name) for name in SETTINGS}
+        self._data = pickle.dumps((run.context, settings))
         self._owner = f"{run.context.worker_run_id} {run.context.task_id}"
         self._began = monotonic()
         self._timing = Timing()

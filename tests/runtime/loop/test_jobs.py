@@ -273,7 +273,7 @@ def test_finish_is_called_once_where_the_run_was_started(twelve: Trial) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    assert (done.stderr.count("setup"), done.stderr.count("finish")) == (2, 1), done.stderr
+    assert (done.stderr.count("setup"), done.stderr.count("finish\n")) == (2, 1), done.stderr
     assert dict(twelve.states) == {"processed": 12}
 
 
