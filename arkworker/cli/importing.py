@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 DESCRIPTION = (
     "Write a Python module with a typed worker from a declaration: arkindex/FILE.yml, or a former .arkindex.yml."
 )
+#: Modules that one of the same name would stand in front of: those of Python, and what the written one imports.
+_HIDDEN = sys.stdlib_module_names | {"arkworker", "pydantic", "sqlalchemy"}
 
 
 def perform(argv: Sequence[str], _stopping: Stopping) -> int:
@@ -62,6 +65,10 @@ def _parser() -> PlainParser:
 
 def _create(path: Path, text: str) -> None:
     shown = printable(str(path))
+    if path.suffix == ".py" and path.stem in _HIDDEN:
+        raise UsageError(
+            f"{shown} would hide the module {path.stem}, which other modules need: choose another --output"
+        )
     try:
         if path.exists() and not files.is_stream(path):
             raise UsageError(f"{shown} exists: choose another --output, or remove it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,13 @@ def import_file(file: TextFile, folder: Path) -> Imported:
     else:
         imported = _modern(file, data)
     problems = [problem for draft in imported.drafts for problem in _unusable(file, draft)]
+    slugs = Counter(draft.content.slug for draft in imported.drafts)
+    message = "two workers have it: Arkindex tells workers by their slugs"
+    problems += [
+        Problem("slug", SOURCE, file.name, f"{printable(slug)}: {message}", "rename one of them")
+        for slug, count in slugs.items()
+        if count > 1
+    ]
     if problems:
         raise ConfigurationError(problems)
     return imported

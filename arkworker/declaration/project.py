@@ -55,7 +55,8 @@ _SHAPE = Body(
     ),
     frozenset({"Classification"}),
 )
-_ADDRESS = re.compile(r"((git|hg|svn|bzr)\+[a-z]+|https?|file)://[^\s\"'\\]+")
+# With a host, as pip requires of it, but for a file.
+_ADDRESS = re.compile(r"(((git|hg|svn|bzr)\+[a-z]+|https?)://[^/\s\"'\\]|file:///)[^\s\"'\\]+")
 _WHEEL = re.compile(r"arkworker-([^-]+)-.+\.whl")
 _INSTALL_GIT = "apt-get update && apt-get install --yes --no-install-recommends git"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -38,6 +40,14 @@ def test_no_code_is_overwritten(command: Callable[..., Result], tmp_path: Path) 
     result = command("import", str(tmp_path / "s.yml"), "--output", str(tmp_path / "worker.py"))
     assert (result.code, (tmp_path / "worker.py").read_text()) == (2, "mine")
     assert "exists" in result.err
+
+
+@pytest.mark.parametrize("name", ["arkworker.py", "typing.py", "sqlalchemy.py"])
+def test_no_module_is_hidden(name: str, command: Callable[..., Result], tmp_path: Path) -> None:
+    """A module beside the work that has the name of one that it imports would be imported in its place."""
+    (tmp_path / "s.yml").write_text(DECLARATION)
+    result = command("import", str(tmp_path / "s.yml"), "--output", str(tmp_path / name))
+    assert (result.code, (tmp_path / name).exists(), "would hide" in result.err) == (2, False, True)
 
 
 def test_a_file_that_is_absent(command: Callable[..., Result], tmp_path: Path) -> None:

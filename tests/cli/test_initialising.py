@@ -204,7 +204,9 @@ def test_arkworker_may_come_from_elsewhere(spec: str, command: Callable[..., Res
     assert kept == ([b"wheel"] if spec == "wheel" else [])
 
 
-@pytest.mark.parametrize("spec", ["", "0.1", "absent/arkworker-1.2.3-py3-none-any.whl", "git+https://a b", "x" * 300])
+@pytest.mark.parametrize(
+    "spec", ["", "0.1", "no/arkworker-1-py3-none-any.whl", "git+https://a b", "git+file:///a", "x" * 300]
+)
 def test_arkworker_from_nowhere(spec: str, command: Callable[..., Result], tmp_path: Path) -> None:
     """What is neither a wheel nor an address is a mistake on the command line, and nothing is created."""
     result = command("init", str(tmp_path / "new"), "--arkworker", spec)

@@ -109,6 +109,7 @@ def test_a_size_that_everybody_gets_wrong_is_corrected() -> None:
         (HEAD + "configuration: [{key: a=b, display_name: K, type: int}]\n", "configuration.a=b"),
         (HEAD + "configuration: [{key: debug, display_name: K, type: int}]\n", "configuration.debug"),
         (HEAD + "x: 2001-02-30\n", "x"),
+        (FORMER + "- {name: T, slug: s, type: t}\n", "slug"),
         (FORMER + "  configuration: {secrets: null}\n", "configuration.secrets"),
         (FORMER + "  configuration: {a: {b: {extras_dir: [1, x]}}}\n", "configuration.extras_dir"),
         (FORMER + "  configuration: {a: {a=b: null}}\n", "configuration.a=b"),
