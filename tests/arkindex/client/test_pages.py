@@ -127,6 +127,15 @@ def test_a_numbered_page_that_comes_back_is_refused(following: str, server: Faul
     assert len(server.received) <= 2
 
 
+def test_a_page_of_the_same_items_is_the_same_page(server: FaultyServer, client: Client) -> None:
+    """Although the signatures of their addresses are others."""
+    pages = (server.json(page({"id": "a", "s3_url": f"x?{n}"}, following=f"x?page={n}")) for n in itertools.count(2))
+    server.plays(*itertools.islice(pages, 5))
+
+    with pytest.raises(ApiContentError, match="page before it again"):
+        list(client.paginate("ListElementChildren", id="p"))
+
+
 @pytest.mark.parametrize("following", ["x", "x?cursor=", "http://[::1?cursor=a"])
 def test_a_next_page_without_a_cursor_is_refused(following: str, server: FaultyServer, client: Client) -> None:
     """Rather than read the first page for ever, or lose the rest."""
