@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import enum
-import http.client
-import ssl
 from typing import TYPE_CHECKING
 
 from arkworker.text import printable
@@ -38,6 +36,8 @@ class TransportError(Exception):
 
 def explain(error: Exception, wire: Wire, connection: Connection) -> TransportError:
     """What the libraries below raised, in our words; they name the proxy that was used."""
+    import http.client  # only a failure pays for these
+
     import requests
     from urllib3.exceptions import DecodeError
 
@@ -59,6 +59,8 @@ def explain(error: Exception, wire: Wire, connection: Connection) -> TransportEr
 
 
 def _reason(causes: list[BaseException], connection: Connection) -> str:
+    import ssl
+
     import requests
     from urllib3.exceptions import NameResolutionError, ReadTimeoutError
 
