@@ -301,7 +301,7 @@ class Settings(BaseSettings):
         None, description="Largest image that Pillow may open, in pixels; 0 means no limit."
     )
     user_agent: Annotated[Header | None, Variable("REQUESTS_USER_AGENT")] = Field(
-        None, description="User-Agent of file downloads."
+        None, description="User-Agent of all requests, also for images and files."
     )
 
 
