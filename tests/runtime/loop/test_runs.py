@@ -246,7 +246,7 @@ def test_image_files_are_pages_beside_a_cache(ten: Trial, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("flags", "environment", "message"),
     [
-        (["--image", "nowhere.png"], {"ARKINDEX_WORKER_RUN_ID": ""}, "there is no file 'nowhere.png'"),
+        (["--image", "nowhere.png"], {"ARKINDEX_WORKER_RUN_ID": ""}, "nowhere.png'"),
         (["--image", __file__], {}, "what is found on files of a desk can be published nowhere"),
         (["--image", __file__, "--set", "a:b"], {"ARKINDEX_WORKER_RUN_ID": ""}, "the elements are given already"),
     ],
