@@ -77,7 +77,9 @@ class PageKinds(DatasetWorker[PageKindsConfiguration]):
         training = self.samples[config.training_set]
         kinds = sorted({sample.kind for sample in training})
         if len(kinds) < 2:
-            raise ArkworkerError(f"the set {config.training_set} has pages of {len(kinds)} classes: two are needed")
+            raise ArkworkerError(
+                f"the set {config.training_set} needs pages of two classes at least, not of {len(kinds)}"
+            )
         weights = train(training, kinds, config.rounds, config.rate)
         report = {name: measure(weights, samples, kinds) for name, samples in sorted(self.samples.items())}
         (context.work_dir / "report.json").write_text(json.dumps(report, indent=2))

@@ -51,7 +51,7 @@ def test_sets_of_one_class_train_nothing(make_context: MakeContext, cache: Sessi
     worker.setup(context)
     worker.samples["train"] = [Sample(np.ones(257), "left")] * 3
 
-    with pytest.raises(ArkworkerError, match="the set train has pages of 1 classes: two are needed"):
+    with pytest.raises(ArkworkerError, match="the set train needs pages of two classes at least, not of 1"):
         worker.finish(context, cache)
 
 
