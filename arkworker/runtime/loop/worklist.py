@@ -344,7 +344,7 @@ class Choice:
             self._refuse("image", "the elements are given already", "pass --image, or what names elements, not both")
         for path in self.settings.image:
             if not Path(path).is_file():
-                self._refuse("image", f"there is no file {printable(path, 100)!r}")
+                self._refuse("image", f"there is no file {printable(path, 500)!r}")
 
     def _of_images(self, paths: Sequence[Path]) -> Worklist:
         from arkworker.elements.files import describe_file
