@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Any, NoReturn
 
-from arkworker.runtime.stopping import SIGNALS
+from arkworker.runtime.stopping import endings
 
 PATIENCE = 0.5  # seconds for threads and processes that the interpreter would wait for without end
 
@@ -21,8 +21,9 @@ def leave(code: int) -> NoReturn:
 
     Not by the interpreter's own end: it gives up the handlers first, and a signal then would change the exit code.
     """
-    for number in SIGNALS:
-        signal.signal(number, lambda *_: os._exit(code))
+    for number in endings():
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: os._exit(code))
     end = time.monotonic() + PATIENCE
     for one in _left_running():
         one.join(max(0.0, end - time.monotonic()))
