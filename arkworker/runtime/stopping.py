@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 #: The two that people and supervisors send; they are taken back even where user code has handlers of its own.
-_SENT = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _FAULTS = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"}  # of the code itself
 _HARMLESS = {"SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH", "SIGTSTP", "SIGTTIN", "SIGTTOU"}  # they end nothing
 _UNCATCHABLE = {"SIGKILL", "SIGSTOP"}
@@ -41,7 +41,7 @@ _HANDED_ON = {signal.SIGTERM, signal.SIGHUP}
 def endings() -> tuple[int, ...]:
     """Every signal that would end the process, can be caught and says nothing of the code."""
     left_out = {getattr(signal, name, 0) for name in _FAULTS | _HARMLESS | _UNCATCHABLE} | {_NUDGE}
-    return tuple(sorted({*_SENT} | (signal.valid_signals() - left_out)))
+    return tuple(sorted({*SIGNALS} | (signal.valid_signals() - left_out)))
 
 
 class Interruption(BaseException):
@@ -84,7 +84,7 @@ class Stopping:
             reader, self._writer = os.pipe()
             os.set_blocking(self._writer, False)
             self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-            taken = [n for n in endings() if n in _SENT or signal.getsignal(n) in _BY_DEFAULT]
+            taken = [n for n in endings() if n in SIGNALS or signal.getsignal(n) in _BY_DEFAULT]
             self._before = {_NUDGE: signal.signal(_NUDGE, self._tend)}
             self._before |= {number: signal.signal(number, self._handle) for number in taken}
             self._thread = threading.Thread(target=self._watch, args=(reader,), name="arkworker-signals", daemon=True)
@@ -161,7 +161,7 @@ class Stopping:
         """
         self._insists = True
         if self._thread is not None and threading.get_ident() == self._main:
-            for number in _SENT:
+            for number in SIGNALS:
                 self._borrowed.pop(number, None)
                 signal.signal(number, self._handle)
             self._tend()
@@ -203,7 +203,7 @@ class Stopping:
         found = signal.getsignal(number)
         if number == _NUDGE or found == self._handle:
             return False
-        return found in _BY_DEFAULT or (self._insists and number in _SENT and callable(found))
+        return found in _BY_DEFAULT or (self._insists and number in SIGNALS and callable(found))
 
     def _watch(self, reader: int) -> None:
         """In a thread: one byte a signal, written before the handler runs; and a look at the handlers."""
