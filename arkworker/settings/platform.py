@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _IDENTIFIER = re.compile(r"(?!\.)[-_.A-Za-z0-9]*[-_A-Za-z0-9]")
 
+_SHARD = re.compile(r"([1-9][0-9]{0,5})?/([1-9][0-9]{0,5})")
+
 #: What a switch in the environment may say for "off"; any other text turns it on.
 OFF = frozenset({"0", "false", "no", "off", ""})
 
@@ -67,6 +69,13 @@ def _dataset_set(value: str) -> str:
     return value
 
 
+def _shard(value: str) -> str:
+    found = _SHARD.fullmatch(value)
+    if found is None or (found[1] and int(found[1]) > int(found[2])):
+        raise ValueError("should be I/N, such as 2/8: the second of eight parts; or /8, where the array job says which")
+    return value
+
+
 def _path(value: str) -> str:
     if "\0" in value:
         raise ValueError("should be a path, which holds no NUL character")
@@ -103,6 +112,7 @@ Identifier = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{_IDENTIFIER.pattern}$", "maxLength": 255}),
 ]
 DatasetSet = Annotated[str, AfterValidator(_dataset_set)]
+Shard = Annotated[str, AfterValidator(_shard), WithJsonSchema({"type": "string", "pattern": f"^{_SHARD.pattern}$"})]
 FilePath = Annotated[str, AfterValidator(_path)]
 HttpUrl = Annotated[
     str,
@@ -247,6 +257,23 @@ class Settings(BaseSettings):
         1,
         description="How many processes to work in on this machine, each with its own model; "
         "auto for as many as there are cores that this process may use.",
+    )
+    shard: Annotated[Shard | None, Variable("ARKINDEX_SHARD"), Flag(("--shard",), "I/N", elements=True)] = Field(
+        None,
+        description="Work on the I-th of N parts of the list, sets, images or cache, which no other part shares; "
+        "by default as the array job of Slurm says. A queue shares itself out.",
+    )
+    slurm_array_task_id: Annotated[int | None, Field(ge=0), Variable("SLURM_ARRAY_TASK_ID")] = Field(
+        None, description="Which task of an array job of Slurm this is: the part to work on."
+    )
+    slurm_array_task_count: Annotated[int | None, Field(ge=1), Variable("SLURM_ARRAY_TASK_COUNT")] = Field(
+        None, description="How many tasks the array job has: the number of parts."
+    )
+    slurm_array_task_min: Annotated[int, Field(ge=0), Variable("SLURM_ARRAY_TASK_MIN")] = Field(
+        0, description="The number of the first task of the array job."
+    )
+    job_completion_index: Annotated[int | None, Field(ge=0), Variable("JOB_COMPLETION_INDEX")] = Field(
+        None, description="Which pod of an indexed job of Kubernetes this is, for a shard that is given as /N."
     )
     grace: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False), Flag(("--grace",), "SECONDS", elements=True)] = (
         Field(8.0, description="Seconds that the element being processed has to finish once a signal stops the run.")

@@ -156,6 +156,7 @@ class _Exports:
         if not sets:
             hint = "pass --set DATASET-ID:NAME, or add sets to the process"
             raise ConfigurationError([Problem("set", "command line", "--set", "there are no sets to work on", hint)])
+        sets = choice.share_of(sets)
         for one in sets:
             if one.dataset.id not in self._started:
                 self._started[one.dataset.id] = self._start(one.dataset)

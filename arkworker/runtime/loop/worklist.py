@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import zlib
 from collections import deque
 from dataclasses import dataclass
 from itertools import chain
@@ -213,6 +214,23 @@ def not_begun(stages: Mapping[str, Stage]) -> Iterator[Job]:
 
 
 @dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several parts of what there is, which share nothing and leave nothing out.
+
+    Attributes:
+        index: Which, from 0.
+        number: Of how many.
+    """
+
+    index: int = 0
+    number: int = 1
+
+    def has(self, element_id: str) -> bool:
+        """Whether an element is in this part: always in the same one, wherever it stands in a list."""
+        return zlib.crc32(element_id.encode()) % self.number == self.index
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """What decides which elements a run works on.
 
@@ -245,7 +263,7 @@ class Choice:
         if settings.set or self._mode == "dataset":
             return self._of_sets(client)
         if self._mode == "export":
-            return Listing(_process_elements(client, self.process.id if self.process else ""))
+            return self._listing(_process_elements(client, self.process.id if self.process else ""))
         if self.process is None or self.initial_ids():
             return self._of_cache()
         if getattr(self.process, "skip_elements_json", True) is False and not settings.no_elements_list:
@@ -254,6 +272,8 @@ class Choice:
                 "this instance gives its workers a list of elements, and there is none",
                 "set TASK_ELEMENTS, or pass --no-elements-list to take elements from the queue",
             )
+        if settings.shard is not None:
+            logger.warning("--shard: the queue of a task shares itself out; this process takes what the others do not")
         return Queue(client, tally, in_hand)
 
     @property
@@ -290,6 +310,8 @@ class Choice:
         if self.settings.image:
             self._check_images()
         self._parse_sets()
+        if self.shard.number > 1 and not self.is_queue:
+            logger.info("This process works on part %d of %d", self.shard.index + 1, self.shard.number)
 
     @property
     def _mode(self) -> str:
@@ -329,7 +351,7 @@ class Choice:
             raise ArkworkerError(f"the list of elements is empty ({self._origin(name)[1]})")
         checked = [self._canonical(element_id, name) for element_id in ids]
         self._require_reach(name)
-        return Listing(((element_id, None) for element_id in checked), len(set(checked)))
+        return self._of_known(checked)
 
     def _canonical(self, element_id: str, name: str) -> str:
         try:
@@ -349,7 +371,9 @@ class Choice:
     def _of_images(self, paths: Sequence[Path]) -> Worklist:
         from arkworker.elements.files import describe_file
 
-        return Listing(map(describe_file, paths), len(set(paths)))
+        # By their places: the ids of files are those of the machine.
+        mine = list(dict.fromkeys(paths))[self.shard.index :: self.shard.number]
+        return Listing(map(describe_file, mine), len(mine))
 
     def _parse_sets(self) -> list[tuple[str, str]]:
         parsed = []
@@ -374,7 +398,7 @@ class Choice:
 
     def _of_sets(self, client: Client) -> Worklist:
         chosen = self.sets(client)
-        return Listing(chain.from_iterable(datasets.list_set_elements(client, one) for one in chosen))
+        return self._listing(chain.from_iterable(datasets.list_set_elements(client, one) for one in chosen))
 
     def _require_reach(self, name: str) -> None:
         if not self.is_reachable:
@@ -389,7 +413,47 @@ class Choice:
                 "there are no elements to work on",
                 "pass --element, --image, --elements-list, --set, or a cache",
             )
-        return Listing(((element_id, None) for element_id in ids), len(ids))
+        return self._of_known(ids)
+
+    def _of_known(self, ids: Iterable[str]) -> Worklist:
+        shard = self.shard
+        mine = [element_id for element_id in ids if shard.has(element_id)]
+        return Listing(((element_id, None) for element_id in mine), len(set(mine)))
+
+    def _listing(self, items: Iterable[tuple[str, Any]]) -> Worklist:
+        shard = self.shard
+        return Listing(item for item in items if shard.has(item[0]))
+
+    @property
+    def shard(self) -> Shard:
+        """Which part to work on: as a person says, else as the array job does."""
+        settings = self.settings
+        index, _, number = (settings.shard or "").partition("/")
+        task = None
+        if settings.slurm_array_task_id is not None:
+            task = settings.slurm_array_task_id - settings.slurm_array_task_min
+        elif settings.job_completion_index is not None:
+            task = settings.job_completion_index
+        if number and not index and task is None:
+            message = "which part this is, is not said"
+            self._refuse("shard", message, "write I/N, or start it as a task of an array job")
+        if number:
+            return self._checked(int(index) - 1 if index else task or 0, int(number))
+        if settings.slurm_array_task_id is None or settings.slurm_array_task_count is None:
+            return Shard()
+        return self._checked(task or 0, settings.slurm_array_task_count)
+
+    def _checked(self, index: int, number: int) -> Shard:
+        if index not in range(number):
+            message = f"task {index} from the first one is not one of {number}"
+            self._refuse("shard", message, "pass --shard I/N where the numbers of an array job have gaps")
+        return Shard(index, number)
+
+    def share_of(self, sets: Sequence[DatasetSet]) -> list[DatasetSet]:
+        """Those of some sets that are in the part to work on."""
+        ordered = sorted(sets, key=lambda one: (one.dataset.id, one.name))
+        mine = {id(one) for one in ordered[self.shard.index :: self.shard.number]}
+        return [one for one in sets if id(one) in mine]
 
     def _origin(self, name: str) -> tuple[str, str]:
         return self.origins.get(name, ("command line", "--" + name.replace("_", "-")))
