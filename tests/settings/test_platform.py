@@ -44,6 +44,12 @@ VARIABLES: list[tuple[str, str, str, Any]] = [
     ("ARKINDEX_API_CSRF_COOKIE", "api.csrf_cookie", "c", "c"),
     ("REQUESTS_USER_AGENT", "user_agent", "me/1", "me/1"),
     ("SLURM_JOB_ID", "slurm_job_id", "7", "7"),
+    ("SLURM_ARRAY_TASK_ID", "slurm_array_task_id", "7", 7),
+    ("SLURM_ARRAY_TASK_COUNT", "slurm_array_task_count", "8", 8),
+    ("SLURM_ARRAY_TASK_MIN", "slurm_array_task_min", "1", 1),
+    ("JOB_COMPLETION_INDEX", "job_completion_index", "7", 7),
+    ("ARKINDEX_SHARD", "shard", "2/8", "2/8"),
+    ("ARKINDEX_JOBS", "jobs", "4", 4),
     # Our own, for what the published client infers.
     ("ARKINDEX_API_VERIFY", "api.verify", "no", False),
     ("ARKINDEX_API_CA_BUNDLE", "api.ca_bundle", "/c.pem", "/c.pem"),
@@ -266,8 +272,13 @@ ACTS = {
     ],
     "settings/resolution.py": ["dev", "config_file", "env_file", "verbose"],
     "cli/running.py": ["log_format"],
-    "runtime/loop/worklist.py": ["element", "image", "elements_list", "no_elements_list", "set"],
-    "runtime/loop/run.py": ["no_worker_activity", "prefetch", "grace", "element_timeout", "strict", "summary"],
+    "runtime/loop/worklist.py": [
+        *("element", "image", "elements_list", "no_elements_list", "set", "shard", "slurm_array_task_id"),
+        *("slurm_array_task_count", "slurm_array_task_min", "job_completion_index"),
+    ],
+    "runtime/loop/assignment.py": ["no_worker_activity"],
+    "runtime/loop/run.py": ["prefetch", "grace", "element_timeout", "strict", "summary"],
+    "runtime/loop/jobs.py": ["jobs"],
     "runtime/instance.py": ["container_id", "container_api_key", "vast_url"],
     "arkindex/worker_run.py": ["slurm_job_id"],
 }
