@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -15,11 +17,11 @@ from arkworker.emulator import declarations
 from arkworker.emulator.arrange.corpora import spelled
 from arkworker.emulator.project import ElementItem, Project, RunItem, read_mapping, read_project
 from arkworker.emulator.tables import Corpus, Dataset, DatasetSet, Element, ElementType, WorkerRun
+from arkworker.storage.cache import open_cache
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from arkworker.emulator.emulator import Emulator
     from arkworker.emulator.project import ModelItem, ParentItem, Result
@@ -130,6 +132,8 @@ class Layout:
             *before,
             *(self._add_parent(parent, (*step.loc, "parents", n)) for n, parent in enumerate(item.parents)),
         ]
+        if item.cache:
+            parents.insert(0, self._add_cache())
         sets = self._chosen_sets(item, step.loc)
         return emulator.add_worker_run(
             step.declaration,
@@ -325,6 +329,15 @@ class Layout:
                     self._emulator.add_artifact(task, spelled(file.name), file)
             else:
                 raise self._source.refuse(place, f"{printable(str(path))} is missing, or is not a file")
+        return task
+
+    def _add_cache(self) -> str:
+        """A task that has left an empty cache, with the tables that workers expect."""
+        task = self._emulator.add_task(slug="initialisation")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / CACHE
+            open_cache(path, create=True).dispose()
+            self._emulator.add_artifact(task, CACHE, path)
         return task
 
     def _chosen_sets(self, item: RunItem, loc: Loc) -> list[tuple[str, str]]:

@@ -279,6 +279,7 @@ class RunItem(Part):
         jobs: Given to the command as `--jobs`.
         model: The model that the run has: the name of one of `models`, or the model itself.
         parents: Tasks that ended before, with their files.
+        cache: Whether the worker finds a first cache, which is empty, as the platform once made one.
     """
 
     worker: Any = None
@@ -291,6 +292,7 @@ class RunItem(Part):
     jobs: int | None = Field(None, ge=1)
     model: Annotated[ModelItem | None, BeforeValidator(lambda v: {"name": v} if isinstance(v, str) else v)] = None
     parents: list[Annotated[ParentItem, BeforeValidator(_short("files"))]] = Field(default_factory=list)
+    cache: bool = False
     run_id: Id | None = None
 
     @field_validator("worker")

@@ -250,6 +250,46 @@ def test_workers_run_one_after_the_other(tmp_path: Path) -> None:
     assert log.endswith("left by the first\n")
 
 
+CACHED = '''
+from uuid import UUID
+from arkworker import ElementsWorker
+from arkworker.storage.cache import CachedElement
+
+class First(ElementsWorker):
+    """Fills the cache."""
+
+    uses_cache = True
+
+    def process_element(self, element, context, cache):
+        cache.add(CachedElement(id=UUID(element.id), type=element.type, name=element.name))
+
+class Second(ElementsWorker):
+    """Reads it."""
+
+    uses_cache = True
+
+    def process_element(self, element, context, cache):
+        print(cache.get(CachedElement, UUID(element.id)).name, flush=True)
+'''
+
+
+def test_a_first_cache_is_made_and_left_to_the_next_worker(tmp_path: Path) -> None:
+    """At a desk there was nothing before."""
+    write(tmp_path, "cached.py", CACHED)
+    project = write(
+        tmp_path,
+        "p.yml",
+        """
+        elements: [{name: a, size: [9, 9], count: 2}]
+        workers: [{worker: "cached.py:First", cache: true}, {worker: "cached.py:Second"}]
+        """,
+    )
+
+    code, _, log = serve_once(project)
+
+    assert (code, [line for line in log.splitlines() if line.startswith("a ")]) == (0, ["a 1", "a 2"])
+
+
 def test_the_page_runs_a_worker_again(tmp_path: Path) -> None:
     """With the values that were asked for, on the elements that were; what is wrong is said and runs nothing."""
     project = write(
