@@ -14,8 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from arkworker.testing.contexts import MakeContext as MakeContext
-    from arkworker.testing.elements import bind_element as bind_element
+    from arkworker.testing.contexts import MakeContext as MakeContext, bind_element as bind_element
     from arkworker.testing.expectations import Arkindex as Arkindex, Expectation as Expectation, Received as Received
     from arkworker.testing.invocation import Invocation as Invocation, Invoke as Invoke
     from arkworker.testing.suite import standard_tests as standard_tests
@@ -27,7 +26,7 @@ else:
         "Invoke": "invocation",
         "MakeContext": "contexts",
         "Received": "expectations",
-        "bind_element": "elements",
+        "bind_element": "contexts",
         "standard_tests": "suite",
     }
 

@@ -1,13 +1,15 @@
-"""The fixture `make_context`: the context that a worker would get, with nothing around it but a folder."""
+"""The fixture `make_context`: the context that a worker would get, with nothing around it but a folder; its elements."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, overload
 
 import pytest
 
+from arkworker.arkindex.reading.sessions import Sessions
 from arkworker.documents.text_file import TextFile
 from arkworker.frozen import freeze
 from arkworker.options.secret import Secret
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from sqlalchemy.orm import Session
+
+    from arkworker.elements import Element
     from arkworker.runtime.context import WorkerContext
     from arkworker.testing.expectations import Arkindex
 
@@ -157,3 +162,17 @@ def _replace(context: WorkerContext[Any], fields: dict[str, Any]) -> WorkerConte
     if unknown:
         raise TypeError(f"the context has no attribute {', '.join(sorted(unknown))}")
     return dataclasses.replace(context, **{name: freeze(value) for name, value in fields.items()})
+
+
+def bind_element(element: Element, context: WorkerContext[Any], cache: Session | None = None) -> Element:
+    """The element as `process_element` would get it: what belongs to it can be read, and its image opened.
+
+    Args:
+        element: One that was made by hand.
+        context: As `make_context` makes it.
+        cache: The session that is read, as that of the fixture `cache`; without one, and without the fixture
+            `arkindex`, there is nothing to read.
+    """
+    if cache is not None:
+        context.services.sessions = Sessions(lambda: nullcontext(cache))
+    return context.bind_element(element)

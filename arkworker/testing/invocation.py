@@ -124,8 +124,7 @@ class Invoker:
         return given.environ
 
     def _serve(self, words: list[str], payload: Mapping[str, Any]) -> dict[str, str]:
-        from arkworker.testing.values import PayloadValues
-        from arkworker.testing.worker_run import serve_worker_run
+        from arkworker.testing.values import PayloadValues, serve_worker_run
 
         arkindex = self._get_arkindex()
         run_id = str(uuid.uuid4())

@@ -1,4 +1,7 @@
-"""Values of options as a test writes them, secrets by their contents, in the form that each source has them."""
+"""Values of options as a test writes them, secrets by their contents, in the form that each source has them.
+
+A worker run brings them with what Arkindex answers at its start.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from arkworker.settings.catalogue import WorkerOptions
+    from arkworker.testing.expectations import Arkindex
+
+PROCESS_ID = "33333333-3333-4333-8333-333333333333"
+CORPUS_ID = "44444444-4444-4444-8444-444444444444"
 
 _VARIABLE = "ARKWORKER_TEST_SECRET_{}"
 
@@ -109,3 +116,38 @@ def text_of(content: Any) -> str:
     """The content of a secret as it is stored."""
     plain = content.get_secret_value() if isinstance(content, Secret) else content
     return plain if isinstance(plain, str) else json.dumps(to_jsonable_python(plain), ensure_ascii=False)
+
+
+def serve_worker_run(arkindex: Arkindex, run_id: str, values: PayloadValues) -> None:
+    """Answer what every worker asks before it starts; none of it has to be asked."""
+    arkindex.expect("RetrieveWorkerRun", _worker_run(run_id), id=run_id, times=None)
+    arkindex.expect("RetrieveWorkerRunConfiguration", {"configuration": values.items}, id=run_id, times=None)
+    for name, content in values.secrets.items():
+        arkindex.expect("RetrieveSecret", {"name": name, "content": content}, name=name, times=None)
+    if values.secrets:
+        arkindex.expect_address("/api/v1/openapi/", _enterprise(), times=None)
+
+
+def _worker_run(run_id: str) -> dict[str, Any]:
+    worker = {"id": "11111111-1111-4111-8111-111111111111", "name": "Worker", "slug": "worker", "type": "worker"}
+    return {
+        "id": run_id,
+        "parents": [],
+        "worker_version": {"id": "22222222-2222-4222-8222-222222222222", "worker": worker},
+        "configuration": None,
+        "model_version": None,
+        "process": {
+            "id": PROCESS_ID,
+            "corpus": CORPUS_ID,
+            "mode": "workers",
+            "name": None,
+            "state": "running",
+            "activity_state": "ready",
+        },
+    }
+
+
+def _enterprise() -> dict[str, Any]:
+    """The document of an instance that keeps secrets; the Community edition has no such operation."""
+    retrieve = {"operationId": "RetrieveSecret", "parameters": []}
+    return {"openapi": "3.0.3", "paths": {"/api/v1/secret/{name}": {"get": retrieve}}}

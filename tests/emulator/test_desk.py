@@ -261,7 +261,7 @@ class First(ElementsWorker):
     uses_cache = True
 
     def process_element(self, element, context, cache):
-        cache.add(CachedElement(id=UUID(element.id), type=element.type, name=element.name))
+        cache.add(CachedElement(id=UUID(element.id), type=element.type))
 
 class Second(ElementsWorker):
     """Reads it."""
@@ -269,7 +269,7 @@ class Second(ElementsWorker):
     uses_cache = True
 
     def process_element(self, element, context, cache):
-        print(cache.get(CachedElement, UUID(element.id)).name, flush=True)
+        print("type", cache.get(CachedElement, UUID(element.id)).type, flush=True)
 '''
 
 
@@ -287,7 +287,7 @@ def test_a_first_cache_is_made_and_left_to_the_next_worker(tmp_path: Path) -> No
 
     code, _, log = serve_once(project)
 
-    assert (code, [line for line in log.splitlines() if line.startswith("a ")]) == (0, ["a 1", "a 2"])
+    assert (code, log.count("type page\n")) == (0, 2)
 
 
 def test_the_page_runs_a_worker_again(tmp_path: Path) -> None:
