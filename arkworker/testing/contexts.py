@@ -1,4 +1,4 @@
-"""The fixture `make_context`: the context that a worker would get, with nothing around it but a folder; its elements."""
+"""The fixture `make_context`: the context that a worker would get, with nothing around it but a folder; elements."""
 
 from __future__ import annotations
 
