@@ -53,11 +53,14 @@ def test_an_example_runs_on_its_project(tmp_path: Path, project: str, target: st
     assert count(kept, table) >= least
 
 
-def test_training_runs_with_nothing_but_its_project(tmp_path: Path) -> None:
-    """The project has the command, the sets and the name of the model, which gets a version with an archive."""
+def test_a_training_runs_on_its_project(tmp_path: Path) -> None:
+    """The project has the sets and the name of the model, which gets a version with an archive; a report is left."""
     kept = tmp_path / "kept.sqlite"
+    command = [*RUN, str(EXAMPLES / "page_kinds/page_kinds.py:PageKinds")]
 
-    code = serve(EXAMPLES / "page_kinds/project.yml", port=0, once=True, database=kept, announce=lambda _: None)
+    code = serve(
+        EXAMPLES / "page_kinds/project.yml", port=0, once=True, command=command, database=kept, announce=lambda _: None
+    )
 
     with closing(sqlite3.connect(kept)) as file:
         states = [row[0] for row in file.execute("SELECT state FROM model_versions ORDER BY position")]
