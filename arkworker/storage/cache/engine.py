@@ -141,7 +141,7 @@ def _check_own(path: str, target: Path, limits: Limits) -> None:
         recover(path, target)
         with reading(target, limits, is_shared=True) as connection:
             objects = read_objects(connection, path)
-            check_pages(connection, path)
+            check_pages(connection, path, thorough=True)
         if any(kind in ("trigger", "view") for kind, *_ in objects):
             raise refusal(path, "has triggers or views, which would run when it is used")
         if is_bare(objects):

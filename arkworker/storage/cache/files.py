@@ -30,6 +30,7 @@ _BUSY_SECONDS = 30.0
 _READING_KILOBYTES = 2000
 _BUILDING_KILOBYTES = 16000  # ids are random, and each goes to another page of their index
 _STEPS_BETWEEN_LOOKS = 50_000
+_THOROUGH_BYTES = 10 * 2**20
 _PIECE = 4 * 2**20  # bytes that are copied between two looks
 # From "Defense against the dark arts" of SQLite's own documentation.
 PRECAUTIONS = ("PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON", "PRAGMA mmap_size=0")
@@ -201,9 +202,20 @@ def check_file(path: str, real: Path) -> None:
             raise refusal(path, "is no SQLite database: of another format, damaged, cut or encrypted")
 
 
-def check_pages(connection: sqlite3.Connection, path: str | PathLike[str]) -> None:
-    """Raises: CacheError: The structure of the file is damaged, also where it is free."""
-    answer = connection.execute("PRAGMA quick_check(1)").fetchone()
+def check_pages(connection: sqlite3.Connection, path: str | PathLike[str], *, thorough: bool = False) -> None:
+    """Check the structure of a file, also where it is free.
+
+    Args:
+        connection: To the file.
+        path: Of the file, for the message.
+        thorough: Whether each entry of the indexes is looked up, too, in a file where that takes no time.
+
+    Raises:
+        CacheError: It is damaged.
+    """
+    (pages,), (size,) = (connection.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
+    check = "integrity_check" if thorough and pages * size < _THOROUGH_BYTES else "quick_check"
+    answer = connection.execute(f"PRAGMA {check}(1)").fetchone()
     if answer != ("ok",):
         raise refusal(path, f"is damaged: {answer[0] if answer else 'no answer'}")
 
@@ -217,9 +229,10 @@ def reading(path: Path, limits: Limits, *, is_shared: bool = False) -> Iterator[
 
 
 @contextlib.contextmanager
-def building(path: Path, limits: Limits) -> Iterator[sqlite3.Connection]:
-    """Open the private file of a merge: without a journal, as a failure throws it away."""
-    statements = (*PRECAUTIONS, *_UNSAFE, f"PRAGMA cache_size=-{_BUILDING_KILOBYTES}")
+def building(path: Path, limits: Limits, *, adds: bool) -> Iterator[sqlite3.Connection]:
+    """Open the private file of a merge: without a journal, as a failure throws it away; to add rows, or to check it."""
+    cache = _BUILDING_KILOBYTES if adds else _READING_KILOBYTES
+    statements = (*PRECAUTIONS, *_UNSAFE, f"PRAGMA cache_size=-{cache}")
     with _opened(uri(path, "mode=rwc"), limits, statements) as connection:
         yield connection
 

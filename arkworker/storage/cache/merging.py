@@ -196,10 +196,10 @@ def _assemble(sources: list[_Source], built: Path, target: Path, limits: Limits,
     if first:
         with refusing(first.path, limits, output=target):
             copy(first.file.readable, built, limits)
-    with building(built, limits) as connection:
+    with building(built, limits, adds=bool(rest)) as connection:
         if first:
             with refusing(first.path, limits):
-                check_pages(connection, first.path)
+                check_pages(connection, first.path, thorough=True)
         else:
             for statement in create_statements():
                 connection.execute(statement)
