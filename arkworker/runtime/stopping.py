@@ -229,7 +229,7 @@ class Stopping:
             os.close(reader)
 
     def _is_ours(self, number: int) -> bool:
-        return self._insists or signal.getsignal(number) == self._handle
+        return number != _NUDGE and (self._insists or signal.getsignal(number) == self._handle)
 
     def _hear(self, number: int) -> None:
         now = time.monotonic()

@@ -200,6 +200,17 @@ def test_handler_of_user_code_in_a_run_over_elements() -> None:
         assert (seen, stopping.look()) == ([signal.SIGTERM], True)
 
 
+def test_own_nudges_are_no_signals() -> None:
+    """What the thread sends to have the handlers looked after does not stop anything."""
+    with Stopping() as stopping:
+        stopping.look()
+        for _ in range(3):
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            wait_for_handlers(stopping, signal.SIGTERM)
+
+    assert (stopping.received, stopping._told) == (None, [])
+
+
 @pytest.mark.parametrize(
     ("first", "second", "seconds", "expected"),
     [
