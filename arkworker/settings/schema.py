@@ -63,13 +63,17 @@ def as_json_schema(worker: WorkerOptions, description: str = "") -> dict[str, An
 
 
 def _exact(schema: Any) -> Any:
-    """The schema with a pattern for each format."""
+    """The schema with a pattern for each format, and the tag of each union that one is chosen by."""
     if isinstance(schema, list):
         return [_exact(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     pattern = _FORMATS.get(schema["format"]) if isinstance(schema.get("format"), str) else None
-    added = {"pattern": pattern} if pattern and "pattern" not in schema and schema.get("type") == "string" else {}
+    added: dict[str, Any] = {}
+    if pattern and "pattern" not in schema and schema.get("type") == "string":
+        added["pattern"] = pattern
+    if isinstance(schema.get("discriminator"), dict) and "oneOf" in schema:
+        added["required"] = [schema["discriminator"]["propertyName"]]
     return {key: part if key in ("default", "examples") else _exact(part) for key, part in schema.items()} | added
 
 

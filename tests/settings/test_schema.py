@@ -32,7 +32,17 @@ class Inner(UserConfiguration):
     flags: list[bool] = Field(default_factory=list)
 
 
+class Cat(UserConfiguration):
+    kind: Literal["cat"] = "cat"
+    lives: int = 9
+
+
+class Dog(UserConfiguration):
+    kind: Literal["dog"] = "dog"
+
+
 class Configuration(UserConfiguration):
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")] | None = None
     threshold: float = Field(0.5, ge=0, le=1)
     count: int = 1
     flag: bool = False
@@ -95,6 +105,14 @@ def test_schema_and_check_agree_on_every_text(name: str) -> None:
     found = {text: agreement({name: text}) for text in TEXTS}
 
     assert {text: both for text, both in found.items() if both[0] != both[1]} == {}
+
+
+@pytest.mark.parametrize("pet", [{}, {"kind": "dog"}, {"kind": "cow"}, {"lives": 3}, {"kind": "cat", "lives": 3}, 5])
+def test_tag_of_a_union_is_needed(pet: Any) -> None:
+    """It chooses the member, and has no default for that."""
+    by_schema, by_check = agreement({"pet": pet})
+
+    assert by_schema == by_check
 
 
 @pytest.mark.parametrize("document", [{"debug": True}, {"extras_dir": "x"}, {"secrets": ["a"]}, {"debug": "x"}])
