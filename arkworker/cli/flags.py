@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from arkworker.cli import terminal
+from arkworker.cli.parser import Parser
 from arkworker.errors import UsageError
-from arkworker.settings.parser import Parser
 from arkworker.text import flag_in, printable
 
 if TYPE_CHECKING:

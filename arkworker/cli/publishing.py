@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from arkworker.cli import terminal
 from arkworker.cli.flags import PlainParser
+from arkworker.cli.parser import Parser
 from arkworker.delivery.order import Order, default_journal, publish
 from arkworker.errors import ConfigurationError, ExitCode
 from arkworker.runtime import logs
 from arkworker.settings.catalogue import WorkerOptions
-from arkworker.settings.parser import Parser
 from arkworker.settings.platform import OFF
 from arkworker.settings.resolution import Inputs, resolve
 

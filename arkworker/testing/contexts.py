@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, overload
 import pytest
 
 from arkworker.arkindex.reading.sessions import Sessions
+from arkworker.cli.parser import Parser
 from arkworker.documents.text_file import TextFile
 from arkworker.frozen import freeze
 from arkworker.options.secret import Secret
@@ -17,7 +18,6 @@ from arkworker.runtime.preparation import Preparation
 from arkworker.runtime.services import Services, ServicesData
 from arkworker.runtime.target import as_worker
 from arkworker.runtime.worker import Worker, options_of
-from arkworker.settings.parser import Parser
 from arkworker.settings.resolution import Inputs
 from arkworker.testing.values import FileValues
 

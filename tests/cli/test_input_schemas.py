@@ -12,10 +12,10 @@ from jsonschema import Draft202012Validator
 
 from arkworker.arkindex.payload import parse_payload
 from arkworker.cli.input_schemas import platform_schemas
+from arkworker.cli.parser import Parser
 from arkworker.documents.text_file import TextFile
 from arkworker.errors import ConfigurationError
 from arkworker.settings.catalogue import WorkerOptions
-from arkworker.settings.parser import Parser
 from arkworker.settings.platform import platform_fields, variable_of
 from arkworker.settings.resolution import Inputs, resolve, validate
 

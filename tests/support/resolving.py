@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from arkindex_stub import worker_run
 
 from arkworker.arkindex.payload import parse_payload
+from arkworker.cli.parser import Parser
 from arkworker.cli.problems import as_data, as_text
 from arkworker.documents.text_file import TextFile, TextFileError
 from arkworker.errors import ConfigurationError, Problem
 from arkworker.runtime.origins import context_origins
 from arkworker.settings.catalogue import WorkerOptions
-from arkworker.settings.parser import Parser
 from arkworker.settings.resolution import Inputs, Resolution, resolve, validate
 
 if TYPE_CHECKING:

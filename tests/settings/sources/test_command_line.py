@@ -9,9 +9,9 @@ from pydantic import Field
 from resolving import settle
 
 from arkworker import Secret, UserConfiguration
+from arkworker.cli.parser import Parser
 from arkworker.errors import UsageError
 from arkworker.settings.catalogue import WorkerOptions
-from arkworker.settings.parser import Parser
 
 
 class Inner(UserConfiguration):
