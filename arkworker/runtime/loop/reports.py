@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from arkworker.arkindex.activities import State, is_refusal
 from arkworker.arkindex.publishing.outbox import drained
-from arkworker.errors import ApiError
+from arkworker.errors import ApiError, PublicationError
 from arkworker.runtime.loop.ends import ROUNDS, Ending
 from arkworker.runtime.loop.in_hand import InHand, Stage
 from arkworker.runtime.loop.threads import Threads
@@ -154,6 +154,7 @@ class Reports:
                 self._publisher.publish(ending.element, ending.results)
             except Exception as error:  # noqa: BLE001 - whatever it raises concerns this element
                 ending.state = State.ERROR
+                ending.is_doubtful = isinstance(error, PublicationError) and bool(error.uncertain)
                 self._on_failure(ending.id, error)
             ending.element, ending.results = None, ()
             if self._outbox is not None and ending.state is State.PROCESSED:
@@ -234,5 +235,8 @@ class Reports:
 
     def _count(self, ending: Ending, state: State) -> None:
         if self._open.pop(id(ending), None) is not None:
-            self._tally.settle(state, ending.id)
+            if ending.is_doubtful:
+                self._tally.count("uncertain", element_id=ending.id)
+            else:
+                self._tally.settle(state, ending.id)
         self._in_hand.forget(ending.id)

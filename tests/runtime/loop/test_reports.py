@@ -9,7 +9,7 @@ import pytest
 
 from arkworker.arkindex.activities import State
 from arkworker.elements import Element
-from arkworker.errors import ApiResponseError, ApiUnavailableError
+from arkworker.errors import ApiResponseError, ApiUnavailableError, PublicationError
 from arkworker.runtime.loop.ends import Ending
 from arkworker.runtime.loop.in_hand import InHand
 from arkworker.runtime.loop.outcome import Tally
@@ -73,6 +73,24 @@ def test_publication_that_comes_too_late() -> None:
 
     assert stub.ended == [("1", "processed")]
     assert (stub.tally["uncertain"], stub.tally.elements) == (1, 1)
+
+
+@pytest.mark.parametrize(("uncertain", "outcome"), [({"transcriptions": 1}, "uncertain"), ({}, "failed")])
+def test_results_of_which_nobody_knows_are_uncertain(uncertain: dict[str, int], outcome: str) -> None:
+    """The element ends in error, and counts as one whose results may be there; not so where they are known not to."""
+    stub = Stub()
+
+    def publish() -> NoReturn:
+        raise PublicationError("no answer", {}, uncertain, {})
+
+    stub.on_publish = publish
+    reports = stub.reports()
+    reports.submit(ending())
+
+    reports.close()
+
+    assert (stub.ended, stub.failures) == ([("1", "error")], ["1"])
+    assert (stub.tally[outcome], stub.tally.elements) == (1, 1)
 
 
 def test_closed_from_two_threads() -> None:
