@@ -110,7 +110,7 @@ def test_unknown_name() -> None:
                 "session_scope",
             ],
         ),
-        ("arkworker.storage.secrets", ["SecretStore", "check_secret_name"]),
+        ("arkworker.storage.local_secrets", ["SecretStore", "check_secret_name"]),
     ],
 )
 def test_doors_of_rooms(door: str, names: list[str]) -> None:

@@ -12,7 +12,7 @@ from arkworker.documents.text_file import TextFileError, read_text_file
 from arkworker.errors import ApiContentError, ApiError, ApiUnavailableError, ExitCode, SecretError
 from arkworker.options.secret import Secret
 from arkworker.storage.directories import expand_home
-from arkworker.storage.secrets import check_secret_name
+from arkworker.storage.local_secrets import SecretStore, check_secret_name
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from arkworker.settings.provenance import Origin, Path
     from arkworker.settings.resolution import SecretRequest
-    from arkworker.storage.secrets import SecretStore
 
 logger = logging.getLogger("arkworker.secrets")
 

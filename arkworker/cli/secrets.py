@@ -11,7 +11,7 @@ from arkworker.cli import terminal
 from arkworker.cli.flags import PlainParser
 from arkworker.errors import ExitCode, UsageError
 from arkworker.storage.directories import secrets_directory
-from arkworker.storage.secrets import SecretStore, check_secret_name
+from arkworker.storage.local_secrets import SecretStore, check_secret_name
 from arkworker.text import printable
 
 if TYPE_CHECKING:

@@ -213,7 +213,7 @@ class Preparation:
         if not self.resolution.secrets and not self.resolution.secret_names:
             return {}, self._validate()
         from arkworker.arkindex.secrets import SecretLoader
-        from arkworker.storage.secrets import SecretStore
+        from arkworker.storage.local_secrets import SecretStore
 
         is_known = connection_of(self.resolution.settings) != Connection()
         store = SecretStore(self._secrets_directory(), environ=self.inputs.environ)

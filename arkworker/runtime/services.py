@@ -200,7 +200,7 @@ class Services:
     def load_secret(self, name: str | os.PathLike[str]) -> Any:
         """As `WorkerContext.load_secret`."""
         from arkworker.arkindex.secrets import load_secret
-        from arkworker.storage.secrets import SecretStore
+        from arkworker.storage.local_secrets import SecretStore
 
         store = SecretStore(self.data.secrets_dir, environ=os.environ)
         return load_secret(name, store=store, api=self.api if self.is_reachable else None, environ=os.environ)

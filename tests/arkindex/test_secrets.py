@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gpg_stores import KeyRing
 
-    from arkworker.storage.secrets import SecretStore
+    from arkworker.storage.local_secrets import SecretStore
 
 # Constants, so that no line of source in a traceback holds the word that is searched for.
 NAME = "canary-name"

@@ -15,8 +15,8 @@ import pytest
 from arkworker.arkindex.secrets import load_secret
 from arkworker.errors import ApiResponseError, SecretError
 from arkworker.storage.directories import secrets_directory
+from arkworker.storage.local_secrets import SecretStore
 from arkworker.storage.locating import find_extras_directory, find_parents_file_paths
-from arkworker.storage.secrets import SecretStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

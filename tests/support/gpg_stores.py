@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from arkworker.storage.secrets import SecretStore
+from arkworker.storage.local_secrets import SecretStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

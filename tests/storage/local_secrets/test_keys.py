@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from arkworker.storage.secrets.gpg import Gpg, GpgError, choose_key, record_key, recorded_key
+from arkworker.storage.local_secrets.gpg import Gpg, GpgError, choose_key, record_key, recorded_key
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from arkworker.storage.secrets.store import SecretStore, check_secret_name
+from arkworker.storage.local_secrets.store import SecretStore, check_secret_name
 
 __all__ = ["SecretStore", "check_secret_name"]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from arkworker.storage.secrets.gpg import Gpg
+    from arkworker.storage.local_secrets.gpg import Gpg
 
 LARGEST_CONTENT = 1024 * 1024  # bytes of one secret
 LONGEST_NAME = 255  # characters
@@ -127,12 +127,12 @@ class SecretStore:
 
     @cached_property
     def _gpg(self) -> Gpg:
-        from arkworker.storage.secrets.gpg import Gpg  # with its library: many runs have no local secrets
+        from arkworker.storage.local_secrets.gpg import Gpg  # with its library: many runs have no local secrets
 
         return Gpg(self._environ, self._time_limit)
 
     def _decrypted(self, path: Path) -> bytes:
-        from arkworker.storage.secrets.gpg import GpgError
+        from arkworker.storage.local_secrets.gpg import GpgError
 
         try:
             return self._gpg.decrypt(path, LARGEST_CONTENT)
@@ -141,7 +141,7 @@ class SecretStore:
         raise _UnusableFileError(reason)
 
     def _encrypted(self, content: bytes, key: str | None) -> bytes:
-        from arkworker.storage.secrets.gpg import GpgError, choose_key, record_key
+        from arkworker.storage.local_secrets.gpg import GpgError, choose_key, record_key
 
         settings = self.directory.parent / "cli.yaml"
         try:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from arkworker.errors import SecretError
-from arkworker.storage.secrets import check_secret_name
+from arkworker.storage.local_secrets import check_secret_name
 
 
 @pytest.mark.parametrize("name", ["token", "bucket.json", "team/bucket.yml", "été", "a b", "..a", "a..b", "x" * 255])
