@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from arkworker.declaration.metadata import Declaration
-from arkworker.elements.results import collect
 from arkworker.errors import DeclarationError, ResultError
 from arkworker.options.creates import Creates, Requires
 from arkworker.runtime.context import C, WorkerContext
@@ -225,6 +224,8 @@ class ElementsWorker(Worker[C]):
         def batch(elements: Sequence[Element], cache: Any) -> list[tuple[Any, ...]]:
             return _each(self.process_elements(elements, context, cache), len(elements))
 
+        from arkworker.elements.results import collect
+
         def single(element: Element, cache: Any) -> tuple[Any, ...]:
             if is_written(self, "process_element"):
                 return collect(self.process_element(element, context, cache))
@@ -254,6 +255,8 @@ def _each(returned: Any, number: int) -> list[tuple[Any, ...]]:
     Raises:
         ResultError: It is not one item for each element.
     """
+    from arkworker.elements.results import collect
+
     if returned is None:
         return [()] * number
     found = [collect(item) for item in collect(returned)]

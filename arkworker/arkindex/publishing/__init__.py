@@ -1,19 +1,39 @@
 """Sends what a worker found on an element: planned without any effect, then performed.
 
 ```
-results ──► nodes ──► merging ──► planning ──► Plan (requests in order, names that the corpus must have)
-                                                │
-                       corpus (ids of names) ──►├──► sending ──► Arkindex
+results ──► gathering ──► planning ──► Plan (requests in order, names that the corpus must have)
+                                        │
+              corpus (ids of names) ──► ├──► sending ──► certainty (lost, looked for, sent again) ──► Arkindex
 ```
+
+Names are resolved when they are first used: a run without results does not import how they are published.
 """
 
-from arkworker.arkindex.publishing.corpus import Corpus
-from arkworker.arkindex.publishing.publisher import (
-    ArkindexPublisher,
-    CheckingPublisher,
-    Corpora,
-    Publisher,
-    SummarizingPublisher,
-)
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from arkworker.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from arkworker.arkindex.publishing.corpus import Corpus as Corpus
+    from arkworker.arkindex.publishing.publisher import (
+        ArkindexPublisher as ArkindexPublisher,
+        CheckingPublisher as CheckingPublisher,
+        Corpora as Corpora,
+        Publisher as Publisher,
+        SummarizingPublisher as SummarizingPublisher,
+    )
+else:
+    _HOMES = {
+        "ArkindexPublisher": "publisher",
+        "CheckingPublisher": "publisher",
+        "Corpora": "publisher",
+        "Corpus": "corpus",
+        "Publisher": "publisher",
+        "SummarizingPublisher": "publisher",
+    }
+
+    __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
 __all__ = ["ArkindexPublisher", "CheckingPublisher", "Corpora", "Corpus", "Publisher", "SummarizingPublisher"]
