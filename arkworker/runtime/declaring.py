@@ -142,6 +142,10 @@ def check_arguments(model: Any, owner: str) -> None:
             whose = "arkworker" if taken[flag] == "arkworker" else f"the option {taken[flag]}"
             raise DeclarationError(f"{owner}.arguments: {flag} is a flag of {whose}; rename {name}")
         taken[flag] = name
+    require_complete(model)
+    reasons = [] if issubclass(model, UserConfiguration) else list(mistakes_in(model))
+    if reasons:
+        raise DeclarationError(f"{owner}.arguments: {'; '.join(reasons)}")
 
 
 def unwritten(hook: F) -> F:

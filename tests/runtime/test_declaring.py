@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import types
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import pytest
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic_settings import BaseSettings
 
 from arkworker import DatasetWorker, ElementsWorker, Requires, UserConfiguration, Worker
@@ -365,3 +366,15 @@ def test_other_models_are_refused_with_the_reason(model: Any, reason: str) -> No
     """What could be changed, and what reads past the sources of the worker."""
     with pytest.raises(DeclarationError, match=reason):
         types.new_class("Ours", (Worker[model],))
+
+
+def test_arguments_keep_what_they_are() -> None:
+    """What would silently become a plain dict is refused, in any model."""
+
+    class Counting(BaseModel):
+        model_config = ConfigDict(frozen=True)
+
+        seen: collections.Counter[str] = Field(default_factory=collections.Counter)
+
+    with pytest.raises(DeclarationError, match="arguments: seen: a Counter can be changed"):
+        types.new_class("W", (Worker[Mine],), {}, lambda namespace: namespace.update(arguments=Counting))
