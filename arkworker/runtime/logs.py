@@ -307,5 +307,10 @@ def about(element_id: str) -> Iterator[None]:
         _element.reset(token)
 
 
+def is_on_terminal() -> bool:
+    """Whether standard error is a terminal that can be written to; user code may have closed it, or replaced it."""
+    return sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
+
+
 def set_level(*, verbose: bool) -> None:
     logging.getLogger().setLevel(logging.DEBUG if verbose else logging.INFO)

@@ -13,7 +13,7 @@ import select
 import signal
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from arkworker.errors import StoppedError
@@ -68,6 +68,7 @@ class Stopping:
         self._before: dict[int, Any] = {}
         self._wakeup_before = -1
         self._writer = -1
+        self._pipe = 0
         self._thread: threading.Thread | None = None
         self._is_over = False
         self._told: list[int] = []  # by the wake-up descriptor; each signal is in one of the two, or in both
@@ -82,6 +83,7 @@ class Stopping:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             reader, self._writer = os.pipe()
+            self._pipe = os.fstat(reader).st_ino
             os.set_blocking(self._writer, False)
             self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
             taken = [n for n in endings() if n in SIGNALS or signal.getsignal(n) in _BY_DEFAULT]
@@ -95,11 +97,11 @@ class Stopping:
     def __exit__(self, *_: object) -> None:
         if self._thread is not None:
             self._is_over = True
-            with suppress(OSError):  # user code may have closed it
+            if self._is_pipe(self._writer):
                 os.write(self._writer, b"\0")
             self._thread.join()
             self.release()
-            with suppress(OSError):
+            if self._is_pipe(self._writer):
                 os.close(self._writer)
             if self.signal_number is not None and self.received is None:
                 self._hear(self.signal_number)  # the main thread was faster
@@ -165,9 +167,10 @@ class Stopping:
                 self._borrowed.pop(number, None)
                 signal.signal(number, self._handle)
             self._tend()
-            taken = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
-            if taken not in (-1, self._writer):
-                signal.set_wakeup_fd(taken)  # of a loop that goes on: the handlers tell the thread, too
+            if self._is_pipe(self._writer):
+                taken = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+                if taken not in (-1, self._writer):
+                    signal.set_wakeup_fd(taken)  # of a loop that goes on: the handlers tell the thread, too
         return self.received is not None or self.signal_number is not None
 
     def release(self) -> None:
@@ -198,6 +201,13 @@ class Stopping:
             else:
                 self._borrowed[number] = found
 
+    def _is_pipe(self, descriptor: int) -> bool:
+        """Whether our pipe is still there: user code may close every file, and open others under the same numbers."""
+        try:
+            return os.fstat(descriptor).st_ino == self._pipe
+        except OSError:
+            return False
+
     def _is_lost(self, number: int) -> bool:
         """Whether a signal is no longer heard, and should be: handlers of user code are its business in a plain run."""
         found = signal.getsignal(number)
@@ -212,7 +222,7 @@ class Stopping:
         while not self._is_over:
             content = b""
             if signals.poll(_GLANCE):
-                with suppress(OSError):
+                if self._is_pipe(reader):
                     content = os.read(reader, 64)
                 if not content:  # user code closed the pipe
                     signals.unregister(reader)
@@ -225,7 +235,7 @@ class Stopping:
             if not content and (is_pending or any(map(self._is_lost, self._before))):
                 # It ends a wait that began just after a signal had come, too: handlers run between two instructions.
                 signal.pthread_kill(self._main, _NUDGE)
-        with suppress(OSError):
+        if self._is_pipe(reader):
             os.close(reader)
 
     def _is_ours(self, number: int) -> bool:

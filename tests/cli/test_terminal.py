@@ -169,6 +169,26 @@ def test_streams_that_user_code_took(
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
 
 
+@pytest.mark.parametrize("code", [*CLOSING.values(), "os.closerange(3, 200)"])
+def test_streams_that_user_code_took_before_the_first_element(
+    code: str, shell: Callable[..., subprocess.CompletedProcess[bytes]], tmp_path: Path
+) -> None:
+    """The elements are worked on, and the summary says what the exit code does."""
+    worker = (
+        "import os, sys\nfrom arkworker import ElementsWorker\nclass W(ElementsWorker):\n"
+        f"    def setup(self, context):\n        {code}\n"
+        "    def process_element(self, element, context, cache):\n        return []\n"
+    )
+    (tmp_path / "w.py").write_text(worker)
+    (tmp_path / "p.png").touch()
+
+    done = shell("ark run w.py:W --image p.png --summary s.json")
+
+    summary = json.loads((tmp_path / "s.json").read_text())
+    assert (done.returncode, summary["exit_code"], summary["processed"]) == (0, 0, 1)
+    assert b"Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("code", [CLOSING["closed"], CLOSING["none"]])
 def test_failure_after_user_code_took_the_streams(
     code: str, shell: Callable[..., subprocess.CompletedProcess[bytes]], tmp_path: Path

@@ -6,6 +6,8 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
+from arkworker.runtime import logs
+
 if TYPE_CHECKING:
     from arkworker.clock import Clock
     from arkworker.runtime.loop.outcome import Tally
@@ -35,7 +37,7 @@ class ProgressDisplay:
         self._handlers: list[tuple[logging.StreamHandler[Any], Any]] = []
 
     def __enter__(self) -> Self:
-        if self._is_shown and sys.stderr.isatty():
+        if self._is_shown and logs.is_on_terminal():
             self._show_bar()
         return self
 
