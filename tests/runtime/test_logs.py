@@ -29,6 +29,9 @@ def _same_logging() -> Iterator[None]:
     logs.release()
     for logger, was_disabled in zip(loggers, disabled, strict=True):
         logger.disabled = was_disabled
+    for handler in root.handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.close()
     root.handlers[:] = handlers
     root.setLevel(level)
 
