@@ -13,7 +13,7 @@ import select
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from arkworker.errors import StoppedError
@@ -98,7 +98,8 @@ class Stopping:
         if self._thread is not None:
             self._is_over = True
             if self._is_pipe(self._writer):
-                os.write(self._writer, b"\0")
+                with suppress(BrokenPipeError):  # the thread was faster
+                    os.write(self._writer, b"\0")
             self._thread.join()
             self.release()
             if self._is_pipe(self._writer):
