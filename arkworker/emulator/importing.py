@@ -39,6 +39,7 @@ from arkworker.emulator.tables import (
     WorkerVersion,
     new_id,
 )
+from arkworker.emulator.values import closed
 from arkworker.errors import UsageError
 from arkworker.text import printable
 
@@ -166,7 +167,7 @@ class _Import:
                     "type_id": types[row["type"]]["id"],
                     "name": row["name"],
                     "image_id": row["image_id"],
-                    "polygon": json.loads(row["polygon"]) if row["polygon"] else None,
+                    "polygon": closed(json.loads(row["polygon"])) if row["polygon"] else None,
                     "rotation_angle": row.get("rotation_angle") or 0,
                     "mirrored": bool(row.get("mirrored")),
                     "confidence": row.get("confidence"),

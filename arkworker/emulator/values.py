@@ -41,6 +41,11 @@ def _ring(points: list[list[int | float]]) -> list[list[int | float]]:
         raise ValueError("Coordinates must not be negative.")
     if len({tuple(point) for point in points}) < 3:
         raise ValueError("A polygon needs at least three different points.")
+    return closed(points)
+
+
+def closed(points: list[list[int | float]]) -> list[list[int | float]]:
+    """A polygon with its first point again at the end, as Arkindex keeps it."""
     return points if points[0] == points[-1] else [*points, points[0]]
 
 

@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.emulator.conftest import World
 
-SQUARE = [[0, 0], [0, 10], [10, 10], [10, 0]]
+SQUARE: list[list[int | float]] = [[0, 0], [0, 10], [10, 10], [10, 0]]
 OTHER = [[0, 20], [0, 30], [10, 30], [10, 20]]
 
 
@@ -70,6 +70,17 @@ def test_transcriptions_with_polygons_create_the_children_that_are_missing(world
         f"/element/{world.pages[0]}/transcriptions/", params={"recursive": True, "element_type": "text_line"}
     )
     assert [item["text"] for item in listed["results"]] == ["a", "b", "c"]
+
+
+def test_a_polygon_that_was_given_open_is_the_closed_one(world: World) -> None:
+    """A line of a project or a test is the one that a worker sends with its first point again at the end."""
+    line = world.emulator.add_element("text_line", "1", parent=world.pages[0], polygon=[*SQUARE])
+    item = {"polygon": [*SQUARE, SQUARE[0]], "text": "a"}
+    body = {"element_type": "text_line", "transcriptions": [item], "return_elements": True}
+
+    (made,) = world.client.post(f"/element/{world.pages[0]}/transcriptions/bulk/", body)
+
+    assert (made["element_id"], made["created"]) == (line, False)
 
 
 def test_a_class_is_created_once(world: World) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from arkworker.emulator import iiif
 from arkworker.emulator.resources.elements import link, whole
 from arkworker.emulator.tables import COLORS, Corpus, Element, ElementType, Image, new_id
+from arkworker.emulator.values import closed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,7 +123,7 @@ class CorpusArrangement(Arrangement):
                 type_id=_find_type(session, owner, type),
                 name=name or type,
                 image_id=source and source.id,
-                polygon=source and (polygon or whole(source)),
+                polygon=source and (closed(polygon) if polygon else whole(source)),
                 **attributes,
             )
             session.add(row)
