@@ -62,7 +62,7 @@ def create_application(desk: Desk, database: Database, host: str) -> ASGIApp:
     pages = viewer.routes(desk, database)
     # Last, without a method: what is left of a known path is the wrong method.
     refusals = [Route(path, Refusal(desk)) for path in {API + item.path for item in operations}]
-    # Below a path that is known, an id that is none is 404; below others the operation is one that is not here.
+    # Below a path that is known, what is not an id is 404; below others the operation is one that is not here.
     patterns = {re.sub(r":(?!path)\w+", "", API + item.path) for item in all_operations("enterprise")}
     refusals += [Route(path, nowhere) for path in patterns]
     refusals.append(Route(API + "/{path:path}", Lacking(desk)))

@@ -30,7 +30,7 @@ class Database:
     """The tables, in memory or in the file `path`.
 
     Raises:
-        sqlite3.DatabaseError: The file cannot be opened, or is no database.
+        sqlite3.DatabaseError: The file cannot be opened, or is not a database.
     """
 
     def __init__(self, path: Path | None = None) -> None:

@@ -69,7 +69,7 @@ class Emulator(CorpusArrangement, ResultArrangement, RunArrangement, FileArrange
             ledger_limit: Keep only that many of the latest requests.
 
         Raises:
-            sqlite3.DatabaseError: The database file cannot be opened, or is none.
+            sqlite3.DatabaseError: The database file cannot be opened, or is not a database.
         """
         self.database = Database(database)
         self._temporary: tempfile.TemporaryDirectory[str] | None = None

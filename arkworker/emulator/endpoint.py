@@ -45,7 +45,7 @@ class Operation:
             gives what is sent as JSON.
         query: The model of the query parameters.
         body: The model of the JSON body.
-        pagination: By page numbers or by cursors; None when the answer is no page.
+        pagination: By page numbers or by cursors; None when the answer is not a page.
         status: Of a success.
         task_only: Answers only to the token of a task.
         enterprise_only: Is not there in the Community edition.

@@ -97,7 +97,7 @@ class Fault:
 
     @classmethod
     def malformed(cls) -> Fault:
-        """The right status and headers, over half of the body: a complete answer that is no JSON."""
+        """The right status and headers, over half of the body: a complete answer that is not JSON."""
         return cls("malformed", acted=True)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What is no JSON: files in the storage, images, and the OpenAPI document. Faults befall them like operations."""
+"""What is not JSON: files in the storage, images, and the OpenAPI document. Faults befall them like operations."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def render(image: Image, request: Request, site: Site) -> tuple[bytes, str]:
     """The bytes and the content type that a request asks for.
 
     Raises:
-        ApiFailureError: 400 for a request that is none, or is larger than this server gives; 404 without pixels.
+        ApiFailureError: 400 for a request that is malformed, or larger than this server gives; 404 without pixels.
     """
     if request.extension not in FORMATS:
         raise _refuse("format")

@@ -232,7 +232,7 @@ class _Import:
         if table not in self.columns:
             return []
         found = self._file.execute(f'SELECT * FROM "{table}" {order}')  # noqa: S608 - names of the structure above
-        return [{key: _id(key, row[key]) for key in row.keys()} for row in found]  # noqa: SIM118 - a row is no mapping
+        return [{key: _id(key, row[key]) for key in row.keys()} for row in found]  # noqa: SIM118 - a row is not a mapping
 
     def _picked(self, table: str, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
         for row in self._rows(table):

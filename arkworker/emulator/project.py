@@ -274,7 +274,7 @@ class RunItem(Part):
         values: What users saved for the worker's options; options of groups as mappings or as `group.name`.
         mode: Of the process; `dataset` works on `sets`.
         sets: `Dataset/set`, or `Dataset` for all of its sets; all there are, unless some are named.
-        queue: The type of the elements to work on; by default all whose type is no folder.
+        queue: The type of the elements to work on; by default all whose type is not a folder.
         chunks: How many tasks share the queue.
         jobs: Given to the command as `--jobs`.
         model: The model that the run has: the name of one of `models`, or the model itself.

@@ -76,7 +76,7 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
 
     Raises:
         ConfigurationError: The project is wrong.
-        UsageError: A port is taken, or is not ours to take; the database or the export cannot be used; a fault is none.
+        UsageError: A port is taken, or is not ours to take; the database, the export or a fault cannot be used.
     """
     described = Project() if project is None else read_project(project)
     further = [read_fault(text) for text in faults]

@@ -44,6 +44,7 @@ MOST_LINES = 40
 # What the list of requests shows of each.
 CALL = ("number", "time", "operation", "method", "path", "status", "answered", "acted", "seconds", "faults")
 MASK = "**********"
+COMPLAINT = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b")
 # The results that are counted for a run.
 COUNTED: dict[str, type[Element | Signed]] = {
     "elements": Element,
@@ -246,11 +247,12 @@ def _reason(session: Session, identifier: str, run: str, desk: Desk) -> list[str
         start = max(0, desk.site.storage.size(key) - LOG_END)
         following = False
         for line in desk.site.storage.read_from(key, start, LOG_END).decode("utf-8", "replace").splitlines():
-            named = identifier in line
-            following = named or (following and _continues(line))
+            following = identifier in line or (following and _continues(line))
             if following:
                 lines.append(line)
-    return lines[-MOST_LINES:]
+    # From the first complaint on; what a worker said while all went well comes only where it never complained.
+    first = next((number for number, line in enumerate(lines) if COMPLAINT.search(line)), 0)
+    return lines[first:][-MOST_LINES:]
 
 
 def _continues(line: str) -> bool:

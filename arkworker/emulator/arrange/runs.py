@@ -65,7 +65,7 @@ class RunArrangement(Arrangement):
             values: What users saved, by the keys of the declaration; options of a group as `group.child`. For a
                 secret, the name that `add_secret` was given.
             corpus: Without one, the first.
-            elements: The queue, in this order; by default all elements of the corpus whose type is no folder.
+            elements: The queue, in this order; by default all elements of the corpus whose type is not a folder.
             sets: What a process of mode `dataset` works on: pairs of a dataset's id and a set's name.
             model_version: The id that `add_model_version` gave.
             mode: Of the process.
@@ -77,7 +77,7 @@ class RunArrangement(Arrangement):
             id: Of the run.
 
         Raises:
-            ValueError: The declaration is none, or a value has a key that a modern one does not have.
+            ValueError: The declaration has another shape, or a value has a key that a modern one does not have.
             LookupError: An id leads nowhere.
         """
         declaration = dict(declaration or {"slug": "worker", "display_name": "Worker", "configuration": []})
