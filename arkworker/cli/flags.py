@@ -39,16 +39,24 @@ class RunParser(Parser):
 
 
 class PlainParser(argparse.ArgumentParser):
-    """The parser of a verb with few flags."""
+    """The parser of a verb with few flags.
 
-    def __init__(self, verb: str, description: str) -> None:
+    Args:
+        verb: The verb.
+        description: What it does.
+        is_mixed: Whether flags may stand between several arguments of one kind.
+    """
+
+    def __init__(self, verb: str, description: str, *, is_mixed: bool = False) -> None:
         super().__init__(prog=f"arkworker {verb}", description=description, allow_abbrev=False)
+        self._is_mixed = is_mixed
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(printable(message, 300))
 
     def parse_args(self, args: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]  # no other use
-        namespace, rest = self.parse_known_args(list(args))
+        parse = self.parse_known_intermixed_args if self._is_mixed else self.parse_known_args
+        namespace, rest = parse(list(args))
         for token in rest:
             # Of what is no flag nothing is shown: it may be a secret in the wrong place.
             is_flag = token.startswith("-") and len(token) > 1

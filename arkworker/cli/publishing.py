@@ -11,7 +11,7 @@ from arkworker.cli import terminal
 from arkworker.cli.flags import PlainParser
 from arkworker.cli.parser import Parser
 from arkworker.delivery.order import Order, default_journal, publish
-from arkworker.errors import ConfigurationError, ExitCode
+from arkworker.errors import ConfigurationError, ExitCode, Problem
 from arkworker.runtime import logs
 from arkworker.settings.catalogue import WorkerOptions
 from arkworker.settings.platform import OFF
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from arkworker.runtime.stopping import Stopping
     from arkworker.settings.resolution import Resolution
 
+FEW_FILES = 256  # open at once, beside those that are published
 RUN = "ARKINDEX_WORKER_RUN_ID"
 #: Flags that mean what they mean for `run`.
 _OF_RUN = ("env_file", "log_format", "no_worker_activity", "publication_batch_size", "strict", "summary", "verbose")
 
 
 def perform(argv: Sequence[str], stopping: Stopping) -> int:
-    """Publish a file."""
+    """Publish files."""
     flags = _parser().parse_args(argv)
     verbose = flags.verbose or os.environ.get("ARKINDEX_DEBUG", "").strip().lower() not in OFF
     is_json = flags.log_format == "json"
@@ -42,6 +43,7 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
     )
     # A core file would hold the token.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    _allow_open(FEW_FILES + 2 * len(flags.file))
 
     def settle(worker_run_id: str) -> Resolution:
         return _resolve(flags, {RUN: worker_run_id} if worker_run_id else {})
@@ -49,11 +51,27 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
     first = settle(flags.worker_run_id or "")
     if first.ledger.problems:
         raise ConfigurationError(first.ledger.problems)
-    order = Order(flags.file, flags.journal or default_journal(flags.file), _worker_run_of(flags, first), settle)
+    order = Order(tuple(flags.file), _journals(flags), _worker_run_of(flags, first), settle)
     summary = publish(order, first.settings, stopping)
     if flags.json:
         terminal.write_json(summary.as_data())
     return ExitCode.OK
+
+
+def _allow_open(number: int) -> None:
+    """Let so many files be open at once, as far as the system admits: each results file is, and so is its journal."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != soft < number:
+        wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _journals(flags: argparse.Namespace) -> tuple[str, ...]:
+    if flags.journal and len(flags.file) > 1:
+        message = f"names one journal, and {len(flags.file)} files have one each"
+        hint = "leave it out: it is FILE.journal"
+        raise ConfigurationError([Problem("journal", "command line", "--journal", message, hint)])
+    return (flags.journal,) if flags.journal else tuple(map(default_journal, flags.file))
 
 
 def _resolve(flags: argparse.Namespace, replaced: dict[str, str]) -> Resolution:
@@ -75,15 +93,19 @@ def _worker_run_of(flags: argparse.Namespace, resolution: Resolution) -> tuple[s
 def _parser() -> PlainParser:
     parser = PlainParser(
         "publish",
-        "Publish what a run with --results FILE recorded, from any machine. What was published is noted in a journal: "
-        "the same command continues a publication that ended early, whatever the reason, and nothing is sent twice. "
+        "Publish what runs with --results FILE recorded, from any machine, as if it were one file. What was published "
+        "is noted in a journal beside each: the same command continues a publication that ended early, whatever the "
+        "reason, and nothing is sent twice. "
         "ARKINDEX_API_URL and ARKINDEX_API_TOKEN say where, and who.",
+        is_mixed=True,
     )
-    parser.add_argument("file", metavar="FILE", help="The results file.")
+    parser.add_argument(
+        "file", metavar="FILE", nargs="+", help="A results file; of an element that is in several, the last one counts."
+    )
     parser.add_argument(
         "--worker-run-id", metavar="ID", help=f"Worker run that signs results recorded without one. [env: {RUN}]"
     )
-    parser.add_argument("--journal", metavar="FILE", help="Journal of the publication; FILE.journal by default.")
+    parser.add_argument("--journal", metavar="FILE", help="Journal of one file's publication; by default FILE.journal.")
     parser.add_argument("--no-worker-activity", action="store_true", help="Do not report the state of each element.")
     parser.add_argument(
         "--publication-batch-size", metavar="N", help="How many results of a kind one request holds; 50 by default."

@@ -1,10 +1,10 @@
-"""Publishes a results file, and knows at any moment what of it is on Arkindex.
+"""Publishes results files, and knows at any moment what of them is on Arkindex.
 
 ```
-order: FILE ──► file: several elements ──► element: its requests ──► Arkindex
-                                             │       ▲
-                                       note  ▼       │ what is there already, where an answer was lost
-                                        FILE.journal
+order: FILEs ──► file: several elements ──► element: its requests ──► Arkindex
+                                              │       ▲
+                                        note  ▼       │ what is there already, where an answer was lost
+                                         FILE.journal
 ```
 
 Before each request it is noted that it is in flight, after it what it gave. Killed in between, the next publication

@@ -1,10 +1,11 @@
-"""The publication of a whole results file: several elements side by side, counted and summed up."""
+"""The publication of whole results files: several elements side by side, counted and summed up."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from arkworker.arkindex.activities import State
@@ -14,7 +15,7 @@ from arkworker.errors import ApiError, ApiResponseError, ArkworkerError, Configu
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from arkworker.arkindex.activities import Activities
     from arkworker.delivery.element import Sender
@@ -35,26 +36,47 @@ class _RefusedError(ArkworkerError):
     """The start of an element was refused: nothing of it is published."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """A results file.
+
+    Attributes:
+        name: How a person named it.
+        recording: What is in it.
+        sender: Sends that, and has its journal.
+    """
+
+    name: str
+    recording: Recording
+    sender: Sender
+
+    def standing(self, element_id: str) -> Standing:
+        """How far an element of this file is."""
+        return self.sender.journal.standing(element_id, self.recording.places[element_id].line)
+
+
 class Publication:
-    """Publishes what of a results file is not published yet.
+    """Publishes what of results files is not published yet.
+
+    Of an element that is in several files, the last one counts, as the last line does in one file; unless another was
+    published already, as `processed`: results are not sent twice.
 
     Args:
-        recording: The file.
-        sender: Sends the results, and has the journal.
+        sources: The files, in the order that a person named them in.
         activities: Where states are reported; None where there are none.
         tally: Counts what became of each element.
         failures: Told of those that failed.
         bar: Told after each element.
 
     Attributes:
-        left: Ids of the elements that are still to be published.
+        left: Ids of the elements that are still to be published, each with the file that counts.
+        count: How many elements there are.
         error: What ended it early.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts that it connects
+    def __init__(
         self,
-        recording: Recording,
-        sender: Sender,
+        sources: Sequence[Source],
         activities: Activities | None,
         *,
         tally: Tally,
@@ -62,21 +84,37 @@ class Publication:
         bar: ProgressDisplay,
     ) -> None:
         self.error: BaseException | None = None
-        self._recording = recording
-        self._sender = sender
         self._activities = activities
         self._tally = tally
         self._failures = failures
         self._bar = bar
         self._lock = threading.Lock()
-        self.left = [name for name, place in recording.places.items() if not self._standing(name, place.line).state]
-        self._waiting: Iterator[str] = iter(self.left)
+        self._several: list[tuple[str, Source]] = []  # elements that are in several files, each with another of them
+        counting: dict[str, Source] = {}
+        for source in sources:
+            self._several += [(name, counting[name]) for name in source.recording.places if name in counting]
+            counting.update(dict.fromkeys(source.recording.places, source))
+        self.count = len(counting)
+        published = self._follow(counting)
+        self.left = [
+            (name, source)
+            for name, source in counting.items()
+            if name not in published and not source.standing(name).state
+        ]
+        self._waiting: Iterator[tuple[str, Source]] = iter(self.left)
 
     def perform(self) -> None:
         """Publish, until all is done or something ends it."""
-        tally = len(self._recording.places) - len(self.left)
-        if tally:
-            self._tally.count("skipped", tally)
+        if self._several:
+            name, source = self._several[0]
+            logger.warning(
+                "%d elements are in several files, such as %s in %s: the last file counts, but where it is published",
+                len({element_id for element_id, _ in self._several}),
+                printable(name, 60),
+                printable(source.name),
+            )
+        if len(self.left) < self.count:
+            self._tally.count("skipped", self.count - len(self.left))
         threads = min(MOST_THREADS, len(self.left))
         with self._bar, ThreadPoolExecutor(max(1, threads), "publishing") as pool:
             for _ in range(threads):
@@ -84,13 +122,20 @@ class Publication:
         if self.error is not None and not isinstance(self.error, StoppedError | ApiError):
             raise self.error
 
-    def _standing(self, element_id: str, line: int) -> Standing:
-        return self._sender.journal.standing(element_id, line)
+    def _follow(self, counting: dict[str, Source]) -> set[str]:
+        """Make known what other files say of the same activities; the elements that are published from those."""
+        published = set()
+        for element_id, other in self._several:
+            before = other.standing(element_id)
+            counting[element_id].standing(element_id).follow(before)
+            if before.state == State.PROCESSED:
+                published.add(element_id)
+        return published
 
     def _work(self) -> None:
-        while (element_id := self._next()) is not None:
+        while (following := self._next()) is not None:
             try:
-                outcome = self._deliver(element_id)
+                outcome = self._deliver(*following)
             except BaseException as error:  # noqa: BLE001 - told in the main thread
                 with self._lock:
                     self.error = self.error or error
@@ -99,51 +144,51 @@ class Publication:
                 self._tally.count(outcome)
                 self._bar.advance()
 
-    def _next(self) -> str | None:
+    def _next(self) -> tuple[str, Source] | None:
         with self._lock:
             if self.error is not None:
                 return None
             return next(self._waiting, None)
 
-    def _deliver(self, element_id: str) -> str:
+    def _deliver(self, element_id: str, source: Source) -> str:
         """Publish an element; how it counts."""
-        self._sender.check()
-        line = self._recording.places[element_id].line
+        sender = source.sender
+        sender.check()
         with self._lock:
-            entry = self._recording.entry(element_id)
-        standing = self._standing(element_id, line)
+            entry = source.recording.entry(element_id)
+        standing = source.standing(element_id)
         was_closing = standing.is_closing
         try:
-            if not self._start(entry, standing):
+            if not self._start(sender, entry, standing):
                 return "skipped"
-            state = self._publish(entry, standing)
+            state = self._publish(sender, entry, standing)
         except _RefusedError as error:
             self._failures.add(element_id, error, traced=False)
             return "failed"
         except AmbiguousError as error:
             logger.error("element %s: %s", printable(element_id, 60), error)  # noqa: TRY400 - one line says it
-            self._end(entry, standing, State.ERROR, is_repeated=False)
+            self._end(sender, entry, standing, State.ERROR, is_repeated=False)
             return "uncertain"
-        if not self._end(entry, standing, state, is_repeated=was_closing):
+        if not self._end(sender, entry, standing, state, is_repeated=was_closing):
             return "uncertain"
         return "processed" if state is State.PROCESSED else "failed"
 
-    def _start(self, entry: Entry, standing: Standing) -> bool:
+    def _start(self, sender: Sender, entry: Entry, standing: Standing) -> bool:
         """Report the start, unless it was reported; False when another process has the element."""
         is_under_way = standing.has_begun and (standing.next or standing.since or standing.is_closing)
         if self._activities is None or is_under_way or (entry.claimed and not standing.has_ended):
             return True
         was_begun = standing.has_begun
-        self._note(entry, standing, "start", sync=True)
+        _note(sender, entry, standing, "start", sync=True)
         try:
             is_ours = self._activities.start(entry.element.id) or was_begun
         except ApiResponseError as error:
             if not refuses(error):
                 raise
-            self._note(entry, standing, "taken")
+            _note(sender, entry, standing, "taken")
             raise _RefusedError(f"its start was refused: {error}; {_HINT}") from None
         if not is_ours:
-            self._note(entry, standing, "taken")
+            _note(sender, entry, standing, "taken")
             logger.warning(
                 "element %s is skipped: another process has it, or the process of the worker run does not; %s",
                 printable(entry.element.id, 60),
@@ -151,11 +196,11 @@ class Publication:
             )
         return is_ours
 
-    def _publish(self, entry: Entry, standing: Standing) -> State:
+    def _publish(self, sender: Sender, entry: Entry, standing: Standing) -> State:
         """Send the results; the state that the element is then in."""
         try:
             if entry.parts and not standing.is_closing:
-                self._sender.send(entry, standing)
+                sender.send(entry, standing)
         except (StoppedError, ConfigurationError, AmbiguousError):
             raise
         except ArkworkerError as error:
@@ -163,12 +208,12 @@ class Publication:
                 raise
             self._failures.add(entry.element.id, error, traced=False)
             return State.ERROR
-        self._note(entry, standing, "close")
+        _note(sender, entry, standing, "close")
         if entry.state == "error":
             self._failures.add_reason(entry.element.id, printable(entry.reason or "recorded as an error", 300))
         return State(entry.state)
 
-    def _end(self, entry: Entry, standing: Standing, state: State, *, is_repeated: bool) -> bool:
+    def _end(self, sender: Sender, entry: Entry, standing: Standing, state: State, *, is_repeated: bool) -> bool:
         """Report the end; False when it was refused."""
         # What is not wholly published is tried again by the next publication.
         final = str(state) if standing.is_closing else ""
@@ -180,8 +225,9 @@ class Publication:
                     raise
                 logger.error("element %s: its end was refused: %s", printable(entry.element.id, 60), error)  # noqa: TRY400 - one line says it
                 return False
-        self._note(entry, standing, "end", state=final)
+        _note(sender, entry, standing, "end", state=final)
         return True
 
-    def _note(self, entry: Entry, standing: Standing, step: str, *, sync: bool = False, **values: str) -> None:
-        self._sender.journal.note(entry.element.id, standing.line, step, sync=sync, **values)
+
+def _note(sender: Sender, entry: Entry, standing: Standing, step: str, *, sync: bool = False, **values: str) -> None:
+    sender.journal.note(entry.element.id, standing.line, step, sync=sync, **values)

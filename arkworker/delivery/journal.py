@@ -86,6 +86,12 @@ class Standing:
         else:
             raise ValueError(step)
 
+    def follow(self, before: Standing) -> None:
+        """The same element was in another file before, which a journal of its own is kept of: one activity for both."""
+        if not (self.has_begun or self.has_ended):
+            self.has_begun = before.has_begun
+        self.has_ended = self.has_ended or before.has_ended
+
     def _finish(self, state: str) -> None:
         self.has_begun, self.has_ended, self.is_closing = False, True, False
         self.state = state

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from arkworker.arkindex.activities import WITHOUT_ACTIVITIES, Activities
 from arkworker.arkindex.publishing.certainty import Certainty
 from arkworker.arkindex.worker_run import retrieve_run
 from arkworker.clock import SystemClock
 from arkworker.delivery.element import Sender
-from arkworker.delivery.file import Publication
+from arkworker.delivery.file import Publication, Source
 from arkworker.delivery.journal import Journal, Owner
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem, StoppedError
 from arkworker.options.creates import Creates
@@ -23,35 +24,38 @@ from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
 from arkworker.runtime.loop.progress import ProgressDisplay
 from arkworker.runtime.outputs import mistakes
 from arkworker.runtime.preparation import connection_of
+from arkworker.storage.files import identity
 from arkworker.storage.recording.reading import read_recording
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from arkworker.arkindex.publishing import Corpora
     from arkworker.runtime.stopping import Stopping
     from arkworker.settings.platform import Settings
     from arkworker.settings.resolution import Resolution
     from arkworker.storage.recording.reading import Recording
 
 logger = logging.getLogger("arkworker")
+T = TypeVar("T")
 
 GRACE = 8.0  # seconds that requests under way have, once a signal came
 
 
 @dataclass(frozen=True)
 class Order:
-    """A file to publish, and how.
+    """Files to publish as one, and how.
 
     Attributes:
-        path: The results file.
-        journal: The journal of its publication; by default beside it.
+        paths: The results files.
+        journals: The journal of the publication of each.
         worker_run_id: The worker run that signs, where somebody says so, and where that was said.
         resolve: Makes the settings, for a worker run.
     """
 
-    path: str
-    journal: str
+    paths: tuple[str, ...]
+    journals: tuple[str, ...]
     worker_run_id: tuple[str, str] | None
     resolve: Callable[[str], Resolution]
 
@@ -68,46 +72,88 @@ def publish(order: Order, settings: Settings, stopping: Stopping) -> Summary:
     _check_paths(order, settings)
     tally = Tally()
     outcome.prepare(settings.summary)
-    with outcome.summed_up(settings.summary, tally, stopping), read_recording(order.path) as recording:
-        if recording.is_cut:
-            logger.warning("%s: its last line was cut: that element is not in it", printable(order.path))
-        resolution = order.resolve(_worker_run_of(order, recording))
+    with outcome.summed_up(settings.summary, tally, stopping), contextlib.ExitStack() as opened:
+        recordings = _each(lambda path: opened.enter_context(read_recording(path)), order.paths)
+        for path, recording in zip(order.paths, recordings, strict=True):
+            if recording.is_cut:
+                logger.warning("%s: its last line was cut: that element is not in it", printable(path))
+        resolution = order.resolve(_worker_run_of(order, recordings))
         if resolution.ledger.problems:
             raise ConfigurationError(resolution.ledger.problems)
-        return _Publishing(order, recording, resolution, stopping, tally).perform()
+        return _Publishing(order, recordings, resolution, stopping, tally).perform()
 
 
 def _check_paths(order: Order, settings: Settings) -> None:
     """Refuse to write one file over another, or where nothing can be written."""
-    outputs = {"journal": order.journal, "summary": settings.summary}
-    inputs = [("FILE", order.path), ("--env-file", settings.env_file), ("the bundle", settings.api.ca_bundle)]
-    problems = [Problem(name, "command line", f"--{name}", message) for name, message in mistakes(outputs, inputs)]
+    places = [identity(path) for path in order.paths]
+    several = len(places) > 1
+    twice = [path for path, place in zip(order.paths, places, strict=True) if place and places.count(place) > 1]
+    if twice:
+        message = f"{printable(twice[0])} is named more than once"
+        raise ConfigurationError([Problem("file", "command line", "FILE", message, "name each file once")])
+    inputs = [("FILE", path) for path in order.paths]
+    inputs += [("--env-file", settings.env_file or ""), ("the bundle", settings.api.ca_bundle or "")]
+    problems = [
+        Problem(name, "command line", printable(journal) if name == "journal" and several else f"--{name}", message)
+        for journal in order.journals
+        for name, message in mistakes({"journal": journal, "summary": settings.summary}, inputs)
+    ]
+    if problems:
+        raise ConfigurationError(tuple(dict.fromkeys(problems)))  # what is wrong with the summary is told once
+
+
+def _each(make: Callable[..., T], *values: Sequence[Any]) -> list[T]:
+    """What is made of each; all that is wrong is told at once.
+
+    Raises:
+        ConfigurationError: Something is wrong with one of them, or with several.
+    """
+    made: list[T] = []
+    problems: list[Problem] = []
+    for one in zip(*values, strict=True):
+        try:
+            made.append(make(*one))
+        except ConfigurationError as error:
+            problems += error.problems
     if problems:
         raise ConfigurationError(problems)
+    return made
 
 
-def _worker_run_of(order: Order, recording: Recording) -> str:
-    """The worker run that signs: that of the file, or the one that was named."""
-    there = recording.header.worker_run_id
+def _worker_run_of(order: Order, recordings: Sequence[Recording]) -> str:
+    """The worker run that signs: that of the files, or the one that was named."""
+    there = {recording.header.worker_run_id: path for path, recording in zip(order.paths, recordings, strict=True)}
+    unsigned = there.pop(None, None)
     given, location = order.worker_run_id or (None, "--worker-run-id")
-    if there is not None and given not in (None, there):
-        message = f"the results are those of the worker run {there}, and no other can sign them"
+    if len(there) > 1:
+        (first, one), (second, other), *_ = there.items()
+        message = f"the results are those of the worker run {second}, and those of {printable(one)} of {first}"
+        hint = "publish the files of each worker run alone"
+        raise ConfigurationError([Problem("worker_run_id", "results file", printable(other), message, hint)])
+    run_id = next(iter(there), None)
+    if run_id is not None and given not in (None, run_id):
+        message = f"the results are those of the worker run {run_id}, and no other can sign them"
         raise ConfigurationError([Problem("worker_run_id", "results file", location, message, "leave it out")])
-    if there is None and given is None:
+    if unsigned is not None and given is None:
         message = "the results were recorded without a worker run, and one has to sign them"
         hint = "pass --worker-run-id, or set ARKINDEX_WORKER_RUN_ID"
-        raise ConfigurationError([Problem("worker_run_id", "results file", printable(order.path), message, hint)])
-    return there or given or ""
+        raise ConfigurationError([Problem("worker_run_id", "results file", printable(unsigned), message, hint)])
+    return given or run_id or ""
 
 
 class _Publishing:
     """The parts of one publication."""
 
     def __init__(
-        self, order: Order, recording: Recording, resolution: Resolution, stopping: Stopping, tally: Tally
+        self,
+        order: Order,
+        recordings: Sequence[Recording],
+        resolution: Resolution,
+        stopping: Stopping,
+        tally: Tally,
     ) -> None:
         self._order = order
-        self._recording = recording
+        self._recordings = recordings
         self._resolution = resolution
         self._settings = resolution.settings
         self._stopping = stopping
@@ -116,23 +162,28 @@ class _Publishing:
         self._clock = SystemClock()
         self._start = self._clock.now()
         self._client = LoopClient(connection_of(self._settings), self._clock, OutageBudget(), careful=True)
+        self._corpora: dict[str, Corpora] = {}
         self._is_sending = False
 
     def perform(self) -> Summary:
-        owner = Owner(self._recording.header.id, self._settings.worker_run_id or "", _origin_of(self._settings.api.url))
-        journal = Journal(self._order.journal, owner, self._settings.publication_batch_size)
-        try:
+        with contextlib.closing(self._client), contextlib.ExitStack() as opened:
+
+            def open_journal(path: str, recording: Recording) -> Journal:
+                return opened.enter_context(contextlib.closing(self._journal(path, recording)))
+
+            journals = _each(open_journal, self._order.journals, self._recordings)
             with self._stopping.calling(self._stop):
                 self._stopping.check()
-                publication = self._publish(journal)
-        finally:
-            journal.close()
-            self._client.close()
+                publication = self._publish(journals)
         return self._conclude(publication)
 
-    def _publish(self, journal: Journal) -> Publication:
+    def _journal(self, path: str, recording: Recording) -> Journal:
+        owner = Owner(recording.header.id, self._settings.worker_run_id or "", _origin_of(self._settings.api.url))
+        return Journal(path, owner, self._settings.publication_batch_size)
+
+    def _publish(self, journals: Sequence[Journal]) -> Publication:
         """Ask for the worker run only where something is left."""
-        publication = self._make(journal, None, None)
+        publication = self._make(journals, None, None)
         if publication.left:
             run = retrieve_run(self._client, self._resolution)
             process = run.process
@@ -140,26 +191,29 @@ class _Publishing:
             activities = None
             if has_activities and not self._settings.no_worker_activity:
                 activities = Activities(self._client, self._settings.worker_run_id or "", process.id)
-            publication = self._make(journal, activities, self._recording.header.corpus_id or process.corpus)
+            publication = self._make(journals, activities, process.corpus)
         self._is_sending = True
         publication.perform()
         return publication
 
-    def _make(self, journal: Journal, activities: Activities | None, corpus_id: str | None) -> Publication:
+    def _make(self, journals: Sequence[Journal], activities: Activities | None, corpus_id: str | None) -> Publication:
+        run_id = self._settings.worker_run_id or ""
+        certainty = Certainty(self._client, run_id, check=self._check)
+        sources = []
+        for path, recording, journal in zip(self._order.paths, self._recordings, journals, strict=True):
+            corpora = self._corpora_of(recording)
+            there = recording.header.corpus_id or corpus_id
+            sender = Sender(self._client, certainty, corpora, journal, self._check, run_id, there)
+            sources.append(Source(path, recording, sender))
+        bar = ProgressDisplay(self._tally, len({name for one in self._recordings for name in one.places}), self._clock)
+        return Publication(sources, activities, tally=self._tally, failures=self._failures, bar=bar)
+
+    def _corpora_of(self, recording: Recording) -> Corpora:
+        """The same for files of the same worker: each corpus is looked up once."""
         from arkworker.arkindex.publishing import Corpora
 
-        header, run_id = self._recording.header, self._settings.worker_run_id or ""
-        sender = Sender(
-            self._client,
-            Certainty(self._client, run_id, check=self._check),
-            Corpora(Creates(**header.creates.model_dump())),
-            journal,
-            self._check,
-            run_id,
-            corpus_id,
-        )
-        bar = ProgressDisplay(self._tally, len(self._recording.places), self._clock)
-        return Publication(self._recording, sender, activities, tally=self._tally, failures=self._failures, bar=bar)
+        creates = recording.header.creates
+        return self._corpora.setdefault(creates.model_dump_json(), Corpora(Creates(**creates.model_dump())))
 
     def _stop(self) -> None:
         """The first signal, in another thread: nothing waits, and what is under way has a little time."""
@@ -174,14 +228,15 @@ class _Publishing:
             raise StoppedError(number)
 
     def _conclude(self, publication: Publication) -> Summary:
-        name = printable(self._order.path)
+        paths = self._order.paths
         if not publication.left:
-            logger.info("nothing to publish: all %d elements of %s are published", len(self._recording.places), name)
+            name = printable(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
+            logger.info("nothing to publish: all %d elements of %s are published", publication.count, name)
         error = publication.error
         number = self._stopping.received or self._stopping.signal_number
         ended_by = 128 + number if number else int(error.exit_code) if isinstance(error, ArkworkerError) else None
         if error is not None and not number:
-            logger.error("%s; publish the file again to go on", error)
+            logger.error("%s; publish the %s again to go on", error, "file" if len(paths) == 1 else "same files")
         code = exit_code_of(self._tally, ended_by=ended_by, strict=self._settings.strict)
         summary = Summary.of(self._tally, self._clock.now() - self._start, code)
         outcome.conclude(summary, self._failures, self._settings.summary)
