@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("arkworker.api")
 
-ATTEMPTS = 5
+#: Seconds between attempts, which are one more; whoever sends again waits so.
+WAITS = (3.0, 4.0, 8.0, 16.0)
+ATTEMPTS = len(WAITS) + 1
 LONGEST_WAIT = 60.0  # seconds, whatever the server asks for
 
 
@@ -130,11 +132,11 @@ class Retries:
     def _repeat(self, first: Attempt, attempt: Callable[[], Attempt], job: Job) -> Attempt:
         """Go on after a first attempt that failed; the last attempt, success or not."""
         # The first attempt nearly always succeeds: only a failure pays for importing this.
-        from tenacity import Retrying, retry_if_result, wait_exponential, wait_random
+        from tenacity import Retrying, retry_if_result, wait_chain, wait_fixed, wait_random
 
         last = first
         attempts = itertools.chain([lambda: first], itertools.repeat(attempt))
-        contract, jitter = wait_exponential(multiplier=2, min=3), wait_random(0, self.jitter)
+        contract, jitter = wait_chain(*map(wait_fixed, WAITS)), wait_random(0, self.jitter)
 
         def next_attempt() -> Attempt:
             nonlocal last

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from arkworker.arkindex.client.attempts import WAITS
 from arkworker.arkindex.publishing.lookup import AmbiguousError, Lookup
 from arkworker.arkindex.publishing.sending import filled, ids_in, perform
 from arkworker.errors import ApiContentError, ApiError
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("arkworker.publishing")
 
-WAITS = (3.0, 4.0, 8.0, 16.0)  # seconds between five attempts, as everywhere
 SLOW = 10.0  # seconds: what broke off after that many had not been lost on its way
 SETTLING = 5.0  # seconds that a request may still be under way in the server, when its sender is no more
 #: What a proxy says when it waited in vain: the server may well go on.
