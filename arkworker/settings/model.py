@@ -80,7 +80,7 @@ class _Flags(BaseSettings):
 def _arranged(arrange: Any, model: Any, sources: tuple[Any, ...], given: Sources) -> tuple[Any, ...]:
     try:
         arranged = arrange(model, sources)
-    except (OSError, ValueError) as error:  # of a source that reads when it is made
+    except Exception as error:  # noqa: BLE001 - the author's, and of sources that read when they are made
         origin = Origin("settings_customise_sources", "settings_customise_sources")
         given.ledger.report((), failure_of(error), origin)
         return sources

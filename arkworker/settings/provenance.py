@@ -9,6 +9,7 @@ from pydantic_settings import PydanticBaseSettingsSource
 
 from arkworker.errors import Problem
 from arkworker.settings.reading import Reference, Refused, read_text, refer
+from arkworker.settings.report.redaction import place_in_code
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def problem(path: Path, message: str, origin: Origin, place: Place | None = None
 def failure_of(error: Exception) -> str:
     """What is said of a source that failed: nothing of what it read."""
     reason = printable(error.strerror or "", 100) if isinstance(error, OSError) else ""
-    return f"this source failed: {type(error).__name__}" + (f", {reason}" if reason else "")
+    return f"this source failed: {type(error).__name__}{place_in_code(error)}" + (f", {reason}" if reason else "")
 
 
 def nested(values: Iterable[tuple[Path, Any]]) -> dict[str, Any]:
@@ -251,7 +252,11 @@ class Recorded(PydanticBaseSettingsSource):
         }
 
     def _record(self) -> Iterator[Path]:
-        self.source._set_current_state(self.current_state)  # noqa: SLF001 - as pydantic-settings does for its own
+        claims = ((path, claim.value) for path, claim in self._ledger.claims.items())
+        stronger = nested((path, value) for path, value in claims if not isinstance(value, Refused))
+        # As pydantic-settings does for its own; here, with the options that are kept back.
+        self.source._set_current_state(stronger)  # noqa: SLF001
+        self.source._set_settings_sources_data(self.settings_sources_data)  # noqa: SLF001
         for path, given in self._leaves(self._said(), ()):
             value = self._read(path, given)
             place_of = getattr(self.source, "place_of", None)
@@ -264,7 +269,9 @@ class Recorded(PydanticBaseSettingsSource):
     def _said(self) -> Mapping[str, Any]:
         try:
             return self.source()  # type: ignore[no-any-return]
-        except (OSError, ValueError) as error:  # SettingsError is a ValueError; a worker's own source, and its file
+        except Exception as error:
+            if hasattr(self.source, "report_unknown"):  # one of ours, which has no business to fail
+                raise
             self._ledger.report((), failure_of(error), Origin(self.name, self.name))
             return {}
 

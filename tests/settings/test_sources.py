@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pydantic_settings
@@ -156,9 +157,8 @@ def test_problem_of_a_workers_source_is_told() -> None:
     }
 
 
-def test_source_that_fails_is_a_problem(tmp_path: Path) -> None:
+def test_source_that_fails_is_a_problem() -> None:
     """Of the configuration, without what the exception says."""
-    (tmp_path / "worker.toml").write_text("[config\nthreshold = 's3cr3t'\n")
 
     def own(model: Any) -> Any:
         class Late(InitSettingsSource):
@@ -171,10 +171,40 @@ def test_source_that_fails_is_a_problem(tmp_path: Path) -> None:
 
     problem = settle(Configuration, arrange_sources=adding(1, own)).problem
 
-    assert (problem.source, problem.message) == (
-        "vault",
-        "this source failed: ConnectionRefusedError, Connection refused",
+    assert problem.source == "vault"
+    assert re.fullmatch(
+        r"this source failed: ConnectionRefusedError \(test_sources.py, line \d+\), Connection refused", problem.message
     )
+
+
+def test_source_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
+    """As one that reads its file at once; nothing of the file is said."""
+    (tmp_path / "worker.toml").write_text("[config\nthreshold = 's3cr3t'\n")
+
+    outcome = settle(
+        Configuration,
+        arrange_sources=adding(2, lambda model: TomlConfigSettingsSource(model, tmp_path / "worker.toml")),
+    )
+
+    assert outcome.problem.message.startswith("this source failed: TOMLDecodeError")
+    assert "s3cr3t" not in outcome.everything
+
+
+def test_source_sees_what_stronger_ones_say() -> None:
+    """As of its address, which a flag may give."""
+    seen: list[Any] = []
+
+    def own(model: Any) -> Any:
+        class Looking(InitSettingsSource):
+            def __call__(self) -> dict[str, Any]:
+                seen.append(self.current_state)
+                return {}
+
+        return Looking(model, {})
+
+    settle(Configuration, "--config.threshold=0.9", file="inner: {size: 2}\n", arrange_sources=adding(1, own))
+
+    assert [state["config"] for state in seen] == [{"threshold": 0.9}]
 
 
 def test_hook_returns_sources() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from arkworker.options.options import Group, Option, alternatives, group_of, key_of, walk
@@ -13,8 +12,8 @@ from arkworker.options.secret import SecretNotLoadedError
 from arkworker.settings.provenance import Ledger, Origin, Path, Place
 from arkworker.settings.reading import is_list
 from arkworker.settings.report.messages import is_of_author, message_of
-from arkworker.settings.report.redaction import REFUSED, Redaction
-from arkworker.text import MOST_SUGGESTIONS, did_you_mean, printable
+from arkworker.settings.report.redaction import REFUSED, Redaction, place_in_code
+from arkworker.text import MOST_SUGGESTIONS, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -82,7 +81,7 @@ class Complaints:
 
     def report_failure(self, error: Exception) -> None:
         """Report a validator of the author that raised what no validator should."""
-        message = f"a validator of the worker failed with {type(error).__name__}{_place_of(error)}"
+        message = f"a validator of the worker failed with {type(error).__name__}{place_in_code(error)}"
         said = self._redact(str(error))
         if said and said != REFUSED:
             message += f": {said}"
@@ -200,15 +199,3 @@ def _choices_of(member: Any) -> Iterable[Any]:
     if isinstance(member, type) and issubclass(member, enum.Enum):
         return [item.value for item in member]
     return get_args(member) if get_origin(member) is Literal else ()
-
-
-def _place_of(error: Exception) -> str:
-    """The line of the author's code that an exception comes from."""
-    place = ""
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if "pydantic" not in FilePath(code.co_filename).parts:
-            place = f" ({printable(FilePath(code.co_filename).name, 60)}, line {trace.tb_lineno})"
-        trace = trace.tb_next
-    return place

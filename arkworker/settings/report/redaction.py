@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_jsonable_python
@@ -77,3 +78,15 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
     elif isinstance(value, str) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
         yield str(value)
+
+
+def place_in_code(error: Exception) -> str:
+    """The line of the author's code that an exception comes from."""
+    place = ""
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if "pydantic" not in Path(code.co_filename).parts:
+            place = f" ({printable(Path(code.co_filename).name, 60)}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    return place
