@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.clients import Clients
+    from arkworker.runtime.loop.intake import Worklist
     from arkworker.runtime.loop.outcome import Tally
-    from arkworker.runtime.loop.worklist import Worklist
     from arkworker.storage.recording.writing import Recorder
 
 logger = logging.getLogger("arkworker.elements")

@@ -33,6 +33,7 @@ INTERRUPT = signal.SIGURG
 INSISTENCE = 0.5  # seconds between interruptions of user code that does not end
 PATIENCE = 0.6  # seconds that interrupted user code has, before it is left behind
 TOLERANCE = 3.0  # the same, past the limit of an element: there is no hurry
+GLANCE = 0.02  # seconds between looks at the signals
 FAREWELL = 0.9  # seconds for the last reports after that, when a signal stops the run
 
 
@@ -80,6 +81,7 @@ class Guard:
         self._process = os.getpid()
         self._in_user_code = False
         self._has_interrupted = False
+        self._next_look = 0.0
         self._stop: _Deadline | None = None
         self._element: _Deadline | None = None
         self._changed = threading.Condition()
@@ -152,8 +154,11 @@ class Guard:
             os._exit(code if isinstance(code, int) else int(code is not None))
 
     def look(self) -> None:
-        """Between elements: take back what user code took of the signals."""
-        self._stopping.look()
+        """Between elements: take back what user code took of the signals, not more often than it could matter."""
+        now = self._clock.now()
+        if now >= self._next_look:
+            self._next_look = now + GLANCE
+            self._stopping.look()
 
     @property
     def has_stopped(self) -> bool:

@@ -8,7 +8,7 @@ from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from arkworker.arkindex.activities import is_refusal
 from arkworker.arkindex.reading.remote import RETRIEVE, element_of
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from arkworker.arkindex.client import Client
     from arkworker.elements import Element
     from arkworker.runtime.loop.timing import Timing
-    from arkworker.runtime.loop.worklist import Worklist
 
 logger = logging.getLogger("arkworker.elements")
 
@@ -56,6 +55,29 @@ class Job:
     is_perhaps_held: bool = False
     is_taken: bool = False
     is_ready: bool = False
+
+
+class Worklist(Protocol):
+    """Hands out elements, one at a time.
+
+    Attributes:
+        count: How many there are in all; None when nobody knows.
+        is_queue: Elements come in no order, from any thread, and a failure to take one does not prevent taking the
+            next. Otherwise one thread takes them, and they are to reach user code in that order.
+    """
+
+    count: int | None
+    is_queue: bool
+
+    def take(self) -> Job | None:
+        """The next element; None when there is none left.
+
+        Raises:
+            ApiError: Arkindex does not say.
+        """
+
+    def take_left(self) -> Job | None:
+        """One that a run before had in hand and not begun; None when there is none left of those."""
 
 
 class Halt:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from arkworker.runtime.handover import ElementCode, Handover
-    from arkworker.runtime.loop.worklist import Worklist
+    from arkworker.runtime.loop.intake import Worklist
     from arkworker.runtime.stopping import Stopping
     from arkworker.storage.recording.lines import Entry
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from arkworker.elements.results import Created
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.in_hand import InHand
+    from arkworker.runtime.loop.intake import Worklist
     from arkworker.runtime.loop.outcome import Tally
-    from arkworker.runtime.loop.worklist import Worklist
 
 logger = logging.getLogger("arkworker.elements")
 

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
 from arkworker.arkindex import datasets
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.datasets import DatasetSet
     from arkworker.arkindex.payload import Process
     from arkworker.runtime.loop.in_hand import InHand
+    from arkworker.runtime.loop.intake import Worklist
     from arkworker.runtime.loop.outcome import Tally
     from arkworker.settings.platform import Settings
 
@@ -45,29 +46,6 @@ PAGE_SIZE = 500
 LARGEST_LIST = 256 << 20  # bytes
 REMEMBERED = 1000  # claims
 MOST_REPEATS = 4  # claims in a row that name what was claimed before
-
-
-class Worklist(Protocol):
-    """Hands out elements, one at a time.
-
-    Attributes:
-        count: How many there are in all; None when nobody knows.
-        is_queue: Elements come in no order, from any thread, and a failure to take one does not prevent taking the
-            next. Otherwise one thread takes them, and they are to reach user code in that order.
-    """
-
-    count: int | None
-    is_queue: bool
-
-    def take(self) -> Job | None:
-        """The next element; None when there is none left.
-
-        Raises:
-            ApiError: Arkindex does not say.
-        """
-
-    def take_left(self) -> Job | None:
-        """One that a run before had in hand and not begun; None when there is none left of those."""
 
 
 class Queue:

@@ -9,7 +9,7 @@ import pytest
 
 from arkworker.runtime.loop import intake
 from arkworker.runtime.loop.intake import Halt, Intake, Job
-from arkworker.runtime.loop.timing import IN_A_ROW, Timing
+from arkworker.runtime.loop.timing import RECENT, Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,7 +177,7 @@ def test_no_threads_where_there_is_nothing_to_hide() -> None:
     """As long as fetching takes next to no time, the main thread does it."""
     threads: set[str] = set()
     timing = Timing()
-    for _ in range(IN_A_ROW):
+    for _ in range(RECENT):
         timing.spend("work", 0.0)
     act: Callable[[Job], object] = lambda _: threads.add(threading.current_thread().name)  # noqa: E731 - an argument
     made = Intake(Elements(5), Preparing(act), Halt(), timing, 2)  # type: ignore[arg-type] # as far as it is used

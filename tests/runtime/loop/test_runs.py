@@ -370,7 +370,7 @@ def test_signal_lets_the_current_element_finish(tmp_path: Path, number: int) -> 
 
 
 HANGING = {
-    "a sleep": "time.sleep(60)",
+    "a sleep": "time.sleep(600)",
     "code that catches everything": "while True:\n try: time.sleep(9)\n except: pass",
 }
 
@@ -388,13 +388,13 @@ def test_grace_time_ends(tmp_path: Path, hook: str) -> None:
         assert ended.code == 143, ended
         assert (made.states["started"], made.states["error"]) == (0, 3), ended
         assert ended.summary["failed"] == 3, ended
-        assert ended.seconds < 4, ended
+        assert ended.seconds < 30, ended
 
 
 def test_second_signal_ends_at_once(tmp_path: Path) -> None:
     """A second signal does not wait for anything."""
     with trial(tmp_path, 5) as made:
-        process = made.start(HOOK="time.sleep(60)")
+        process = made.start("--grace", "300", HOOK="time.sleep(600)")
         made.wait_for("StartWorkerActivity", 3)
 
         process.signal()
@@ -404,7 +404,7 @@ def test_second_signal_ends_at_once(tmp_path: Path) -> None:
         ended = process.wait()
 
         assert ended.code == 143, ended
-        assert ended.seconds < 4, ended
+        assert ended.seconds < 30, ended
 
 
 def test_signal_ends_waits(tmp_path: Path) -> None:
@@ -418,7 +418,7 @@ def test_signal_ends_waits(tmp_path: Path) -> None:
         ended = process.wait()
 
         assert (ended.code, dict(made.states)) == (143, {"queued": 5}), ended
-        assert ended.seconds < 3, ended
+        assert ended.seconds < 30, ended
 
 
 def test_kill_leaves_a_few(tmp_path: Path) -> None:
