@@ -444,8 +444,8 @@ class WorkerContext(Generic[C]):
     def record_metric(self, name: str, value: float, unit: str = "") -> None:
         """Tell a number of this run, such as the loss of a training: in the log, and in the summary of `--summary`.
 
-        Of a name that is recorded more than once, the log has each value and the summary the last. Elsewhere than in
-        the process that was started, the log alone has it.
+        Of a name that is recorded more than once, the log has each value and the summary the last: of `--jobs`, that
+        of the process which ended last. In a process of your own, the log alone has it.
 
         Args:
             name: What was measured, at most 100 characters.

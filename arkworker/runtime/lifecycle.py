@@ -112,7 +112,7 @@ def run_job(order: Order, connection: Connection) -> None:
 
                 _hand_over(worker, handover, options, lambda: None, perform=perform, alone=alone(order.lock))
     except StoppedError as error:
-        channel.say(Say.DONE, int(error.exit_code), {})
+        channel.say(Say.DONE, int(error.exit_code), {}, {})
     except ArkworkerError as error:
         channel.say_broken(error)
 

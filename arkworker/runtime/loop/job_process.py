@@ -262,9 +262,9 @@ def work(code: ElementCode, run: Handover, order: Order, channel: Channel) -> No
 
         def tell(summary: Summary) -> None:
             is_stopped = summary.exit_code > 128
-            channel.say(Say.DONE if is_stopped else Say.LEFT, summary.exit_code, summary.phases)
+            channel.say(Say.DONE if is_stopped else Say.LEFT, summary.exit_code, summary.phases, summary.metrics)
 
         code = replace(code, finish=None)  # the parent calls it
         part = ElementRun(code, run, clients, assignment, tell)
         summary = part.perform()
-        channel.say(Say.DONE, part.ended_by, summary.phases)
+        channel.say(Say.DONE, part.ended_by, summary.phases, summary.metrics)

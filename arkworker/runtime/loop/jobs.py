@@ -136,6 +136,7 @@ class _Jobs:
         self._started = 0
         self._left: deque[Job] = deque()  # of processes that were killed
         self._phases: Counter[str] = Counter()
+        self._metrics: dict[str, Any] = {}
         self._codes: list[int] = []  # of processes that ended early
         self._broken: ArkworkerError | None = None  # the first that could not be set up
         self._vain = 0  # processes in a row that were killed before they had an element
@@ -170,7 +171,9 @@ class _Jobs:
         if finish is not None and ended_by is None:
             ended_by = call_finish(finish, self._run)
         code = exit_code_of(self._given.tally, ended_by=ended_by, strict=self._run.settings.strict)
-        return Summary.of(self._given.tally, monotonic() - self._began, code, dict(self._phases))
+        phases = {name: round(seconds, 3) for name, seconds in self._phases.items()}
+        metrics = self._metrics | self._run.context.services.metrics.as_data()
+        return Summary.of(self._given.tally, monotonic() - self._began, code, phases, metrics)
 
     @property
     def _signal(self) -> int | None:
@@ -252,7 +255,7 @@ class _Jobs:
         elif what is Say.DONE:
             self._note_done(child, *parts)
         elif what is Say.LEFT:
-            self._phases.update(parts[1])
+            self._sum_up(*parts[1:])
 
     def _count(self, child: _Child, name: str, number: int, element_id: str | None) -> None:
         self._given.tally.count(name, number, element_id=element_id)
@@ -271,8 +274,14 @@ class _Jobs:
             self._broken = error
         self._end_children()
 
-    def _note_done(self, child: _Child, ended_by: int | None, phases: dict[str, float]) -> None:
+    def _sum_up(self, phases: dict[str, float], metrics: dict[str, Any]) -> None:
         self._phases.update(phases)
+        self._metrics |= metrics
+
+    def _note_done(
+        self, child: _Child, ended_by: int | None, phases: dict[str, float], metrics: dict[str, Any]
+    ) -> None:
+        self._sum_up(phases, metrics)
         is_stopped_alone = ended_by == 128 + signal.SIGTERM and self._deadline is None
         child.is_done = not is_stopped_alone
         if ended_by is None or is_stopped_alone or self._deadline is not None:

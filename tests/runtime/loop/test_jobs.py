@@ -55,7 +55,12 @@ def processes_of(log: str) -> set[str]:
 
 def test_list_is_shared_out(twelve: Trial) -> None:
     """Each element goes through one of the processes, once; there is one summary, and lines name their process."""
-    hook = "import logging; logging.getLogger('mine').warning('here'); time.sleep(0.1)"
+    hook = """
+import logging
+logging.getLogger("mine").warning("here")
+context.record_metric("pages", 1)
+time.sleep(0.1)
+"""
 
     ended = twelve.start(*chosen(twelve, "list"), HOOK=hook).wait()
 
@@ -64,6 +69,8 @@ def test_list_is_shared_out(twelve: Trial) -> None:
     assert twelve.user_calls == dict.fromkeys(twelve.elements, 1)
     assert len(set(re.findall(r"mine\[(\d+)\]: here", ended.log))) == 3, ended
     assert ended.log.count("12 processed") == 1
+    assert ended.summary["metrics"] == {"pages": {"value": 1}}
+    assert ended.summary["phases"]["work"] > 1
 
 
 def test_queue_is_shared_out(twelve: Trial) -> None:

@@ -34,13 +34,15 @@ def test_swallows_the_interruption(tmp_path: Path, hook: str) -> None:
         assert "interrupted" in ended.log
 
 
-def test_exception_without_a_message(tmp_path: Path) -> None:
+@pytest.mark.parametrize("recorded", [False, True], ids=["published", "recorded"])
+def test_exception_without_a_message(tmp_path: Path, recorded: bool) -> None:  # noqa: FBT001 - a parameter
     """An exception that cannot even be shown fails its element alone."""
+    flags = ["--results", str(tmp_path / "results.jsonl")] if recorded else []
     hook = "class E(Exception):\n def __str__(self): raise RuntimeError\nif element.name.endswith('2'): raise E"
     with trial(tmp_path, 3) as made:
-        ended = made.start(HOOK=hook).wait()
+        ended = made.start(*flags, HOOK=hook).wait()
 
-        assert (ended.code, dict(made.states)) == (0, {"processed": 2, "error": 1}), ended
+        assert (ended.code, ended.summary["processed"], ended.summary["failed"]) == (0, 2, 1), ended
         assert "failed: once E: its message cannot be had" in ended.log
 
 
