@@ -1,8 +1,8 @@
 """More at once: several processes for work that takes the processor, and batches for models that take several pages.
 
 `python benchmarks/scale.py [ROUNDS]` prints how many elements a second one worker gets through (medians, in turns):
-with `--jobs 1`, 2 and 4 on image files at a desk, with matrices multiplied for each; and with one element or sixteen at a
-time, where the network takes 20 ms for a request and the model 20 ms for a call. Figures of processes are to be
+with `--jobs 1`, 2 and 4 on image files at a desk, with matrices multiplied for each; and with one element or sixteen
+at a time, where the network takes 20 ms for a request and the model 20 ms for a call. Figures of processes are to be
 believed on idle cores only.
 """
 
