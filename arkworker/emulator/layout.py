@@ -431,6 +431,9 @@ class Layout:
         kind = fields[key].get("type")
         if isinstance(value, list):
             return [self._value({key: {"type": kind}}, key, item, (*loc, n)) for n, item in enumerate(value)]
+        secrets = self._project.secrets
+        if kind == "secret" and secrets and value is not None and value not in secrets:
+            raise self._source.refuse(loc, "no secret has this name", did_you_mean(str(value), secrets))
         models = {name: model for name, (model, _) in self._models.items()}
         known = {"model": models, "corpus_export": self._exports}.get(kind)
         if known is None or not isinstance(value, str) or _is_id(value):

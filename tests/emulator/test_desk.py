@@ -210,6 +210,7 @@ def test_a_misspelt_operation_is_refused(tmp_path: Path, empty: Emulator) -> Non
         ("faults: [{operation: '*', effect: reste}]", "did you mean reset?"),
         ("worker: {configuration: [{key: size, type: int}]}\nvalues: {sise: 1}", "did you mean size?"),
         ("elements: [{name: Sheet, size: [9, 9]}]\ndatasets: {D: {train: [Shet]}}", "did you mean Sheet?"),
+        ("secrets: {key: a}\nworker: {configuration: [{key: s, type: secret}]}\nvalues: {s: kye}", "did you mean key?"),
         ("runs: [Older]\nelements: [{worker_run: Oldr}]", "did you mean Older?"),
     ],
 )
