@@ -170,7 +170,7 @@ class SecretLoader:
 
     Args:
         store: The local secrets.
-        api: Arkindex; None where nobody said where it is, as at a desk: then it is not asked.
+        api: Arkindex; None where its address is not set, as at a desk.
         environ: What `env:NAME` looks into.
         report: Told of each that cannot be loaded: the path of the option, why, and where the reference was given.
 

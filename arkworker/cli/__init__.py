@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: Verbs that are about one worker: TARGET directly follows them.
 OF_A_WORKER = {
     "run": "run the worker",
-    "check": "do everything up to the worker's code, and run none of it",
+    "check": "do everything that comes before the worker's code, and stop there",
     "explain": "show every value of the context, and where it comes from",
     "schema": "write the JSON Schema, the declaration or the documentation of its configuration",
 }

@@ -163,7 +163,7 @@ class WorkerContext(Generic[C]):
 
         Raises:
             ApiError, CacheError: It cannot be had.
-            ArkworkerError: It is not in the cache, and nobody said where Arkindex is.
+            ArkworkerError: It is not in the cache, and the address of Arkindex is not set.
             ValueError: There is no such source.
         """
         return self.services.element_access.retrieve(str(element_id), source)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
+from arkworker.cli import OF_A_WORKER, OTHERS
 from arkworker.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -20,18 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = "examples/page_lines/worker.py:PageLines"
-VERBS = {
-    "run": [EXAMPLE],
-    "check": [EXAMPLE],
-    "explain": [EXAMPLE],
-    "schema": [EXAMPLE],
-    "init": [],
-    "import": [],
-    "validate": [],
-    "publish": [],
-    "secrets": [],
-    "serve": [],
-}
+VERBS: dict[str, list[str]] = {**dict.fromkeys(OF_A_WORKER, [EXAMPLE]), **dict.fromkeys(OTHERS, [])}
 # The documented modules, and what each is about.
 DOORS = {
     "arkworker": "What an author of workers writes with.",
@@ -79,9 +72,10 @@ def variables() -> Iterator[str]:
 def exit_codes() -> Iterator[str]:
     """Every exit code, from its enumeration."""
     yield f"# Exit codes\n\n{ExitCode.__doc__}\n"
-    yield "| Code | Name |\n|---|---|"
+    yield "| Code | Name | Meaning |\n|---|---|---|"
+    meanings = dict(re.findall(r"^    (\w+) = \d+  # (.*)$", inspect.getsource(ExitCode), re.MULTILINE))
     for code in ExitCode:
-        yield f"| {int(code)} | `{code.name}` |"
+        yield f"| {int(code)} | `{code.name}` | {_cell(meanings[code.name])} |"
 
 
 def schemas() -> Iterator[str]:
@@ -117,6 +111,24 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     for path, content in pages().items():
         files.append(File.generated(config, path, content=content))
     return files
+
+
+def on_post_build(*, config: MkDocsConfig) -> None:
+    """Refuses a site with a link that leads nowhere (a hook of MkDocs).
+
+    Raises:
+        PluginError: It names the pages and their links.
+    """
+    site = Path(config.site_dir)
+    pages = {path: path.read_text(encoding="utf-8") for path in site.rglob("*.html") if path.name != "404.html"}
+    broken = [
+        f"{path.relative_to(site)}: {link}"
+        for path, text in pages.items()
+        for link in re.findall(r' (?:href|src)="([^"#]+)', text)
+        if not re.match(r"[a-z]+:", link) and not (path.parent / link).exists()
+    ]
+    if broken:
+        raise PluginError("links lead nowhere: " + ", ".join(broken))
 
 
 def _cell(text: Any) -> str:

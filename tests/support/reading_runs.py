@@ -54,4 +54,4 @@ def run_with(emulator: Emulator | None = None, engine: Engine | None = None, *, 
 
 
 def _refuse() -> NoReturn:
-    raise AssertionError("a client is wanted although nobody said where Arkindex is")
+    raise AssertionError("a client is wanted although the address of Arkindex is not set")

@@ -49,5 +49,5 @@ def test_the_arkindex_of_the_test(make_context: MakeContext, arkindex: Arkindex)
 
 def test_neither(make_context: MakeContext) -> None:
     """There is nothing to read, and it says so."""
-    with pytest.raises(ArkworkerError, match="nobody said where Arkindex is"):
+    with pytest.raises(ArkworkerError, match="the address of Arkindex is not set"):
         next(bind_element(PAGE, make_context(Counter)).children())

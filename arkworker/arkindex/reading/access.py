@@ -26,7 +26,7 @@ class ElementAccess:
     Args:
         api: Gives the client of the run.
         sessions: Gives the sessions of the cache while it is open; None for a worker without one.
-        is_reachable: Whether somebody said where Arkindex is.
+        is_reachable: Whether the address of Arkindex is set.
         local_files: Whether the address of an image may be a path.
         max_image_pixels: The largest image; 0 lifts the limit, None leaves that of Pillow.
     """
@@ -73,7 +73,7 @@ class ElementAccess:
 
         Raises:
             ApiError, CacheError: It cannot be had.
-            ArkworkerError: It is not in the cache, and nobody said where Arkindex is, or nothing else is to be asked.
+            ArkworkerError: It is not in the cache, and the address of Arkindex is not set, or nothing else is to be asked.
             ValueError: There is no such source.
         """
         wanted = Query(source=source).source
@@ -84,7 +84,7 @@ class ElementAccess:
             raise ArkworkerError(f"{named}: it is not in the cache")
         if not self._is_reachable:
             before = "it is not in the cache, and " if self._sessions() is not None else ""
-            raise ArkworkerError(f"{named}: {before}nobody said where Arkindex is; set ARKINDEX_API_URL")
+            raise ArkworkerError(f"{named}: {before}the address of Arkindex is not set: set ARKINDEX_API_URL")
         return self.bind(self._remote.element(element_id))
 
     def elements(self, corpus_id: str, query: Query, *, top_level: bool | None = None) -> Iterator[Element]:

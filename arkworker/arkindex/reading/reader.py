@@ -37,7 +37,7 @@ class Reader:
     Args:
         remote: Reads from the API.
         find_cache: Gives the cache, where it is to be read.
-        is_reachable: Whether somebody said where Arkindex is.
+        is_reachable: Whether the address of Arkindex is set.
         local_files: Whether an element may be an image file of a desk.
         bind: Binds an element that was found to the run.
     """
@@ -146,7 +146,7 @@ class Reader:
         if remote is None:
             return
         if not self._is_reachable:
-            raise ArkworkerError(f"{what}: {before}nobody said where Arkindex is; set ARKINDEX_API_URL")
+            raise ArkworkerError(f"{what}: {before}the address of Arkindex is not set: set ARKINDEX_API_URL")
         yield from remote()
 
     def _unless_at_desk(self, element: Element, remote: Callable[[], Iterator[T]]) -> Callable[[], Iterator[T]] | None:

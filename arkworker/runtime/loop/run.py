@@ -233,7 +233,7 @@ class ElementRun:
         if found is not None:
             return found
         if job.answer is None and not self._run.context.connection_is_given:
-            raise ArkworkerError("it is not in the cache, and nobody said where Arkindex is: set ARKINDEX_API_URL")
+            raise ArkworkerError("it is not in the cache, and the address of Arkindex is not set: set ARKINDEX_API_URL")
         return self._retrieval.retrieve(job.id, job.answer)
 
 

@@ -218,7 +218,7 @@ class Choice:
         origins: Where a setting came from, by its name: source and location.
         initial_ids: The elements that the cache marks as initial: a task that has such a cache works on these, as with
             the published library.
-        is_reachable: Whether elements can be retrieved: somebody said where Arkindex is, or there is a cache.
+        is_reachable: Whether elements can be retrieved: the address of Arkindex is set, or there is a cache.
     """
 
     settings: Settings
@@ -366,7 +366,7 @@ class Choice:
         """The sets to work on.
 
         Raises:
-            ConfigurationError: Nobody said where Arkindex is.
+            ConfigurationError: The address of Arkindex is not set.
             ApiError: They cannot be listed.
         """
         if self.settings.set:
@@ -381,7 +381,7 @@ class Choice:
     def _require_reach(self, name: str) -> None:
         if not self.is_reachable:
             hint = "set ARKINDEX_API_URL and ARKINDEX_API_TOKEN, or give a worker that uses one a cache"
-            self._refuse(name, "these elements are on Arkindex, and nobody said where that is", hint)
+            self._refuse(name, "these elements are on Arkindex, whose address is not set", hint)
 
     def _of_cache(self) -> Worklist:
         ids = self.initial_ids()

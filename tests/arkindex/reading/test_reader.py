@@ -319,7 +319,7 @@ class TestMistakes:
         """Without a cache and an address, no connection is attempted."""
         with (
             run_with() as run,
-            pytest.raises(ArkworkerError, match=f"{name} of element .*: nobody said where Arkindex"),
+            pytest.raises(ArkworkerError, match=f"{name} of element .*: the address of Arkindex is not set"),
         ):
             next(getattr(run.element(PAGE), name)())
 
@@ -461,9 +461,12 @@ class TestRetrieving:
 
     def test_from_nowhere(self, engine: Engine) -> None:
         """The message says what is missing."""
-        with run_with(engine=engine) as run, pytest.raises(ArkworkerError, match="not in the cache, and nobody said"):
+        with (
+            run_with(engine=engine) as run,
+            pytest.raises(ArkworkerError, match="not in the cache, and the address of Arkindex"),
+        ):
             run.access.retrieve(PAGE)
-        with run_with() as run, pytest.raises(ArkworkerError, match=f"element {PAGE}: nobody said"):
+        with run_with() as run, pytest.raises(ArkworkerError, match=f"element {PAGE}: the address of Arkindex"):
             run.access.retrieve(PAGE)
 
 
