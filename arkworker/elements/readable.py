@@ -58,8 +58,8 @@ class Readable(Record):
     and for parents that have no row; and about all of them where the cache is in memory, as no task before has left
     one. `source="api"` always asks Arkindex, `source="cache"` never does.
 
-    Where the address of Arkindex is not set, at a desk, the cache answers for the elements that it knows. To an image file
-    (`--image`) nothing belongs but what the cache has.
+    At a desk where the address of Arkindex is not set, the cache answers for the elements that it knows. To an image
+    file (`--image`) nothing belongs but what the cache has.
     """
 
     id: str
@@ -121,7 +121,7 @@ class Readable(Record):
             load_parents: Those of the elements above it, too.
 
         Raises:
-            ArkworkerError: The element is of no run, or the address of Arkindex is not set. The latter with the first item.
+            ArkworkerError: The element is of no run, or Arkindex has no address. The latter with the first item.
             ApiError: They cannot be read. With the first item.
         """
         if self._metadata is not None and not load_parents:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = "examples/page_lines/worker.py:PageLines"
-VERBS: dict[str, list[str]] = {**dict.fromkeys(OF_A_WORKER, [EXAMPLE]), **dict.fromkeys(OTHERS, [])}
+VERBS: dict[str, list[str]] = {verb: [EXAMPLE] if verb in OF_A_WORKER else [] for verb in [*OF_A_WORKER, *OTHERS]}
 # The documented modules, and what each is about.
 DOORS = {
     "arkworker": "What an author of workers writes with.",

@@ -73,7 +73,7 @@ class ElementAccess:
 
         Raises:
             ApiError, CacheError: It cannot be had.
-            ArkworkerError: It is not in the cache, and the address of Arkindex is not set, or nothing else is to be asked.
+            ArkworkerError: It is not in the cache, and there is no address of Arkindex, or it is not to be asked.
             ValueError: There is no such source.
         """
         wanted = Query(source=source).source
