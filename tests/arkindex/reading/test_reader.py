@@ -327,7 +327,7 @@ class TestMistakes:
         """An element that the cache does not know has no children that could be known."""
         with (
             run_with(engine=engine) as run,
-            pytest.raises(ArkworkerError, match="the cache does not know it, and nobody"),
+            pytest.raises(ArkworkerError, match="the cache does not know it, and the address of Arkindex"),
         ):
             next(run.element(PAGE).children())
 
