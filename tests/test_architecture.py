@@ -171,6 +171,17 @@ def test_there_is_one_http_stack() -> None:
     assert found_in(others, lambda path: tops(imported_names(path)) & {"requests", "urllib3", "httpx", "aiohttp"}) == {}
 
 
+def test_functions_fit_on_a_screen() -> None:
+    """Sixty lines, docstring included."""
+
+    def find(path: Path) -> Iterator[str]:
+        nodes = ast.walk(syntax_of(path))
+        functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        yield from (node.name for node in functions if (node.end_lineno or 0) - node.lineno >= 60)
+
+    assert found_in(modules(), find) == {}
+
+
 def test_settings_has_no_effects() -> None:
     """What resolves settings imports nothing that reaches a network, a database or an archive."""
     effects = HEAVY | {"socket", "http", "sqlite3", "subprocess", "signal", "threading"}

@@ -80,18 +80,8 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
     """
     described = Project() if project is None else read_project(project)
     further = [read_fault(text) for text in faults]
-    try:
-        emulator = Emulator(
-            edition=described.edition,
-            database=database,
-            directory=directory,
-            host=host,
-            port=port,
-            storage_port=storage_port,
-            ledger_limit=LEDGER_LIMIT,
-        )
-    except sqlite3.DatabaseError as error:
-        raise UsageError(f"cannot use {printable(str(database))} as the database: {error}") from None
+    places = {"host": host, "port": port, "storage_port": storage_port, "directory": directory}
+    emulator = _make(described, database, **places)
     try:
         steps = _steps(emulator, described, from_export, command, jobs)
         if once and steps[0].command is None:
@@ -100,22 +90,43 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
             fault.add_to(emulator.faults)
         with _Bell() as bell:
             workers = _Workers(emulator, steps, announce, echo, bell)
-            if steps[0].command is not None:
-                emulator.again = workers.run_again
             _start(emulator, host, port)
-            announce(f"Emulated Arkindex on {emulator.url} (Ctrl-C stops it)")
-            announce(f"API token: {emulator.token}")
-            _announce_environment(emulator, steps[0].start(()), announce)
-            if browse is not None:
-                browse(emulator.url)
-            if steps[0].command is not None:
-                workers.start()
+            _open(emulator, steps[0], workers, announce, browse)
             _attend(bell, workers, once=once)
-        for name, count in emulator.ledger.lacking.most_common():
-            announce(f"The emulator has no operation {name}, which was asked for {count} times")
+        _tell_what_lacks(emulator, announce)
         return int(workers.failed)
     finally:
         emulator.close()
+
+
+def _make(described: Project, database: Path | None, **places: Any) -> Emulator:
+    try:
+        return Emulator(edition=described.edition, database=database, ledger_limit=LEDGER_LIMIT, **places)
+    except sqlite3.DatabaseError as error:
+        raise UsageError(f"cannot use {printable(str(database))} as the database: {error}") from None
+
+
+def _open(
+    emulator: Emulator,
+    first: _Step,
+    workers: _Workers,
+    announce: Callable[[str], None],
+    browse: Callable[[str], object] | None,
+) -> None:
+    """Tell where it is, and start the first worker."""
+    announce(f"Emulated Arkindex on {emulator.url} (Ctrl-C stops it)")
+    announce(f"API token: {emulator.token}")
+    _announce_environment(emulator, first.start(()), announce)
+    if browse is not None:
+        browse(emulator.url)
+    if first.command is not None:
+        emulator.again = workers.run_again
+        workers.start()
+
+
+def _tell_what_lacks(emulator: Emulator, announce: Callable[[str], None]) -> None:
+    for name, count in emulator.ledger.lacking.most_common():
+        announce(f"The emulator has no operation {name}, which was asked for {count} times")
 
 
 def _attend(bell: _Bell, workers: _Workers, *, once: bool) -> None:

@@ -80,11 +80,7 @@ class RunArrangement(Arrangement):
             ValueError: The declaration has another shape, or a value has a key that a modern one does not have.
             LookupError: An id leads nowhere.
         """
-        declaration = dict(declaration or {"slug": "worker", "display_name": "Worker", "configuration": []})
-        declarations.check(declaration)
-        legacy = declarations.is_legacy(declaration)
-        if not legacy and (unknown := declarations.unknown_keys(declaration, values or {})):
-            raise ValueError(f"the declaration has no option {unknown[0]!r}")
+        declaration = _checked(declaration, values or {})
         with self.database.transaction() as session:
             process = Process(
                 id=new_id(),
@@ -94,20 +90,8 @@ class RunArrangement(Arrangement):
                 activity_state="disabled" if mode in WITHOUT_ACTIVITIES else activity_state,
                 skip_elements_json=skip_elements_json,
             )
-            version = WorkerVersion(id=new_id(), worker_id=new_id(), declaration=declaration, legacy=legacy)
-            session.add_all((process, version))
-            session.flush()
-            run = WorkerRun(
-                id=id or new_id(),
-                process_id=process.id,
-                version_id=version.id,
-                model_version_id=model_version,
-                summary=f"Worker {declaration.get('display_name') or declaration.get('slug', 'worker')} @ emulator",
-                parents=[],
-                saved=None if values is None else dict(values),
-                answer=None if answer is None else dict(answer),
-            )
-            session.add(run)
+            run = _add_run(session, process, declaration, id or new_id(), values, answer)
+            run.model_version_id = model_version
             session.flush()
             self._queue(session, process, run, elements)
             _add_sets(session, process, sets)
@@ -278,6 +262,41 @@ def _add_tasks(session: Session, run: WorkerRun, slug: str, parents: Sequence[st
             depth=1 if parents else 0,
         )
         session.add(task)
+
+
+def _checked(declaration: Mapping[str, Any] | None, values: Mapping[str, Any]) -> dict[str, Any]:
+    declaration = dict(declaration or {"slug": "worker", "display_name": "Worker", "configuration": []})
+    declarations.check(declaration)
+    is_modern = not declarations.is_legacy(declaration)
+    if is_modern and (unknown := declarations.unknown_keys(declaration, values)):
+        raise ValueError(f"the declaration has no option {unknown[0]!r}")
+    return declaration
+
+
+def _add_run(  # noqa: PLR0913, PLR0917 - what a row is made of
+    session: Session,
+    process: Process,
+    declaration: dict[str, Any],
+    run_id: str,
+    values: Mapping[str, Any] | None,
+    answer: Mapping[str, Any] | None,
+) -> WorkerRun:
+    """A worker run of a worker of its own."""
+    legacy = declarations.is_legacy(declaration)
+    version = WorkerVersion(id=new_id(), worker_id=new_id(), declaration=declaration, legacy=legacy)
+    session.add_all((process, version))
+    session.flush()
+    run = WorkerRun(
+        id=run_id,
+        process_id=process.id,
+        version_id=version.id,
+        summary=f"Worker {declaration.get('display_name') or declaration.get('slug', 'worker')} @ emulator",
+        parents=[],
+        saved=None if values is None else dict(values),
+        answer=None if answer is None else dict(answer),
+    )
+    session.add(run)
+    return run
 
 
 def _add_sets(session: Session, process: Process, sets: Sequence[tuple[str, str]]) -> None:
