@@ -59,8 +59,8 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
         project: A YAML file, or a folder of images.
         from_export: The SQLite export of a real Arkindex, which the project adds to.
         host: To listen on.
-        port: Of the API and the page; 0 takes a free one.
-        storage_port: Of files and images; 0 takes a free one.
+        port: Of the API and the page; 0 takes a free one, as for `storage_port`.
+        storage_port: Of files and images.
         database: The SQLite file in which everything is kept; one that has a worker run already is served as it is.
         directory: Of stored files, kept.
         command: A worker to run, once for each chunk, as the platform would; its log is in the page.
@@ -80,8 +80,7 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
     """
     described = Project() if project is None else read_project(project)
     further = [read_fault(text) for text in faults]
-    places = {"host": host, "port": port, "storage_port": storage_port, "directory": directory}
-    emulator = _make(described, database, **places)
+    emulator = _make(described, database, host=host, port=port, storage_port=storage_port, directory=directory)
     try:
         steps = _steps(emulator, described, from_export, command, jobs)
         if once and steps[0].command is None:
