@@ -3,8 +3,7 @@
 `python benchmarks/elements.py [ELEMENTS] [ROUNDS]` prints, for a network of 20 ms with 20 ms of work on each element
 and for neither, how many elements a second each gets through (the median), and the ratio to the limit. Time runs from
 the first claim to the last report, by the server's clock. The limit is `http.client`: with latency, in threads that
-claim, retrieve and report while the main one works; without, one request after the other. `batches` takes 16 elements
-at once, with the same work for all of them as for one elsewhere, as on a GPU. The published library needs
+claim, retrieve and report while the main one works; without, one request after the other. The published library needs
 the environments of `make compat`. All take turns, so that they meet the same noise.
 """
 
@@ -29,16 +28,6 @@ import time
 from arkworker.runtime.worker import ElementsWorker
 class W(ElementsWorker):
     def process_element(self, element, context, cache):
-        if WORK:
-            time.sleep(WORK)
-W.main([])
-"""
-BATCHED = """
-import time
-from arkworker.runtime.worker import ElementsWorker
-class W(ElementsWorker):
-    batch_size = 16
-    def process_elements(self, elements, context, cache):
         if WORK:
             time.sleep(WORK)
 W.main([])
@@ -103,12 +92,7 @@ def overlapped():
         thread.join()
 overlapped() if WORK else one_by_one()
 """
-SUBJECTS = {
-    "limit": (sys.executable, LIMIT),
-    "arkworker": (sys.executable, OURS),
-    "batches": (sys.executable, BATCHED),
-    "published": (str(PEER), PUBLISHED),
-}
+SUBJECTS = {"limit": (sys.executable, LIMIT), "arkworker": (sys.executable, OURS), "published": (str(PEER), PUBLISHED)}
 CASES = {"20 ms of latency, 20 ms of work": (0.02, 0.02), "no latency, no work": (0.0, 0.0)}
 
 

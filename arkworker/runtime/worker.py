@@ -40,27 +40,31 @@ if TYPE_CHECKING:
 class Worker(Generic[C]):
     """Base of a worker whose configuration is `C`; its docstring is its description.
 
+    Attributes:
+        uses_cache: Whether `run` gets a session of the cache; without it, SQLAlchemy is not even imported.
+        creates: What publishing results may create where a corpus lacks it: slugs of element types, or a `Creates`. May
+            be assigned in `setup`, by what the model says; what is missing is created before the first element.
+        requires: What must be in the corpus and is never created: slugs of element types, or a `Requires`. Checked
+            before the first element; may be assigned in `setup`, too.
+        arguments: A frozen model of extra flags: its field `batch_name` is `--batch-name` and
+            `context.arguments.batch_name`.
+        configuration: The model of the configuration, taken from `Worker[…]`; None for a free mapping.
+        declaration: What Arkindex knows of the worker besides its options.
+        processes_elements: Whether the worker has the flags that choose elements; `ElementsWorker` and `DatasetWorker`
+            say so.
+
     Raises:
         DeclarationError: When the class is created: `C` is not a `UserConfiguration`, an extra flag is taken already,
             `creates` or `requires` holds something else than names, a hook is asynchronous, takes other arguments, is
             misspelt or is one that this kind of worker does not have.
     """
 
-    #: Whether `run` gets a session of the cache; without it, SQLAlchemy is not even imported.
     uses_cache: bool = False
-    #: Whether the flags that choose elements are its own; `ElementsWorker` and `DatasetWorker` say so.
     processes_elements: ClassVar[bool] = False
-    #: What publishing results may create where a corpus lacks it: slugs of element types, or a `Creates`. May be
-    #: assigned in `setup`, by what the model says; what is missing is created before the first element.
     creates: Creates | Collection[str] = ()
-    #: What must be in the corpus and is never created: slugs of element types, or a `Requires`. Checked before the
-    #: first element; may be assigned in `setup`, too.
     requires: Requires | Collection[str] = ()
-    #: A frozen model of extra flags: its field `batch_name` is `--batch-name` and `context.arguments.batch_name`.
     arguments: type[BaseModel] | None = None
-    #: The model of the configuration, taken from `Worker[…]`; None for a free mapping.
     configuration: ClassVar[type[BaseModel] | None] = None
-    #: What Arkindex knows of the worker besides its options.
     declaration: ClassVar[Declaration] = Declaration()
     #: The hooks that this kind of worker has; of use to no author.
     _hooks: ClassVar[tuple[str, ...]] = ("setup", "run", "teardown")
@@ -143,11 +147,13 @@ class ElementsWorker(Worker[C]):
 
     A person names the elements with `--element`, `--elements-list` or `--set`; otherwise the process says which, and
     in developer mode the cache's initial elements are taken.
+
+    Attributes:
+        batch_size: How many elements `process_elements` takes at once; may be assigned in `setup`, from an option or
+            the memory of a GPU.
     """
 
     processes_elements: ClassVar[bool] = True
-    #: How many elements `process_elements` takes at once; may be assigned in `setup`, from an option or the memory of
-    #: a GPU.
     batch_size: int = 1
     _hooks: ClassVar[tuple[str, ...]] = ("setup", "process_element", "process_elements", "finish", "teardown")
 
@@ -201,7 +207,8 @@ class ElementsWorker(Worker[C]):
         """What is to be done after the last element, once: a report, a model that was trained.
 
         It is not called when the run was ended early, by a signal or because Arkindex is out of reach. When it raises,
-        the run has failed. In a run of several processes it is called in the one that was started.
+        the run has failed. In a run of several processes it is called in the one that was started, where `setup` was
+        not called and no element was seen.
 
         Args:
             context: The run.
@@ -292,7 +299,10 @@ class DatasetWorker(Worker[C]):
 
     @unwritten
     def finish(self, context: WorkerContext[C], cache: Session) -> None:
-        """What is to be done after the last set, once, such as publishing the model; see `ElementsWorker.finish`."""
+        """What is to be done after the last set, once, such as publishing the model; see `ElementsWorker.finish`.
+
+        It is called also when sets have failed.
+        """
 
     def _perform(self, handover: Handover) -> None:
         from arkworker.runtime.loop.sets import process_sets
