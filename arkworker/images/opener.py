@@ -34,12 +34,14 @@ class ImageOpener:
             replaced.
         local_files: Whether an image's address may be a path: in developer mode.
         max_image_pixels: In place of Pillow's limit; 0 lifts it, None leaves it.
+        watch: Sees each image that was opened, before whoever asked for it does.
     """
 
     download: Callable[[str], IO[bytes]]
     refresh: Callable[[str], str | None] | None = None
     local_files: bool = False
     max_image_pixels: int | None = None
+    watch: Callable[[Picture, ImageOptions, PIL.Image.Image], None] | None = None
 
     def __post_init__(self) -> None:
         if self.max_image_pixels == 0:
@@ -63,9 +65,12 @@ class ImageOpener:
             picture.orientation.mirrored if options.mirrored is None else options.mirrored,
         )
         try:
-            return Search(picture, options, limit, self.download, self.refresh, self.local_files).image(orientation)
+            image = Search(picture, options, limit, self.download, self.refresh, self.local_files).image(orientation)
         except ImageError as error:
             raise ImageError(f"image of element {printable(picture.id, 60)}: {error}", error.status) from None
+        if self.watch is not None:
+            self.watch(picture, options, image)
+        return image
 
 
 _PIXELS, _AGENT, _BUNDLE = _VARIABLES = ("ARKINDEX_MAX_IMAGE_PIXELS", "REQUESTS_USER_AGENT", "ARKINDEX_API_CA_BUNDLE")

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from arkworker.arkindex.publishing.outbox import Outbox
     from arkworker.elements import Element
+    from arkworker.runtime.collecting import Collected
     from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.stopping import Stopping
     from arkworker.settings.platform import Settings
@@ -27,6 +28,7 @@ class Handover:
         stopping: Knows of signals.
         outbox: Where published results wait for the cache; None without a cache.
         target: How the person who started the worker named it.
+        collected: Told of all that a report shows; None where none is wanted.
     """
 
     context: WorkerContext[Any]
@@ -36,6 +38,7 @@ class Handover:
     stopping: Stopping
     outbox: Outbox | None = None
     target: str = ""
+    collected: Collected | None = None
 
 
 @dataclass(frozen=True)

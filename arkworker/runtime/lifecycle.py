@@ -70,11 +70,24 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
     with open_cache_of(context, preparation, stopping) as sessions:
         stopping.check()
         handover = _handover(context, preparation, sessions, stopping)
-        if isinstance(worker, ElementsWorker) and handover.settings.jobs != 1:
-            _share_out(worker, handover)
-        else:
-            _hand_over(worker, handover, preparation.worker, preparation.end)
+        with _reported(handover, preparation) as handover:
+            if isinstance(worker, ElementsWorker) and handover.settings.jobs != 1:
+                _share_out(worker, handover)
+            else:
+                _hand_over(worker, handover, preparation.worker, preparation.end)
     stopping.check()
+
+
+@contextmanager
+def _reported(handover: Handover, preparation: Preparation) -> Iterator[Handover]:
+    """However a run ends, its report says so, where one is wanted."""
+    if handover.settings.report is None:
+        yield handover
+        return
+    from arkworker.runtime.report import reported
+
+    with reported(handover, preparation.worker, preparation.resolution.ledger.claims) as collected:
+        yield dataclasses.replace(handover, collected=collected)
 
 
 def _share_out(worker: ElementsWorker[Any], handover: Handover) -> None:
@@ -104,6 +117,8 @@ def run_job(order: Order, connection: Connection) -> None:
                 handover = _handover_of(
                     context, Settings.model_construct(**settings), {}, sessions, stopping, order.target
                 )
+                if handover.settings.report is not None:
+                    handover = _collecting(handover)
                 options = options_of(worker, order.target)
 
                 def perform(ready: Handover) -> None:
@@ -112,9 +127,18 @@ def run_job(order: Order, connection: Connection) -> None:
 
                 _hand_over(worker, handover, options, lambda: None, perform=perform, alone=alone(order.lock))
     except StoppedError as error:
-        channel.say(Say.DONE, int(error.exit_code), {}, {})
+        channel.say(Say.DONE, int(error.exit_code))
     except ArkworkerError as error:
         channel.say_broken(error)
+
+
+def _collecting(handover: Handover) -> Handover:
+    """The run of one process of several, whose parent writes the report."""
+    from arkworker.runtime.collecting import Collected
+
+    collected = Collected()
+    handover.context.services.element_access.watch_images(collected.see)
+    return dataclasses.replace(handover, collected=collected)
 
 
 def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> WorkerContext[Any]:

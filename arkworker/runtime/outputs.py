@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 TEMPORARY_HINT = "set TMPDIR to a directory that can be written"
+REPORT_MARK = b'<meta name="generator" content="arkworker run --report">'
 _LONGEST_SUMMARY = 4096  # bytes
+_BEGINNING = 1024  # bytes of a report, which the mark is in
 _OF_A_SUMMARY = {"elements", "processed", "exit_code"}
 
 
@@ -23,7 +25,8 @@ def mistakes(outputs: Mapping[str, str | None], inputs: Iterable[tuple[str, str 
     """What is wrong with the files that are to be written, as the name of the setting and a sentence about its file.
 
     Args:
-        outputs: Where to write, by the name of the setting: `summary`, `results`, `journal`, or `output` for any text.
+        outputs: Where to write, by the name of the setting: `summary`, `report`, `results`, `journal`, or `output` for
+            any text.
         inputs: What must stay as it is: what it is, and its path. The modules that were imported are, too.
     """
     taken = {files.identity(path): label for label, path in (*_code(), *inputs) if path}
@@ -88,9 +91,23 @@ def is_summary(path: str) -> bool:
     return isinstance(data, dict) and data.keys() >= _OF_A_SUMMARY
 
 
-_STREAMED = {"summary", "output"}
+def is_report(path: str) -> bool:
+    """Whether a file holds the report of a run, or nothing.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    if not Path(path).exists():
+        return True
+    with Path(path).open("rb") as file:
+        content = file.read(_BEGINNING)
+    return not content.strip() or REPORT_MARK in content
+
+
+_STREAMED = {"summary", "report", "output"}
 _KINDS: dict[str, tuple[str, Callable[[str], bool]]] = {
     "summary": ("the summary of a run", is_summary),
+    "report": ("the report of a run", is_report),
     "results": ("results of arkworker", is_recording),
     "output": ("what it replaces", lambda _: True),
     "journal": ("the journal of a publication", lambda _: True),  # it looks at that itself

@@ -45,6 +45,7 @@ _PATHS = (
     "extras_dir",
     "elements_list",
     "summary",
+    "report",
     "results",
 )
 #: Problems of these do not keep Arkindex from being asked: they are shown with what it answers.
@@ -185,7 +186,7 @@ class Preparation:
     def _check_outputs(self) -> None:
         """Tell now what would be told after the work: a file that cannot be written, or that must not be."""
         settings, ledger = self.resolution.settings, self.resolution.ledger
-        outputs = {"summary": settings.summary, "results": settings.results}
+        outputs = {"summary": settings.summary, "report": settings.report, "results": settings.results}
         inputs = [
             ("--config", settings.config_file),
             ("--env-file", settings.env_file),

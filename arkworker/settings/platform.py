@@ -287,6 +287,9 @@ class Settings(BaseSettings):
     summary: Annotated[FilePath | None, Flag(("--summary",), "FILE", elements=True)] = Field(
         None, description="File to write the summary of the run to, as JSON."
     )
+    report: Annotated[FilePath | None, Flag(("--report",), "FILE", elements=True)] = Field(
+        None, description="File to write a report of the run to: a page for a browser, which needs no network."
+    )
 
     publication_batch_size: Annotated[
         int,

@@ -41,13 +41,14 @@ def test_files_stay_where_they_were_named(where: str, process: Callable[..., Res
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "c.yml").write_text("text: wide ")
     Image.new("L", (7, 2)).save(tmp_path / "p.png")
-    written = ["--summary", "s.json", "--results", "r.jsonl"]
+    written = ["--summary", "s.json", "--results", "r.jsonl", "--report", "r.html"]
 
     result = process("run", "w.py:W", "-c", "c.yml", "--image", "p.png", *written)
 
     assert result.code == 0, result.err
     assert "wide7" in (tmp_path / "r.jsonl").read_text()
-    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix in {".json", ".jsonl"}) == [
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix in {".html", ".json", ".jsonl"}) == [
+        "r.html",
         "r.jsonl",
         "s.json",
     ]

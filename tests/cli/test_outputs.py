@@ -64,12 +64,12 @@ VICTIMS = {
 
 
 @pytest.mark.parametrize("spelling", ["plain", "symbolic link", "hard link", "dots"])
-@pytest.mark.parametrize("flag", ["--summary", "--results"])
+@pytest.mark.parametrize("flag", ["--summary", "--report", "--results"])
 @pytest.mark.parametrize(("victim", "flags", "reason"), VICTIMS.values(), ids=VICTIMS)
 def test_other_files_are_left_alone(
     run: Run, tmp_path: Path, victim: str, flags: tuple[str, ...], reason: str, flag: str, spelling: str
 ) -> None:
-    """A summary or results are written over nothing else, however it is spelt; user code does not begin."""
+    """A summary, a report or results are written over nothing else, however it is spelt; user code does not begin."""
     if "link" in spelling:
         (tmp_path / "link").hardlink_to(tmp_path / victim) if "hard" in spelling else (tmp_path / "link").symlink_to(
             victim
@@ -91,7 +91,7 @@ def test_a_cache_that_is_still_to_be_made(run: Run, tmp_path: Path) -> None:
     assert "is the same file as --database" in ended.err
 
 
-@pytest.mark.parametrize("flag", ["--summary", "--results"])
+@pytest.mark.parametrize("flag", ["--summary", "--report", "--results"])
 @pytest.mark.parametrize(("place", "reason"), [("absent/file", "there is no directory"), ("", "is a directory")])
 def test_what_cannot_be_written_is_told_before_the_work(run: Run, flag: str, place: str, reason: str) -> None:
     """One line names it, and user code does not begin."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import IO, TYPE_CHECKING
 
 from arkworker.arkindex.reading.reader import Reader
@@ -14,10 +15,13 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import PIL.Image
+
     from arkworker.arkindex.client import Client
     from arkworker.arkindex.reading.cached import CacheReader
     from arkworker.arkindex.reading.sessions import Sessions
-    from arkworker.elements import Element, Source
+    from arkworker.elements import Element, ImageOptions, Source
+    from arkworker.images.options import Picture
 
 
 class ElementAccess:
@@ -53,6 +57,10 @@ class ElementAccess:
     def bind(self, element: Element) -> Element:
         """The same element, as one of this run."""
         return element.bind(self._opener, self._reader)
+
+    def watch_images(self, watch: Callable[[Picture, ImageOptions, PIL.Image.Image], None]) -> None:
+        """Have somebody see each image that is opened of elements that are bound from now on."""
+        self._opener = dataclasses.replace(self._opener, watch=watch)
 
     def find_cached(self, element_id: str, *, is_wanted: bool = False) -> Element | None:
         """The element of that id from the cache; None when that does not have it.

@@ -22,6 +22,7 @@ MOST_GROUPS = 100  # kept; what goes beyond is counted together
 MOST_SHAPES = 5  # of messages from one place; what goes beyond differs in no way that helps
 MOST_SHOWN = 10
 MOST_NAMED = 10  # elements of a group
+LONGEST_TRACE = 4000  # characters, the last ones
 
 
 # Ids and other words with digits in them, numbers, and what is in quotes, where it is no apostrophe.
@@ -30,11 +31,19 @@ _DETAILS = re.compile(r"""(?<!\w)(?:'[^']*'|"[^"]*")(?!\w)|[\w-]*\d[\w.-]*""")
 
 @dataclass(slots=True)
 class Group:
-    """Errors of one kind, raised at one place."""
+    """Errors of one kind, raised at one place.
+
+    Attributes:
+        text: The first of them, in one line.
+        count: How many there are.
+        elements: The first ones that they concern.
+        trace: Where the first was raised, as Python shows it; empty where that is no matter of the worker's author.
+    """
 
     text: str
     count: int = 0
     elements: list[str] = field(default_factory=list)
+    trace: str = ""
 
     def add(self, element_id: str) -> None:
         self.count += 1
@@ -72,6 +81,8 @@ class Failures:
             kind = place, shape if shape in shapes else None
         is_new = self.note(element_id, kind, text)
         shown = (type(error), error, _of_user_code(error)) if traced and is_new else None
+        if shown is not None:
+            self.illustrate(kind, "".join(traceback.format_exception(*shown)))
         with logs.about(element_id):
             logger.error("element %s failed: %s", printable(element_id, 60), text, exc_info=shown)
 
@@ -81,9 +92,21 @@ class Failures:
         with logs.about(element_id):
             logger.warning("element %s ends in error: %s", printable(element_id, 60), reason)
 
+    def illustrate(self, kind: Hashable, trace: str) -> None:
+        """Keep an example of failures of a kind: the traceback of the first."""
+        with self._lock:
+            if (group := self._groups.get(kind)) is not None:
+                group.trace = group.trace or trace[-LONGEST_TRACE:]
+
+    @property
+    def groups(self) -> list[Group]:
+        """All failures, grouped, the most frequent first."""
+        with self._lock:
+            return sorted(self._groups.values(), key=lambda group: -group.count)
+
     def report(self) -> None:
         """Log all failures, grouped, the most frequent first."""
-        groups = sorted(self._groups.values(), key=lambda group: -group.count)
+        groups = self.groups
         for group in groups[:MOST_SHOWN]:
             logger.error("failed: %s", group)
         if len(groups) > MOST_SHOWN:

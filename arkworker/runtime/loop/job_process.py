@@ -54,15 +54,17 @@ class Say(enum.Enum):
     WRITE = "a line for the results file"
     COUNT = "an element has ended, or a claim was lost"
     FAILURE = "an element has failed"
+    EXAMPLE = "the traceback of the first failure of a kind"
     LOG = "a line of the log"
     READY = "setup is over"
     BROKEN = "what ended this process before or beside its elements"
+    FIGURES = "what this process measured, before its end"
     LEFT = "user code does not come back: this process ends, and not the run"
     DONE = "this process has no more elements"
 
 
 #: What a process needs of the settings of the run.
-SETTINGS = ("element_timeout", "grace", "no_worker_activity", "prefetch", "results", "strict")
+SETTINGS = ("element_timeout", "grace", "no_worker_activity", "prefetch", "report", "results", "strict")
 #: The parent's answer where elements are claimed: each process does that for itself.
 CLAIM = "claim"
 
@@ -190,6 +192,9 @@ class ToldFailures(Failures):
         self._channel.say(Say.FAILURE, element_id, repr(kind), text)  # a class of user code may not travel
         return super().note(element_id, kind, text)
 
+    def illustrate(self, kind: Hashable, trace: str) -> None:
+        self._channel.say(Say.EXAMPLE, repr(kind), trace)
+
 
 class ToldRecorder:
     """Has the parent write the results file, which belongs to one process."""
@@ -260,11 +265,17 @@ def work(code: ElementCode, run: Handover, order: Order, channel: Channel) -> No
             ProgressDisplay(tally, None, SystemClock(), is_shown=False),
         )
 
+        def tell_figures(summary: Summary) -> None:
+            share = run.collected.share if run.collected is not None else None
+            channel.say(Say.FIGURES, summary.phases, summary.metrics, share)
+
         def tell(summary: Summary) -> None:
+            tell_figures(summary)
             is_stopped = summary.exit_code > 128
-            channel.say(Say.DONE if is_stopped else Say.LEFT, summary.exit_code, summary.phases, summary.metrics)
+            channel.say(Say.DONE if is_stopped else Say.LEFT, summary.exit_code)
 
         code = replace(code, finish=None)  # the parent calls it
         part = ElementRun(code, run, clients, assignment, tell)
         summary = part.perform()
-        channel.say(Say.DONE, part.ended_by, summary.phases, summary.metrics)
+        tell_figures(summary)
+        channel.say(Say.DONE, part.ended_by)

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
+    from arkworker.runtime.collecting import Share
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.assignment import Assignment
     from arkworker.settings.platform import Settings
@@ -96,7 +97,7 @@ def process_elements_in_jobs(
     path = run.settings.summary
     outcome.prepare(path)
     logs.name_processes()
-    tally = Tally()
+    tally = Tally(run.collected)
     with (
         outcome.summed_up(path, tally, run.stopping),
         results_file.opened(run) as recorder,
@@ -105,7 +106,7 @@ def process_elements_in_jobs(
         assigned(run, clients, tally, recorder) as assignment,
     ):
         summary = _Jobs(run, clients, assignment, start, Path(folder)).perform(finish)
-        outcome.conclude(summary, assignment.failures, path)
+        outcome.conclude(summary, assignment.failures, path, run.collected)
 
 
 class _Jobs:
@@ -254,11 +255,15 @@ class _Jobs:
             self._note_broken(child, *parts)
         elif what is Say.DONE:
             self._note_done(child, *parts)
-        elif what is Say.LEFT:
-            self._sum_up(*parts[1:])
+        elif what is Say.EXAMPLE:
+            self._given.failures.illustrate(*parts)
+        elif what is Say.FIGURES:
+            self._note_figures(child, *parts)
 
     def _count(self, child: _Child, name: str, number: int, element_id: str | None) -> None:
         self._given.tally.count(name, number, element_id=element_id)
+        if self._run.collected is not None:
+            self._run.collected.count_for(child.number, name, number)
         if element_id is not None:
             child.handed.pop(element_id, None)
             child.ended.append(element_id)
@@ -274,14 +279,15 @@ class _Jobs:
             self._broken = error
         self._end_children()
 
-    def _sum_up(self, phases: dict[str, float], metrics: dict[str, Any]) -> None:
+    def _note_figures(
+        self, child: _Child, phases: dict[str, float], metrics: dict[str, Any], share: Share | None
+    ) -> None:
         self._phases.update(phases)
         self._metrics |= metrics
+        if self._run.collected is not None:
+            self._run.collected.add_share(child.number, phases, share)
 
-    def _note_done(
-        self, child: _Child, ended_by: int | None, phases: dict[str, float], metrics: dict[str, Any]
-    ) -> None:
-        self._sum_up(phases, metrics)
+    def _note_done(self, child: _Child, ended_by: int | None) -> None:
         is_stopped_alone = ended_by == 128 + signal.SIGTERM and self._deadline is None
         child.is_done = not is_stopped_alone
         if ended_by is None or is_stopped_alone or self._deadline is not None:

@@ -20,6 +20,7 @@ from arkworker.storage import files
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from arkworker.runtime.collecting import Collected
     from arkworker.runtime.loop.failures import Failures
     from arkworker.runtime.stopping import Stopping
 
@@ -27,9 +28,14 @@ logger = logging.getLogger("arkworker.elements")
 
 
 class Tally:
-    """How many elements ended how; each that was seen is counted once. Safe to use from any thread."""
+    """How many elements ended how; each that was seen is counted once. Safe to use from any thread.
 
-    def __init__(self) -> None:
+    Args:
+        collected: Told of each, for a report.
+    """
+
+    def __init__(self, collected: Collected | None = None) -> None:
+        self._collected = collected
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
 
@@ -43,6 +49,8 @@ class Tally:
         """
         with self._lock:
             self._counts[outcome] += number
+        if self._collected is not None:
+            self._collected.count(outcome, number)
 
     def settle(self, state: State, element_id: str) -> None:
         """An element ended in a state."""
@@ -182,14 +190,18 @@ def _note_stop(path: str | None, stopping: Stopping) -> None:
             write(Summary(**(found | {"exit_code": 128 + stopping.received})), path)
 
 
-def record(summary: Summary, failures: Failures, path: str | None) -> None:
-    """Log how a run went that nobody is there to conclude, and write its summary."""
-    _record(summary, failures, path)
+def record(summary: Summary, failures: Failures, path: str | None, collected: Collected | None = None) -> None:
+    """Log how a run went that nobody is there to conclude, and write its summary and report."""
+    _record(summary, failures, path, collected)
     logger.error("%s", summary.told())
+    if collected is not None:
+        collected.write()
 
 
-def _record(summary: Summary, failures: Failures, path: str | None) -> None:
+def _record(summary: Summary, failures: Failures, path: str | None, collected: Collected | None) -> None:
     failures.report()
+    if collected is not None:
+        collected.end(summary.as_data(), [asdict(group) for group in failures.groups])
     if summary.uncertain:
         logger.warning(
             "%d claims or reports may have been lost on the way: look for elements that stay started on Arkindex",
@@ -198,13 +210,19 @@ def _record(summary: Summary, failures: Failures, path: str | None) -> None:
     write(summary, path)
 
 
-def conclude(summary: Summary, failures: Failures, path: str | None) -> None:
+def conclude(summary: Summary, failures: Failures, path: str | None, collected: Collected | None = None) -> None:
     """Log how a run went, write its summary, and say the last line.
+
+    Args:
+        summary: The run in numbers.
+        failures: What went wrong.
+        path: The file of the summary.
+        collected: What a report shows, and needs these for; it is written when the run has ended.
 
     Raises:
         ElementsError: The exit code is not 0; the last line is its message.
     """
-    _record(summary, failures, path)
+    _record(summary, failures, path, collected)
     if summary.exit_code != ExitCode.OK:
         raise ElementsError(summary.told(), summary.exit_code)
     logger.log(logging.WARNING if summary.failed else logging.INFO, "%s", summary)

@@ -75,7 +75,7 @@ def process_elements(code: ElementCode, run: Handover) -> None:
     """
     path = run.settings.summary
     outcome.prepare(path)
-    tally = Tally()
+    tally = Tally(run.collected)
     with (
         outcome.summed_up(path, tally, run.stopping),
         results_file.opened(run) as recorder,
@@ -84,9 +84,10 @@ def process_elements(code: ElementCode, run: Handover) -> None:
     ):
 
         def record(summary: Summary) -> None:
-            outcome.record(summary, assignment.failures, path)
+            outcome.record(summary, assignment.failures, path, run.collected)
 
-        outcome.conclude(ElementRun(code, run, clients, assignment, record).perform(), assignment.failures, path)
+        summary = ElementRun(code, run, clients, assignment, record).perform()
+        outcome.conclude(summary, assignment.failures, path, run.collected)
 
 
 class ElementRun:
@@ -151,6 +152,7 @@ class ElementRun:
             progress=assignment.progress,
             timing=self._timing,
             in_hand=assignment.in_hand,
+            collected=run.collected,
         )
 
     def perform(self) -> Summary:

@@ -44,7 +44,7 @@ def process_sets(
         ApiError: The sets cannot be listed.
         StoppedError: A signal came.
     """
-    tally = Tally()
+    tally = Tally(run.collected)
     if run.settings.results is not None:
         message = "this worker works on sets of datasets, and finds no results to record"
         raise ConfigurationError([Problem("results", "command line", "--results", message)])
@@ -81,7 +81,8 @@ def _process_sets(
         clients.close()
     code = exit_code_of(tally, ended_by=ended_by, strict=run.settings.strict)
     metrics = run.context.services.metrics.as_data()
-    outcome.conclude(Summary.of(tally, clock.now() - start, code, metrics=metrics), failures, run.settings.summary)
+    summary = Summary.of(tally, clock.now() - start, code, metrics=metrics)
+    outcome.conclude(summary, failures, run.settings.summary, run.collected)
 
 
 def _process_all(

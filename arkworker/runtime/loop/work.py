@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from arkworker.elements import Element
+    from arkworker.runtime.collecting import Collected
     from arkworker.runtime.handover import ElementCode, Handover
     from arkworker.runtime.loop.ends import Ends
     from arkworker.runtime.loop.failures import Failures
@@ -51,6 +52,7 @@ class Work:
         progress: Told after each.
         timing: Told how long user code takes.
         in_hand: Where it is noted what user code has.
+        collected: Told of what user code found, and how long it took, for a report.
 
     Attributes:
         ended_by: The exit code of user code that ended the run.
@@ -71,6 +73,7 @@ class Work:
         progress: ProgressDisplay,
         timing: Timing,
         in_hand: InHand,
+        collected: Collected | None = None,
     ) -> None:
         self.ended_by: int | None = None
         self._code = code
@@ -86,6 +89,7 @@ class Work:
         self._progress = progress
         self._timing = timing
         self._in_hand = in_hand
+        self._collected = collected
         self._current: dict[str, Job] = {}
         self._ending = threading.Lock()  # an element is ended once: by the main thread, or by who leaves it behind
 
@@ -181,15 +185,21 @@ class Work:
         """
         start = perf_counter()
         batch = None if alone else self._code.process_batch
+        found: list[tuple[Any, ...]] = []
         self._ends.begin(elements)
         try:
             with self._sessions() as cache:
                 if batch is not None:
-                    return self._guard.call(lambda: batch(elements, cache), elements=len(elements))
-                with logs.about(elements[0].id):
-                    return [self._guard.call(lambda: self._code.process(elements[0], cache))]
+                    found = self._guard.call(lambda: batch(elements, cache), elements=len(elements))
+                else:
+                    with logs.about(elements[0].id):
+                        found = [self._guard.call(lambda: self._code.process(elements[0], cache))]
+            return found
         finally:
-            self._timing.spend("work", perf_counter() - start)
+            seconds = perf_counter() - start
+            self._timing.spend("work", seconds)
+            if self._collected is not None and (found or len(elements) == 1):  # else each is tried again
+                self._collected.worked(elements, found, seconds)
 
     def _note_failure(self, jobs: Sequence[Job], error: BaseException) -> None:
         """User code failed: of a batch, each element is tried by itself, for one alone may be what it failed on."""
