@@ -157,6 +157,8 @@ def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> 
         context = preparation.prepare()
         if context.worker_run_id is not None:
             logs.note(run=context.worker_run_id)
+        if preparation.worker.processes_elements and preparation.resolution.settings.jobs != 1 and not is_trial:
+            logs.name_processes()
         _announce(context, preparation)
         if not preparation.offline:
             is_recording = preparation.resolution.settings.results is not None

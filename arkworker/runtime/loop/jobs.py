@@ -33,6 +33,7 @@ from arkworker.runtime import logs
 from arkworker.runtime.loop import outcome, results_file
 from arkworker.runtime.loop.assignment import assigned
 from arkworker.runtime.loop.clients import Clients
+from arkworker.runtime.loop.failures import described
 from arkworker.runtime.loop.in_hand import SLOTS, Left, Stage, new_path, read
 from arkworker.runtime.loop.intake import Halt, Job
 from arkworker.runtime.loop.job_process import CLAIM, SETTINGS, Order, Say
@@ -96,7 +97,6 @@ def process_elements_in_jobs(
     """
     path = run.settings.summary
     outcome.prepare(path)
-    logs.name_processes()
     tally = Tally(run.collected)
     with (
         outcome.summed_up(path, tally, run.stopping),
@@ -107,6 +107,19 @@ def process_elements_in_jobs(
     ):
         summary = _Jobs(run, clients, assignment, start, Path(folder)).perform(finish)
         outcome.conclude(summary, assignment.failures, path, run.collected)
+
+
+def _packed(run: Handover) -> bytes:
+    """What a process needs of the run.
+
+    Raises:
+        ArkworkerError: Something in the configuration cannot be sent.
+    """
+    settings = {name: getattr(run.settings, name) for name in SETTINGS}
+    try:
+        return pickle.dumps((run.context, settings))
+    except Exception as error:
+        raise ArkworkerError(f"--jobs: the context cannot be sent to other processes: {described(error)}") from error
 
 
 class _Jobs:
@@ -125,8 +138,7 @@ class _Jobs:
         self._given = assignment
         self._start_one = start
         self._folder = folder
-        settings = {name: getattr(run.settings, name) for name in SETTINGS}
-        self._data = pickle.dumps((run.context, settings))
+        self._data = _packed(run)
         self._owner = f"{run.context.worker_run_id} {run.context.task_id}"
         self._began = monotonic()
         self._timing = Timing()
@@ -164,7 +176,8 @@ class _Jobs:
                     self._step()
             finally:
                 self._kill()
-                os.close(self._waking)
+        os.close(self._waking)
+        os.close(self._wake)
         self._ends.close()
         if self._broken is not None and self._signal is None:
             raise self._broken

@@ -69,6 +69,7 @@ time.sleep(0.1)
     assert twelve.user_calls == dict.fromkeys(twelve.elements, 1)
     assert len(set(re.findall(r"mine\[(\d+)\]: here", ended.log))) == 3, ended
     assert ended.log.count("12 processed") == 1
+    assert all(re.search(r"\w\[\d+\]: ", line) for line in ended.log.splitlines()), ended
     assert ended.summary["metrics"] == {"pages": {"value": 1}}
     assert ended.summary["phases"]["work"] > 1
 
