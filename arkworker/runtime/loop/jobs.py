@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("arkworker.elements")
 
-MOST_IN_VAIN = 3
+MOST_IN_VAIN = 3  # processes in a row that are killed before they have an element
 GLANCE = 0.5  # seconds between looks whether a process lives whose pipe others hold open
 FAREWELL = 1.8  # seconds that a process has beside the grace time, for its last reports
 #: The codes of what ends a run before its elements do, the weightiest first.
@@ -361,7 +361,8 @@ class _Jobs:
         if not child.is_done:
             reason = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
             self._recover(child, f"its process was {reason}" if code < 0 else f"its process {reason}")
-            if (not child.is_ready or self._vain >= MOST_IN_VAIN) and self._deadline is None:
+            is_hopeless = self._vain >= MOST_IN_VAIN and not any(other.is_ready for other in self._children)
+            if is_hopeless and self._deadline is None:
                 when = "while it was set up" if not child.is_ready else "before it had worked on an element"
                 self._broken = self._broken or ArkworkerError(f"a process of this run was {reason} {when}")
                 self._end_children()
@@ -380,6 +381,8 @@ class _Jobs:
         """Whether another process is to take the place of one that is no more."""
         if self._left and not self._children:
             return True
+        if self._vain >= MOST_IN_VAIN:  # there may be memory for no more: those that live go on
+            return False
         return not child.is_done and (bool(self._left) or not self._halt.is_over)
 
     def _recover(self, child: _Child, reason: str) -> None:
