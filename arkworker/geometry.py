@@ -69,7 +69,7 @@ def _as_coordinate(number: int, value: Any) -> float:
     else:
         coordinate = int(value) if isinstance(value, Integral) else float(value)
     if not -LARGEST_COORDINATE <= coordinate <= LARGEST_COORDINATE:  # also refuses NaN
-        raise ValueError(f"point {number} is out of all bounds")
+        raise ValueError(f"point {number} is far out of bounds")
     return coordinate
 
 

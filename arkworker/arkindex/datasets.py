@@ -95,9 +95,9 @@ def create_dataset(  # noqa: PLR0913 - what Arkindex wants to know
     given: list[tuple[str, Any]] = [("name", name), ("description", description)]
     for field, text in [*given, *(("set_names", text) for text in names)]:
         if not isinstance(text, str) or not text:
-            raise UsageError(f"create_dataset: {field} should be a text that is not empty")
+            raise UsageError(f"create_dataset: {field} should be text that is not empty")
     if not names:
-        raise UsageError("create_dataset: set_names should have one name at least")
+        raise UsageError("create_dataset: set_names should have at least one name")
     body = {"name": name, "description": description, "set_names": names, "unique_elements": unique_elements}
     return record_of(Dataset, CREATE, client.request(CREATE, body, id=corpus_id))
 
@@ -200,7 +200,7 @@ def identified(operation: str, answer: Any) -> tuple[str, Any]:
     """
     element_id = answer.get("id") if isinstance(answer, dict) else None
     if not isinstance(element_id, str) or not element_id:
-        raise ApiContentError(operation, "an item of the answer is no element with an id", status=200)
+        raise ApiContentError(operation, "an item of the answer is not an element with an id", status=200)
     return element_id, answer
 
 
@@ -213,7 +213,7 @@ def _set_of(operation: str, values: Any) -> DatasetSet:
     try:
         return DatasetSet.model_validate(values)
     except ValidationError:
-        raise ApiContentError(operation, "an item of the answer is no set of a dataset", status=200) from None
+        raise ApiContentError(operation, "an item of the answer is not a set of a dataset", status=200) from None
 
 
 class ExportError(ArkworkerError):
@@ -303,7 +303,7 @@ def download_export(  # noqa: PLR0913 - what names an export
             logger.info("Downloading %s", name)
             return client.download(DOWNLOAD, destination, id=export_id)
         if state not in UNDER_WAY:
-            raise ExportError(f"{name} is not to be had, it is {state!r}: start a new one")
+            raise ExportError(f"{name} is not available, it is {state!r}: start a new one")
         if wait is not None:
             logger.info("Waiting for %s, which is %s; looking again in %g s", name, state, wait)
             clock.sleep(wait)

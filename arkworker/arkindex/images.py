@@ -80,7 +80,7 @@ def upload_image(client: Client, path: Path) -> Image:
 def _finished(client: Client, image_id: str) -> Image:
     image = _image(RETRIEVE, client.request(RETRIEVE, id=image_id))
     if image.status != "checked":
-        told = f"image {printable(image_id, 60)} has this content, and was never uploaded to its end: remove it"
+        told = f"image {printable(image_id, 60)} has this content, but its upload was never completed: remove it"
         raise ApiContentError(UPLOAD, told)
     logger.info("Arkindex has this image already: %s is used", image_id)
     return image
@@ -90,7 +90,7 @@ def _check(url: Any, width: int | None, height: int | None) -> dict[str, Any]:
     if not isinstance(url, str) or not url.startswith(("https://", "http://")):
         raise UsageError("create_iiif_image: url should be a web address, https:// or http://")
     if (width is None) != (height is None):
-        raise UsageError("create_iiif_image: give both width and height, or none of them")
+        raise UsageError("create_iiif_image: give both width and height, or neither")
     if width is None or height is None:
         return {"url": url}
     if not all(type(size) is int and size > 0 for size in (width, height)):

@@ -109,7 +109,7 @@ def _load_name(name: str, store: SecretStore, api: SecretsApi | None) -> Any:
     except SecretError as error:
         if remote is None:
             raise
-        logger.warning("secret %r: the value of Arkindex is used, as %s", name, error.reason)
+        logger.warning("secret %r: the value from Arkindex is used, since %s", name, error.reason)
         local = None
     if local is not None:
         _log_local(name, remote, failure)

@@ -111,7 +111,7 @@ def upload_artifact(
     if not _is_name(name):
         raise ArkworkerError(f"{printable(name)!r} cannot be the path of an artifact: they have no directories")
     if content_type is not None and not _MEDIA_TYPE.fullmatch(content_type):
-        raise ArkworkerError(f"{printable(content_type)!r} cannot be the type of an artifact: it is no media type")
+        raise ArkworkerError(f"{printable(content_type)!r} cannot be the type of an artifact: it is not a media type")
     artifact = Artifact(name, _size(path), content_type or _content_type(name))
     body = {"path": artifact.path, "content_type": artifact.content_type, "size": artifact.size}
     answer = api.request("CreateArtifact", body, id=task_id)

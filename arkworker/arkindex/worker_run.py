@@ -53,7 +53,7 @@ def _explained(resolution: Resolution) -> Iterator[None]:
     except ApiUnavailableError as error:
         error.message += f"; {_named(resolution, ('api', 'url'), 'ARKINDEX_API_URL')} sets this address"
         if resolution.settings.slurm_job_id is not None:
-            error.message += ". This is a job of Slurm, whose nodes often have no network: use --dev with --results"
+            error.message += ". This is a Slurm job, whose nodes often have no network: use --dev with --results"
         raise
     else:
         return
@@ -88,9 +88,9 @@ def _token_remedy(error: ApiResponseError, given: str, resolution: Resolution) -
     if error.status == 401:
         return f"correct {location}: this instance does not know the token"
     if given == "task_token":
-        return f"{location} is the token of a task: it is good for the worker run of that task alone"
+        return f"{location} is the token of a task: it is valid only for the worker run of that task"
     return (
-        f"set {location} to the token of an administrator of the project: Arkindex gives the configuration to no other"
+        f"set {location} to the token of an administrator of the project: Arkindex gives nobody else the configuration"
     )
 
 

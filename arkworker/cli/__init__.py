@@ -24,7 +24,7 @@ OF_A_WORKER = {
 OTHERS = {
     "init": ("make a new worker project", "arkworker.cli.initialising"),
     "import": ("write a typed worker from a declaration file", "arkworker.cli.importing"),
-    "validate": ("check declaration files by the rules of Arkindex", "arkworker.cli.validating"),
+    "validate": ("check declaration files against the rules of Arkindex", "arkworker.cli.validating"),
     "publish": ("send the results that a run with --results recorded", "arkworker.cli.publishing"),
     "secrets": ("store and list local, encrypted secrets", "arkworker.cli.secrets"),
     "serve": ("serve an emulated Arkindex, for a desk or a test", "arkworker.cli.serving"),

@@ -53,7 +53,7 @@ def schema(worker: Worker[Any], target: str, argv: Sequence[str]) -> int:
 
 def _write(text: str, path: Path) -> None:
     if not path.name:
-        raise UsageError("--output wants the name of a file")
+        raise UsageError("--output needs the name of a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for _, mistake in mistakes({"output": str(path)}, ()):

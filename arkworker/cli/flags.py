@@ -60,7 +60,7 @@ class PlainParser(argparse.ArgumentParser):
         for token in rest:
             # Of what is no flag nothing is shown: it may be a secret in the wrong place.
             is_flag = token.startswith("-") and len(token) > 1
-            raise UsageError(f"unknown flag {flag_in(token)}" if is_flag else "an argument too many")
+            raise UsageError(f"unknown flag {flag_in(token)}" if is_flag else "unexpected argument")
         return namespace
 
     def _print_message(self, message: str, file: object = None) -> None:
@@ -101,7 +101,7 @@ def run_parser(command: Command, worker: WorkerOptions, description: str = "") -
     if verb == "explain":
         group.add_argument("--all", action="store_true", help="Show what each value replaced, too.")
         group.add_argument("--changed", action="store_true", help="Show only what is not a default.")
-        help_text = "Show only what has this in its name, such as threshold or 'config.*'."
+        help_text = "Show only names that contain or match this, such as threshold or 'config.*'."
         group.add_argument("pattern", metavar="PATTERN", nargs="?", default="", help=help_text)
     return parser
 
@@ -110,10 +110,12 @@ def schema_parser(target: str) -> PlainParser:
     parser = PlainParser(f"schema {printable(target)}", DESCRIPTIONS["schema"])
     formats = ("json-schema", "arkindex", "markdown")
     parser.add_argument(
-        "--format", choices=formats, help="What to write; by default as FILE is named (.yml, .md), else json-schema."
+        "--format",
+        choices=formats,
+        help="What to write; by default chosen by the suffix of FILE (.yml, .md), else json-schema.",
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--output", metavar="FILE", help="Write FILE, in place of standard output.")
+    where.add_argument("--output", metavar="FILE", help="Write to FILE instead of standard output.")
     where.add_argument("--check", metavar="FILE", help="Exit 1 and show the difference when FILE is not up to date.")
     parser.add_argument("--json", action="store_true", help="Show all problems as JSON on standard output.")
     return parser

@@ -45,7 +45,7 @@ def help_page(parser: argparse.ArgumentParser, worker: WorkerOptions) -> str:
 def _configuration(worker: WorkerOptions) -> Iterator[str]:
     yield _heading("configuration")
     if worker.configuration is None:
-        yield _entry("--config.NAME VALUE", "Any option, as this worker declares none.", "ARKINDEX_CONFIG_NAME")
+        yield _entry("--config.NAME VALUE", "Any option: this worker declares none.", "ARKINDEX_CONFIG_NAME")
         return
     for part in walk(worker.configuration):
         if argparse.SUPPRESS in part.field.metadata:  # `CliSuppress`

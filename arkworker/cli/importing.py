@@ -58,7 +58,7 @@ def _parser() -> PlainParser:
     parser = PlainParser("import", DESCRIPTION)
     parser.add_argument("file", metavar="FILE")
     parser.add_argument(
-        "--output", metavar="FILE", help="Write FILE, which must not exist, in place of standard output."
+        "--output", metavar="FILE", help="Write to FILE, which must not exist, instead of standard output."
     )
     return parser
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 def perform(argv: Sequence[str], _stopping: Stopping) -> int:
     """Create the project, whole or not at all."""
     parser = PlainParser("init", "Create a worker project that passes its own tests and checks.")
-    parser.add_argument("directory", metavar="DIRECTORY", help="Where; must not exist. Its name is that of the worker.")
+    parser.add_argument(
+        "directory", metavar="DIRECTORY", help="Directory to create; must not exist. The worker gets its name."
+    )
     parser.add_argument(
         "--from", dest="source", metavar="FILE", help="Start from a declaration: arkindex/FILE.yml, or .arkindex.yml."
     )
@@ -51,7 +53,7 @@ def perform(argv: Sequence[str], _stopping: Stopping) -> int:
         terminal.write_error(f"arkworker: {note}\n")
     shown = printable(str(directory))
     place = shlex.quote(shown)
-    terminal.write(f"Created {shown}. Its README.md says how to go on:\n  cd {place}\n  cat README.md\n")
+    terminal.write(f"Created {shown}. Its README.md says how to continue:\n  cd {place}\n  cat README.md\n")
     return ExitCode.OK
 
 
@@ -93,7 +95,7 @@ def _create(directory: Path, files: dict[str, str], wheel: Path | None) -> None:
             shutil.copy(wheel, temporary / "wheels")
         temporary.rename(directory)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no fit name"
+        reason = error.strerror if isinstance(error, OSError) else "the name is not valid"
         raise UsageError(f"{printable(str(directory))} cannot be created: {reason}") from None
     finally:
         if temporary is not None:

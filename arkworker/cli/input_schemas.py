@@ -45,7 +45,7 @@ def _environment() -> dict[str, Any]:
     return {
         "$schema": DIALECT,
         "title": "The environment of a worker",
-        "description": "An empty variable is an absent one; variables that are not named here are not read.",
+        "description": "An empty variable counts as absent; variables that are not named here are not read.",
         "type": "object",
         "properties": {name: _variable(field) for name, field in sorted(fields.items(), key=lambda item: str(item[0]))},
         "patternProperties": {
@@ -67,7 +67,7 @@ def _variable(field: FieldInfo) -> dict[str, Any]:
     elif kind == "string":
         schema |= _allow_empty({key: value for key, value in options[0].items() if key not in ("title", "type")})
     elif kind == "boolean":
-        schema["description"] += " Off are 0, false, no, off and nothing; any other text is on."
+        schema["description"] += " 0, false, no, off and the empty text mean off; any other text means on."
     return schema
 
 

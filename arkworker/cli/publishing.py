@@ -68,7 +68,7 @@ def _allow_open(number: int) -> None:
 
 def _journals(flags: argparse.Namespace) -> tuple[str, ...]:
     if flags.journal and len(flags.file) > 1:
-        message = f"names one journal, and {len(flags.file)} files have one each"
+        message = f"names one journal, but each of the {len(flags.file)} files has its own"
         hint = "leave it out: it is FILE.journal"
         raise ConfigurationError([Problem("journal", "command line", "--journal", message, hint)])
     return (flags.journal,) if flags.journal else tuple(map(default_journal, flags.file))
@@ -94,9 +94,9 @@ def _parser() -> PlainParser:
     parser = PlainParser(
         "publish",
         "Publish what runs with --results FILE recorded, from any machine, as if it were one file. What was published "
-        "is noted in a journal beside each: the same command continues a publication that ended early, whatever the "
-        "reason, and nothing is sent twice. "
-        "ARKINDEX_API_URL and ARKINDEX_API_TOKEN say where, and who.",
+        "is noted in a journal next to each file: the same command continues a publication that ended early, whatever "
+        "the reason, and nothing is sent twice. "
+        "ARKINDEX_API_URL and ARKINDEX_API_TOKEN give the address and the token.",
         is_mixed=True,
     )
     parser.add_argument(

@@ -93,12 +93,18 @@ def _parser() -> PlainParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="Address to listen on; %(default)s by default.")
     parser.add_argument(
-        "--port", metavar="N", type=_port, default=8000, help="Port of the API and the page; %(default)s, 0: a free one"
+        "--port",
+        metavar="N",
+        type=_port,
+        default=8000,
+        help="Port of the API and the page; %(default)s by default, 0 for a free one",
     )
     parser.add_argument(
         "--storage-port", metavar="N", type=_port, default=0, help="Port of files and images; a free one by default."
     )
-    parser.add_argument("--database", metavar="FILE", type=Path, help="SQLite file to keep everything in; else memory.")
+    parser.add_argument(
+        "--database", metavar="FILE", type=Path, help="SQLite file to keep everything in; memory by default."
+    )
     parser.add_argument("--directory", metavar="DIR", type=Path, help="Folder to keep stored files in.")
     parser.add_argument("--jobs", metavar="N", help="Given to the COMMAND as --jobs N.")
     parser.add_argument("--open", action="store_true", help="Open the page in a browser.")

@@ -28,7 +28,9 @@ _SUFFIXES = (".yml", ".yaml")
 
 def perform(argv: Sequence[str], stopping: Stopping) -> int:
     """Check every file; 1 when one is invalid."""
-    parser = PlainParser("validate", "Check declaration files by the rules of Arkindex; exit 1 when one is invalid.")
+    parser = PlainParser(
+        "validate", "Check declaration files against the rules of Arkindex; exit 1 when one is invalid."
+    )
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help=f"A file, or a folder with files; the folder {FOLDER} by default."
     )

@@ -34,7 +34,7 @@ def arkindex_value(scalar: Scalar) -> Any:
     """Text, number, boolean, None, or a date for `2024-01-02`; `12:30:45` is 45045.
 
     Raises:
-        UnreadableError: The text has the form of a number or date and is none.
+        UnreadableError: The text looks like a number or date, but is not one.
     """
     kind = scalar.tag or (core_type(scalar.text) if scalar.plain else "str")
     if kind == "str":
@@ -147,7 +147,7 @@ class Checks:
         except UnreadableError:
             if id(node) not in self._unreadable:
                 self._unreadable.add(id(node))
-                self.report.error(path, node, "has the form of a number or date and is none", "put it in quotes")
+                self.report.error(path, node, "looks like a number or date, but is not one", "put it in quotes")
             return UNREADABLE
 
     def is_null(self, name: str, entries: Entries, path: str = "") -> bool:

@@ -58,7 +58,7 @@ def import_file(file: TextFile, folder: Path) -> Imported:
         imported = _modern(file, data)
     problems = [problem for draft in imported.drafts for problem in _unusable(file, draft)]
     slugs = Counter(draft.content.slug for draft in imported.drafts)
-    message = "two workers have it: Arkindex tells workers by their slugs"
+    message = "two workers have it: Arkindex tells workers apart by their slugs"
     problems += [
         Problem("slug", SOURCE, file.name, f"{printable(slug)}: {message}", "rename one of them")
         for slug, count in slugs.items()
@@ -97,7 +97,7 @@ def _modern(file: TextFile, data: Any) -> Imported:
     if size is not None and report.problems == sizes:
         # The commonest mistake in published files, with one remedy.
         data["docker"]["shm_size"] = size
-        notes.append(f"docker.shm_size: Arkindex refuses it as it is; {size} stands for it")
+        notes.append(f"docker.shm_size: Arkindex refuses it as it is; {size} is used instead")
     elif report.problems:
         raise ConfigurationError(report.problems)
     return Imported((Draft(worker_content(data)),), tuple(notes))
@@ -125,9 +125,9 @@ def _keys(constants: dict[str, Any]) -> Iterator[str]:
 def _reason_against(key: str, of: str) -> str:
     """Why an option in code cannot have a key, given its type; empty where it can."""
     if key in RESERVED_KEYS:
-        return "this key means something else in a configuration file of arkworker"
+        return "this key has a meaning of its own in a configuration file of arkworker"
     if key != key.strip() or "=" in key or not key.isprintable():
-        return "arkworker has no options with '=', control characters or blanks around them"
+        return "names of options in arkworker cannot have '=', control characters or blanks around them"
     if key == DEBUG and of != "bool":
         return "in arkworker, debug turns on DEBUG logging and is a bool"
     return ""
@@ -182,7 +182,7 @@ def _workers(folder: _Folder, entries: Any, notes: list[str]) -> Iterator[dict[s
         elif isinstance(entry, str):
             yield from _named(folder, entry, notes)
         else:
-            notes.append("workers: an entry that is no worker was left out")
+            notes.append("workers: an entry that is not a worker was left out")
 
 
 def _named(folder: _Folder, pattern: str, notes: list[str]) -> Iterator[dict[str, Any]]:

@@ -77,14 +77,14 @@ class LegacyWorker:
             return ""
         text = self.read(path) if isinstance(path, str) else None
         if not (text or "").strip():
-            self._note("description", "the file cannot be read, or is empty; the name of the worker stands for it")
+            self._note("description", "the file cannot be read, or is empty; the name of the worker is used instead")
         return (text or "").strip()
 
     def _usage(self, name: str) -> str:
         value = self.data.get(name)
         if isinstance(value, bool):
             usage = "required" if value else "disabled"
-            self._note(name, f"was {str(value).lower()}; {usage} stands for it")
+            self._note(name, f"was {str(value).lower()}; {usage} is used instead")
             return usage
         return _text(value) or "disabled"
 
@@ -104,7 +104,7 @@ class LegacyWorker:
         size = f"{value}b" if isinstance(value, int) else _text(value).strip().lower()
         if SHM_SIZE.fullmatch(size):
             return size
-        self._note("docker.shm_size", "is no size; was left out: write it like 512m or 8g")
+        self._note("docker.shm_size", "is not a size; was left out: write it like 512m or 8g")
         return None
 
     def _mapping(self, name: str) -> dict[str, Any]:
@@ -142,7 +142,7 @@ class LegacyWorker:
         if isinstance(value, list):
             return [self._plain(where, item) for item in value]
         if isinstance(value, (dt.date, bytes)):
-            self._note(where, "was no text, number or boolean; it is text now")
+            self._note(where, "was not text, a number or a boolean; it is text now")
             return value.isoformat() if isinstance(value, dt.date) else value.decode(errors="replace")
         return value
 
@@ -249,7 +249,7 @@ def _type(data: dict[str, Any], note: Note) -> tuple[str, bool]:
         items = default if isinstance(default, list) else []
         of = "string" if not items or isinstance(items[0], str) else "int"
         of = "float" if any(isinstance(item, float) for item in items) else of
-        note(f"its list has no subtype; {of} stands for it")
+        note(f"its list has no subtype; {of} is used instead")
         return of, True
     note(f"Arkindex has no lists of {subtype}; it is a list of strings now")
     return "string", True

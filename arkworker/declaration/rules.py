@@ -72,7 +72,7 @@ def _check_slug(checks: Checks, entries: Entries) -> None:
     node = entries["slug"].value
     if not vocabulary.SLUG.fullmatch(text):
         message = f"should be 1 to {vocabulary.LONGEST_NAME} letters without accents, digits, - and _"
-        checks.report.error("slug", node, message, "replace all else with -")
+        checks.report.error("slug", node, message, "replace everything else with -")
     elif text.endswith("\n"):
         checks.report.warn("slug", node, "ends with a line break, which becomes part of it", "write it on one line")
 
@@ -220,7 +220,7 @@ def check_type(checks: Checks, path: str, entries: Entries) -> str | None:
     if of == "enum":
         _check_enum(checks, path, entries, choices)
     elif choices:
-        checks.report.warn(join(path, "choices"), entries["choices"].value, f"means nothing for {of}", "remove it")
+        checks.report.warn(join(path, "choices"), entries["choices"].value, f"has no meaning for {of}", "remove it")
     if of != "group":
         _check_editable(checks, path, entries)
     _check_default(checks, path, entries, of, choices)
@@ -280,7 +280,7 @@ def _check_enum_default(checks: Checks, path: str, entries: Entries, choices: li
     value = checks.value(join(path, "default"), node)
     if isinstance(value, str) and value not in choices:
         checks.report.error(
-            join(path, "default"), node, "none of the choices", did_you_mean(value, choices) or "correct it"
+            join(path, "default"), node, "not one of the choices", did_you_mean(value, choices) or "correct it"
         )
 
 
@@ -323,7 +323,7 @@ def _check_plain(checks: Checks, path: str, node: Node, of: str, value: Any) -> 
             checks.report.error(path, node, f"should be a boolean, not {described(value)}", "write true or false")
     elif not isinstance(value, int if of == "int" else (int, float)):
         word = "an integer" if of == "int" else "a number"
-        found = described(value) if of == "float" or not isinstance(value, float) else "a number with a point"
+        found = described(value) if of == "float" or not isinstance(value, float) else "a number with a decimal point"
         checks.report.error(path, node, f"should be {word}, not {found}", _number_remedy(node, of, value))
     elif not _is_finite(value) and of == "float":
         checks.report.error(path, node, "should be finite", "write null, and let the worker choose")
@@ -344,7 +344,7 @@ def _number_remedy(node: Node, of: str, value: Any) -> str:
     if isinstance(node, Scalar) and not node.plain:
         return "remove the quotes"
     if isinstance(value, str) and _EXPONENT.fullmatch(value):
-        return "YAML wants a point and a sign, as in 1.0e-3"
+        return "YAML needs a point and a sign, as in 1.0e-3"
     return "correct it, or correct the type"
 
 
@@ -354,7 +354,7 @@ def _warn_of_number(checks: Checks, path: str, node: Node, value: float) -> None
     elif isinstance(value, int) and not _SMALLEST <= value <= _LARGEST:
         checks.report.warn(path, node, "beyond 64 bits, which arkworker refuses", "write a smaller number")
     elif isinstance(value, int) and isinstance(node, Scalar) and _surprises(node.text):
-        checks.report.warn(path, node, f"YAML reads this as {value}", "write it so")
+        checks.report.warn(path, node, f"YAML reads this as {value}", "write that")
 
 
 def _surprises(text: str) -> bool:

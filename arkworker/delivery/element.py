@@ -97,7 +97,7 @@ class _Sending:
         standing = self._standing
         digest = _digest(self._steps)
         if standing.next and standing.plan != digest:
-            raise ResultError("a part of it was published by a version of arkworker that would send it otherwise")
+            raise ResultError("a part of it was published by a version of arkworker that sends it differently")
         self._ids = [self._resolve(number, made) for number, (_, made) in enumerate(self._plans)]
         for number in range(standing.next, len(self._steps)):
             self._sender.check()

@@ -108,7 +108,7 @@ class Publication:
         if self._several:
             name, source = self._several[0]
             logger.warning(
-                "%d elements are in several files, such as %s in %s: the last file counts, but where it is published",
+                "%d elements are in several files, such as %s in %s: the last counts, unless another is published",
                 len({element_id for element_id, _ in self._several}),
                 printable(name, 60),
                 printable(source.name),
@@ -190,7 +190,7 @@ class Publication:
         if not is_ours:
             _note(sender, entry, standing, "taken")
             logger.warning(
-                "element %s is skipped: another process has it, or the process of the worker run does not; %s",
+                "element %s is skipped: another process has it, or the process of the worker run lacks it; %s",
                 printable(entry.element.id, 60),
                 _HINT,
             )

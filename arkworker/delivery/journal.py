@@ -191,7 +191,7 @@ class Journal:
                 known = self._elements[element_id] = _later(known, at)
             known.take(note)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            self._refuse("is damaged, or no journal of a publication", number)
+            self._refuse("is damaged, or is not the journal of a publication", number)
 
     def _require(self, found: Any, owner: Owner) -> None:
         if found["format"] != FORMAT or found["version"] != VERSION:

@@ -76,7 +76,7 @@ def publish(order: Order, settings: Settings, stopping: Stopping) -> Summary:
         recordings = _each(lambda path: opened.enter_context(read_recording(path)), order.paths)
         for path, recording in zip(order.paths, recordings, strict=True):
             if recording.is_cut:
-                logger.warning("%s: its last line was cut: that element is not in it", printable(path))
+                logger.warning("%s: its last line was cut: that element is missing", printable(path))
         resolution = order.resolve(_worker_run_of(order, recordings))
         if resolution.ledger.problems:
             raise ConfigurationError(resolution.ledger.problems)
@@ -128,11 +128,11 @@ def _worker_run_of(order: Order, recordings: Sequence[Recording]) -> str:
     if len(there) > 1:
         (first, one), (second, other), *_ = there.items()
         message = f"the results are those of the worker run {second}, and those of {printable(one)} of {first}"
-        hint = "publish the files of each worker run alone"
+        hint = "publish the files of each worker run separately"
         raise ConfigurationError([Problem("worker_run_id", "results file", printable(other), message, hint)])
     run_id = next(iter(there), None)
     if run_id is not None and given not in (None, run_id):
-        message = f"the results are those of the worker run {run_id}, and no other can sign them"
+        message = f"the results are those of the worker run {run_id}, and another cannot sign them"
         raise ConfigurationError([Problem("worker_run_id", "results file", location, message, "leave it out")])
     if unsigned is not None and given is None:
         message = "the results were recorded without a worker run, and one has to sign them"
@@ -236,7 +236,7 @@ class _Publishing:
         number = self._stopping.received or self._stopping.signal_number
         ended_by = 128 + number if number else int(error.exit_code) if isinstance(error, ArkworkerError) else None
         if error is not None and not number:
-            logger.error("%s; publish the %s again to go on", error, "file" if len(paths) == 1 else "same files")
+            logger.error("%s; publish the %s again to continue", error, "file" if len(paths) == 1 else "same files")
         code = exit_code_of(self._tally, ended_by=ended_by, strict=self._settings.strict)
         summary = Summary.of(self._tally, self._clock.now() - self._start, code)
         outcome.conclude(summary, self._failures, self._settings.summary)

@@ -27,7 +27,7 @@ def parse_content(name: str, text: str) -> Any:
         return text
     value = _parse_json(text) if suffix == ".json" else _parse_yaml(text)
     if value is None:
-        raise UnparsableError("it holds no value")
+        raise UnparsableError("it is empty")
     return value
 
 
@@ -38,12 +38,12 @@ def _parse_yaml(text: str) -> Any:
     except YamlError as error:
         line = error.line
     # Raised here, not where it was caught: its own words may quote a character or a key.
-    raise UnparsableError(f"its name promises YAML, but it is not valid, or too large (line {line})")
+    raise UnparsableError(f"its name says YAML, but it is not valid YAML, or is too large (line {line})")
 
 
 def _parse_json(text: str) -> Any:
     if len(text) > LARGEST_DOCUMENT:
-        raise UnparsableError(f"its name promises JSON, but it has more than {LARGEST_DOCUMENT:,} characters")
+        raise UnparsableError(f"its name says JSON, but it has more than {LARGEST_DOCUMENT:,} characters")
     try:
         return json.loads(
             text.removeprefix("\ufeff"), object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite
@@ -53,7 +53,7 @@ def _parse_json(text: str) -> Any:
     except (ValueError, RecursionError):
         reason = "it holds a key twice, a number that is not finite or far too long, or nests too deep"
     # Raised here, not where it was caught: the exception holds the document.
-    raise UnparsableError(f"its name promises JSON, but {reason}")
+    raise UnparsableError(f"its name says JSON, but {reason}")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

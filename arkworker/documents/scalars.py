@@ -66,7 +66,9 @@ def _tagged(scalar: Scalar, tag: str) -> Plain:
     elif core_type(scalar.text.lower()) == tag:
         return _construct(scalar, tag)
     if value is None:
-        raise YamlError(f"this is no !!{tag}", scalar.line, scalar.column, "remove the tag or correct the value")
+        raise YamlError(
+            f"this is not a valid !!{tag}", scalar.line, scalar.column, "remove the tag or correct the value"
+        )
     return value
 
 
@@ -98,4 +100,4 @@ def _number(scalar: Scalar, kind: str) -> int | float | None:
 
 
 def _unfit(scalar: Scalar) -> YamlError:
-    return YamlError("this number does not fit 64 bits", scalar.line, scalar.column, "put text in quotes")
+    return YamlError("this number does not fit into 64 bits", scalar.line, scalar.column, "put text in quotes")

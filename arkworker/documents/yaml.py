@@ -120,7 +120,9 @@ class _Bounded(Composer):
             raise _error(f"more than {self._limits.aliases} aliases", event.start_mark, "write the values out")
         if event.anchor in self._open:
             under = f", below the key '{printable(index.value, 60)}'" if isinstance(index, yaml.ScalarNode) else ""
-            raise _error(f"this alias is part of what it stands for{under}", event.start_mark, "write the value out")
+            raise _error(
+                f"this alias refers to a value that contains it{under}", event.start_mark, "write the value out"
+            )
         node: Any = super().compose_node(parent, index)
         size, height = self._measures[id(node)]
         self._grow(size, event)
@@ -269,7 +271,7 @@ class _Reading:
         if _SURROGATE.search(text):
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             if "\ufffd" in text and "\ufffd" not in node.value:
-                message = "an escape that stands for half a character"
+                message = "an escape for half a character"
                 raise YamlError(message, line, column, "write the character itself")
         if not isinstance(node, _Tagged):
             is_text = node.tag == _CORE + "str" and core_type(text) != "str"  # quoted, or after a lone `!`
@@ -329,9 +331,9 @@ def _core_tag(node: Any) -> str:
     name: str = node.tag.removeprefix(_CORE)
     if name == node.tag or name not in {*_SCALAR_TAGS, "seq", "map"}:
         # Named only when well known: a password may begin with '!'.
-        shown = f"the tag !!{printable(name)}" if name.startswith(_KNOWN_TAGS) else "a tag that is not known"
+        shown = f"the tag !!{printable(name)}" if name.startswith(_KNOWN_TAGS) else "an unknown tag"
         hint = "remove it, or put text that begins with '!' in quotes"
-        raise _error(f"{shown} is not read", node.start_mark, hint)
+        raise _error(f"{shown} is not allowed", node.start_mark, hint)
     return name
 
 
@@ -347,16 +349,16 @@ _ADVICE = (
     ("unexpected document", "this quote is never closed", "close it", "<"),
     ("',' or ']'", "this '[' is not closed, or a comma is missing in it", "close it with ']'", "<"),
     ("',' or '}'", "this '{' is not closed, or a comma is missing in it", "close it with '}'", "<"),
-    ("mapping values are not allowed", "a ':' cannot stand here", _INDENT, ""),
+    ("mapping values are not allowed", "a ':' is not allowed here", _INDENT, ""),
     ("could not find expected ':'", "this key has no ':'", "write `key: value`, with the space", "<"),
     ("entries are not allowed", "a list cannot begin here", "begin it on a line of its own", ""),
-    ("escape", "an escape that stands for no character", "double the backslash, or use single quotes", ""),
+    ("escape", "an escape that does not give a character", "double the backslash, or use single quotes", ""),
     ("tag handle", "a tag of unknown kind", "remove the word that begins with '!'", ""),
     ("undefined alias", "this alias has no anchor before it", "put text that begins with '*' in quotes", ""),
     ("second occurrence", "this anchor is given twice", "rename one, or put text that begins with '&' in quotes", ""),
     ("another document", "a second document", "a file holds one: remove the line '---' and what follows", ""),
-    ("incompatible YAML", "a %YAML line of another version", "remove the line that begins with '%'", ""),
-    ("directive", "a line that begins with '%' and says nothing known", "remove it", ""),
+    ("incompatible YAML", "a %YAML line with an unsupported version", "remove the line that begins with '%'", ""),
+    ("directive", "an unknown line that begins with '%'", "remove it", ""),
     ("<document start>", "text after the end of the document", "a file holds one document; check the quotes", ""),
     ("node content", "a value is missing here", "are all brackets closed?", ""),
     ("expected", "this does not belong to the block begun above", _INDENT, ""),

@@ -72,7 +72,7 @@ def _storable(text: str) -> str:
     if not text.strip():
         raise ValueError("should not be empty")
     if "\0" in text or (not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)):
-        raise ValueError("should hold no null character and no half of a surrogate pair")
+        raise ValueError("should not hold a null character or half of a surrogate pair")
     return text
 
 

@@ -91,7 +91,7 @@ class Query:
         if self.source not in (None, "cache", "api"):
             raise ValueError('source should be "cache" or "api"')
         if self.source == "cache" and self.unknown:
-            raise ValueError(f"the cache has no {self.unknown}: they can only be looked for on Arkindex")
+            raise ValueError(f"the cache has no {self.unknown}: they can only be looked up on Arkindex")
         for field in ("worker_run", "transcription_worker_run"):
             object.__setattr__(self, field, _identified(getattr(self, field)))
 

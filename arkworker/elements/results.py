@@ -50,7 +50,7 @@ def _found_on_an_element(value: Any) -> Any:
     if isinstance(value, dict) or (_is_result(value) and not isinstance(value, On)):
         return value
     if isinstance(value, On):
-        raise ValueError("On names what exists: it belongs beside this one, not into it")  # noqa: TRY004 - for pydantic
+        raise ValueError("On refers to something that exists: put it next to this result, not inside it")  # noqa: TRY004 - for pydantic
     raise ValueError(_no_result(value))
 
 
@@ -66,7 +66,7 @@ def _is_result(value: Any) -> bool:
 def _no_result(value: Any) -> str:
     if isinstance(value, Entity):
         stored = "for one that is stored, On(transcription, [Entity(…)])"
-        return f"is an Entity, which lies in a text: Transcription(…, entities=[Entity(…)]) or, {stored}"
+        return f"is an Entity, which belongs in a text: Transcription(…, entities=[Entity(…)]) or, {stored}"
     given = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
     return f"should be a result, such as Transcription or Child, not {given}"
 
@@ -382,7 +382,7 @@ class On(_Result):
         entities = [result for result in self.results if isinstance(result, Entity)]
         if isinstance(self.target, Element):
             if entities:
-                raise ValueError("entities lie in a transcription, not on an element")
+                raise ValueError("entities belong in a transcription, not on an element")
             return self
         if len(entities) < len(self.results):
             raise ValueError("a stored transcription can only get entities")
@@ -430,7 +430,7 @@ class Created:
                 before, and all that is recorded in a file, to be published later.
         """
         if self._id is None:
-            raise ArkworkerError(f"there is no id of this {type(self.result).__name__}: {self._reason}")
+            raise ArkworkerError(f"this {type(self.result).__name__} has no id: {self._reason}")
         return self._id
 
 

@@ -69,7 +69,7 @@ def _decoded(polygon: Any) -> Any:
     try:
         return json.loads(polygon)
     except (ValueError, RecursionError):
-        raise ValueError("the polygon is no JSON") from None
+        raise ValueError("the polygon is not JSON") from None
 
 
 def _with_dashes(identifier: Any) -> Any:

@@ -130,7 +130,9 @@ class StoredTranscription(Stored):
             ValueError: An argument makes no sense.
         """
         if self._reader is None:
-            raise ArkworkerError(f"transcription {printable(self.id, 60)} comes from no run: nothing can be read of it")
+            raise ArkworkerError(
+                f"transcription {printable(self.id, 60)} belongs to no run, so nothing can be read about it"
+            )
         return self._reader.entities(self, Query(worker_run=worker_run, source=source))
 
     def bind(self, reader: ReadsEntities) -> Self:

@@ -108,7 +108,7 @@ class Guard:
         if not self._answers_to(_name_in(called)):
             await PlainTextResponse("Invalid host header", 400)(scope, receive, send)
         elif changes and origin is not None and origin.lower() != f"http://{called.lower()}":
-            await PlainTextResponse("A page of another origin can change nothing here", 403)(scope, receive, send)
+            await PlainTextResponse("A page of another origin cannot change anything here", 403)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

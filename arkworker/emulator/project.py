@@ -346,7 +346,7 @@ class Project(RunItem):
         """One way to say what is run."""
         both = self.model_fields_set & RunItem.model_fields.keys()
         if self.workers and both:
-            raise ValueError(f"{min(both)} is said for each of the workers, or for the one there is: not both")
+            raise ValueError(f"give {min(both)} for each of the workers, or once without `workers`, not both")
         return self
 
     @property

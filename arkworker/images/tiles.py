@@ -65,7 +65,7 @@ def read_information(body: IO[bytes], shown: str) -> TiledImage:
         raise ImageError(f"{shown}: the server gives neither the whole image nor tiles")
     sizes = [information.get("width"), information.get("height"), tile["width"], tile.get("height") or tile["width"]]
     if not all(_is_size(value) for value in sizes):
-        raise ImageError(f"{shown} has no sizes that make sense")
+        raise ImageError(f"{shown} has no plausible sizes")
     width, height, tile_width, tile_height = sizes
     return TiledImage(width, height, tile_width, tile_height, "max" if "id" in information else "full")
 
@@ -154,5 +154,5 @@ def _fitted(image: Image.Image, tile: PixelBox, shown: str) -> Image.Image:
         raise ImageError(f"{shown} has {width} by {height} pixels in place of {tile.width} by {tile.height}")
     if image.size == (tile.width, tile.height):
         return image
-    logger.warning("%s has %d by %d pixels; what is too much is cut", shown, width, height)
+    logger.warning("%s has %d by %d pixels; the excess is cut off", shown, width, height)
     return image.crop((0, 0, tile.width, tile.height))

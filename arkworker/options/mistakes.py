@@ -68,9 +68,9 @@ def mistakes_in(model: type[BaseModel]) -> Iterator[str]:
     if not model.model_config.get("frozen"):
         yield "a configuration must stay frozen"
     if model.model_config.get("arbitrary_types_allowed"):
-        yield "arbitrary types cannot be read from a text: declare the text, and make the object of it in setup"
+        yield "arbitrary types cannot be read from text: declare the text, and build the object from it in setup"
     if model.__private_attributes__:
-        yield f"private attributes can be changed: {', '.join(model.__private_attributes__)}"
+        yield f"private attributes are mutable: {', '.join(model.__private_attributes__)}"
     for name, field in model.model_fields.items():
         yield from dict.fromkeys(f"{name}: {mistake}" for mistake in _field_mistakes(name, field))
     if _holds_itself(model):
@@ -103,17 +103,17 @@ def _field_mistakes(name: str, field: FieldInfo) -> Iterator[str]:
     alias = field.validation_alias
     choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
     if any(isinstance(choice, AliasPath) for choice in choices):
-        yield "an option has a name, not a path: declare what holds it as a group"
+        yield "an option has a name, not a path: declare a group that holds it"
     if alias is not None and not all(map(_is_sound, keys_of(name, field))):
-        yield "an alias has no '=', no control characters and no blanks around it"
+        yield "an alias cannot have '=', control characters or blanks around it"
     for key in RESERVED_KEYS.intersection(keys_of(name, field)):
-        yield f"{key} means something else in a configuration file: choose another name, or an alias"
+        yield f"{key} has a meaning of its own in a configuration file: choose another name, or an alias"
     if DEBUG in keys_of(name, field) and bool not in list(parts_of(field.annotation)):
         yield "the option debug turns on DEBUG logging: declare it as bool, or choose another name"
     if hasattr(BaseModel, name):
         yield f'pydantic has its own {name}: choose another name; alias="{name}" keeps it for users'
     if field.default_factory_takes_validated_data:
-        yield "a default made of other options cannot be shown beforehand: make it a property"
+        yield "a default computed from other options cannot be shown beforehand: make it a property"
     for part in parts_of(field.annotation):
         yield from _type_mistakes(part)
 
@@ -131,11 +131,11 @@ def _type_mistakes(part: Any) -> Iterator[str]:
     elif issubclass(kind, RootModel):
         yield f"{kind.__name__} has no options: use its type itself"
     elif not _is_frozen(kind):
-        yield f"{kind.__name__} can be changed: derive it from UserConfiguration"
+        yield f"{kind.__name__} is mutable: derive it from UserConfiguration"
     elif kind in _CHANGING:
-        yield f"a {kind.__name__} can be changed: use list, set or dict, which are frozen here"
+        yield f"a {kind.__name__} is mutable: use list, set or dict, which are frozen here"
     elif kind in _MADE_BY_CODE:
-        yield f"no text can be a {kind.__name__}: declare a name for it, and find the object in setup"
+        yield f"a {kind.__name__} cannot be read from text: declare a name for it, and look up the object in setup"
 
 
 def _is_frozen(kind: type) -> bool:

@@ -186,7 +186,7 @@ class WorkerContext(Generic[C]):
         from arkworker.elements import Query
 
         if {"recursive", "source"} & filters.keys():
-            raise ValueError("the elements of a corpus are listed with neither recursive nor source")
+            raise ValueError("recursive and source do not apply to the elements of a corpus")
         corpus = str(corpus_id or self.corpus_id)
         return self.services.element_access.elements(corpus, Query(**filters), top_level=top_level)
 
@@ -312,7 +312,7 @@ class WorkerContext(Generic[C]):
 
         model_id = model_id or self.model_details.get("id")
         if model_id is None:
-            message = "the worker runs with no model whose version this could be"
+            message = "the worker runs without a model that this could be a version of"
             problem = Problem("model_id", "worker", "publish_model_version", message, "pass model_id")
             raise ConfigurationError([problem])
         return publish_model_version(
@@ -374,7 +374,7 @@ class WorkerContext(Generic[C]):
         from arkworker.arkindex.tasks import upload_artifact
 
         if self.is_read_only:
-            raise ReadOnlyError("this run is read-only: no artifact is uploaded, nothing was sent")
+            raise ReadOnlyError("this run is read-only: the artifact was not uploaded, nothing was sent")
         if self.task_id is None:
             raise ArkworkerError("artifacts belong to a task, and this run has none: PONOS_TASK is not set")
         return upload_artifact(self.api, self.task_id, Path(path), name=name, content_type=content_type)

@@ -88,12 +88,14 @@ def _lacking(item: _Wanted, names: Collection[str]) -> Problem:
 
 def _create(item: _Wanted, context: WorkerContext[Any], corpus: Corpus, *, is_trial: bool) -> Problem | None:
     if is_trial:
-        logger.info("The corpus lacks the %s %s: a run creates it", item.kind, printable(item.name, 60))
+        logger.info("The corpus lacks the %s %s: a run will create it", item.kind, printable(item.name, 60))
         return None
     try:
         corpus.ensure(context.api, item.kind, item.name, item.path)
     except ResultError as error:
-        return item.problem(str(error).removeprefix(f"{item.path}: "), "create it, or let somebody do so who may")
+        return item.problem(
+            str(error).removeprefix(f"{item.path}: "), "create it, or ask somebody who has the right to"
+        )
     return None
 
 

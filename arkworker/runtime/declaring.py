@@ -40,7 +40,7 @@ _WORKING_HOOKS = ("run", "process_element", "process_elements", "process_set")
 _MAY_YIELD = frozenset({"process_element", "process_elements"})
 #: What to do with a hook that a kind of worker does not have, by the hook.
 _ELSEWHERE = {
-    "run": "what is to be done before the first is setup, after the last is finish",
+    "run": "put what comes before the first element in setup, what comes after the last in finish",
     "process_element": "derive it from ElementsWorker",
     "process_elements": "derive it from ElementsWorker",
     "process_set": "derive it from DatasetWorker",
@@ -102,7 +102,9 @@ def _checked_model(model: type[BaseModel], owner: str) -> type[BaseModel]:
     from pydantic_settings import BaseSettings
 
     if issubclass(model, BaseSettings):
-        reasons = ["it reads the environment by itself, past the worker's sources: derive it from UserConfiguration"]
+        reasons = [
+            "it reads the environment by itself, bypassing the worker's sources: derive it from UserConfiguration"
+        ]
     else:
         require_complete(model)
         reasons = list(mistakes_in(model))
@@ -216,9 +218,9 @@ def check_callable(function: Any, owner: str, parameters: tuple[str, ...], *, yi
     """
     plain = inspect.unwrap(function)
     if inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain):
-        raise DeclarationError(f"{owner} is asynchronous, and nobody would await it: call asyncio.run in it")
+        raise DeclarationError(f"{owner} is asynchronous, but arkworker does not await it: call asyncio.run in it")
     if inspect.isgeneratorfunction(plain) and not yields:
-        raise DeclarationError(f"{owner} yields, and nobody takes what it yields: it should do its work and return")
+        raise DeclarationError(f"{owner} yields, but what it yields would be lost: it should do its work and return")
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # some callables have none that can be known

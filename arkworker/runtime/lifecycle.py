@@ -370,7 +370,7 @@ def _cache_engine(
     limits = cache.Limits()
     is_new = context.is_developer_mode and path is not None and not os.path.lexists(path)
     if is_new:
-        logger.warning("There is no cache %s: %s", path, "a run makes it" if is_trial else "it is made")
+        logger.warning("There is no cache %s: %s", path, "a run will create it" if is_trial else "it is created")
     try:
         with stopping.calling(limits.cancel):
             stopping.check()

@@ -57,7 +57,7 @@ def _reason(name: str, path: str) -> str:
             return "" if name in _STREAMED else "is not a regular file"
         what, is_ours = _KINDS[name]
         if not is_ours(path):
-            return f"holds something else than {what}: choose another file, or remove it"
+            return f"holds something other than {what}: choose another file, or remove it"
     except OSError as error:
         return f"cannot be written: {error.strerror}"
     return ""
@@ -68,7 +68,7 @@ def temporary_directory_mistake() -> str:
     try:
         tempfile.gettempdir()
     except OSError:
-        return "there is no temporary directory that can be written: images cannot be opened as temporary files"
+        return "there is no temporary directory that can be written to: images cannot be opened as temporary files"
     return ""
 
 

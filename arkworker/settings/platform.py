@@ -78,7 +78,7 @@ def _shard(value: str) -> str:
 
 def _path(value: str) -> str:
     if "\0" in value:
-        raise ValueError("should be a path, which holds no NUL character")
+        raise ValueError("should be a path without a NUL character")
     return value
 
 
@@ -134,7 +134,7 @@ class ApiSettings(_Group):
         "https://arkindex.teklia.com/", description="Address of the instance; its API lies under /api/v1/."
     )
     task_token: Annotated[SecretStr | None, Variable("ARKINDEX_TASK_TOKEN")] = Field(
-        None, description="Token of the task, sent with the scheme Ponos; goes before the user's token."
+        None, description="Token of the task, sent with the scheme Ponos; takes precedence over the user's token."
     )
     token: Annotated[SecretStr | None, Variable("ARKINDEX_API_TOKEN")] = Field(
         None, description="Token of a user, sent with the scheme Token."
@@ -150,7 +150,7 @@ class ApiSettings(_Group):
         None, description="Name of the CSRF cookie; arkindex.csrf by default."
     )
     verify: Annotated[Switch, Variable("ARKINDEX_API_VERIFY")] = Field(
-        True, description="Check the server's certificate. Turning it off is warned about at every start."
+        True, description="Check the server's certificate. When this is off, every start logs a warning."
     )
     ca_bundle: Annotated[FilePath | None, Variable("ARKINDEX_API_CA_BUNDLE")] = Field(
         None, description="Path of the certificates to trust, in place of the system's."
@@ -229,7 +229,7 @@ class Settings(BaseSettings):
         (), description="Elements to process."
     )
     image: Annotated[tuple[FilePath, ...], Flag(("--image",), "FILE", many=True, elements=True)] = Field(
-        (), description="Image files to process as pages that are on no Arkindex, in developer mode."
+        (), description="Image files to process as pages, without Arkindex, in developer mode."
     )
     elements_list: Annotated[
         FilePath | None, Variable("TASK_ELEMENTS"), Flag(("--elements-list",), "FILE", elements=True)
@@ -247,7 +247,7 @@ class Settings(BaseSettings):
     prefetch: Annotated[int, Field(ge=0, le=64), Flag(("--prefetch",), "N", elements=True)] = Field(
         2,
         description="How many elements to claim and retrieve ahead of the one being processed; "
-        "0 does strictly one after the other.",
+        "0 works strictly one at a time.",
     )
     jobs: Annotated[
         Annotated[int, Field(ge=1, le=1024)] | Literal["auto"],
@@ -255,25 +255,25 @@ class Settings(BaseSettings):
         Flag(("--jobs",), "N", elements=True),
     ] = Field(
         1,
-        description="How many processes to work in on this machine, each with its own model; "
-        "auto for as many as there are cores that this process may use.",
+        description="How many processes to use on this machine, each with its own model; "
+        "auto for one for each core that this process may use.",
     )
     shard: Annotated[Shard | None, Variable("ARKINDEX_SHARD"), Flag(("--shard",), "I/N", elements=True)] = Field(
         None,
-        description="Work on the I-th of N parts of the list, sets, images or cache, which no other part shares; "
-        "by default as the array job of Slurm says. A queue shares itself out.",
+        description="Work on part I of N of the list, sets, images or cache; parts do not overlap. "
+        "By default, the part that the Slurm array job gives. Ignored for a queue.",
     )
     slurm_array_task_id: Annotated[int | None, Field(ge=0), Variable("SLURM_ARRAY_TASK_ID")] = Field(
-        None, description="Which task of an array job of Slurm this is: the part to work on."
+        None, description="Index of this task in its Slurm array job: the part to work on."
     )
     slurm_array_task_count: Annotated[int | None, Field(ge=1), Variable("SLURM_ARRAY_TASK_COUNT")] = Field(
-        None, description="How many tasks the array job has: the number of parts."
+        None, description="How many tasks the Slurm array job has: the number of parts."
     )
     slurm_array_task_min: Annotated[int, Field(ge=0), Variable("SLURM_ARRAY_TASK_MIN")] = Field(
-        0, description="The number of the first task of the array job."
+        0, description="Index of the first task of the Slurm array job."
     )
     job_completion_index: Annotated[int | None, Field(ge=0), Variable("JOB_COMPLETION_INDEX")] = Field(
-        None, description="Which pod of an indexed job of Kubernetes this is, for a shard that is given as /N."
+        None, description="Index of this pod in its indexed Kubernetes job, for a shard given as /N."
     )
     grace: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False), Flag(("--grace",), "SECONDS", elements=True)] = (
         Field(8.0, description="Seconds that the element being processed has to finish once a signal stops the run.")
@@ -305,7 +305,7 @@ class Settings(BaseSettings):
     )
 
     bootstrap: Annotated[Switch, Variable("TASK_BOOTSTRAP"), Flag(("--bootstrap",))] = Field(
-        False, description="Download the parents' artifacts and the model before starting, where no agent does."
+        False, description="Download the parents' artifacts and the model before starting, when no agent does it."
     )
     bootstrap_parents: Annotated[
         dict[Identifier, Identifier] | None, BeforeValidator(_parents), Variable("TASK_PARENTS")
@@ -324,7 +324,7 @@ class Settings(BaseSettings):
     )
     slurm_job_id: Annotated[Identifier | None, Variable("SLURM_JOB_ID")] = Field(
         None,
-        description="Id of the Slurm job: where Arkindex cannot be reached, what to do then is told.",
+        description="Id of the Slurm job; the error about an unreachable Arkindex then gives advice for such jobs.",
     )
 
     max_image_pixels: Annotated[int | None, Field(ge=0), Variable("ARKINDEX_MAX_IMAGE_PIXELS")] = Field(
@@ -339,8 +339,8 @@ class Settings(BaseSettings):
 GONE_VARIABLES = {
     "WORKER_VERSION_ID": "the worker version comes with ARKINDEX_WORKER_RUN_ID since base-worker 0.3",
     "ARKINDEX_PROCESS_ID": "the process comes with ARKINDEX_WORKER_RUN_ID since base-worker 0.3",
-    "TASK_ID": "the task is named by PONOS_TASK",
-    "PONOS_DATA_DIR": "the data directory is named by PONOS_DATA",
+    "TASK_ID": "use PONOS_TASK",
+    "PONOS_DATA_DIR": "use PONOS_DATA",
 }
 
 

@@ -51,7 +51,7 @@ _MOMENTS: tuple[Any, ...] = (
 )
 _MOMENTS += (pydantic.FutureDatetime, pydantic.AwareDatetime, pydantic.NaiveDatetime)
 _LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Set)
-_TOO_LARGE = "this number does not fit 64 bits"
+_TOO_LARGE = "this number does not fit into 64 bits"
 #: What pydantic says of the kind of a value; all else it says is for validation to say.
 _OF_KIND = (
     *("_type", "_parsing", "literal_error", "enum", "extra_forbidden", "secret_reference", "none_required"),

@@ -301,4 +301,4 @@ def _warn_of_ignored(ledger: Ledger, inputs: Inputs) -> None:
     typed = inputs.flags.source.typed.get("config_file")
     if typed is not None:
         origin = Origin("command line", typed.spelling)
-        ledger.warn(("config_file",), "ignored beside a worker run", origin, "add --dev to use it")
+        ledger.warn(("config_file",), "ignored when there is a worker run", origin, "add --dev to use it")

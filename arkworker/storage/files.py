@@ -485,7 +485,7 @@ def _clear(path: AnyPath) -> Iterator[None]:
         _raise(OSError(errno.EINVAL, str(error)), "the path holds a NUL character", path)
     except OSError as error:
         if error.errno == errno.ENXIO:
-            _raise(error, "nobody reads this pipe", path)
+            _raise(error, "no process reads this pipe", path)
         raise
 
 

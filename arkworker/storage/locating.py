@@ -47,7 +47,7 @@ def find_extras_directory(
         if _is_directory(directory):
             return directory
     looked = ", ".join(map(_shown, candidates))
-    raise ExtrasDirNotFoundError(f"there is none of the directories {looked}: set ARKINDEX_MODEL_DIR or PONOS_DATA")
+    raise ExtrasDirNotFoundError(f"none of the directories {looked} exists: set ARKINDEX_MODEL_DIR or PONOS_DATA")
 
 
 def _find_at_desk(configured: Path | None) -> Path:

@@ -144,7 +144,7 @@ class StandardTests:
     def test_a_stop_is_honoured(self, arkworker_invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
         """A SIGTERM at the beginning of `setup` ends the run with 143, and `teardown` copes with what is not there."""
         if threading.current_thread() is not threading.main_thread():
-            pytest.skip("signals arrive in the main thread alone")
+            pytest.skip("signals arrive only in the main thread")
 
         def setup(_worker: object, _context: object) -> None:
             os.kill(os.getpid(), signal.SIGTERM)

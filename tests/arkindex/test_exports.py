@@ -156,7 +156,7 @@ def test_an_export_that_fails_is_an_error(
     clock, export_id = running("failed")
 
     with pytest.raises(
-        ExportError, match=f"the export {export_id} of dataset {dataset} is not to be had, it is 'failed': start"
+        ExportError, match=f"the export {export_id} of dataset {dataset} is not available, it is 'failed': start"
     ):
         download_export(arkindex_client, clock, export_id, tmp_path / "x", corpus_id=corpus, dataset_id=dataset)
 

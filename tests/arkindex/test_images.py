@@ -113,7 +113,9 @@ def test_a_lost_answer_makes_no_second_image(emulator: Emulator, arkindex_client
     """What was begun and cannot be finished is said, with its id."""
     emulator.faults.add("CreateImage", Fault.reset(acted=True), times=1)
 
-    with pytest.raises(ApiContentError, match=r"image [0-9a-f-]{36} has this content, and was never uploaded"):
+    with pytest.raises(
+        ApiContentError, match=r"image [0-9a-f-]{36} has this content, but its upload was never completed"
+    ):
         upload_image(arkindex_client, drawn(tmp_path, "blue"))
 
     assert len(emulator.ledger.calls("CreateImage")) == 2

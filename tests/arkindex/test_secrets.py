@@ -119,7 +119,7 @@ def test_an_unreadable_local_secret_is_a_warning_beside_that_of_arkindex(
     (directory / "token").write_bytes(b"canary")
     assert load("token", api=_content("remote")) == "remote"
     [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warning.startswith("secret 'token': the value of Arkindex is used, as the local file ")
+    assert warning.startswith("secret 'token': the value from Arkindex is used, since the local file ")
     assert "canary" not in caplog.text
 
 
@@ -170,7 +170,7 @@ def test_an_answer_without_content_is_a_failure_of_arkindex(load: Callable[..., 
 
 def test_what_arkindex_gives_must_be_what_the_name_promises(load: Callable[..., Any]) -> None:
     """A document that does not parse is an error that says where it is from, without its text."""
-    with pytest.raises(SecretError, match="on Arkindex: its name promises JSON") as caught:
+    with pytest.raises(SecretError, match="on Arkindex: its name says JSON") as caught:
         load("token.json", api=_content(BROKEN))
     assert "canary" not in "".join(traceback.format_exception(caught.value))
 

@@ -182,7 +182,7 @@ def test_uploads_with_no_type_that_is_none(tmp_path: Path, content_type: str) ->
     """It becomes a header."""
     (tmp_path / "x").write_bytes(b"")
     api = FakeApi({"s3_put_url": URL})
-    with pytest.raises(ArkworkerError, match="it is no media type"):
+    with pytest.raises(ArkworkerError, match="it is not a media type"):
         upload_artifact(api, TASK, tmp_path / "x", content_type=content_type)
     assert api.calls == []
 
@@ -238,7 +238,7 @@ def test_an_artifact_of_another_size_is_refused(
     """Nothing is left of it."""
     emulator.add_artifact(task, "db.sqlite", b"12345")
 
-    with pytest.raises(ApiContentError, match="promised"):
+    with pytest.raises(ApiContentError, match="announced"):
         download_artifact(arkindex_client, task, "db.sqlite", tmp_path, size=4)
 
     assert list(tmp_path.iterdir()) == []

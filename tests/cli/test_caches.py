@@ -125,7 +125,7 @@ def test_first_cache_is_made_at_a_desk(run: Callable[..., Result], tmp_path: Pat
     result = run("-d", str(file))
 
     assert (result.code, result.out, urls(file)) == (0, f"True {file} []\n", ["new"])
-    assert f"There is no cache {file}: it is made" in result.err
+    assert f"There is no cache {file}: it is created" in result.err
 
 
 def test_first_cache_in_no_directory(run: Callable[..., Result], tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def test_json_of_user_code_that_fails(command: Callable[..., Result], write_work
         (
             403,
             "api.token",
-            "ARKINDEX_TASK_TOKEN is the token of a task: it is good for the worker run of that task alone",
+            "ARKINDEX_TASK_TOKEN is the token of a task: it is valid only for the worker run of that task",
         ),
         (
             404,

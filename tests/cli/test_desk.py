@@ -125,7 +125,7 @@ def test_configuration_file_beside_a_worker_run_is_reported(
     result = command("run", write_worker(WORKER), "-c", str(file), **arkindex.environment)
 
     assert result.out.endswith(" 1\n")
-    assert "config_file (-c): ignored beside a worker run; add --dev to use it" in result.err
+    assert "config_file (-c): ignored when there is a worker run; add --dev to use it" in result.err
 
 
 def test_offline_says_what_cannot_be_known(

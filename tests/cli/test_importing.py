@@ -19,7 +19,7 @@ def test_the_code_is_written(command: Callable[..., Result], tmp_path: Path) -> 
     """To standard output; what was changed is told beside it."""
     (tmp_path / "s.yml").write_text(DECLARATION)
     result = command("import", str(tmp_path / "s.yml"))
-    note = "arkworker: docker.shm_size: Arkindex refuses it as it is; 8g stands for it\n"
+    note = "arkworker: docker.shm_size: Arkindex refuses it as it is; 8g is used instead\n"
     assert (result.code, result.err) == (0, note)
     assert "class S(ElementsWorker[SConfiguration]):\n" in result.out
 

@@ -59,7 +59,7 @@ VICTIMS = {
     "list": ("list.json", ("--elements-list", "{}/list.json"), "is the same file as --elements-list"),
     "cache": ("cache.sqlite", ("--image", "{}/page.png", "-d", "{}/cache.sqlite"), "is the same file as --database"),
     "image": ("page.png", ("--image", "{}/page.png"), "is the same file as an --image"),
-    "notes": ("notes.txt", ("--image", "{}/page.png"), "holds something else than"),
+    "notes": ("notes.txt", ("--image", "{}/page.png"), "holds something other than"),
 }
 
 

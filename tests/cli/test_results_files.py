@@ -162,7 +162,7 @@ def test_publishing_outside_of_elements_says_what_to_do(desk: Desk) -> None:
     """There is no line that it would belong to."""
     ended = desk.run(*listed(desk), LATE="1")
 
-    assert "with --results, context.publish is for when an element is processed" in ended.err
+    assert "with --results, context.publish can only be called while an element is processed" in ended.err
     assert len(desk.recorded()) == 4
 
 
@@ -171,7 +171,7 @@ def test_results_that_cannot_be_published_fail_their_element(desk: Desk) -> None
     ended = desk.run(*listed(desk), OUTSIDE="page 3")
 
     assert (ended.code, desk.recorded()[2]) == (0, ("page 3", "error"))
-    assert "leaves the image of 1000 by 1400 pixels" in desk.lines()[3]["reason"]
+    assert "extends beyond the image of 1000 by 1400 pixels" in desk.lines()[3]["reason"]
 
 
 def test_an_element_that_cannot_be_had_is_recorded(desk: Desk) -> None:
@@ -263,7 +263,7 @@ def test_workers_on_sets_find_no_results(desk: Desk, write_worker: Callable[[str
     ended = desk.command("run", write_worker(SETS), "--results", str(desk.file), "--dev")
 
     assert (ended.code, desk.file.exists()) == (78, False)
-    assert "finds no results to record" in ended.err
+    assert "has no results to record" in ended.err
 
 
 def cache_of(desk: Desk) -> Path:

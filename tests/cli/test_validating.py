@@ -47,7 +47,7 @@ def test_invalid_file_is_1_with_place_and_remedy(command: Callable[..., Result],
         "    should be 1 to 100 letters without accents, digits, - and _\n"
         "      1 │ slug: text lines\n"
         "        │       ^\n"
-        "    replace all else with -\n"
+        "    replace everything else with -\n"
         "\n"
     )
 

@@ -124,7 +124,7 @@ DECLARATIONS = some.fixed_dictionaries(
 
 
 #: Why we may refuse what the official validator takes: tags outside the core.
-STRICTER = ("is not read",)
+STRICTER = ("is not allowed",)
 
 
 @given(declaration=DECLARATIONS)

@@ -97,7 +97,7 @@ def test_a_size_that_everybody_gets_wrong_is_corrected() -> None:
     """`8G` is `8g`, with a note; any other problem is the file's own to solve."""
     found = imported(HEAD + "docker: {shm_size: 8G}\n")
     assert found.drafts[0].content.shm_size == "8g"
-    assert found.notes == ("docker.shm_size: Arkindex refuses it as it is; 8g stands for it",)
+    assert found.notes == ("docker.shm_size: Arkindex refuses it as it is; 8g is used instead",)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_what_cannot_be_imported_is_a_problem(text: str, path: str) -> None:
         ("type: dict, default: {a: [1]}", ("dict", None), ("its default is not of its type; was left out",)),
         ("type: enum, choices: [a], default: a", ("string", "a"), ("an enum needs two choices; it is a string now",)),
         ("type: enum, choices: [1, 2], default: 1", ("enum", "1"), None),
-        ("type: list, default: [1]", ("int", [1]), ("its list has no subtype; int stands for it",)),
+        ("type: list, default: [1]", ("int", [1]), ("its list has no subtype; int is used instead",)),
         ("type: list, subtype: int, default: 1", ("int", None), ("its default is not of its type; was left out",)),
         (
             "type: list, subtype: bool",

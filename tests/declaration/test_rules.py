@@ -75,9 +75,9 @@ def test_what_crashes_the_official_validator_is_a_problem(text: str) -> None:
         (HEAD + "slug: t\n", "given twice"),
         (HEAD + "docker: {<<: {command: a}, <<: {shm_size: 1g}}\n", "given twice"),
         (FIELD + 'type: dict, default: {"": a}}\n', "an empty key"),
-        (FIELD + "type: bool, default: !!null x}\n", "this is no !!null"),
-        (FIELD + "type: string, many: true, default: !!omap []}\n", "is not read"),
-        (FIELD + "type: int, default: 0x" + "f" * 5001 + "}\n", "has the form of a number"),
+        (FIELD + "type: bool, default: !!null x}\n", "this is not a valid !!null"),
+        (FIELD + "type: string, many: true, default: !!omap []}\n", "is not allowed"),
+        (FIELD + "type: int, default: 0x" + "f" * 5001 + "}\n", "looks like a number"),
     ],
 )
 def test_where_it_is_stricter_than_arkindex(text: str, reason: str) -> None:
@@ -103,7 +103,7 @@ def test_where_it_is_stricter_than_arkindex(text: str, reason: str) -> None:
         (FIELD + "type: int, defualt: 1}", "did you mean default?"),
         (FIELD + "type: int, default: '1'}", "remove the quotes"),
         (FIELD + "type: int, default: 1.0}", "write it without the point, or `type: float`"),
-        (FIELD + "type: float, default: 1e-3}", "YAML wants a point and a sign, as in 1.0e-3"),
+        (FIELD + "type: float, default: 1e-3}", "YAML needs a point and a sign, as in 1.0e-3"),
         (FIELD + "type: string, default: 2024-01-02}", "put it in quotes"),
         (FIELD + "type: bool, default: 'yes'}", "write true or false"),
         (FIELD + "type: enum, choices: [small, large], default: lage}", "did you mean large?"),
@@ -179,7 +179,7 @@ def test_no_excerpt_holds_a_secret(text: str) -> None:
         (FIELD + "type: int, default: 99999999999999999999}", "beyond 64 bits, which arkworker refuses"),
         (FIELD + "type: int, default: 010}", "YAML reads this as 8"),
         (FIELD + "type: int, default: 1:30}", "YAML reads this as 90"),
-        (FIELD + "type: int, choices: [a, b]}", "means nothing for int"),
+        (FIELD + "type: int, choices: [a, b]}", "has no meaning for int"),
         (FIELD + "type: int, editable: null, default: 1}", "null means that it cannot be edited"),
     ],
 )

@@ -268,8 +268,8 @@ def other_journal(file: ResultsFile, content: bytes) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        (lambda file: other_journal(file, b"hello\n"), "no journal"),
-        (lambda file: other_journal(file, b'{"format":"arkworker publication","version":9}\n'), "no journal"),
+        (lambda file: other_journal(file, b"hello\n"), "not the journal"),
+        (lambda file: other_journal(file, b'{"format":"arkworker publication","version":9}\n'), "not the journal"),
         (lambda file: ("--journal", str(file.path)), "same file"),
         (lambda file: ("--summary", str(file.path)), "same file"),
         (lambda file: ("--journal", str(file.path.parent)), "cannot be written"),

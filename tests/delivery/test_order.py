@@ -174,7 +174,7 @@ def test_files_of_different_worker_runs_are_refused(
     code, log, _ = publish_here(str(other.path))
 
     assert (code, len(file.emulator.ledger.calls())) == (78, 0)
-    assert (str(other.path) in log, "publish the files of each worker run alone" in log) == (True, True)
+    assert (str(other.path) in log, "publish the files of each worker run separately" in log) == (True, True)
 
 
 def test_a_file_without_a_run_beside_one_with_it(file: ResultsFile, other: ResultsFile, publish_here: Publish) -> None:

@@ -112,7 +112,7 @@ def test_keys_are_text(text: str, expected: tuple[int, int]) -> None:
 def test_only_core_tags_are_read(tag: str) -> None:
     """Any other tag is an error, on a scalar, a list and a mapping."""
     for value in ("x", "[x]", "{x: 1}"):
-        assert "not read" in failure(f"a:\n  - {tag} {value}").message
+        assert "is not allowed" in failure(f"a:\n  - {tag} {value}").message
         assert place(f"a:\n  - {tag} {value}") == (2, 5)
 
 
@@ -350,5 +350,5 @@ def test_all_json_is_read_as_json(data: object) -> None:
 def test_alias_in_a_loop_is_named_with_its_key(text: str, key: str) -> None:
     """The line is that of the alias."""
     error = failure(text)
-    assert error.message == f"this alias is part of what it stands for, below the key '{key}'"
+    assert error.message == f"this alias refers to a value that contains it, below the key '{key}'"
     assert error.line == len(text.splitlines())

@@ -71,11 +71,11 @@ def test_a_confidence_may_be_an_integer(confidence: float) -> None:
         (lambda: make(Transcription, text=" \n", confidence=1), "Transcription.text: should not be empty"),
         (
             lambda: make(Transcription, text="a\0", confidence=1),
-            "Transcription.text: should hold no null character and no half of a surrogate pair",
+            "Transcription.text: should not hold a null character or half of a surrogate pair",
         ),
         (
             lambda: make(Metadata, type="text", name="n", value="\ud800"),
-            "Metadata.value: should hold no null character and no half of a surrogate pair",
+            "Metadata.value: should not hold a null character or half of a surrogate pair",
         ),
         (lambda: make(Transcription, text="x"), "Transcription.confidence: Field required"),
         (
@@ -169,7 +169,7 @@ def test_results_nest() -> None:
         ([Child], "Child.results.0: should be a result, such as Transcription or Child, not the class Child"),
         (
             [Entity(type="place", offset=0, length=1)],
-            "Child.results.0: is an Entity, which lies in a text: Transcription(…, entities=[Entity(…)]) or, for one",
+            "Child.results.0: is an Entity, which belongs in a text: Transcription(…, entities=[Entity(…)]) or, for",
         ),
         (Transcription(text="x", confidence=1), "Child.results: should be a list of results, not Transcription"),
         ("x", "Child.results: should be a list of results, not str"),
@@ -318,8 +318,12 @@ def test_results_on_what_exists_are_one_or_several() -> None:
         ("line", TEXT, "On.target: should be an element or a stored transcription, not str; context.retrieve_element"),
         (TEXT, TEXT, "On.target: should be an element or a stored transcription, not Transcription"),
         (ELEMENT, "text", "On.results: should be a list of results, not str"),
-        (ELEMENT, [On(ELEMENT, TEXT)], "On.results.0: On names what exists: it belongs beside this one, not into it"),
-        (ELEMENT, Entity(type="a", offset=0, length=1), "On: entities lie in a transcription, not on an element"),
+        (
+            ELEMENT,
+            [On(ELEMENT, TEXT)],
+            "On.results.0: On refers to something that exists: put it next to this result, not inside it",
+        ),
+        (ELEMENT, Entity(type="a", offset=0, length=1), "On: entities belong in a transcription, not on an element"),
         (STORED, TEXT, "On: a stored transcription can only get entities"),
         (STORED, Entity(type="a", offset=1, length=5), "On: results.0 ends beyond the text of the transcription"),
     ],

@@ -108,7 +108,7 @@ def test_a_tile_that_is_a_little_too_large_is_cut(
     image = drawing(300, 200)
 
     assert Server(image, excess=2).assemble().tobytes() == image.tobytes()
-    assert "what is too much is cut" in caplog.text
+    assert "the excess is cut off" in caplog.text
 
 
 def test_a_tile_that_is_too_small_is_an_error(drawing: Callable[[int, int], Image.Image]) -> None:

@@ -101,32 +101,32 @@ MISTAKES: dict[str, tuple[Any, Any, str]] = {
     "group that can be changed": (
         Changing,
         Changing(),
-        "option: Changing can be changed: derive it from UserConfiguration",
+        "option: Changing is mutable: derive it from UserConfiguration",
     ),
     "changing model in a list": (
         list[Changing],
         [],
-        "option: Changing can be changed: derive it from UserConfiguration",
+        "option: Changing is mutable: derive it from UserConfiguration",
     ),
     "changing model in a secret": (
         Secret[Changing] | None,
         None,
-        "option: Changing can be changed: derive it from UserConfiguration",
+        "option: Changing is mutable: derive it from UserConfiguration",
     ),
     "dataclass that can be changed": (
         ChangingData,
         ChangingData(),
-        "option: ChangingData can be changed: derive it from UserConfiguration",
+        "option: ChangingData is mutable: derive it from UserConfiguration",
     ),
     "queue": (
         collections.deque[int],
         collections.deque(),
-        "option: a deque can be changed: use list, set or dict, which are frozen here",
+        "option: a deque is mutable: use list, set or dict, which are frozen here",
     ),
     "changing sequence": (
         MutableSequence[int],
         [],
-        "option: a MutableSequence can be changed: use list, set or dict, which are frozen here",
+        "option: a MutableSequence is mutable: use list, set or dict, which are frozen here",
     ),
     "pydantic's secret text": (
         SecretStr,
@@ -141,59 +141,63 @@ MISTAKES: dict[str, tuple[Any, Any, str]] = {
     "function": (
         Callable[[int], int] | None,
         None,
-        "option: no text can be a Callable: declare a name for it, and find the object in setup",
+        "option: a Callable cannot be read from text: declare a name for it, and look up the object in setup",
     ),
     "counter": (
         collections.Counter[str],
         {},
-        "option: a Counter can be changed: use list, set or dict, which are frozen here",
+        "option: a Counter is mutable: use list, set or dict, which are frozen here",
     ),
-    "class": (type | None, None, "option: no text can be a type: declare a name for it, and find the object in setup"),
+    "class": (
+        type | None,
+        None,
+        "option: a type cannot be read from text: declare a name for it, and look up the object in setup",
+    ),
     "iterable": (
         Iterable[int],
         [],
-        "option: no text can be a Iterable: declare a name for it, and find the object in setup",
+        "option: a Iterable cannot be read from text: declare a name for it, and look up the object in setup",
     ),
     "root model": (RootModel[int], RootModel[int](1), "option: RootModel[int] has no options: use its type itself"),
     "alias with an equals sign": (
         int,
         Field(1, alias="a=b"),
-        "option: an alias has no '=', no control characters and no blanks around it",
+        "option: an alias cannot have '=', control characters or blanks around it",
     ),
     "alias with an escape": (
         int,
         Field(1, alias="a\x1b"),
-        "option: an alias has no '=', no control characters and no blanks around it",
+        "option: an alias cannot have '=', control characters or blanks around it",
     ),
     "alias with blanks around": (
         int,
         Field(1, alias=" a"),
-        "option: an alias has no '=', no control characters and no blanks around it",
+        "option: an alias cannot have '=', control characters or blanks around it",
     ),
     "empty alias": (
         int,
         Field(1, alias=""),
-        "option: an alias has no '=', no control characters and no blanks around it",
+        "option: an alias cannot have '=', control characters or blanks around it",
     ),
     "several names, one of which is reserved": (
         int,
         Field(1, validation_alias=AliasChoices("a", "secrets")),
-        "option: secrets means something else in a configuration file: choose another name, or an alias",
+        "option: secrets has a meaning of its own in a configuration file: choose another name, or an alias",
     ),
     "path of names": (
         int,
         Field(1, validation_alias=AliasPath("a", 0)),
-        "option: an option has a name, not a path: declare what holds it as a group",
+        "option: an option has a name, not a path: declare a group that holds it",
     ),
     "alias that is reserved": (
         int,
         Field(1, alias="secrets"),
-        "option: secrets means something else in a configuration file: choose another name, or an alias",
+        "option: secrets has a meaning of its own in a configuration file: choose another name, or an alias",
     ),
     "default made of other options": (
         int,
         Field(default_factory=lambda data: data["a"]),
-        "option: a default made of other options cannot be shown beforehand: make it a property",
+        "option: a default computed from other options cannot be shown beforehand: make it a property",
     ),
 }
 
@@ -210,7 +214,7 @@ def test_mistake_is_found_at_class_creation(annotation: Any, default: Any, messa
 @pytest.mark.parametrize("name", ["secrets", "extras_dir", "configuration"])
 def test_reserved_names_are_refused(name: str) -> None:
     """What means something else in a file cannot be an option."""
-    with pytest.raises(DeclarationError, match=f"{name} means something else in a configuration file"):
+    with pytest.raises(DeclarationError, match=f"{name} has a meaning of its own in a configuration file"):
         declare(int, 1, name=name)
 
 
@@ -250,7 +254,7 @@ def test_configurations_that_could_not_hold_are_refused(config: dict[str, Any], 
 
 def test_private_attributes_are_refused() -> None:
     """They could be changed behind the frozen options."""
-    with pytest.raises(DeclarationError, match="private attributes can be changed: _cache"):
+    with pytest.raises(DeclarationError, match="private attributes are mutable: _cache"):
 
         class Configuration(UserConfiguration):
             _cache: dict[str, int] = PrivateAttr(default_factory=dict)

@@ -174,7 +174,7 @@ def test_elements_of_a_corpus_are_listed(emulator: Emulator, context: WorkerCont
     assert [element.id for element in context.list_elements(corpus, top_level=True)] == list(pages)
     (found,) = context.list_elements(type="text_line")
     assert (found.id, next(context.list_elements()).open_image().size) == (line, (30, 20))
-    with pytest.raises(ValueError, match="neither recursive nor source"):
+    with pytest.raises(ValueError, match="recursive and source do not apply"):
         context.list_elements(recursive=True)
 
 
@@ -222,7 +222,7 @@ def test_a_model_version_is_changed(emulator: Emulator, context: WorkerContext[A
     changed = context.update_model_version(version, tag="second", configuration={"a": 1})
 
     assert (changed.tag, changed.description, changed.configuration) == ("second", "words", {"a": 1})
-    with pytest.raises(UsageError, match="nothing is to change"):
+    with pytest.raises(UsageError, match="nothing to change"):
         context.update_model_version(version)
 
 

@@ -376,5 +376,5 @@ def test_arguments_keep_what_they_are() -> None:
 
         seen: collections.Counter[str] = Field(default_factory=collections.Counter)
 
-    with pytest.raises(DeclarationError, match="arguments: seen: a Counter can be changed"):
+    with pytest.raises(DeclarationError, match="arguments: seen: a Counter is mutable"):
         types.new_class("W", (Worker[Mine],), {}, lambda namespace: namespace.update(arguments=Counting))

@@ -209,7 +209,7 @@ def test_import_of_a_module_that_fails(write: Callable[..., str]) -> None:
         ("Failing", "cannot be made without arguments: ValueError: no model"),
         ("WWrong", "WWrong has no run(context, cache)"),
         ("one", "one(context) should take (context, cache)"),
-        ("late", "late is asynchronous, and nobody would await it"),
+        ("late", "late is asynchronous, but arkworker does not await it"),
     ],
 )
 def test_no_worker(name: str, message: str, write: Callable[..., str]) -> None:

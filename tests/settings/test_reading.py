@@ -416,7 +416,7 @@ MESSAGES: list[tuple[str, Any, list[str], str]] = [
     ("x", Colour, ["'red' or 'no'"], ""),
     ("5", dt.date, ["a date, such as 2026-01-31"], ""),
     ("x", list[int] | dict[str, int], ["a list", "a mapping"], ""),
-    ("99999999999999999999", int, ["this number does not fit 64 bits"], ""),
+    ("99999999999999999999", int, ["this number does not fit into 64 bits"], ""),
     (".inf", Any, ["numbers must be finite"], "put text in quotes"),
 ]
 

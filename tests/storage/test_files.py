@@ -95,7 +95,7 @@ def test_pipes_are_written_through(tmp_path: Path) -> None:
 def test_a_pipe_that_nobody_reads_is_an_error(tmp_path: Path) -> None:
     """It is told; nothing waits, and nothing is replaced."""
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="nobody reads this pipe"):
+    with pytest.raises(OSError, match="no process reads this pipe"):
         replace(tmp_path / "pipe", b"content")
     assert (tmp_path / "pipe").is_fifo()
 

@@ -162,7 +162,7 @@ class Client:
         """
         operation = self._find(operation_id, parameters)
         if operation.method != "GET":
-            raise UsageError(f"{operation.id} downloads nothing")
+            raise UsageError(f"{operation.id} does not download a file")
         location = operation.locate(parameters)
         return self._download(operation.id, location, destination, is_operation=True, size=size, md5=md5)
 

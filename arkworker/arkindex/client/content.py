@@ -77,9 +77,9 @@ def check(value: Any, answer: Answer) -> None:
         ContentError: It has another shape.
     """
     if answer == "object" and not isinstance(value, dict):
-        raise ContentError(f"is {_kind(value)} where an object is promised")
+        raise ContentError(f"is {_kind(value)} where an object is expected")
     if answer == "list" and not isinstance(value, list):
-        raise ContentError(f"is {_kind(value)} where a list is promised")
+        raise ContentError(f"is {_kind(value)} where a list is expected")
 
 
 def messages(body: bytes, excerpt: Callable[[str], str]) -> tuple[list[ApiMessage], str | None]:

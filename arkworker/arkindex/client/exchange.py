@@ -59,7 +59,7 @@ class Exchange:
                     url = self._moved(operation, url, answer)
         except TransportError as error:
             return self._lose(operation.id, error)
-        return self._lose(operation.id, TransportError("the redirects do not end", Fault.REFUSED))
+        return self._lose(operation.id, TransportError("the redirects never end", Fault.REFUSED))
 
     def document(self) -> Attempt:
         """Attempt to read the instance's OpenAPI document; the value is its operations."""

@@ -83,7 +83,7 @@ class Operation:
         text = self._text(name, value)
         parts = text.split("/") if (self.id, name) in _PATHS else [text]
         if any(part in ("", ".", "..") or "/" in part for part in parts):
-            raise UsageError(f"{self.id}: the parameter {name!r} is empty, or no valid part of an address")
+            raise UsageError(f"{self.id}: the parameter {name!r} is empty, or not a valid part of an address")
         # A slash is sent as %2F, as the published client does: the server decodes it.
         return quote(text, safe="")
 

@@ -59,7 +59,7 @@ class Paginator(Iterator[Any]):
         page = self._request(self._parameters | dict(self._next or {}))
         items, following = page.get("results"), page.get("next")
         if not isinstance(items, list) or not (following is None or isinstance(following, str)):
-            raise self._error("is no page: it needs a list `results` and an address `next`")
+            raise self._error("is not a page: it needs a list `results` and an address `next`")
         if not self._is_started:
             count = page.get("count")
             self._count = count if isinstance(count, int) and not isinstance(count, bool) else None
@@ -70,7 +70,7 @@ class Paginator(Iterator[Any]):
         # By their ids where they have some: the rest, such as a signature, may differ each time.
         told = [item.get("id", item) if isinstance(item, dict) else item for item in items]
         if following and told == self._last:
-            raise self._error("is the page before it again")
+            raise self._error("repeats the page before it")
         self._next = after
         self._items, self._last = iter(items), told
 

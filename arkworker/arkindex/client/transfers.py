@@ -153,7 +153,7 @@ class Download:
         for chunk in answer.chunks():
             if size is not None and self._written + len(chunk) > size:
                 self._start_over()
-                raise TransportError(f"more than the {size} bytes that were promised", Fault.GARBLED)
+                raise TransportError(f"more than the {size} bytes that were announced", Fault.GARBLED)
             self._file.write(chunk)
             self._digest.update(chunk)
             self._written += len(chunk)
@@ -161,16 +161,16 @@ class Download:
     def _check(self) -> Attempt:
         label, size, written = self._remote.label, self._remote.size, self._written
         if self._total is not None and written != self._total:
-            reason = f"{written} bytes came where {self._total} were announced"
+            reason = f"{written} bytes came, but {self._total} were announced"
             if written > self._total:
                 self._start_over()
             return lose(label, reason, Fault.GARBLED)
         if size is not None and written != size:
             self._start_over()
-            return lose(label, f"{written} bytes came where {size} were promised", Fault.GARBLED)
+            return lose(label, f"{written} bytes came, but {size} were announced", Fault.GARBLED)
         if self._remote.md5 is not None and self._digest.hexdigest() != self._remote.md5.lower():
             self._start_over()
-            return lose(label, "the file has another MD5 than promised", Fault.GARBLED)
+            return lose(label, "the MD5 of the file is not the announced one", Fault.GARBLED)
         return Attempt()
 
 

@@ -80,7 +80,7 @@ def publish_model_version(  # noqa: PLR0913 - the names that users of Arkindex k
     plural = "" if count == 1 else "s"
     summary = f"a version of model {printable(model_id)} from {count} file{plural} of {size} bytes"
     if not count:
-        raise ArkworkerError(f"{_shown(source)}: there is no file that could be published")
+        raise ArkworkerError(f"{_shown(source)}: there is no file to publish")
     if read_only:
         raise ReadOnlyError(f"this run is read-only, nothing was sent: {summary} would be published")
     logger.info("Publishing %s", summary)
@@ -109,7 +109,9 @@ def update_model_version(  # noqa: PLR0913 - as above
         "update_model_version", tag=tag, description=description, configuration=configuration, parent=parent
     )
     if not changes:
-        raise UsageError("update_model_version: nothing is to change: give tag, description, configuration or parent")
+        raise UsageError(
+            "update_model_version: there is nothing to change: give tag, description, configuration or parent"
+        )
     return versions.update(client, str(version_id), changes)
 
 
@@ -134,7 +136,7 @@ def _publish(
 
 
 def _reuse(version: ModelVersion) -> ModelVersion:
-    logger.warning("The %s has the very same archive already: it is used, as it is", version)
+    logger.warning("The %s already has the same archive: it is used unchanged", version)
     return version
 
 
@@ -173,7 +175,7 @@ def _check(
     try:
         json.dumps(body, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        reason = str(error) if isinstance(error, TypeError) else "it holds a value that JSON does not have"
+        reason = str(error) if isinstance(error, TypeError) else "it holds a value that JSON cannot represent"
     else:
         return body
     raise UsageError(f"{owner}: configuration cannot be sent as JSON: {printable(reason)}")

@@ -58,7 +58,9 @@ def upload(client: Client, version: ModelVersion, archive: ModelArchive, undo: U
     except ApiResponseError as error:
         if error.status not in NOT_OFFERED or not version.s3_put_url:
             raise
-        logger.warning("Arkindex takes no upload in parts (%s): the archive is sent in one piece", error.message)
+        logger.warning(
+            "Arkindex does not accept uploads in parts (%s): the archive is sent in one piece", error.message
+        )
         _upload_whole(client, version, archive)
         return
     target["upload_id"] = text_of(BEGIN, answer, "upload_id")
@@ -86,7 +88,7 @@ def _send(client: Client, target: dict[str, str], archive: ModelArchive, part: P
     )
     etag = headers.get("ETag")
     if not etag:
-        raise ApiContentError("upload", f"the storage confirms part {part.number} with no ETag")
+        raise ApiContentError("upload", f"the storage confirms part {part.number} without an ETag")
     return {**named, "etag": etag}
 
 

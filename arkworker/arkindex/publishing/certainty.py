@@ -99,7 +99,7 @@ class Certainty:
             except ApiError as error:
                 if not error.uncertain:
                     raise
-                logger.warning("%s; looking whether it was carried out", error)
+                logger.warning("%s; checking whether it was carried out", error)
                 found = self._look(sending, error, self._client.clock.now() - start, wait or WAITS[0])
                 if found is not None:
                     return found
@@ -115,7 +115,7 @@ class Certainty:
         except ApiContentError as error:  # it was accepted, and what it gave is still to be looked for
             self._sleep(WAITS[0])
             if (found := self._find_after(sending, error)) is None:
-                raise AmbiguousError(f"{error}; it was not there when it was looked for") from error
+                raise AmbiguousError(f"{error}; it was not found afterwards") from error
             return found
 
     def _look(self, sending: _Sending, error: ApiError, seconds: float, wait: float) -> dict[Ref, str] | None:
@@ -127,7 +127,7 @@ class Certainty:
             if (found := self._find_after(sending, error)) is not None:
                 return found
         if is_slow:
-            raise AmbiguousError(f"{error}; it was not there when it was looked for") from error
+            raise AmbiguousError(f"{error}; it was not found afterwards") from error
         return None
 
     def _find_after(self, sending: _Sending, error: ApiError) -> dict[Ref, str] | None:
@@ -135,7 +135,7 @@ class Certainty:
         try:
             return self._find(sending)
         except ApiError as reason:
-            error.message += f"; looking for it failed, too: {reason}"
+            error.message += f"; checking it failed, too: {reason}"
             error.uncertain = 1
             raise error from None
 

@@ -251,7 +251,7 @@ def _by_name(operation: str, items: Any, key: str) -> dict[str, str]:
     try:
         return {item[key]: _id_of(operation, item) for item in items if item[key] is not None}
     except (TypeError, KeyError, AttributeError):
-        raise ApiContentError(operation, f"the answer is no list of items with an id and a {key}") from None
+        raise ApiContentError(operation, f"the answer is not a list of items with an id and a {key}") from None
 
 
 def _id_of(operation: str, item: Any) -> str:

@@ -65,7 +65,7 @@ class Doubts:
             since = _begin(path) if is_first else 0.0
             self._ours.add(path)
         if since:
-            told = "a publication before was not brought to its end; what is there already is looked for"
+            told = "an earlier publication was not completed; looking for what is already there"
             logger.warning("element %s: %s", printable(element_id, 60), told)
         is_over = False
         try:

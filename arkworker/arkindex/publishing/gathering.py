@@ -187,4 +187,4 @@ def _check_outline(node: Node, polygon: Iterable[Any] | None, path: str) -> None
     if node.size is not None:
         width, height = node.size
         if any(x > width or y > height for x, y in polygon):
-            raise ResultError(f"{path}.polygon: leaves the image of {width} by {height} pixels")
+            raise ResultError(f"{path}.polygon: extends beyond the image of {width} by {height} pixels")

@@ -95,7 +95,7 @@ def perform(client: Client, request: Request, ids: Mapping[Ref, str], **options:
         return _repeat_one_by_one(client, request, body, options)
     if outcome.uncertain:
         logger.warning(
-            "%s: an earlier attempt failed and may have been applied: look for results that are there twice",
+            "%s: an earlier attempt failed and may have been applied: check for duplicate results",
             request.operation,
         )
     return outcome.value

@@ -77,7 +77,9 @@ def assigned(run: Handover, clients: Clients, tally: Tally, recorder: Recorder |
     with contextlib.closing(InHand(new_path(folder) if folder is not None else None, owner)) as in_hand:
         left = recover(folder, owner, in_hand) if folder is not None else Left()
         if left.uncertain:
-            logger.warning("a run before was killed with %d claims that may have started an element", left.uncertain)
+            logger.warning(
+                "an earlier run was killed during %d claims that may have started an element", left.uncertain
+            )
             tally.count("uncertain", left.uncertain)
         worklist = _choose(choice, run, clients, tally, in_hand)
         if recorder is not None:

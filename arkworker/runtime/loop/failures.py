@@ -132,7 +132,7 @@ def _message_of(error: BaseException) -> str:
     try:
         return str(error)
     except Exception:  # noqa: BLE001 - of a class of user code: whatever it raises must not end the run
-        return "its message cannot be had"
+        return "its message could not be read"
 
 
 def _shape_of(message: str) -> str:

@@ -157,7 +157,7 @@ class InHand:
         if not locked:  # nobody could tell later whether its process lives
             os.close(descriptor)
             path.unlink()
-            raise OSError(errno.ENOLCK, "nothing can be locked there")
+            raise OSError(errno.ENOLCK, "files cannot be locked there")
         self._path, self._descriptor = path, descriptor
 
 
@@ -192,7 +192,7 @@ def read(path: Path, owner: str) -> Left:
     left = Left()
     with os.fdopen(files.open_regular(path, os.O_RDWR | os.O_NOFOLLOW), "rb") as file:
         if not files.lock(file):
-            raise BlockingIOError(errno.EAGAIN, "its process lives")
+            raise BlockingIOError(errno.EAGAIN, "its process is still running")
         content = file.read(SIZE)
     if len(content) != SIZE or content[:SLOT] != owner.encode()[:SLOT].ljust(SLOT, b"\0"):
         return left

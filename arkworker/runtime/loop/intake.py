@@ -328,7 +328,7 @@ class Intake:
         if self._unreached < MOST_FAILURES or self._halt.is_stopped or self._halt.error is not None:
             return
         if job.failure is not None:
-            logger.error("no more elements are tried: %s", job.failure)
+            logger.error("giving up on the remaining elements: %s", job.failure)
             self._halt.give_up(job.failure)
 
     def _note_failure(self, error: ApiError) -> None:
@@ -336,7 +336,7 @@ class Intake:
         if self._halt.is_stopped:
             return
         if is_refusal(error) or not self._worklist.is_queue or self._failures >= MOST_FAILURES:
-            logger.error("no more elements can be had: %s", error)
+            logger.error("no more elements can be retrieved: %s", error)
             self._halt.give_up(error)
         else:
             logger.warning("%s; trying once more", error)

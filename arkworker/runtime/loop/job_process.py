@@ -215,7 +215,7 @@ class ToldRecorder:
         if isinstance(answer, Exception):
             raise answer
         if answer is None:
-            raise RecordingError("the process that writes the results file is no more")
+            raise RecordingError("the process that writes the results file has ended")
 
 
 @contextlib.contextmanager

@@ -167,7 +167,7 @@ class _Jobs:
             try:
                 if stopping.look():
                     self._stop()
-                reason = "a run before ended while this element was worked on"
+                reason = "an earlier run ended while it worked on this element"
                 end_left(self._given.left.stages, reason, self._ends, self._given.failures)
                 jobs = number_of_jobs(self._run.settings)
                 for _ in range(jobs if self._given.worklist.count is None else min(jobs, self._given.worklist.count)):
@@ -331,7 +331,7 @@ class _Jobs:
         try:
             job = self._given.worklist.take()
         except (ApiError, StoppedError) as error:
-            logger.error("no more elements can be had: %s", error)  # noqa: TRY400 - one line will do
+            logger.error("no more elements can be retrieved: %s", error)  # noqa: TRY400 - one line will do
             self._halt.give_up(error)
             return None
         self._halt.is_over = job is None
@@ -393,7 +393,7 @@ class _Jobs:
         left.stages = {name: stage for name, stage in left.stages.items() if name not in child.ended}
         in_hand = {**child.handed, **left.stages}
         self._vain = 0 if in_hand or child.ended else self._vain + 1
-        logger.warning("a process of this run is no more: %s; it had %d elements in hand", reason, len(in_hand))
+        logger.warning("a process of this run has ended: %s; it was working on %d elements", reason, len(in_hand))
         self._keep(left)
         with contextlib.suppress(OSError):
             child.notes.unlink()

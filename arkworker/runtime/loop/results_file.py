@@ -134,7 +134,7 @@ class ResultsFile:
         made = self._checker.publish(element, results)
         with self._lock:
             if not self._parts:
-                raise ArkworkerError("with --results, context.publish is for when an element is processed")
+                raise ArkworkerError("with --results, context.publish can only be called while an element is processed")
             # On the line of that element, or of the one that it was found with.
             first = next(iter(self._parts.values()))
             part = Part(element=RecordedElement.of(element), results=tuple(results))

@@ -160,7 +160,7 @@ class ElementRun:
         with self._guard:
             try:
                 left = self._given.left.stages
-                end_left(left, "a run before ended while this element was worked on", self._ends, self._given.failures)
+                end_left(left, "an earlier run ended while it worked on this element", self._ends, self._given.failures)
                 self._work.run()
             except KeyboardInterrupt:  # of a handler that user code has put there
                 self._work.ended_by = 128 + signal.SIGINT

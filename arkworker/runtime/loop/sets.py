@@ -46,10 +46,10 @@ def process_sets(
     """
     tally = Tally(run.collected)
     if run.settings.results is not None:
-        message = "this worker works on sets of datasets, and finds no results to record"
+        message = "this worker works on sets of datasets, and has no results to record"
         raise ConfigurationError([Problem("results", "command line", "--results", message)])
     if temporary_directory_mistake():
-        message = "there is no temporary directory that can be written, and exports are downloaded there"
+        message = "exports are downloaded to a temporary directory, and none can be written to"
         raise ConfigurationError([Problem("", "environment", "TMPDIR", message, TEMPORARY_HINT)])
     if run.settings.jobs != 1:
         logger.warning("--jobs: sets of datasets are worked on one after the other, in this process")

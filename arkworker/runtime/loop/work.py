@@ -221,7 +221,7 @@ class Work:
 
     def _try_each(self, jobs: Sequence[Job], reason: str) -> None:
         if not self._guard.has_stopped:
-            logger.warning("a batch of %d elements failed, each is tried by itself: %s", len(jobs), reason)
+            logger.warning("a batch of %d elements failed, trying each by itself: %s", len(jobs), reason)
         for job in jobs:
             if self.ended_by is None and not self._guard.has_stopped:
                 self._process([job], alone=True)

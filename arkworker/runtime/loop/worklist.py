@@ -76,7 +76,7 @@ class Queue:
                 if not is_here:
                     self._in_hand.note(element_id, Stage.HELD)
                     return Job(element_id, is_held=True)
-            logger.warning("element %s is handed out again while it is in hand", printable(element_id, 60))
+            logger.warning("element %s is handed out again while it is being processed", printable(element_id, 60))
 
     def take_left(self) -> Job | None:
         return None
@@ -102,7 +102,7 @@ class Queue:
         element_id = outcome.value.get("id") if isinstance(outcome.value, dict) else None
         if not isinstance(element_id, str) or not element_id:
             self._note_lost(1)
-            raise ApiContentError(CLAIM, "the answer names no element", status=200)
+            raise ApiContentError(CLAIM, "the answer does not name an element", status=200)
         return element_id
 
     def _check_repeats(self, element_id: str, *, is_here: bool) -> None:
@@ -120,7 +120,9 @@ class Queue:
 
     def _note_lost(self, number: int) -> None:
         if number:
-            logger.warning("%s: %d lost answers; each may have started an element that nobody has", CLAIM, number)
+            logger.warning(
+                "%s: %d lost answers; each may have started an element that no worker processes", CLAIM, number
+            )
             self._in_hand.note_lost(number)
             self._tally.count("uncertain", number)
 
@@ -247,11 +249,11 @@ class Choice:
         if getattr(self.process, "skip_elements_json", True) is False and not settings.no_elements_list:
             self._refuse(
                 "elements_list",
-                "this instance gives its workers a list of elements, and there is none",
+                "this instance gives its workers a list of elements, but this run has none",
                 "set TASK_ELEMENTS, or pass --no-elements-list to take elements from the queue",
             )
         if settings.shard is not None:
-            logger.warning("--shard: the queue of a task shares itself out; this process takes what the others do not")
+            logger.warning("--shard: ignored, as the queue of a task hands each element to one process only")
         return Queue(client, tally, in_hand)
 
     @property
@@ -280,7 +282,7 @@ class Choice:
             ConfigurationError: An unknown mode, a list beside ids, a set that is none.
         """
         if self.process is not None and self._mode not in MODES:
-            self._refuse("process.mode", f"{printable(self._mode, 60)} is no mode of a process that is known here")
+            self._refuse("process.mode", f"{printable(self._mode, 60)} is not a known mode of a process")
         if self._list is not None and self.settings.element:
             self._refuse(
                 "element", "elements are given by a list already", "drop --element, or pass --no-elements-list"
@@ -317,11 +319,13 @@ class Choice:
     def _id_of(self, item: Any, position: int, path: str, text: str) -> str:
         element_id = item.get("id") if isinstance(item, dict) else None
         if not isinstance(element_id, str):
-            self._refuse("elements_list", f"item {position} of the list is no object with an id", place=_Place(path))
+            self._refuse(
+                "elements_list", f"item {position} of the list is not an object with an id", place=_Place(path)
+            )
         try:
             return str(UUID(element_id))
         except ValueError:
-            message = f"item {position} of the list: {printable(element_id, 60)!r} is no id of an element"
+            message = f"item {position} of the list: {printable(element_id, 60)!r} is not the id of an element"
             self._refuse("elements_list", message, "ids are UUIDs", _place_of(element_id, path, text))
 
     def _of_ids(self, ids: Sequence[str], name: str) -> Worklist:
@@ -335,13 +339,13 @@ class Choice:
         try:
             return str(UUID(element_id))
         except ValueError:
-            self._refuse(name, f"{printable(element_id, 60)!r} is no id of an element", "ids are UUIDs")
+            self._refuse(name, f"{printable(element_id, 60)!r} is not the id of an element", "ids are UUIDs")
 
     def _check_images(self) -> None:
         if self.process is not None:
-            self._refuse("image", "what is found on files of a desk can be published nowhere", "add --dev")
+            self._refuse("image", "results for local image files cannot be published", "add --dev")
         if self._list is not None or self.settings.element or self.settings.set:
-            self._refuse("image", "the elements are given already", "pass --image, or what names elements, not both")
+            self._refuse("image", "the elements are given already", "pass --image, or name elements, not both")
         for path in self.settings.image:
             if not Path(path).is_file():
                 self._refuse("image", f"there is no file {printable(path, 500)!r}")
@@ -359,7 +363,7 @@ class Choice:
             try:
                 parsed.append(datasets.parse_set(text))
             except ValueError:
-                self._refuse("set", f"{printable(text, 60)!r} is no set of a dataset", "write DATASET-ID:NAME")
+                self._refuse("set", f"{printable(text, 60)!r} is not a set of a dataset", "write DATASET-ID:NAME")
         return parsed
 
     def sets(self, client: Client) -> list[DatasetSet]:
@@ -413,7 +417,7 @@ class Choice:
         elif settings.job_completion_index is not None:
             task = settings.job_completion_index
         if number and not index and task is None:
-            message = "which part this is, is not said"
+            message = "it is not known which part this is"
             self._refuse("shard", message, "write I/N, or start it as a task of an array job")
         if number:
             return self._checked(int(index) - 1 if index else task or 0, int(number))

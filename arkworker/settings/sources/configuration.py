@@ -249,7 +249,7 @@ class FileSource(ConfigurationSource):
         if flat:
             hint = "use one form: all options in the list, or all of them flat"
             path = ("config", flat[0].key.text)
-            self.report(path, "beside a configuration list", self._location(flat[0].key), hint)
+            self.report(path, "not allowed next to a configuration list", self._location(flat[0].key), hint)
         return list(filter(None, map(self._item, range(len(modern.items)), modern.items)))
 
     def _take_reserved(self, reserved: dict[str, Node]) -> None:

@@ -148,13 +148,13 @@ class _Tar:
         elif entry.is_file():
             self._add_file(name, entry.path)
         else:
-            raise Refusal("is a device, socket or FIFO, which no archive may hold")
+            raise Refusal("is a device, socket or FIFO, which an archive cannot hold")
 
     def _inside(self, name: bytes, path: bytes) -> bytes:
         """Where a symbolic link leads, from its own directory, over other links to the file itself."""
         target = os.path.realpath(path)
         if not target.startswith(self._directory) or not stat.S_ISREG(os.lstat(target).st_mode):
-            raise Refusal("is a symbolic link, and leads to no regular file of the directory")
+            raise Refusal("is a symbolic link that does not lead to a regular file of the directory")
         if target in self._left_out:
             raise Refusal("is a symbolic link to the archive itself")
         relative = os.path.relpath(target, path.rpartition(b"/")[0])

@@ -160,7 +160,7 @@ class Budget:
     def spend_memory(self, size: int) -> None:
         self.remembered += size
         if self.remembered > self.max_memory // 4:
-            raise Refusal("has more symbolic links than the memory limit allows to keep in mind")
+            raise Refusal("has more symbolic links than the memory limit allows")
 
 
 def free_space(directory: str | os.PathLike[str]) -> int:

@@ -142,9 +142,9 @@ def _long(kind: bytes, text: bytes) -> bytes:
 def _parse(block: bytes) -> Member:
     name, mode, uid, gid, size, modified, expected, kind, target, magic, prefix = _HEADER.unpack(block)
     if _checksum(block) != _number(expected):
-        raise Refusal("is damaged or no tar: a header has a wrong checksum")
+        raise Refusal("is damaged or not a tar: a header has a wrong checksum")
     if magic not in {_USTAR, _GNU, _V7}:
-        raise Refusal("is damaged or no tar: a header is of no known format")
+        raise Refusal("is damaged or not a tar: a header has an unknown format")
     _number(uid)
     _number(gid)
     path = _text(name)
@@ -171,7 +171,7 @@ def _sum(data: bytes) -> int:
 def _text(field: bytes) -> bytes:
     text = field.rstrip(b"\0")
     if b"\0" in text:
-        raise Refusal("is damaged or no tar: a header has a NUL within a name")
+        raise Refusal("is damaged or not a tar: a header has a NUL within a name")
     return text
 
 
@@ -182,7 +182,7 @@ def _number(field: bytes) -> int:
         return int.from_bytes(field[1:], "big") - (256 ** (len(field) - 1) if field[0] == 0xFF else 0)
     if digits := _OCTAL.fullmatch(field):
         return int(digits[1] or b"0", 8)
-    raise Refusal("is damaged or no tar: a header has a number that cannot be read")
+    raise Refusal("is damaged or not a tar: a header has a number that cannot be read")
 
 
 def _extend(values: dict[bytes, bytes], kind: bytes, payload: bytes) -> None:
@@ -238,6 +238,6 @@ def _check(member: Member) -> None:
         kind = _REFUSED_KINDS.get(member.kind, "of a kind")
         raise Refusal(f"is {kind} that is not extracted", member.name)
     if member.kind != DIRECTORY and member.name.endswith((b"/", b"/.")):
-        raise Refusal("has the name of a directory and is none", member.name)
+        raise Refusal("has the name of a directory, but is not one", member.name)
     if member.kind != FILE and member.size:
-        raise Refusal("is a link or a directory with a content", member.name)
+        raise Refusal("is a link or a directory with content", member.name)

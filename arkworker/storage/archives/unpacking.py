@@ -92,7 +92,7 @@ class _Unpacker:
                 self._link_symlink(target, link)
                 ready.append(link)
         for links in waiting.values():
-            raise Refusal("is a symbolic link in a circle", links[0])
+            raise Refusal("is part of a circle of symbolic links", links[0])
 
     def _clean(self, name: bytes) -> bytes:
         path = clean(name)
@@ -157,7 +157,7 @@ class _Unpacker:
 
     def _link(self, target: bytes, path: bytes) -> None:
         if not self._is_file(target):
-            raise Refusal("is a link to no regular file that comes before it in the archive")
+            raise Refusal("is a link, but not to an earlier regular file of the archive")
         self._make_parents(path)
         try:
             os.link(target, path, src_dir_fd=self._root, dst_dir_fd=self._root, follow_symlinks=False)
@@ -184,7 +184,7 @@ class _Unpacker:
     def _link_symlink(self, target: bytes, link: bytes) -> None:
         try:
             if not self._is_file(target):
-                raise Refusal("is a symbolic link to no regular file of the archive", link)
+                raise Refusal("is a symbolic link, but not to a regular file of the archive", link)
             self._link(target, link)
         except OSError as error:
             raise Refusal(_why(error), link) from None
@@ -207,5 +207,5 @@ def _why(error: OSError) -> str:
     if isinstance(error, FileExistsError):
         return "comes twice in the archive"
     if isinstance(error, NotADirectoryError):
-        return "lies below a member that is no directory"
+        return "lies below a member that is not a directory"
     return f"cannot be written: {error.strerror}"

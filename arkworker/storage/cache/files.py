@@ -78,7 +78,7 @@ class Limits:
     def reason(self) -> str:
         """Why it is to end; empty while it may go on."""
         if self._is_cancelled:
-            return "not done, because a signal came"
+            return "stopped by a signal before it was done"
         return f"not done within the limit of {self._max_seconds:g} s" if time.monotonic() >= self._end else ""
 
     @contextlib.contextmanager
@@ -178,7 +178,7 @@ def admit(parent: str | PathLike[str], private: Path, limits: Limits) -> ParentF
     path = os.fsdecode(parent)
     with refusing(path, limits):
         if "\0" in path:
-            raise refusal(path, "is no path: it has a NUL character")
+            raise refusal(path, "is not a path: it has a NUL character")
         real = Path(os.path.realpath(path))
         marks = _marks(real)
         check_file(path, real)
@@ -199,7 +199,7 @@ def check_file(path: str, real: Path) -> None:
         raise refusal(path, "is empty")
     with real.open("rb") as file:
         if len(header := file.read(100)) < 100 or not header.startswith(_MAGIC):
-            raise refusal(path, "is no SQLite database: of another format, damaged, cut or encrypted")
+            raise refusal(path, "is not an SQLite database: of another format, damaged, cut or encrypted")
 
 
 def check_pages(connection: sqlite3.Connection, path: str | PathLike[str], *, thorough: bool = False) -> None:

@@ -137,7 +137,7 @@ def find_target(output: str | PathLike[str]) -> Path:
     path = os.fsdecode(output)
     with refusing(path):
         if not path or "\0" in path:
-            raise refusal(path, "is no path of a file")
+            raise refusal(path, "is not the path of a file")
         target = Path(os.path.realpath(path))
         if target.exists() and not target.is_file():
             raise refusal(path, "is not a file that could be replaced")

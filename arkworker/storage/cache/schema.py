@@ -133,7 +133,7 @@ def check_schema(
 def _read_version(connection: sqlite3.Connection, path: str, plain: set[str], versions: Collection[int]) -> int:
     expected = " or ".join(str(version) for version in versions)
     if "version" not in plain:
-        raise refusal(path, f"is no cache: it has no table version (expected version {expected})")
+        raise refusal(path, f"is not a cache: it has no table version (expected version {expected})")
     _check_columns(connection, path, "version", frozenset({"version"}))
     rows = connection.execute('SELECT "version" FROM "version" LIMIT 2').fetchall()
     if len(rows) != 1 or type(rows[0][0]) is not int:

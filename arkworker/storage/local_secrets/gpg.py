@@ -231,8 +231,8 @@ def _why_not_decrypted(done: Any, largest: int) -> str:
         return f"its content is larger than {largest:,} bytes"
     if "PASSPHRASE" in done.stderr and "GOOD_PASSPHRASE" not in done.stderr:
         return (
-            "a passphrase is needed, and nobody is asked for one: let gpg-agent remember it (decrypt the file once "
-            "with gpg), or use a key without passphrase"
+            "a passphrase is needed, but arkworker does not ask for it: let gpg-agent remember it (decrypt the file "
+            "once with gpg), or use a key without passphrase"
         )
     # Without its agent gpg says that the key is missing.
     if "connect to the agent" in done.stderr or "setting pinentry mode" in done.stderr:

@@ -121,7 +121,7 @@ def as_data(results: Sequence[Any], level: int = 0) -> list[Any]:
         ResultError: Children lie too deep in each other.
     """
     if level > MOST_LEVELS:
-        raise ResultError(f"children lie more than {MOST_LEVELS} deep in each other: no results file can hold that")
+        raise ResultError(f"children lie more than {MOST_LEVELS} levels deep, which a results file cannot hold")
     return [_fields(result, level) for result in results]
 
 
@@ -157,7 +157,7 @@ def load_header(line: bytes) -> Header:
     data = _parse(line)
     known = Header.model_fields
     if data.get("format") != known["format"].default:
-        raise ValueError("this is no results file of arkworker")
+        raise ValueError("this is not a results file of arkworker")
     if data.get("version") != known["version"].default:
         raise ValueError(f"version {printable(str(data.get('version')), 20)} of the format is not known: upgrade")
     header: Header = _ADAPTERS[Header].validate_python(data)
@@ -178,25 +178,25 @@ def _parse(line: bytes) -> dict[str, Any]:
     try:
         data = json.loads(line.decode(), object_pairs_hook=_unique, parse_constant=_refuse)
     except UnicodeDecodeError:
-        raise ValueError("this is no UTF-8 text") from None
+        raise ValueError("this is not UTF-8 text") from None
     except json.JSONDecodeError:
-        raise ValueError("this is no JSON") from None
+        raise ValueError("this is not JSON") from None
     except RecursionError:
-        raise ValueError("brackets lie too deep in each other") from None
+        raise ValueError("brackets are nested too deeply") from None
     if not isinstance(data, dict):
-        raise ValueError("this is no JSON object")  # noqa: TRY004 - one kind of error for all that a line can be
+        raise ValueError("this is not a JSON object")  # noqa: TRY004 - one kind of error for all that a line can be
     return data
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) < len(pairs):
-        raise ValueError("a key is there twice")
+        raise ValueError("a key is given twice")
     return data
 
 
 def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def line_schema() -> dict[str, Any]:

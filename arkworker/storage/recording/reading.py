@@ -108,7 +108,7 @@ class Recording:
     def _read_header(self, line: bytes) -> Header:
         if not line:
             reason = "its first line is cut" if self.is_cut else "the file is empty"
-            refuse(self._name, 1, f"{reason}: this is no results file of arkworker")
+            refuse(self._name, 1, f"{reason}: this is not a results file of arkworker")
         try:
             return load_header(line)
         except ValueError as error:
@@ -138,7 +138,7 @@ def read_recording(path: str) -> Recording:
         refuse(path, 0, reason if reason.startswith("is ") else f"cannot be read: {reason}")
     try:
         if lock(file, shared=True) is False:
-            refuse(path, 0, "a run still writes it: wait for its end")
+            refuse(path, 0, "a run is still writing it: wait until it has ended")
         return Recording(file, path)
     except OSError as error:
         file.close()

@@ -217,7 +217,7 @@ def test_a_file_of_another_size_is_refused(size: int, server: FaultyServer, clie
     """Also when the answer itself was whole."""
     server.plays(server.reply(200, BODY))
 
-    with pytest.raises(ApiContentError, match="promised"):
+    with pytest.raises(ApiContentError, match="announced"):
         client.download_url(f"{server.origin}/x", target, size=size)
 
     assert_untouched(target)
@@ -318,7 +318,7 @@ def test_a_killed_download_leaves_the_file_and_is_cleaned_up(
 
 def test_what_does_not_read_downloads_nothing(client: Client, target: Path) -> None:
     """A POST has no file."""
-    with pytest.raises(UsageError, match="downloads nothing"):
+    with pytest.raises(UsageError, match="does not download a file"):
         client.download("StartExport", target, id="1")
 
 

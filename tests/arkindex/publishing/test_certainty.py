@@ -90,7 +90,7 @@ def test_what_does_not_come_is_uncertain_and_never_sent_again(
     """Half a minute later it may still be under way."""
     site.emulator.faults.add("CreateTranscription", fault)
 
-    with pytest.raises(PublicationError, match="it was not there when it was looked for") as caught:
+    with pytest.raises(PublicationError, match="it was not found afterwards") as caught:
         publisher.publish(site.page, [TEXT])
 
     assert (caught.value.uncertain, caught.value.missing) == ({"transcriptions": 1}, {})

@@ -74,7 +74,7 @@ def test_what_a_failed_publication_left_is_not_made_again(
     with caplog.at_level(logging.WARNING):
         site.publisher(doubts=Doubts(tmp_path, site.run)).publish(site.page, RESULTS)
 
-    assert "was not brought to its end; what is there already is looked for" in caplog.text
+    assert "was not completed; looking for what is already there" in caplog.text
     assert (leftovers(tmp_path), count(site)) == ([], {"texts": 2, "metadata": 1, "embeddings": 1})
 
 

@@ -213,7 +213,7 @@ def test_what_the_corpus_must_have_is_told_with_its_place() -> None:
         (
             PAGE,
             [Child(type="a", polygon=outline(995))],
-            "results.0.polygon: leaves the image of 1000 by 1400 pixels",
+            "results.0.polygon: extends beyond the image of 1000 by 1400 pixels",
         ),
         (
             PAGE,

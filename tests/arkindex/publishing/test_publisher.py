@@ -211,7 +211,7 @@ def test_what_may_still_be_under_way_is_not_sent_again(site: Site, monkeypatch: 
     error = caught.value
     assert (error.accepted, error.uncertain, error.missing) == ({"transcriptions": 1}, {"metadata": 1}, {})
     assert "perhaps accepted: 1 metadata" in str(error)
-    assert str(error).endswith("it was not there when it was looked for")
+    assert str(error).endswith("it was not found afterwards")
     assert site.calls()["CreateMetaData"] == 1
 
 
@@ -221,7 +221,7 @@ def test_what_cannot_be_looked_for_stays_uncertain(site: Site) -> None:
     site.emulator.faults.add("ListElementMetaData", Fault.answer(403))
 
     with pytest.raises(
-        PublicationError, match=r"CreateMetaData \(status 500\).*; looking for it failed, too: List"
+        PublicationError, match=r"CreateMetaData \(status 500\).*; checking it failed, too: List"
     ) as caught:
         site.publisher().publish(site.page, TWICE["CreateMetaData"])
 
@@ -277,7 +277,7 @@ def test_what_an_answer_claims_and_nobody_finds_is_uncertain(site: Site) -> None
     site.emulator.faults.add("CreateElements", Fault.answer(201, b"[]", headers=headers))
     text = Transcription(text="x", confidence=1)
 
-    with pytest.raises(PublicationError, match="the answer has 0 items, not 1; it was not there") as caught:
+    with pytest.raises(PublicationError, match="the answer has 0 items, not 1; it was not found") as caught:
         site.publisher().publish(site.page, [Child(type="text_line", name="n", polygon=outline(), results=[text])])
 
     assert (caught.value.uncertain, caught.value.missing) == ({"text_line": 1}, {"transcriptions": 1})
@@ -352,7 +352,7 @@ def test_what_has_no_id_says_so(site: Site) -> None:
     """A change is not a thing."""
     (change,) = site.publisher().publish(site.page, [Update(name="x")])
 
-    with pytest.raises(ArkworkerError, match="there is no id of this Update: Arkindex gave none"):
+    with pytest.raises(ArkworkerError, match="this Update has no id: Arkindex gave none"):
         _ = change.id
 
 

@@ -28,7 +28,7 @@ INVALID = {
         "results.3.results.0.confidence: Input should be less than or equal to 1"
     ),
     "Child(type='text_lin', polygon=square)": "results.3.type: the corpus has no element type 'text_lin'; did you mean",
-    "Entity(type='place', offset=0, length=1)": "results.3 is an Entity, which lies in a text",
+    "Entity(type='place', offset=0, length=1)": "results.3 is an Entity, which belongs in a text",
     "[text]": f"results.3 {NO_RESULT} list",
     "'text'": f"results.3 {NO_RESULT} str",
 }

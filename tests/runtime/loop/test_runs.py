@@ -247,7 +247,7 @@ def test_image_files_are_pages_beside_a_cache(ten: Trial, tmp_path: Path) -> Non
     ("flags", "environment", "message"),
     [
         (["--image", "nowhere.png"], {"ARKINDEX_WORKER_RUN_ID": ""}, "nowhere.png'"),
-        (["--image", __file__], {}, "what is found on files of a desk can be published nowhere"),
+        (["--image", __file__], {}, "results for local image files cannot be published"),
         (["--image", __file__, "--set", "a:b"], {"ARKINDEX_WORKER_RUN_ID": ""}, "the elements are given already"),
     ],
 )
@@ -277,7 +277,7 @@ def test_wrong_id_in_a_list(ten: Trial) -> None:
 
     assert ended.code == 78, ended
     assert f"{path}:6:11" in ended.log
-    assert "item 2 of the list: 'page-2' is no id of an element" in ended.log
+    assert "item 2 of the list: 'page-2' is not the id of an element" in ended.log
     assert dict(ten.states) == {"queued": 10}
 
 

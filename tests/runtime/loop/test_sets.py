@@ -136,7 +136,7 @@ def test_unknown_set(desk: Desk) -> None:
 
 
 def test_malformed_set(desk: Desk) -> None:
-    """What is no set of a dataset is refused, with the form that it should have."""
+    """What is not a set of a dataset is refused, with the form that it should have."""
     done = desk.run("--set", "train")
 
     assert done.returncode == 78, done.stderr

@@ -106,7 +106,7 @@ def test_shard_of_an_array_job(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"shard": "/4"}, "which part this is, is not said"),
+        ({"shard": "/4"}, "it is not known which part this is"),
         ({"slurm_array_task_id": 9, "slurm_array_task_count": 4}, "task 9 from the first one is not one of 4"),
     ],
 )

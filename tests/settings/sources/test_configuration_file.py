@@ -171,7 +171,7 @@ PROBLEMS: list[tuple[str, str, str, str]] = [
         "1:36",
         "a secret on Arkindex, but not in code",
     ),
-    ("name: a\nconfiguration: []\n", "config.name", "1:1", "beside a configuration list"),
+    ("name: a\nconfiguration: []\n", "config.name", "1:1", "not allowed next to a configuration list"),
     ("secrets: token\n", "secrets", "1:10", "should be a list of names of secrets"),
     ("secrets: [a, ~]\n", "secrets", "1:10", "should be a list of names of secrets"),
     ("secrets: [a, [b]]\n", "secrets", "1:10", "should be a list of names of secrets"),
@@ -179,7 +179,7 @@ PROBLEMS: list[tuple[str, str, str, str]] = [
     ("extras_dir: [a]\n", "extras_dir", "1:13", "should be the path of a directory"),
     ("debug: maybe\n", "debug", "1:1", "Input should be true or false"),
     ("token: {a: b}\n", "config.token", "1:8", "a secret is given by reference"),
-    ("name: !!python/object:os.system a\n", "", "1:7", "the tag !!python/object:os.system is not read"),
+    ("name: !!python/object:os.system a\n", "", "1:7", "the tag !!python/object:os.system is not allowed"),
     ("name: *nowhere\n", "", "1:7", "this alias has no anchor before it"),
     ("threshold: 0.5\n---\nname: a\n", "", "2:1", "a second document"),
 ]

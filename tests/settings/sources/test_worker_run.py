@@ -247,7 +247,7 @@ def test_free_mapping_refuses_what_json_should_not_hold() -> None:
 
     assert outcome.told == {
         "config.a.b.0": "numbers must be finite",
-        "config.a.b.1": "this number does not fit 64 bits",
+        "config.a.b.1": "this number does not fit into 64 bits",
         "config.c": "not valid Unicode text",
     }
 

@@ -66,7 +66,7 @@ def test_a_newline_in_a_name_stays_on_one_line(tmp_path: Path, output: Path) -> 
     """What a terminal would obey is escaped."""
     path = tmp_path / "a\n\x1b[31mb"
     path.write_text("x")
-    with pytest.raises(CacheError, match=r"a\\n\\x1b\[31mb: is no SQLite database"):
+    with pytest.raises(CacheError, match=r"a\\n\\x1b\[31mb: is not an SQLite database"):
         merge([path], tmp_path / "out.sqlite")
     assert refused(path, output)
 
@@ -112,9 +112,9 @@ def test_a_symbolic_link_is_followed(write_cache: Any, rows: Any, tmp_path: Path
     ("content", "reason"),
     [
         (b"", "is empty"),
-        (b"SQLite format 3\0", "is no SQLite database"),
-        (b"\x17" * 8192, "is no SQLite database"),
-        (b"<html>502 Bad Gateway</html>" * 99, "is no SQLite database"),
+        (b"SQLite format 3\0", "is not an SQLite database"),
+        (b"\x17" * 8192, "is not an SQLite database"),
+        (b"<html>502 Bad Gateway</html>" * 99, "is not an SQLite database"),
     ],
 )
 def test_other_content_is_refused(tmp_path: Path, output: Path, content: bytes, reason: str) -> None:

@@ -249,7 +249,7 @@ def test_a_refusal_leaves_the_cache_alone(write_cache: Any, rows: Any, tmp_path:
     bad = tmp_path / "bad.sqlite"
     bad.write_text("<html>Bad gateway</html>")
     before, files = output.read_bytes(), sorted(tmp_path.iterdir())
-    with pytest.raises(CacheError, match=r"bad\.sqlite: is no SQLite database") as caught:
+    with pytest.raises(CacheError, match=r"bad\.sqlite: is not an SQLite database") as caught:
         merge([write_cache("out.sqlite.2", rows.element(2)), bad], output)
     (tmp_path / "out.sqlite.2").unlink()
     assert (output.read_bytes(), sorted(tmp_path.iterdir())) == (before, files)

@@ -151,8 +151,8 @@ def test_a_reason_names_the_file(store: SecretStore, directory: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("a.json", b"{canary", "promises JSON"),
-        ("a.yaml", b"[canary", "promises YAML"),
+        ("a.json", b"{canary", "says JSON"),
+        ("a.yaml", b"[canary", "says YAML"),
         ("a", b"canary\xff", "not UTF-8"),
     ],
 )

@@ -161,16 +161,16 @@ def test_children_of_children_have_a_limit() -> None:
         deep = Child(type="line", results=[deep])
     assert load_entry(dump(entry(deep))) == entry(deep)
 
-    with pytest.raises(ResultError, match="deep in each other"):
+    with pytest.raises(ResultError, match="levels deep"):
         dump(entry(Child(type="line", results=[Child(type="line", results=[deep])])))
 
 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"\xff\xfe", "no UTF-8"),
-        (b"{'a': 1}", "no JSON"),
-        (b"[1]", "no JSON object"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"{'a': 1}", "not JSON"),
+        (b"[1]", "not a JSON object"),
         (b'{"state":"processed","state":"error"}', "twice"),
         (b'{"a":NaN}', "NaN"),
         (b"[" * 100_000, "too deep"),
@@ -188,7 +188,7 @@ def test_what_is_no_line_is_refused(line: bytes, reason: str) -> None:
 
 @pytest.mark.parametrize(
     ("values", "reason"),
-    [({"format": "other"}, "no results file"), ({"version": 2}, "upgrade"), ({"version": None}, "upgrade")],
+    [({"format": "other"}, "not a results file"), ({"version": 2}, "upgrade"), ({"version": None}, "upgrade")],
 )
 def test_a_header_of_something_else_is_refused(values: dict[str, Any], reason: str) -> None:
     """Another format, and a later version of ours, are told apart."""
