@@ -178,7 +178,7 @@ def test_a_report_before_is_replaced_and_other_pages_are_not(run: Run, tmp_path:
     (tmp_path / "run.html").write_text("<!DOCTYPE html><title>precious</title>")
     third, kept = run()
     assert [first[0].code, second[0].code, third.code] == [0, 0, 78]
-    assert "holds something else than the report of a run" in third.err
+    assert "holds something other than the report of a run" in third.err
     assert kept == "<!DOCTYPE html><title>precious</title>"
 
 
