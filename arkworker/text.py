@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,6 +38,8 @@ def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "", cutoff: f
         prefix: What to show before the nearest name.
         cutoff: How near is near, from 0 to 1 for the same.
     """
+    from difflib import get_close_matches  # only where something is wrong
+
     by_lower = {candidate.lower(): candidate for candidate in known}
     # Names typed by people; a very long one is not a misspelling and would only cost time.
     matches = get_close_matches(name.lower()[:100], by_lower, n=1, cutoff=cutoff)

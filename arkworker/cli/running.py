@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.cli import terminal
 from arkworker.cli.flags import run_parser
-from arkworker.cli.problems import as_data
 from arkworker.clock import SystemClock
 from arkworker.documents.text_file import read_text_file
 from arkworker.errors import ExitCode
@@ -75,6 +74,8 @@ def _check(preparation: Preparation, stopping: Stopping, flags: argparse.Namespa
         with lifecycle.open_cache_of(context, preparation, stopping, is_trial=True):
             pass
     if flags.json:
+        from arkworker.cli.problems import as_data
+
         terminal.write_json(as_data((), preparation.worker.target))
     else:
         unknown = preparation.offline and not context.is_read_only

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections.abc
 import inspect
 import sys
-from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, ForwardRef, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
@@ -48,6 +47,8 @@ _ELSEWHERE = {
 }
 #: What an author assigns; near misses do nothing.
 _ATTRIBUTES = ("uses_cache", "creates", "requires", "arguments", "batch_size", "declaration")
+#: What a class has under its right name; `configuration` and `processes_elements` are not its author's.
+_KNOWN = frozenset({*HOOKS, *_ATTRIBUTES, "configuration", "processes_elements"})
 #: Shorter names are near to too much.
 _SHORTEST_NEAR = 5
 _LONG_NAME = 12
@@ -183,10 +184,12 @@ def check_hooks(cls: type, called: tuple[str, ...]) -> None:
         if inspect.isfunction(function):
             check_callable(function, f"{cls.__qualname__}.{name}", ("self", *parameters), yields=name in _MAY_YIELD)
     for name, value in cls.__dict__.items():
+        if name.startswith("_") or name in _KNOWN:
+            continue
         is_hook = callable(value) or isinstance(value, (staticmethod, classmethod))
         known = called if is_hook and not isinstance(value, type) else () if is_hook else _ATTRIBUTES
-        meant = max(known, key=lambda meant: SequenceMatcher(None, name, meant).ratio(), default="")
-        if _is_near(name, meant) and name not in HOOKS and not is_set(cls, meant):
+        meant = max(known, key=lambda meant: _likeness(name, meant), default="")
+        if _is_near(name, meant) and not is_set(cls, meant):
             what = "is never called" if is_hook else "has no effect"
             raise DeclarationError(f"{cls.__qualname__}.{name} {what}: did you mean {meant}?")
 
@@ -194,15 +197,21 @@ def check_hooks(cls: type, called: tuple[str, ...]) -> None:
 def _is_near(name: str, meant: str) -> bool:
     """Whether a name is a slip of the pen: `proces_element`, `set_up`, `setUp`, `tearDown`."""
     typed, known = (text.replace("_", "").lower() for text in (name, meant))
-    if name == meant or name.startswith("_"):
+    if name == meant:
         return False
     return typed == known or (len(known) >= _SHORTEST_NEAR and _is_one_slip(typed, known))
+
+
+def _likeness(typed: str, known: str) -> float:
+    from difflib import SequenceMatcher
+
+    return SequenceMatcher(None, typed, known).ratio()
 
 
 def _is_one_slip(typed: str, known: str) -> bool:
     """Whether one letter is missing, too many, another, or in the place of its neighbour; two or so of a long name."""
     if len(known) >= _LONG_NAME:
-        return SequenceMatcher(None, typed, known).ratio() >= _LIKENESS
+        return _likeness(typed, known) >= _LIKENESS
     longest = max(len(typed), len(known))
     start = next((i for i in range(longest) if typed[i : i + 1] != known[i : i + 1]), longest)
     end = next((i for i in range(1, longest - start + 1) if typed[-i:][:1] != known[-i:][:1]), longest - start + 1)

@@ -6,15 +6,12 @@ import dataclasses
 import json
 import logging
 import os
-import pickle
 import traceback
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from arkworker.arkindex.publishing.outbox import Outbox
-from arkworker.arkindex.reading.sessions import Sessions
 from arkworker.errors import ArkworkerError, CacheError, StoppedError
 from arkworker.options.creates import Creates
 from arkworker.runtime import logs
@@ -104,6 +101,8 @@ def run_job(order: Order, connection: Connection) -> None:
         order: What to do.
         connection: The way to the parent, which hears of all that happens, failures included.
     """
+    import pickle
+
     from arkworker.runtime.loop.job_process import Channel, Say, alone, watching_parent, work
     from arkworker.runtime.target import load_target
 
@@ -181,7 +180,11 @@ def _handover_of(  # noqa: PLR0913, PLR0917 - the parts of a Handover
     stopping: Stopping,
     target: str,
 ) -> Handover:
-    outbox = Outbox(sessions, are_published=not context.is_read_only) if context.use_cache else None
+    outbox = None
+    if context.use_cache:
+        from arkworker.arkindex.publishing.outbox import Outbox
+
+        outbox = Outbox(sessions, are_published=not context.is_read_only)
     context.services.publisher = LatePublisher(lambda: context.services.make_publisher(outbox=outbox))
     return Handover(context, settings, origins, sessions, stopping, outbox, target)
 
@@ -342,6 +345,7 @@ def _sessions(context: WorkerContext[Any], open_engine: Callable[[], Engine]) ->
     if not context.use_cache:
         yield _no_session
         return
+    from arkworker.arkindex.reading.sessions import Sessions
     from arkworker.storage import cache
 
     engine = open_engine()

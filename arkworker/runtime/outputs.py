@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arkworker.storage import files
-from arkworker.storage.recording.reading import is_recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,10 +28,11 @@ def mistakes(outputs: Mapping[str, str | None], inputs: Iterable[tuple[str, str 
             any text.
         inputs: What must stay as it is: what it is, and its path. The modules that were imported are, too.
     """
+    wanted = {name: path for name, path in outputs.items() if path is not None}
+    if not wanted:
+        return
     taken = {files.identity(path): label for label, path in (*_code(), *inputs) if path}
-    for name, path in outputs.items():
-        if path is None:
-            continue
+    for name, path in wanted.items():
         identity = files.identity(path)
         if identity is not None and identity in taken and not Path(path).is_char_device():
             yield name, f"is the same file as {taken[identity]}"
@@ -104,11 +104,17 @@ def is_report(path: str) -> bool:
     return not content.strip() or REPORT_MARK in content
 
 
+def _is_recording(path: str) -> bool:
+    from arkworker.storage.recording.reading import is_recording  # all models of results, which most runs do without
+
+    return is_recording(path)
+
+
 _STREAMED = {"summary", "report", "output"}
 _KINDS: dict[str, tuple[str, Callable[[str], bool]]] = {
     "summary": ("the summary of a run", is_summary),
     "report": ("the report of a run", is_report),
-    "results": ("results of arkworker", is_recording),
+    "results": ("results of arkworker", _is_recording),
     "output": ("what it replaces", lambda _: True),
     "journal": ("the journal of a publication", lambda _: True),  # it looks at that itself
 }

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.client import Connection
-from arkworker.arkindex.publishing.outbox import ELSEWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -179,6 +178,8 @@ class Services:
         from arkworker.arkindex.publishing import ArkindexPublisher, CheckingPublisher, SummarizingPublisher
 
         if self.data.uses_cache and outbox is None:
+            from arkworker.arkindex.publishing.outbox import ELSEWHERE
+
             logger.warning(ELSEWHERE)
         if self.data.is_read_only:
             return SummarizingPublisher(outbox, self.data.results)

@@ -9,7 +9,6 @@ from pydantic_settings import PydanticBaseSettingsSource
 
 from arkworker.errors import Problem
 from arkworker.settings.reading import Reference, Refused, read_text, refer
-from arkworker.settings.report.redaction import place_in_code
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -164,6 +163,8 @@ def problem(path: Path, message: str, origin: Origin, place: Place | None = None
 
 def failure_of(error: Exception) -> str:
     """What is said of a source that failed: nothing of what it read."""
+    from arkworker.settings.report.redaction import place_in_code
+
     reason = printable(error.strerror or "", 100) if isinstance(error, OSError) else ""
     return f"this source failed: {type(error).__name__}{place_in_code(error)}" + (f", {reason}" if reason else "")
 

@@ -20,8 +20,6 @@ from arkworker.settings.model import WorkerSettings, settings_model
 from arkworker.settings.platform import variable_of
 from arkworker.settings.provenance import Ledger, Origin, Path, Sources
 from arkworker.settings.reading import Reference, Refused
-from arkworker.settings.report.complaints import Complaints
-from arkworker.settings.report.messages import message_of
 from arkworker.settings.sources.environment import EnvFileSource, EnvironmentSource
 from arkworker.settings.sources.source import PLATFORM_FIELDS
 from arkworker.text import printable
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
 
     from arkworker.errors import Problem
     from arkworker.settings.catalogue import WorkerOptions
+    from arkworker.settings.report.complaints import Complaints
     from arkworker.settings.sources.configuration import Layer
 
 #: Settings that a worker run brings itself.
@@ -225,6 +224,8 @@ def _settings(model: type[WorkerSettings], sources: Sources) -> WorkerSettings:
         return model(sources=sources)
     except ValidationError as error:
         lines = error.errors(include_url=False, include_input=False)
+    from arkworker.settings.report.messages import message_of
+
     told: set[Path] = {(problem.path,) for problem in ledger.problems}  # of a file that could not be read
     for line in lines:
         path = tuple(str(part) for part in line["loc"])
@@ -245,6 +246,8 @@ def _complain(resolution: Resolution, root: str, lines: list[Any], secrets: Iter
 
 
 def _complaints(resolution: Resolution, root: str, secrets: Iterable[Secret[Any]]) -> Complaints:
+    from arkworker.settings.report.complaints import Complaints
+
     worker = resolution.worker
     model = worker.arguments if root == "arguments" else worker.configuration
     sources = resolution.sources
