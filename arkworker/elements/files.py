@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from pathlib import Path
+from typing import Any, NoReturn
 from uuid import NAMESPACE_URL, uuid5
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 TYPE = "page"
+#: What the names of image files end in, in a folder that may hold other files.
+IMAGES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif"})
+
+
+def image_files(path: Path) -> list[Path]:
+    """The file itself; or the images in a folder, by their names, and then those in each folder in it.
+
+    Hidden files and folders are left out, and links to folders are not followed.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
+    if not path.is_dir():
+        return [path]
+    found: list[Path] = []
+    for folder, folders, names in os.walk(path, onerror=_raise):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(folder, name) for name in sorted(names) if not name.startswith(".") and is_image_name(name)]
+    return found
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file of that name should be an image."""
+    return Path(name).suffix.lower() in IMAGES
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
 def describe_file(path: Path) -> tuple[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from uuid import UUID
 import yaml
 from sqlalchemy import select
 
+from arkworker.elements.files import is_image_name
 from arkworker.emulator import declarations
 from arkworker.emulator.arrange.corpora import spelled
 from arkworker.emulator.project import ElementItem, Project, RunItem, read_mapping, read_project
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from arkworker.emulator.emulator import Emulator
     from arkworker.emulator.project import ModelItem, ParentItem, Result
 
-IMAGES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif"})
 VOLUME = "volume"
 CACHE = "db.sqlite"
 
@@ -460,7 +460,7 @@ def _is_target(worker: Any) -> bool:
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGES and path.is_file()
+    return is_image_name(path.name) and path.is_file()
 
 
 def _has_images(path: Path) -> bool:

@@ -229,7 +229,8 @@ class Settings(BaseSettings):
         (), description="Elements to process."
     )
     image: Annotated[tuple[FilePath, ...], Flag(("--image",), "FILE", many=True, elements=True)] = Field(
-        (), description="Image files to process as pages, without Arkindex, in developer mode."
+        (),
+        description="Image files, or folders of them, to process as pages, without Arkindex, in developer mode.",
     )
     elements_list: Annotated[
         FilePath | None, Variable("TASK_ELEMENTS"), Flag(("--elements-list",), "FILE", elements=True)

@@ -272,7 +272,7 @@ class Choice:
         if self.settings.element:
             return self._of_ids(self.settings.element, "element")
         if self.settings.image:
-            return self._of_images([Path(path) for path in self.settings.image])
+            return self._of_images()
         return None
 
     def check(self) -> None:
@@ -347,12 +347,23 @@ class Choice:
         if self._list is not None or self.settings.element or self.settings.set:
             self._refuse("image", "the elements are given already", "pass --image, or name elements, not both")
         for path in self.settings.image:
-            if not Path(path).is_file():
-                self._refuse("image", f"there is no file {printable(path, 500)!r}")
+            if not (Path(path).is_file() or Path(path).is_dir()):
+                self._refuse("image", f"there is no file or folder {printable(path, 500)!r}")
+            if not self._images_at(path):
+                self._refuse("image", f"there is no image in the folder {printable(path, 500)!r}")
 
-    def _of_images(self, paths: Sequence[Path]) -> Worklist:
+    def _images_at(self, path: str) -> list[Path]:
+        from arkworker.elements.files import image_files
+
+        try:
+            return image_files(Path(path))
+        except OSError as error:
+            self._refuse("image", f"{printable(str(error.filename), 500)!r} cannot be read: {error.strerror}")
+
+    def _of_images(self) -> Worklist:
         from arkworker.elements.files import describe_file
 
+        paths = (image for path in self.settings.image for image in self._images_at(path))
         # By their places: the ids of files are those of the machine.
         mine = list(dict.fromkeys(paths))[self.shard.index :: self.shard.number]
         return Listing(map(describe_file, mine), len(mine))

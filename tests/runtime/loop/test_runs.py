@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,6 @@ from arkworker.storage.cache import merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from element_runs import Ended
 
@@ -232,6 +232,22 @@ def test_image_files_are_pages(ten: Trial, tmp_path: Path) -> None:
     assert ten.emulator.ledger.calls() == []
 
 
+def test_a_folder_of_images(ten: Trial, tmp_path: Path) -> None:
+    """Each image in it is a page, once, also where it is named beside its folder."""
+    folder = tmp_path / "pages"
+    (folder / "second").mkdir(parents=True)
+    for name in ("b.PNG", "a.jpg", "second/c.tif"):
+        Image.new("RGB", (30, 40)).save(folder / name)
+    (folder / "notes.txt").write_text("no image")
+    desk = {"ARKINDEX_WORKER_RUN_ID": "", "ARKINDEX_API_URL": "", "ARKINDEX_TASK_TOKEN": ""}
+
+    ended = run(ten, "--image", str(folder), str(folder / "a.jpg"), **desk)
+
+    assert numbers(ended) == [3, 3, 0, 0, 0, 0], ended
+    names = [line.split()[1] for line in (tmp_path / "user.log").read_text().splitlines()]
+    assert names == ["a", "b", "c"]
+
+
 def test_image_files_are_pages_beside_a_cache(ten: Trial, tmp_path: Path) -> None:
     """A cache that knows nothing of the files keeps no worker from them."""
     Image.new("RGB", (30, 40)).save(tmp_path / "a.png")
@@ -247,6 +263,8 @@ def test_image_files_are_pages_beside_a_cache(ten: Trial, tmp_path: Path) -> Non
     ("flags", "environment", "message"),
     [
         (["--image", "nowhere.png"], {"ARKINDEX_WORKER_RUN_ID": ""}, "nowhere.png'"),
+        (["--image", str(Path(__file__).parent)], {"ARKINDEX_WORKER_RUN_ID": ""}, "there is no image in the folder"),
+        (["--image", "/dev/null"], {"ARKINDEX_WORKER_RUN_ID": ""}, "there is no file or folder"),
         (["--image", __file__], {}, "results for local image files cannot be published"),
         (["--image", __file__, "--set", "a:b"], {"ARKINDEX_WORKER_RUN_ID": ""}, "the elements are given already"),
     ],

@@ -1,0 +1,39 @@
+"""Which files of a folder are images."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from arkworker.elements.files import image_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_images_of_a_folder_by_their_names(tmp_path: Path) -> None:
+    """At any depth, each folder after the files beside it; what is hidden, linked or of another kind is left out."""
+    for folder in ("b", "b/inner", "a", ".hidden"):
+        (tmp_path / folder).mkdir()
+    for name in ("b.jpg", "a.PNG", "notes.txt", ".c.png", "b/2.tiff", "b/inner/3.webp", "a/1.gif", ".hidden/4.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "a" / "up").symlink_to(tmp_path)
+
+    found = [str(path.relative_to(tmp_path)) for path in image_files(tmp_path)]
+
+    assert found == ["a.PNG", "b.jpg", "a/1.gif", "b/2.tiff", "b/inner/3.webp"]
+
+
+def test_a_file_is_itself(tmp_path: Path) -> None:
+    """Whatever its name, for somebody named it."""
+    assert image_files(tmp_path / "scan") == [tmp_path / "scan"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+def test_a_folder_that_cannot_be_read(tmp_path: Path) -> None:
+    """It is told, rather than left out."""
+    (tmp_path / "locked").mkdir(mode=0)
+    with pytest.raises(PermissionError):
+        image_files(tmp_path)
