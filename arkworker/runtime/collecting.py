@@ -216,7 +216,7 @@ class Collected:
             return
         if any(other.id == picture.id for other in shown):
             return
-        with contextlib.suppress(OSError, ValueError, MemoryError):  # nobody's element is to fail for this
+        with contextlib.suppress(Exception):  # whatever Pillow raises, nobody's element is to fail for this
             thumbnail = _thumbnail_of(picture, options, image)
             with self._lock:
                 if len(shown) < MOST_PICTURES:

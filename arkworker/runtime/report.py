@@ -101,6 +101,8 @@ def _write(
         files.replace(path, Page(run, worker, claims).render(collected).encode())
     except OSError as error:
         logger.error("%s: the report cannot be written: %s", path, error.strerror)  # noqa: TRY400 - one line will do
+    except Exception:  # a value of user code that cannot be shown, or a defect of ours, must not change how a run ends
+        logger.exception("%s: the report cannot be written", path)
 
 
 class Page:

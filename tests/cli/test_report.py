@@ -188,3 +188,12 @@ def test_a_run_that_is_killed_leaves_no_report_of_another(run: Run, tmp_path: Pa
     result, source = run(work="os.kill(os.getpid(), 9)")
     assert (result.code, source) == (-9, "")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".arkworker")] == []
+
+
+def test_a_value_that_cannot_be_shown(run: Run, tmp_path: Path) -> None:
+    """The log says that there is no report; the run ends as it did."""
+    setup = "context.config.__class__.model_fields['lost'] = context.config.__class__.model_fields['margin']"
+    result, source = run("--summary", "s.json", setup=setup)
+    assert (result.code, source) == (0, ""), result.err
+    assert "run.html: the report cannot be written" in result.err
+    assert '"processed": 2' in (tmp_path / "s.json").read_text()

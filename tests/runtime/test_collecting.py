@@ -127,3 +127,17 @@ def test_every_kind_of_image(mode: str) -> None:
     collected = Collected()
     collected.see(Picture(id="element-0"), ImageOptions(mode=None), Image.new(mode, (400, 20)))
     assert [(shown.width, shown.height) for shown in collected.share.thumbnails] == [(320, 16)]
+
+
+def test_an_image_that_cannot_be_shrunk() -> None:
+    """Whatever its methods raise, whoever opened it does not hear of it."""
+
+    class Odd(Image.Image):
+        def resize(self, *_: Any, **__: Any) -> Image.Image:
+            raise RuntimeError("no")
+
+    image = Image.new("RGB", (9, 9))
+    image.__class__ = Odd
+    collected = Collected()
+    collected.see(Picture(id="element-0"), ImageOptions(), image)
+    assert collected.share.thumbnails == []
