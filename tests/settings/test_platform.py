@@ -279,6 +279,7 @@ ACTS = {
     "runtime/loop/assignment.py": ["no_worker_activity"],
     "runtime/loop/run.py": ["prefetch", "grace", "element_timeout", "strict", "summary"],
     "runtime/loop/jobs.py": ["jobs"],
+    "runtime/report.py": ["report"],
     "runtime/instance.py": ["container_id", "container_api_key", "vast_url"],
     "arkindex/worker_run.py": ["slurm_job_id"],
 }
