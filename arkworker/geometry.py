@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Set
+from decimal import Decimal
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -45,7 +47,7 @@ def as_polygon(points: Iterable[Any]) -> Polygon:
     Raises:
         ValueError: Where a point is no pair of finite numbers.
     """
-    if isinstance(points, (str, bytes, dict)):
+    if isinstance(points, (str, bytes, dict, Set)):  # what has no order has no outline
         raise ValueError("a polygon is a list of points")  # noqa: TRY004 -- pydantic and callers expect a value error
     try:
         return tuple(_as_point(number, point) for number, point in enumerate(points, start=1))
@@ -54,7 +56,7 @@ def as_polygon(points: Iterable[Any]) -> Polygon:
 
 
 def _as_point(number: int, point: Any) -> Point:
-    if isinstance(point, (str, bytes, dict)) or not hasattr(point, "__len__") or len(point) != 2:
+    if isinstance(point, (str, bytes, dict, Set)) or not hasattr(point, "__len__") or len(point) != 2:
         raise ValueError(f"point {number} is not a pair of numbers")
     x, y = point
     return _as_coordinate(number, x), _as_coordinate(number, y)
@@ -64,7 +66,7 @@ def _as_coordinate(number: int, value: Any) -> float:
     coordinate: float
     if type(value) is int or type(value) is float:  # almost always; the questions below cost ten times as much
         coordinate = value
-    elif not isinstance(value, Real) or isinstance(value, bool):
+    elif not isinstance(value, (Real, Decimal)) or isinstance(value, bool):
         raise ValueError(f"point {number} is not a pair of numbers")
     else:
         coordinate = int(value) if isinstance(value, Integral) else float(value)

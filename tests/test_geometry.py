@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -24,6 +26,9 @@ def test_points_become_tuples() -> None:
     [
         ("abc", "a polygon is a list of points"),
         ({"x": 1}, "a polygon is a list of points"),
+        ({(1, 2), (3, 4)}, "a polygon is a list of points"),
+        ([{1, 2}], "point 1 is not a pair of numbers"),
+        ([[Decimal("nan"), 1]], "point 1 is far out of bounds"),
         (12, "a polygon is a list of points"),
         ([[1, 2], [3]], "point 2 is not a pair of numbers"),
         ([[1, 2, 3]], "point 1 is not a pair of numbers"),
@@ -40,6 +45,11 @@ def test_what_is_no_polygon_is_refused(points: Any, message: str) -> None:
     """One line says which point is wrong."""
     with pytest.raises(ValueError, match=f"^{message}$"):
         as_polygon(points)
+
+
+def test_decimal_coordinates() -> None:
+    """Numbers of the standard library are numbers."""
+    assert as_polygon([(Decimal("0.5"), Fraction(1, 4))]) == ((0.5, 0.25),)
 
 
 def test_the_bounding_box_keeps_the_kind_of_numbers() -> None:

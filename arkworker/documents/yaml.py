@@ -84,6 +84,7 @@ class _Bounded(Composer):
         self._aliases = self._size = 0
         self._heights: list[int] = []  # of the collections that are open: levels found in each
         self._open: list[str] = []  # their anchors
+        self._keys: list[str] = []  # the nearest key above each of them
         self._measures: dict[int, tuple[int, int]] = {}  # size and height of each node
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -101,6 +102,7 @@ class _Bounded(Composer):
             self._heights.append(1)
             self._check_levels(0, event)
             self._open.append(event.anchor or "")
+            self._keys.append(self._nearest_key(index))
         node: Any = super().compose_node(parent, index)
         if not is_collection and event.tag not in (None, "!"):
             node = _Tagged(node.tag, node.value, node.start_mark, node.end_mark, style=node.style)
@@ -110,16 +112,24 @@ class _Bounded(Composer):
         if is_collection:
             height = self._heights.pop()
             self._open.pop()
+            self._keys.pop()
             self._raise_height(height)
         self._measures[id(node)] = (self._size - start, height)
         return node
+
+    def _nearest_key(self, index: Any) -> str:
+        """The key that a node stands below, directly or as an item of lists."""
+        if isinstance(index, yaml.ScalarNode):
+            return str(index.value)
+        return self._keys[-1] if self._keys else ""
 
     def _compose_alias(self, parent: Any, index: Any, event: Any, *, is_key: bool) -> Any:
         self._aliases += 1
         if self._aliases > self._limits.aliases:
             raise _error(f"more than {self._limits.aliases} aliases", event.start_mark, "write the values out")
         if event.anchor in self._open:
-            under = f", below the key '{printable(index.value, 60)}'" if isinstance(index, yaml.ScalarNode) else ""
+            key = self._nearest_key(index)
+            under = f", below the key '{printable(key, 60)}'" if key else ""
             raise _error(
                 f"this alias refers to a value that contains it{under}", event.start_mark, "write the value out"
             )

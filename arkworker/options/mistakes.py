@@ -133,9 +133,13 @@ def _type_mistakes(part: Any) -> Iterator[str]:
     elif not _is_frozen(kind):
         yield f"{kind.__name__} is mutable: derive it from UserConfiguration"
     elif kind in _CHANGING:
-        yield f"a {kind.__name__} is mutable: use list, set or dict, which are frozen here"
+        yield f"{_with_article(kind)} is mutable: use list, set or dict, which are frozen here"
     elif kind in _MADE_BY_CODE:
-        yield f"a {kind.__name__} cannot be read from text: declare a name for it, and look up the object in setup"
+        yield f"{_with_article(kind)} cannot be read from text: declare a name for it, and look up the object in setup"
+
+
+def _with_article(kind: type) -> str:
+    return f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
 
 
 def _is_frozen(kind: type) -> bool:

@@ -159,17 +159,29 @@ def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> 
         if preparation.worker.processes_elements and preparation.resolution.settings.jobs != 1 and not is_trial:
             logs.name_processes()
         _announce(context, preparation)
+        if preparation.worker.processes_elements:
+            _check_names(context, preparation)
         if not preparation.offline:
             is_recording = preparation.resolution.settings.results is not None
             check_corpus(context, preparation.worker, is_trial=is_trial or is_recording)
     return context
 
 
-def _handover(context: WorkerContext[Any], preparation: Preparation, sessions: Any, stopping: Stopping) -> Handover:
+def _check_names(context: WorkerContext[Any], preparation: Preparation) -> None:
+    from arkworker.runtime.loop.worklist import Choice
+
+    Choice(preparation.resolution.settings, context.process, _origins(preparation), list).check_names()
+
+
+def _origins(preparation: Preparation) -> dict[str, tuple[str, str]]:
+    """Where each setting came from: source and location."""
     claims = preparation.resolution.ledger.claims
-    origins = {path[0]: (claim.origin.source, claim.origin.location) for path, claim in claims.items() if path}
-    target = preparation.worker.target
-    return _handover_of(context, preparation.resolution.settings, origins, sessions, stopping, target)
+    return {path[0]: (claim.origin.source, claim.origin.location) for path, claim in claims.items() if path}
+
+
+def _handover(context: WorkerContext[Any], preparation: Preparation, sessions: Any, stopping: Stopping) -> Handover:
+    target, settings = preparation.worker.target, preparation.resolution.settings
+    return _handover_of(context, settings, _origins(preparation), sessions, stopping, target)
 
 
 def _handover_of(  # noqa: PLR0913, PLR0917 - the parts of a Handover
@@ -232,6 +244,7 @@ def _set_up_and_perform(  # noqa: PLR0913 - as `_hand_over`
         with handover.stopping.interruptible():
             logs.note(phase="setup")
             worker.setup(handover.context)
+        logs.keep_streams()
         logs.note(phase="run")
         with alone or nullcontext():
             handover = _declared_in_setup(worker, handover, options, end)

@@ -7,9 +7,11 @@ disables the loggers that are there, and libraries call it at their first use.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import logging
 import math
+import os
 import re
 import sys
 import threading
@@ -149,6 +151,31 @@ class _Setup:
         self.facts: dict[str, str] = {}
         self.names_processes = False
         self.hooks: tuple[Any, Any] | None = None
+        self.spare = -1  # standard error, too
+        self._file: tuple[int, int] | None = None  # what it leads to
+
+    def make_spare(self) -> None:
+        self.drop_spare()
+        with contextlib.suppress(OSError):
+            self.spare = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, 3)
+            self._file = _file_of(self.spare)
+
+    def is_spare_there(self) -> bool:
+        """Whether it is open: user code may close every file, and open others under the same numbers."""
+        return self._file is not None and _file_of(self.spare) == self._file
+
+    def drop_spare(self) -> None:
+        if self.is_spare_there():
+            os.close(self.spare)
+        self.spare, self._file = -1, None
+
+
+def _file_of(descriptor: int) -> tuple[int, int] | None:
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 _setup = _Setup()
@@ -167,6 +194,19 @@ class HeardLogger(logging.Logger):
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - its name
         return (_setup.handler is not None and level >= logging.WARNING) or super().isEnabledFor(level)
+
+    def handle(self, record: logging.LogRecord) -> None:
+        try:
+            super().handle(record)
+        except Exception:
+            if _setup.handler is None:
+                raise
+            # A filter or a handler of user code: what a run has to say is no business of a collector that is down.
+            self._tell(record)
+
+    def _tell(self, record: logging.LogRecord) -> None:
+        if _setup.handler is not None and record.levelno >= logging.WARNING:
+            _setup.handler.emit(record)
 
     def callHandlers(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name
         if self.hasHandlers() or _setup.handler is None:
@@ -217,6 +257,8 @@ def configure(
     for name in (_ROOM, *(f"{_ROOM}.{part}" for part in _PARTS)):
         logging.getLogger(name).__class__ = HeardLogger
     _setup.handler, _setup.facts, _setup.names_processes = handler, {}, False
+    _setup.make_spare()
+    keep_streams()
     set_level(verbose=verbose)
 
 
@@ -237,8 +279,25 @@ def _catch_the_rest() -> None:
     threading.excepthook = fail
 
 
+def keep_streams() -> None:
+    """Take the places of standard streams that user code has closed.
+
+    What is opened next would get their numbers, a file of results for one, and the log would be written into it.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            with contextlib.suppress(OSError):
+                if number == 2 and _setup.is_spare_there():  # noqa: PLR2004 - standard error
+                    os.dup2(_setup.spare, number)
+                else:
+                    os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 - by position only
+
+
 def release() -> None:
     """The run is over: logging is what user code, or a test, makes of it."""
+    _setup.drop_spare()
     if _setup.hooks is not None:
         warnings.showwarning, threading.excepthook = _setup.hooks
     _setup.handler, _setup.hooks = None, None

@@ -360,11 +360,23 @@ def _with_hint(line: dict[str, Any], value: Any, *, in_file: bool) -> dict[str, 
     elif in_file and found is None:
         rest = "put text in quotes" if line["type"] == "string_type" else "give it a value, or leave the line out"
         hint = f"an empty value is null; {rest}"
+    elif line["type"] in _NUMBERS and isinstance(found, str) and _is_infinite(found):
+        return line | {"type": "finite_number", "msg": "Input should be a finite number", "hint": ""}
     elif in_file and isinstance(found, str):
-        numbers = ("int_type", "float_type", "int_parsing", "float_parsing")
-        hint = "write a number, without quotes" if line["type"] in numbers else ""
+        hint = "write a number, without quotes" if line["type"] in _NUMBERS[:4] else ""
         hint = "write true or false, without quotes" if line["type"] == "bool_type" else hint
     return line | {"hint": hint}
+
+
+_NUMBERS = ("int_type", "float_type", "int_parsing", "float_parsing", "decimal_type", "decimal_parsing")
+
+
+def _is_infinite(text: str) -> bool:
+    """Whether a text is a number that is not finite, as YAML (`-.inf`) or Python (`1e400`) writes it."""
+    try:
+        return not math.isfinite(float(text.replace(".", "", 1) if text[-1:].isalpha() else text))
+    except ValueError:
+        return False
 
 
 _SECRET_HINT = "write the name of the secret, file:PATH or env:NAME"  # noqa: S105 - no secret

@@ -48,7 +48,7 @@ class Inputs:
     """
 
     flags: argparse.Namespace
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)  # holds the token, and whatever else the process was given
     read_file: Callable[[str], TextFile] = read_text_file
 
 

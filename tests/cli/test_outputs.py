@@ -100,6 +100,28 @@ def test_what_cannot_be_written_is_told_before_the_work(run: Run, flag: str, pla
     assert reason in ended.err
 
 
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (("--element", "page-1"), "is not the id of an element"),
+        (("--elements-list", "{}/absent.json"), "no such file"),
+        (("--elements-list", "{}/empty.yml"), "should be a JSON list of objects, each with an id"),
+        (("--image", "{}/absent.png"), "there is no file"),
+        (("--set", "train"), "should be the id of a dataset, a colon and the name of a set"),
+        (("--image", "{}/page.png", "--elements-list", "{}/list.json"), "the elements are given already"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["run", "check"])
+def test_what_cannot_be_worked_on_is_told_before_the_work(
+    run: Run, tmp_path: Path, command: Callable[..., Result], verb: str, flags: tuple[str, ...], reason: str
+) -> None:
+    """A model is not loaded for a list that is missing, and `check` finds it, too."""
+    places = [flag.replace("{}", str(tmp_path)) for flag in flags]
+    ended = run(*flags) if verb == "run" else command("check", f"{tmp_path}/w.py:W", "--dev", *places)
+    assert (ended.code, ended.out) == (78, "")
+    assert reason in ended.err
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everything")
 def test_a_directory_that_is_not_ours(run: Run, tmp_path: Path) -> None:
     """No permission is told before the work, too."""

@@ -346,7 +346,10 @@ def test_all_json_is_read_as_json(data: object) -> None:
     assert read(json.dumps(data)) == data
 
 
-@pytest.mark.parametrize(("text", "key"), [("a: &x\n  b: *x\n", "b"), ("a: &x {b: {c: *x}}\n", "c")])
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("a: &x\n  b: *x\n", "b"), ("a: &x {b: {c: *x}}\n", "c"), ("a: &x [*x]", "a"), ("a: &x\n  b:\n  - [*x]\n", "b")],
+)
 def test_alias_in_a_loop_is_named_with_its_key(text: str, key: str) -> None:
     """The line is that of the alias."""
     error = failure(text)

@@ -143,6 +143,11 @@ MISTAKES: dict[str, tuple[Any, Any, str]] = {
         None,
         "option: a Callable cannot be read from text: declare a name for it, and look up the object in setup",
     ),
+    "ordered mapping": (
+        collections.OrderedDict[str, int],
+        {},
+        "option: an OrderedDict is mutable: use list, set or dict, which are frozen here",
+    ),
     "counter": (
         collections.Counter[str],
         {},
@@ -156,7 +161,7 @@ MISTAKES: dict[str, tuple[Any, Any, str]] = {
     "iterable": (
         Iterable[int],
         [],
-        "option: a Iterable cannot be read from text: declare a name for it, and look up the object in setup",
+        "option: an Iterable cannot be read from text: declare a name for it, and look up the object in setup",
     ),
     "root model": (RootModel[int], RootModel[int](1), "option: RootModel[int] has no options: use its type itself"),
     "alias with an equals sign": (

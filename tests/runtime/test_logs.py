@@ -7,6 +7,8 @@ import json
 import logging
 import logging.config
 import re
+import subprocess
+import sys
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from arkworker.runtime import logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -236,6 +239,53 @@ def test_stream_that_user_code_closed(capfd: pytest.CaptureFixture[str]) -> None
     logging.getLogger("arkworker").error("told")
 
     assert capfd.readouterr().err.endswith("told\n")
+
+
+CLOSED = """
+import logging, os, sys
+from arkworker.runtime import logs
+logs.configure()
+os.close(2)
+logs.keep_streams()
+number = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+logging.getLogger("arkworker.elements").warning("told")
+os.closerange(0, 64)
+logs.keep_streams()
+sys.exit(number if os.open(sys.argv[1], os.O_RDONLY) > 2 else 1)
+"""
+
+
+def test_descriptors_that_user_code_closed(tmp_path: Path) -> None:
+    """Their numbers go to no other file; what is logged still reaches standard error."""
+    done = subprocess.run([sys.executable, "-c", CLOSED, str(tmp_path / "f")], capture_output=True, text=True, check=False)
+
+    assert done.returncode > 2
+    assert done.stderr.endswith("WARNING arkworker.elements: told\n")
+    assert (tmp_path / "f").read_bytes() == b""
+
+
+class _Down(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        raise RuntimeError("the collector is down")
+
+
+@pytest.mark.parametrize("is_filter", [False, True])
+def test_handler_of_user_code_that_raises(*, is_filter: bool) -> None:
+    """What a run has to say is told all the same, and does not fail."""
+    stream = io.StringIO()
+    logs.configure(stream=stream)
+    logger = logging.getLogger("arkworker.elements")
+    down = _Down()
+    if is_filter:
+        logger.addFilter(down.emit)  # type: ignore[arg-type] # it raises before it answers
+    else:
+        logging.getLogger().handlers.insert(0, down)
+    try:
+        logger.warning("told")
+    finally:
+        logger.filters.clear()
+
+    assert stream.getvalue().endswith("WARNING arkworker.elements: told\n")
 
 
 def test_names_on_a_terminal() -> None:

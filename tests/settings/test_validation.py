@@ -89,6 +89,19 @@ def test_missing_values_name_where_to_set_them() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["- 1\n", "5\n", "configuration: 5\n", "a: [1\n"])
+def test_file_of_another_shape_is_one_problem(text: str) -> None:
+    """What it might have set is not missing, too."""
+    assert settle(Needed, file=text).problem.location.startswith("worker.yml:1")
+
+
+@pytest.mark.parametrize("text", [".inf", "-.INF", ".nan", "1e400", "'nan'"])
+def test_number_that_is_not_finite(text: str) -> None:
+    """It is a number, and needs no other quotes."""
+    problem = settle(Configuration, file=f"threshold: {text}\n").problem
+    assert (problem.message, problem.hint) == ("Input should be a finite number", "")
+
+
 def test_missing_value_of_a_worker_run_is_set_in_arkindex() -> None:
     """Beside a worker run there is no configuration file."""
     hint = settle(Needed, items=[item("token", "name", secret=True)]).problem.hint

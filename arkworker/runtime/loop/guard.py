@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from arkworker.clock import SystemClock
 from arkworker.errors import ExitCode
+from arkworker.runtime import logs
 from arkworker.runtime.stopping import Interruption
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ class Guard:
             result = code()
         finally:
             self._in_user_code = False
+            logs.keep_streams()
         self._leave_child(None)
         if self._has_interrupted:
             raise Interruption  # user code swallowed it: its work was cut all the same

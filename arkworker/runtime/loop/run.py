@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import Activities
 from arkworker.errors import ArkworkerError, ExitCode
+from arkworker.runtime import logs
 from arkworker.runtime.loop import outcome, results_file
 from arkworker.runtime.loop.assignment import assigned
 from arkworker.runtime.loop.clients import CUT, Clients
@@ -183,6 +184,7 @@ class ElementRun:
         self._ends.close(rounds=1 if self._halt.error else ROUNDS)
 
     def _finish(self, finish: Callable[[Any], None]) -> None:
+        logs.note(phase="finish")
         try:
             with self._run.sessions() as cache:
                 self._guard.call(lambda: finish(cache), elements=0)

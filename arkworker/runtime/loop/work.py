@@ -273,6 +273,7 @@ def call_finish(finish: Callable[[Any], None], run: Handover) -> int | None:
     Raises:
         StoppedError: A signal came meanwhile.
     """
+    logs.note(phase="finish")
     try:
         with run.sessions() as cache, run.stopping.interruptible():
             finish(cache)

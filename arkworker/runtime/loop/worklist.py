@@ -276,10 +276,20 @@ class Choice:
         return None
 
     def check(self) -> None:
-        """Refuse what cannot be, before anything starts.
+        """Refuse what cannot be, and say which part of it is worked on.
 
         Raises:
-            ConfigurationError: An unknown mode, a list beside ids, a set that is none.
+            ConfigurationError: As `check_names`.
+        """
+        self.check_names()
+        if self.shard.number > 1 and not self.is_queue:
+            logger.info("This process works on part %d of %d", self.shard.index + 1, self.shard.number)
+
+    def check_names(self) -> None:
+        """Refuse what cannot be, before anything starts: a model that takes minutes to load, too.
+
+        Raises:
+            ConfigurationError: An unknown mode, a list beside ids, a file that is missing, an id or a set that is none.
         """
         if self.process is not None and self._mode not in MODES:
             self._refuse("process.mode", f"{printable(self._mode, 60)} is not a known mode of a process")
@@ -290,8 +300,10 @@ class Choice:
         if self.settings.image:
             self._check_images()
         self._parse_sets()
-        if self.shard.number > 1 and not self.is_queue:
-            logger.info("This process works on part %d of %d", self.shard.index + 1, self.shard.number)
+        if self._list is not None:
+            self._read_list(self._list)
+        for element_id in self.settings.element:
+            self._canonical(element_id, "element")
 
     @property
     def _mode(self) -> str:

@@ -231,6 +231,7 @@ class FileSource(ConfigurationSource):
         if isinstance(root, Mapping):
             return self._options(root)
         if root is not None:
+            self.is_unparsed = True
             self.report((), "should be a mapping of options", self._location(root))
         return ()
 
@@ -240,6 +241,7 @@ class FileSource(ConfigurationSource):
         flat = [entry for entry in root.entries if entry.key.text not in RESERVED_KEYS]
         modern = reserved.get("configuration")
         if "configuration" in reserved and not isinstance(modern, Sequence):
+            self.is_unparsed = True
             message = "should be a list of items with key, value and secret"
             self.report(("configuration",), message, self._location(reserved["configuration"]))
             return ()
