@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -47,7 +47,7 @@ def as_polygon(points: Iterable[Any]) -> Polygon:
     Raises:
         ValueError: Where a point is no pair of finite numbers.
     """
-    if isinstance(points, (str, bytes, dict, Set)):  # what has no order has no outline
+    if isinstance(points, (str, bytes, dict, AbstractSet)):  # what has no order has no outline
         raise ValueError("a polygon is a list of points")  # noqa: TRY004 -- pydantic and callers expect a value error
     try:
         return tuple(_as_point(number, point) for number, point in enumerate(points, start=1))
@@ -56,7 +56,7 @@ def as_polygon(points: Iterable[Any]) -> Polygon:
 
 
 def _as_point(number: int, point: Any) -> Point:
-    if isinstance(point, (str, bytes, dict, Set)) or not hasattr(point, "__len__") or len(point) != 2:
+    if isinstance(point, (str, bytes, dict, AbstractSet)) or not hasattr(point, "__len__") or len(point) != 2:
         raise ValueError(f"point {number} is not a pair of numbers")
     x, y = point
     return _as_coordinate(number, x), _as_coordinate(number, y)

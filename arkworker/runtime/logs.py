@@ -289,10 +289,10 @@ def keep_streams() -> None:
             os.fstat(number)
         except OSError:
             with contextlib.suppress(OSError):
-                if number == 2 and _setup.is_spare_there():  # noqa: PLR2004 - standard error
+                if number == 2 and _setup.is_spare_there():  # standard error
                     os.dup2(_setup.spare, number)
                 else:
-                    os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 - by position only
+                    os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def release() -> None:

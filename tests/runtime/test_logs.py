@@ -257,7 +257,9 @@ sys.exit(number if os.open(sys.argv[1], os.O_RDONLY) > 2 else 1)
 
 def test_descriptors_that_user_code_closed(tmp_path: Path) -> None:
     """Their numbers go to no other file; what is logged still reaches standard error."""
-    done = subprocess.run([sys.executable, "-c", CLOSED, str(tmp_path / "f")], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED, str(tmp_path / "f")], capture_output=True, text=True, check=False
+    )
 
     assert done.returncode > 2
     assert done.stderr.endswith("WARNING arkworker.elements: told\n")
@@ -265,7 +267,7 @@ def test_descriptors_that_user_code_closed(tmp_path: Path) -> None:
 
 
 class _Down(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
+    def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - as `logging` calls it
         raise RuntimeError("the collector is down")
 
 
