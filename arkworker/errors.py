@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(enum.IntEnum):
-    """What the process answers; a run stopped by signal *n* in good order answers 128 + *n*."""
+    """What the process ends with; a run that was stopped by signal *n* and ended in good order gives 128 + *n*."""
 
     OK = 0  # done; some elements may have failed, with a warning
     FAILED = 1  # user code raised, a list that a person gave is empty, or every element failed
@@ -48,7 +48,7 @@ class ExitCode(enum.IntEnum):
 
 
 class ArkworkerError(Exception):
-    """Base of everything that arkworker raises on purpose."""
+    """Base of all errors that arkworker raises."""
 
     exit_code: int = ExitCode.FAILED
 
@@ -107,7 +107,7 @@ class ConfigurationError(ArkworkerError):
 
 
 class ApiError(ArkworkerError):
-    """An operation of the Arkindex API did not do its work.
+    """An operation of the Arkindex API failed.
 
     Attributes:
         operation: Its id, such as `RetrieveWorkerRun`.
@@ -166,7 +166,7 @@ class ApiResponseError(ApiError):
 
     Attributes:
         messages: What the server says, in order.
-        existing_id: The id of the object that exists already, when the server names it (conflicts).
+        existing_id: The id of the object that already exists, when the server names it (conflicts).
     """
 
     def __init__(
@@ -215,7 +215,7 @@ class ExtrasDirNotFoundError(ArkworkerError):
 
 
 class ArchiveError(ArkworkerError):
-    """An archive is damaged, hostile or too large; the destination is as it was.
+    """An archive is damaged, hostile or too large; the destination is unchanged.
 
     Attributes:
         archive: Its path.
@@ -274,7 +274,7 @@ class ResultError(ArkworkerError, ValueError):
 
 
 class PublicationError(ArkworkerError):
-    """Not all results of an element were accepted.
+    """Some results of an element were not accepted.
 
     Attributes:
         reason: Why it went no further.

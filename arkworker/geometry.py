@@ -45,7 +45,7 @@ def as_polygon(points: Iterable[Any]) -> Polygon:
     """The polygon as a tuple of (x, y), whatever sequences and number types it is made of.
 
     Raises:
-        ValueError: Where a point is no pair of finite numbers.
+        ValueError: A point is not a pair of finite numbers.
     """
     if isinstance(points, (str, bytes, dict, AbstractSet)):  # what has no order has no outline
         raise ValueError("a polygon is a list of points")  # noqa: TRY004 -- pydantic and callers expect a value error
@@ -79,7 +79,7 @@ def bounding_box(polygon: Iterable[Any]) -> BoundingBox:
     """The box around a polygon; integers stay integers.
 
     Raises:
-        ValueError: The polygon has no point, or one that is no pair of numbers.
+        ValueError: The polygon has no point, or one that is not a pair of numbers.
     """
     points = as_polygon(polygon)
     if not points:
@@ -112,7 +112,7 @@ def trim_polygon(polygon: Sequence[Sequence[int]], image_width: int, image_heigh
     """The polygon with every point moved inside the image: 0 ≤ x ≤ width, 0 ≤ y ≤ height.
 
     Raises:
-        ValueError: Fewer than three points, a coordinate that is no integer, or all of it outside the image.
+        ValueError: Fewer than three points, a coordinate that is not an integer, or all of it outside the image.
     """
     points = as_polygon(polygon)
     if len(points) < 3:

@@ -83,12 +83,12 @@ def create_dataset(  # noqa: PLR0913 - what Arkindex wants to know
         client: Of the instance.
         corpus_id: The corpus whose elements it may hold.
         name: Of the dataset.
-        description: For people; Arkindex wants one.
+        description: For people; Arkindex requires one.
         set_names: Such as `train`, `validation`, `test`; at least one.
         unique_elements: Whether an element can be in one of the sets only.
 
     Raises:
-        UsageError: A name or the description is empty, or no text. Nothing was sent.
+        UsageError: A name or the description is empty, or not text. Nothing was sent.
         ApiError: Arkindex refuses it, for example because another dataset of the corpus has the name.
     """
     names = [set_names] if isinstance(set_names, str) else list(set_names)
@@ -129,7 +129,7 @@ def add_element(client: Client, dataset_id: str, set_name: str, element_id: str)
     """Put an element into a set of a dataset.
 
     Raises:
-        ApiError: Arkindex refuses it: the element is in another corpus, or in a set of the dataset already.
+        ApiError: Arkindex refuses it: the element is in another corpus, or already in a set of the dataset.
     """
     client.request(ADD, {"set": set_name, "element_id": element_id}, id=dataset_id)
 
@@ -226,7 +226,7 @@ class Export(Record):
     Attributes:
         state: `created`, `running`, `done` or `failed`.
         created: When, in ISO 8601.
-        dataset_id: Of the dataset that is all it holds; None for a whole corpus.
+        dataset_id: Of the dataset that it is limited to; None for a whole corpus.
     """
 
     id: Annotated[str, Field(min_length=1)]
@@ -249,11 +249,11 @@ def list_exports(client: Client, corpus_id: str, dataset_id: str | None = None) 
 
 
 def start_export(client: Client, corpus_id: str, dataset_id: str | None = None) -> str:
-    """The id of an export of a dataset or of the whole corpus: a new one, or the one that Arkindex has already.
+    """The id of an export of a dataset or of the whole corpus: a new one, or the one that Arkindex already has.
 
     Raises:
         ApiError: It cannot be started.
-        ExportError: Arkindex says that there is one, and lists none.
+        ExportError: Arkindex says that there is one, but does not list it.
     """
     body = {} if dataset_id is None else {"dataset_id": dataset_id}
     try:
@@ -291,9 +291,9 @@ def download_export(  # noqa: PLR0913 - what names an export
         dataset_id: The dataset that the export is of; None for the whole corpus.
 
     Raises:
-        ApiError: It cannot be had.
+        ApiError: It cannot be retrieved.
         ArkworkerError: The disk refuses it.
-        ExportError: It failed, it went away, or it takes too long.
+        ExportError: It failed, was removed, or takes too long.
         StoppedError: The clock ended a wait, because the run is stopped.
     """
     name = f"the export {printable(export_id, 60)} of {_named(corpus_id, dataset_id)}"

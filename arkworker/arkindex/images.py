@@ -25,7 +25,7 @@ UPLOAD, UPDATE = "CreateImage", "PartialUpdateImage"
 
 
 def create_iiif_image(client: Client, url: str, *, width: int | None = None, height: int | None = None) -> Image:
-    """The image at an address of a IIIF server, made known to Arkindex; the one that it knows already, if it does.
+    """An image of a IIIF server, registered on Arkindex; if Arkindex already knows it, that image.
 
     Args:
         client: Of the instance.
@@ -34,7 +34,7 @@ def create_iiif_image(client: Client, url: str, *, width: int | None = None, hei
         height: In pixels.
 
     Raises:
-        UsageError: The address is none, or one of the sizes is missing or no positive number. Nothing was sent.
+        UsageError: The address is not valid, or a size is missing or not a positive number. Nothing was sent.
         ApiError: Arkindex refuses it, or cannot reach the server.
     """
     body = _check(url, width, height)
@@ -49,14 +49,14 @@ def create_iiif_image(client: Client, url: str, *, width: int | None = None, hei
 
 
 def upload_image(client: Client, path: Path) -> Image:
-    """A file as an image of Arkindex's own; where Arkindex has one of the same content already, that one.
+    """Upload a file as an image of Arkindex; if Arkindex already has one with the same content, that image.
 
     Args:
         client: Of the instance.
-        path: A JPEG, or what else the instance's image server can read.
+        path: A JPEG, or anything else that the instance's image server can read.
 
     Raises:
-        ApiError: Arkindex or its storage refuses it, or an image of this content was begun and never finished.
+        ApiError: Arkindex or its storage refuses it, or an earlier upload of this content was never completed.
         ArkworkerError: The file cannot be read.
         ReadOnlyError: In read-only mode; nothing was sent.
     """

@@ -57,7 +57,7 @@ def list_artifacts(api: ArtifactsApi, task_id: str) -> list[Artifact]:
     """The artifacts of a task, in the order of Arkindex.
 
     Raises:
-        ApiError: They cannot be listed, or one of them has no name that a file could have.
+        ApiError: They cannot be listed, or the name of one cannot be the name of a file.
     """
     answer = api.request("ListArtifacts", id=task_id)
     if not isinstance(answer, list):
@@ -68,7 +68,7 @@ def list_artifacts(api: ArtifactsApi, task_id: str) -> list[Artifact]:
 def download_artifact(
     api: ArtifactsApi, task_id: str, path: str, destination: Path, *, size: int | None = None
 ) -> Path:
-    """Write one artifact to a file, which is there whole or not at all.
+    """Write one artifact to a file, completely or not at all.
 
     Args:
         api: The client.
@@ -81,8 +81,8 @@ def download_artifact(
         The file.
 
     Raises:
-        ApiError: It cannot be had, whole.
-        ArkworkerError: The path is no name of a file, or the disk refuses it.
+        ApiError: It cannot be retrieved completely.
+        ArkworkerError: The path is not the name of a file, or the file cannot be written.
     """
     if not _is_name(path):
         raise ArkworkerError(f"{printable(path)!r} is not the path of an artifact: they have no directories")
@@ -93,18 +93,18 @@ def download_artifact(
 def upload_artifact(
     api: ArtifactsApi, task_id: str, path: Path, *, name: str | None = None, content_type: str | None = None
 ) -> Artifact:
-    """Make a file an artifact of a task.
+    """Upload a file as an artifact of a task.
 
     Args:
         api: The client.
-        task_id: The task to leave it.
-        path: A regular file that nobody writes to any more.
+        task_id: The task that it belongs to.
+        path: A regular file that is no longer being written.
         name: What to call it; its own name by default.
-        content_type: Such as `text/csv`; by default what its name says.
+        content_type: Such as `text/csv`; by default derived from its name.
 
     Raises:
         ApiError: Arkindex or its storage refuses it.
-        ArkworkerError: It is no regular file, or its name is none that an artifact can have.
+        ArkworkerError: It is not a regular file, or an artifact cannot have its name.
         ReadOnlyError: In read-only mode; nothing was sent.
     """
     name = path.name if name is None else name
@@ -168,7 +168,7 @@ def retrieve_parents(api: _Api, task_id: str) -> list[str]:
     """The ids of a task's parents, in order.
 
     Raises:
-        ApiError: The task cannot be retrieved, or its `parents` are no list of ids.
+        ApiError: The task cannot be retrieved, or its `parents` are not a list of ids.
     """
     answer = api.request(_RETRIEVE, id=task_id)
     parents = answer.get("parents") if isinstance(answer, dict) else None

@@ -18,7 +18,7 @@ _BREAK = re.compile("(?<=l)(?=u)|(?<=u)(?=ul)|(?<=[lu])(?=d)|(?<=d)(?=[lu])|_+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Declaration:
-    """What Arkindex knows of a worker besides its options; what is not given follows from the class.
+    """What Arkindex knows of a worker besides its options; anything left out follows from the class.
 
     Attributes:
         slug: What identifies the worker; from its name: `page-lines` for `PageLines`.

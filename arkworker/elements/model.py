@@ -161,7 +161,7 @@ class Element(Readable):
 
         Raises:
             ImageError: The size of the image is unknown.
-            ValueError: Fewer than three points, coordinates that are no integers, or all of it outside the image.
+            ValueError: Fewer than three points, coordinates that are not integers, or all of it outside the image.
         """
         box = self._known_box(use_full_image=True)
         return trim_polygon(tuple(polygon), box.width, box.height)
@@ -181,7 +181,7 @@ class Element(Readable):
 
         Raises:
             ImageError: The element has no image, or one of unknown size.
-            ValueError: What is given is no polygon.
+            ValueError: This is not a polygon.
         """
         turn = apply_orientation if reverse else revert_orientation
         return turn(polygon, self._known_box(use_full_image=use_full_image), self.orientation)
@@ -205,8 +205,8 @@ class Element(Readable):
         `ImageOptions`.
 
         Raises:
-            ImageError: There is no image, or it cannot be had.
-            ValueError: An argument makes no sense.
+            ImageError: There is no image, or it cannot be retrieved.
+            ValueError: An argument is invalid.
         """
         options = ImageOptions(
             max_width=max_width,
@@ -231,7 +231,7 @@ class Element(Readable):
             options: Those of `open_image`.
 
         Raises:
-            ImageError: There is no image, or it cannot be had or written.
+            ImageError: There is no image, or it cannot be retrieved or written.
         """
         return saved_image(lambda: self.open_image(extension=extension, **options), extension)
 
@@ -256,7 +256,7 @@ class Element(Readable):
             options: Those of `open_image`.
 
         Raises:
-            ImageError: There is no image, or it cannot be had or written. With the first file.
+            ImageError: There is no image, or it cannot be retrieved or written. Raised with the first file.
             ValueError: A limit that is not a positive integer.
         """
         for name, limit in (("max_short", max_short), ("max_long", max_long), ("max_bytes", max_bytes)):
@@ -270,7 +270,7 @@ class Element(Readable):
         return files()
 
     def bind(self, opener: OpensImages | None = None, reader: ReadsElements[Any] | None = None) -> Self:
-        """The same element, whose images are opened by `opener`, and about which `reader` is asked.
+        """The same element, with its images opened by `opener` and what belongs to it read by `reader`.
 
         What is left out stays as it is.
         """

@@ -76,7 +76,7 @@ class Readable(Record):
         Raises:
             ArkworkerError: The element is of no run, or there is nobody to ask. With the first item.
             ApiError, CacheError: They cannot be read. With the item concerned.
-            ValueError, TypeError: An argument makes no sense.
+            ValueError, TypeError: An argument is invalid.
         """
         return self._bound.children(self, Query(**filters))
 

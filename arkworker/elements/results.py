@@ -171,7 +171,7 @@ def _told(error: ValidationError, root: str) -> str:
 
 
 class Entity(_Result):
-    """A part of a transcription that means something, such as a name or a date.
+    """A meaningful part of a transcription, such as a name or a date.
 
     Attributes:
         type: Name of the entity type in the corpus.
@@ -234,7 +234,7 @@ class Metadata(_Result):
     Attributes:
         type: What kind of value: it decides how Arkindex shows it.
         name: Its name.
-        value: As text; where the type is numeric, a number is taken, too, and kept as text.
+        value: As text; for the numeric type, a number is accepted, too, and kept as text.
     """
 
     kind: Literal["metadata"] = Field(default="metadata", repr=False)
@@ -264,7 +264,7 @@ class Metadata(_Result):
 
 
 class Embedding(_Result):
-    """A vector that stands for an element.
+    """A vector that represents an element.
 
     Attributes:
         value: Its numbers, in order; at least one.
@@ -275,7 +275,7 @@ class Embedding(_Result):
 
 
 class Update(_Result):
-    """A change of the element itself; what is left out stays as it is, and a confidence of None takes it away.
+    """A change of the element itself; what is left out stays unchanged, and a confidence of None removes it.
 
     Attributes:
         type: Slug of its new element type.
@@ -310,7 +310,7 @@ class Update(_Result):
 
 
 class Link(_Result):
-    """Ties of the element to elements that exist.
+    """Links between the element and existing elements.
 
     Attributes:
         parents: Ids of elements that it becomes a child of.
@@ -353,9 +353,9 @@ class Child(_Result):
 
 
 class On(_Result):
-    """Results on something that exists: another element than the one that is processed, or a transcription.
+    """Results on something that exists: an element other than the one being processed, or a transcription.
 
-    It is returned or yielded beside the other results, and published together with them: the texts of a hundred lines
+    It is returned or yielded next to the other results, and published together with them: the texts of a hundred lines
     that were read with `element.children()` take two requests.
 
     Attributes:
@@ -408,11 +408,11 @@ On.model_rebuild()
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """What came of one result.
+    """What became of one result.
 
     Attributes:
         result: The result.
-        results: What came of what it holds, in order: the results of a child, the entities of a transcription, the
+        results: What became of what it holds, in order: the results of a child, the entities of a transcription, the
             results of an `On`.
     """
 

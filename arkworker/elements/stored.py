@@ -127,7 +127,7 @@ class StoredTranscription(Stored):
 
         Raises:
             ArkworkerError: It comes from no run.
-            ValueError: An argument makes no sense.
+            ValueError: An argument is invalid.
         """
         if self._reader is None:
             raise ArkworkerError(
@@ -169,7 +169,7 @@ class StoredClassification(Stored):
 
 
 class StoredEmbedding(Stored):
-    """A vector that stands for an element.
+    """A vector that represents an element.
 
     Attributes:
         value: Its numbers.

@@ -166,19 +166,19 @@ class Faults:
         seed: int = 0,
         where: Callable[[Call], bool] | None = None,
     ) -> None:
-        """Let calls go wrong.
+        """Make calls fail.
 
         Args:
             operation: Its id, or a pattern such as `Create*` or `*` (that one includes files and images).
             fault: What goes wrong.
             times: How often; by default until `clear`.
-            skip: The first calls that are left alone.
-            rate: The share of calls that it befalls, from 0 to 1.
-            seed: Of the dice for `rate`: the same calls fail in each run.
+            skip: How many calls to spare first.
+            rate: The share of calls that fail, from 0 to 1.
+            seed: Of the random choice for `rate`: the same calls fail in each run.
             where: Only calls for which this is true, such as those about one element.
 
         Raises:
-            ValueError: There is no such operation.
+            ValueError: The operation does not exist.
         """
         check_operation(operation, self._known)
         # Not cryptography: the point of a seed is that dice can be thrown again.
@@ -192,7 +192,7 @@ class Faults:
             self._rules = [rule for rule in self._rules if operation not in (None, rule.operation)]
 
     def draw(self, call: Call) -> list[Fault]:
-        """The faults that befall a call."""
+        """The faults that apply to a call."""
         drawn: list[Fault] = []
         effect = False
         with self._lock:

@@ -35,7 +35,7 @@ Loc = tuple[int | str, ...]
 
 
 def add_project(emulator: Emulator, path: Path) -> str:
-    """Make what a project describes, a YAML file or a folder of images: its corpus, and a run of its first worker.
+    """Create what a project, a YAML file or a folder of images, describes: its corpus, and a run of its first worker.
 
     Returns:
         The id of the worker run.

@@ -32,7 +32,7 @@ class Call:
         acted: The operation was carried out, or refused by its own rules. False when a fault came first.
         status: Of the answer that was made; None when there was none.
         answered: The whole answer was handed to the network. False where it was lost, cut, or the client had gone.
-        faults: What befell it, such as `reset` or `answer 503`.
+        faults: Which faults applied to it, such as `reset` or `answer 503`.
         seconds: How long it was under way, latency included.
         answer: The beginning of the JSON that was answered.
     """

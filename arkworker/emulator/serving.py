@@ -67,16 +67,16 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
         jobs: Given to the commands as `--jobs`.
         once: Stop when the commands have ended, instead of leaving their results to be looked at.
         faults: Further ones, besides those of the project, each as `OPERATION:EFFECT[,NAME=VALUE…]`.
-        announce: Told what a person should know, line by line.
-        echo: Given what the commands write, piece by piece.
-        browse: Given the address of the page once it can be opened.
+        announce: Called with messages for people, line by line.
+        echo: Called with what the commands write, piece by piece.
+        browse: Called with the address of the page once it can be opened.
 
     Returns:
         The exit code: 0, or 1 when a command failed.
 
     Raises:
         ConfigurationError: The project is wrong.
-        UsageError: A port is taken, or is not ours to take; the database, the export or a fault cannot be used.
+        UsageError: A port is taken or not allowed; the database, the export or a fault cannot be used.
     """
     described = Project() if project is None else read_project(project)
     further = [read_fault(text) for text in faults]

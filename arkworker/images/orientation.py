@@ -30,7 +30,7 @@ def apply_orientation(polygon: Iterable[Any], box: PixelBox, orientation: Orient
     """A polygon of the whole image, in the coordinates of the oriented view of `box`; a closed ring of integers.
 
     Raises:
-        ValueError: The polygon has fewer than three points, or one that is no pair of numbers.
+        ValueError: The polygon has fewer than three points, or one that is not a pair of numbers.
     """
     ring = _closed(polygon)
     centre, offset = _centre(box), _offset(box, orientation)
@@ -45,7 +45,7 @@ def revert_orientation(polygon: Iterable[Any], box: PixelBox, orientation: Orien
     """A polygon found on the oriented view of `box`, in the coordinates of the whole image; a closed ring of integers.
 
     Raises:
-        ValueError: The polygon has fewer than three points, or one that is no pair of numbers.
+        ValueError: The polygon has fewer than three points, or one that is not a pair of numbers.
     """
     centre, offset = _centre(box), _offset(box, orientation)
     ring = [(x + offset[0], y + offset[1]) for x, y in _closed(polygon)]

@@ -22,8 +22,8 @@ class Creates:
     Each is looked up before the first element, and created where the corpus lacks it.
 
     Attributes:
-        element_types: Slugs of element types. No others are ever created: one that is not named here is most often a
-            slip of the pen.
+        element_types: Slugs of element types. No others are ever created: one that is not named here is usually a
+            mistake.
         classes: Names of classes. None, the default, creates any that a result names, when it comes; a closed list
             creates these and no others, and an empty one none at all.
         entity_types: Names of entity types, in the same way.

@@ -24,7 +24,7 @@ class SecretNotLoadedError(ValueError):
 
 
 class Secret(pydantic.Secret[T], Generic[T]):
-    """A value that shows as stars wherever it is printed, logged, or dumped; `get_secret_value()` gives it.
+    """A value that is masked wherever it is printed, logged, or dumped; `get_secret_value()` gives it.
 
     In a file, a variable, a flag and a payload, the value of such an option is a *reference*: the name of a secret on
     Arkindex or in the local store, `file:PATH` or `env:NAME`. What is loaded from there is validated as `T`.

@@ -41,7 +41,7 @@ C = TypeVar("C", default="Mapping[str, Any]")
 class WorkerContext(Generic[C]):
     """The run of a worker: immutable, comparable, picklable to another process.
 
-    It holds the token of the API, which pickles with it; `repr` shows stars.
+    It holds the token of the API, which is pickled with it; `repr` masks it.
 
     Attributes:
         config: The worker's configuration: an instance of its model, else a frozen mapping.
@@ -63,7 +63,7 @@ class WorkerContext(Generic[C]):
         connection: How to reach the API.
         secrets_dir: The local secrets directory.
         model_dir: Where the agent put the model's files, if it says so.
-        extras_dir: Where a person put extra files, in developer mode.
+        extras_dir: The directory of extra files, in developer mode.
         origins: Where each value came from, by its path: `context.origins["config.threshold"]`.
     """
 
@@ -133,7 +133,7 @@ class WorkerContext(Generic[C]):
 
     @property
     def is_developer_mode(self) -> bool:
-        """Whether the worker runs without a worker run of Arkindex, at somebody's desk."""
+        """Whether the worker runs without a worker run of Arkindex."""
         return self.worker_run_id is None
 
     @property
@@ -162,9 +162,9 @@ class WorkerContext(Generic[C]):
             source: Where to look, and nowhere else: "cache" or "api".
 
         Raises:
-            ApiError, CacheError: It cannot be had.
+            ApiError, CacheError: It cannot be retrieved.
             ArkworkerError: It is not in the cache, and the address of Arkindex is not set.
-            ValueError: There is no such source.
+            ValueError: The source does not exist.
         """
         return self.services.element_access.retrieve(str(element_id), source)
 
@@ -175,13 +175,13 @@ class WorkerContext(Generic[C]):
 
         Args:
             corpus_id: The corpus; by default, that of the run.
-            top_level: True for those that have no parent alone.
-            filters: As those of `element.children`; neither `recursive` nor `source` makes sense here.
+            top_level: True for only those that have no parent.
+            filters: As those of `element.children`; `recursive` and `source` do not apply here.
 
         Raises:
             ConfigurationError: No corpus is given, and the run has none.
             ApiError: They cannot be listed. With the item concerned.
-            ValueError, TypeError: An argument makes no sense.
+            ValueError, TypeError: An argument is invalid.
         """
         from arkworker.elements import Query
 
@@ -211,9 +211,9 @@ class WorkerContext(Generic[C]):
         return self._corpus.ids(self.api, "entity type")
 
     def create_element_type(self, slug: str, display_name: str | None = None, *, folder: bool = False) -> CorpusType:
-        """The element type of that slug in the corpus: the one that is there, or a new one.
+        """The element type with that slug in the corpus: the existing one, or a new one.
 
-        A worker that only wants a type to be there names it in `creates`.
+        A worker that only needs a type to exist names it in `creates`.
 
         Args:
             slug: Its slug.
@@ -236,7 +236,7 @@ class WorkerContext(Generic[C]):
         return self.services.element_access.bind(element)
 
     def load_secret(self, name: str | os.PathLike[str]) -> Any:
-        """The plain content of a secret: from Arkindex, or from the local store, which goes before it.
+        """The plain content of a secret: from Arkindex, or from the local store, which takes precedence.
 
         Args:
             name: Its name on Arkindex and in the local store, `file:PATH` or `env:NAME`.
@@ -251,26 +251,26 @@ class WorkerContext(Generic[C]):
 
     @property
     def connection_is_given(self) -> bool:
-        """Whether somebody said how to reach Arkindex; at a desk, nobody may have."""
+        """Whether the address of Arkindex is set; in developer mode it need not be."""
         return self.services.is_reachable
 
     def publish(self, element: Element, results: Any) -> tuple[Created, ...]:
         """Publish what was found on an element at once, in the middle of the work; returns once all is accepted.
 
-        `process_element` better returns what it finds: it is then published when all of the element has succeeded, and
-        while the next one is worked on. What is published here stays there, whatever happens to the element later.
+        Prefer to return results from `process_element`: they are then published when all of the element has
+        succeeded, and while the next one is worked on. What is published here stays there, whatever happens to the element later.
 
         Args:
             element: Any element; not only the one that is processed.
             results: As `process_element` returns them: one result, several, or a generator of them.
 
         Returns:
-            What came of each result, in order, with its id: `created.id`, `created.results[0].id`. In a read-only run
+            What became of each result, in order, with its id: `created.id`, `created.results[0].id`. In a read-only run
             the ids are made up, so that what follows goes the same way.
 
         Raises:
             ResultError: Something cannot be published; the message names it. Nothing was sent.
-            PublicationError: Not all was accepted; it says what was. It is never worth a blind repetition.
+            PublicationError: Not all was accepted; it says what was. Do not simply repeat the call.
         """
         from arkworker.elements import Element
         from arkworker.elements.results import collect
@@ -289,9 +289,9 @@ class WorkerContext(Generic[C]):
         configuration: Mapping[str, Any] | None = None,
         parent: str | UUID | None = None,
     ) -> ModelVersion:
-        """Make files a version of a model on Arkindex: archived, uploaded in parts, available when this returns.
+        """Publish files as a version of a model on Arkindex: archived, uploaded in parts, available on return.
 
-        A version with the very same archive is used again. What fails, or is interrupted, leaves nothing behind.
+        An existing version with the same archive is reused. A failure or an interruption leaves nothing behind.
 
         Args:
             files: A directory, whose content is published, or one or several regular files.
@@ -302,11 +302,11 @@ class WorkerContext(Generic[C]):
             parent: Id of the version that this one was trained from.
 
         Raises:
-            ConfigurationError: No model is given, and the worker runs with none.
+            ConfigurationError: No model is given, and the worker runs without one.
             ReadOnlyError: In read-only mode; says what would be published.
             ArchiveError: The files cannot be archived.
             ApiError: Arkindex or its storage does not take it.
-            ArkworkerError: There are no such files, or an argument cannot be sent.
+            ArkworkerError: The files do not exist, or an argument cannot be sent.
         """
         from arkworker.arkindex.models import publish_model_version
 
@@ -336,7 +336,7 @@ class WorkerContext(Generic[C]):
         configuration: Mapping[str, Any] | None = None,
         parent: str | UUID | None = None,
     ) -> ModelVersion:
-        """Change what Arkindex says of a model version; what is left out stays as it is, and so do its files.
+        """Change the description of a model version on Arkindex; its files and whatever is left out stay unchanged.
 
         Args:
             version_id: The version, such as the `id` of what `publish_model_version` returned.
@@ -346,7 +346,7 @@ class WorkerContext(Generic[C]):
             parent: Id of the version that it was trained from.
 
         Raises:
-            UsageError: Nothing is to change.
+            UsageError: There is nothing to change.
             ReadOnlyError: In read-only mode; nothing was sent.
             ApiError: Arkindex refuses it.
         """
@@ -359,17 +359,17 @@ class WorkerContext(Generic[C]):
     def upload_artifact(
         self, path: str | os.PathLike[str], name: str | None = None, content_type: str | None = None
     ) -> Artifact:
-        """Make a file an artifact of this task at once; files in `work_dir` become artifacts when the task ends.
+        """Upload a file as an artifact of this task at once; files in `work_dir` become artifacts when the task ends.
 
         Args:
-            path: A regular file that nobody writes to any more.
+            path: A regular file that is no longer being written.
             name: What to call it, without directories; its own name by default.
-            content_type: Such as `text/csv`; by default what its name says.
+            content_type: Such as `text/csv`; by default derived from its name.
 
         Raises:
             ReadOnlyError: In read-only mode; nothing was sent.
             ApiError: Arkindex or its storage refuses it, for example because the task has an artifact of that name.
-            ArkworkerError: There is no task, the file cannot be read, or the name is none that an artifact can have.
+            ArkworkerError: There is no task, the file cannot be read, or an artifact cannot have this name.
         """
         from arkworker.arkindex.tasks import upload_artifact
 
@@ -380,7 +380,7 @@ class WorkerContext(Generic[C]):
         return upload_artifact(self.api, self.task_id, Path(path), name=name, content_type=content_type)
 
     def create_iiif_image(self, url: str, width: int | None = None, height: int | None = None) -> Image:
-        """The image at an address of a IIIF server, made known to Arkindex; the one it knows already, if it does.
+        """An image of a IIIF server, registered on Arkindex; if Arkindex already knows it, that image.
 
         Args:
             url: The base of the image, without region and size.
@@ -388,7 +388,7 @@ class WorkerContext(Generic[C]):
             height: In pixels.
 
         Raises:
-            UsageError: The address is none, or one of the sizes is missing. Nothing was sent.
+            UsageError: The address is not valid, or one of the sizes is missing. Nothing was sent.
             ReadOnlyError: In read-only mode; nothing was sent.
             ApiError: Arkindex refuses it.
         """
@@ -429,7 +429,7 @@ class WorkerContext(Generic[C]):
 
         Raises:
             ExportError: There is none, it failed, or it takes too long.
-            ApiError: It cannot be had.
+            ApiError: It cannot be retrieved.
             ArkworkerError: The disk refuses it.
         """
         from arkworker.arkindex import datasets
@@ -442,7 +442,7 @@ class WorkerContext(Generic[C]):
         )
 
     def record_metric(self, name: str, value: float, unit: str = "") -> None:
-        """Tell a number of this run, such as the loss of a training: in the log, and in the summary of `--summary`.
+        """Record a number of this run, such as a training loss, in the log and in the file of `--summary`.
 
         Of a name that is recorded more than once, the log has each value and the summary the last: of `--jobs`, that
         of the process which ended last. In a process of your own, the log alone has it.
@@ -476,7 +476,7 @@ class WorkerContext(Generic[C]):
     def find_parents_file_paths(self, filename: str) -> FrozenList:
         """The files of that name that parent tasks left, in the order of the parents; none without a task.
 
-        With a chunk, `name_<chunk>.ext` is looked for beside `name.ext`.
+        With a chunk, `name_<chunk>.ext` is looked for next to `name.ext`.
         """
         from arkworker.storage.locating import find_parents_file_paths
 
@@ -486,7 +486,7 @@ class WorkerContext(Generic[C]):
         return FrozenList(paths)
 
     def extract_parent_archives(self, archive_name: str, destination: Path) -> None:
-        """Extract the archives of that name that parent tasks left; where paths meet, the later parent wins.
+        """Extract the archives of that name that parent tasks left; where paths collide, the later parent wins.
 
         Raises:
             ArchiveError: One of them is damaged or hostile; the destination is as it was.

@@ -143,7 +143,7 @@ _PROPERTIES: dict[str, tuple[dict[str, Any], str]] = {
     "cache_path": (_OPTIONAL_TEXT, "The file of the cache; null for one in memory, or none."),
     "secrets_dir": (_TEXT, "The local secrets directory."),
     "model_dir": (_OPTIONAL_TEXT, "Where the agent put the files of the model."),
-    "extras_dir": (_OPTIONAL_TEXT, "Where a person put extra files, in developer mode."),
+    "extras_dir": (_OPTIONAL_TEXT, "The directory of extra files, in developer mode."),
     "api": (
         {
             "type": "object",

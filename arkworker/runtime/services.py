@@ -123,7 +123,7 @@ class Services:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether somebody said how to reach Arkindex; at a desk, nobody may have."""
+        """Whether the address of Arkindex is set; in developer mode it need not be."""
         return self.data.connection != Connection()
 
     @property

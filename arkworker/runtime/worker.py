@@ -54,8 +54,8 @@ class Worker(Generic[C]):
             say so.
 
     Raises:
-        DeclarationError: When the class is created: `C` is not a `UserConfiguration`, an extra flag is taken already,
-            `creates` or `requires` holds something else than names, a hook is asynchronous, takes other arguments, is
+        DeclarationError: When the class is created: `C` is not a `UserConfiguration`, an extra flag is already taken,
+            `creates` or `requires` holds something other than names, a hook is asynchronous, takes other arguments, is
             misspelt or is one that this kind of worker does not have.
     """
 
@@ -96,7 +96,7 @@ class Worker(Generic[C]):
 
     @unwritten
     def teardown(self, context: WorkerContext[C]) -> None:
-        """Release what `setup` took. Runs once, however the run ended; what it raises is logged and changes nothing."""
+        """Release what `setup` took. Runs once, however the run ended; an exception from it is only logged."""
 
     @classmethod
     def settings_customise_sources(
@@ -143,9 +143,9 @@ class Worker(Generic[C]):
 
 
 class ElementsWorker(Worker[C]):
-    """Base of a worker that goes from element to element, whose configuration is `C`.
+    """Base of a worker that processes elements, whose configuration is `C`.
 
-    A person names the elements with `--element`, `--elements-list` or `--set`; otherwise the process says which, and
+    Elements are named with `--element`, `--elements-list` or `--set`; otherwise the process gives them, and
     in developer mode the cache's initial elements are taken.
 
     Attributes:
@@ -187,7 +187,7 @@ class ElementsWorker(Worker[C]):
     def process_elements(
         self, elements: Sequence[Element], context: WorkerContext[C], cache: Session
     ) -> Iterable[Result | Iterable[Result] | None] | None:
-        """Work on several elements at once, as a GPU likes it: at most `batch_size`, fewer at the end.
+        """Work on several elements at once, as suits a GPU: at most `batch_size`, fewer at the end.
 
         When this raises, each element is tried once by itself: with `process_element` where the worker has one, else
         with this hook and a sequence of one. An element that fails alone ends in error; the others are not lost.
@@ -204,7 +204,7 @@ class ElementsWorker(Worker[C]):
 
     @unwritten
     def finish(self, context: WorkerContext[C], cache: Session) -> None:
-        """What is to be done after the last element, once: a report, a model that was trained.
+        """Do what comes after the last element, once: a report, or publishing a trained model.
 
         It is not called when the run was ended early, by a signal or because Arkindex is out of reach. When it raises,
         the run has failed. In a run of several processes it is called in the one that was started, where `setup` was
@@ -274,9 +274,9 @@ def _each(returned: Any, number: int) -> list[tuple[Any, ...]]:
 
 
 class DatasetWorker(Worker[C]):
-    """Base of a worker that goes from set to set of datasets, whose configuration is `C`.
+    """Base of a worker that processes sets of datasets, whose configuration is `C`.
 
-    A person names the sets with `--set`; otherwise they are those of the process.
+    Sets are named with `--set`; otherwise they are those of the process.
     """
 
     processes_elements: ClassVar[bool] = True
@@ -299,7 +299,7 @@ class DatasetWorker(Worker[C]):
 
     @unwritten
     def finish(self, context: WorkerContext[C], cache: Session) -> None:
-        """What is to be done after the last set, once, such as publishing the model; see `ElementsWorker.finish`.
+        """Do what comes after the last set, once, such as publishing the model; see `ElementsWorker.finish`.
 
         It is called also when sets have failed.
         """

@@ -49,7 +49,7 @@ class MakeContext(Protocol):
             run, it is not read-only unless that is said.
 
     Raises:
-        ConfigurationError: A value is wrong; says all that is.
+        ConfigurationError: A value is wrong; names all of them.
         UsageError: A flag is.
         TypeError: The context has no such attribute.
     """

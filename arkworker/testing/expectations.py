@@ -37,7 +37,7 @@ class Received:
         method: The HTTP method.
         path: The path, without the query.
         query: Every parameter of the query with its values, in order.
-        body: The body: parsed where it is JSON, text otherwise, bytes where it is no text; None without one.
+        body: The body: parsed where it is JSON, text otherwise, bytes where it is not text; None without one.
     """
 
     method: str
@@ -53,7 +53,7 @@ class Received:
 
 @dataclass(slots=True, eq=False)
 class Expectation:
-    """A request that is to come, and its answer.
+    """An expected request, and its answer.
 
     Attributes:
         name: The operation, or the address.
@@ -91,7 +91,7 @@ class Arkindex:
     """The fixture `arkindex`.
 
     Attributes:
-        url: What `ARKINDEX_API_URL` is where the fixtures `invoke` and `make_context` are used beside it.
+        url: What `ARKINDEX_API_URL` is when the fixtures `invoke` and `make_context` are used together with it.
         requests: Every request that came, in order.
     """
 
@@ -124,7 +124,7 @@ class Arkindex:
         times: int | None = 1,
         **parameters: Any,
     ) -> Expectation:
-        """Expect an operation; of several expectations for one request, the oldest that still waits is met.
+        """Expect an operation; of several for the same request, the oldest that is still open counts.
 
         Args:
             operation: Its id, such as `RetrieveElement`.
@@ -135,7 +135,7 @@ class Arkindex:
             parameters: Of path and query; those left out may be anything.
 
         Raises:
-            UsageError: There is no such operation, or it has no such parameter.
+            UsageError: The operation does not exist, or has no such parameter.
         """
         known = _operation(operation)
         path, query = _place(known, parameters)
@@ -167,13 +167,13 @@ class Arkindex:
         return self._add(Expectation(path, method, pattern, {}, ..., answer, 200, times, headers or {}))
 
     def verify(self) -> None:
-        """Fail the test when a request came that nobody expected, or did not come that was expected; say so once."""
+        """Fail the test when an unexpected request came, or an expected one did not; only once."""
         mistakes = self.take_mistakes()
         if mistakes:
             pytest.fail(mistakes, pytrace=False)
 
     def take_mistakes(self) -> str:
-        """What is not as expected, line by line; it is said once."""
+        """What differs from the expectations, line by line; given once."""
         with self._lock:
             lines = [f"unexpected request: {received}" for received in self._unexpected]
             lines += [_missing(item) for item in self._expectations if item.is_missing]

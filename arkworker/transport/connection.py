@@ -19,7 +19,7 @@ _HOST = re.compile(r"[A-Za-z0-9._~\-]+|\[[0-9A-Fa-f:.]+\]")
 
 
 class Token:
-    """A token that shows as stars wherever it is printed, logged or dumped; `get_secret_value()` gives it."""
+    """A token that is masked wherever it is printed, logged or dumped; `get_secret_value()` gives it."""
 
     __slots__ = ("_value",)
 

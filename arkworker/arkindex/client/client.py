@@ -82,7 +82,7 @@ class Client:
         Raises:
             ApiError: It did not work; `uncertain` says whether it may have been applied nevertheless.
             ReadOnlyError: It writes, and this client only reads. Nothing was sent.
-            UsageError: There is no such operation or parameter, or the body is not JSON. Nothing was sent.
+            UsageError: The operation or a parameter does not exist, or the body is not JSON. Nothing was sent.
         """
         return self.request_with_outcome(operation_id, body, **parameters).value
 

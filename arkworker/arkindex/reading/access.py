@@ -80,9 +80,9 @@ class ElementAccess:
         """The element of that id, from the cache where that has it, else from Arkindex.
 
         Raises:
-            ApiError, CacheError: It cannot be had.
+            ApiError, CacheError: It cannot be retrieved.
             ArkworkerError: It is not in the cache, and there is no address of Arkindex, or it is not to be asked.
-            ValueError: There is no such source.
+            ValueError: The source does not exist.
         """
         wanted = Query(source=source).source
         if wanted != "api" and (found := self.find_cached(element_id, is_wanted=wanted == "cache")) is not None:

@@ -39,7 +39,7 @@ class RemoteReader:
         """The element of that id.
 
         Raises:
-            ApiError: It cannot be had.
+            ApiError: It cannot be retrieved.
         """
         return element_of(self._api().request(RETRIEVE, id=element_id), element_id)
 

@@ -79,7 +79,7 @@ def open_cache(
         limits: What the check of the file may take; its `cancel` ends it from another thread.
 
     Raises:
-        CacheError: There is no file, it is damaged, hostile or of another version, or it cannot be created.
+        CacheError: The file does not exist, is damaged, hostile or of another version, or it cannot be created.
     """
     if path is None:
         return _open_in_memory()

@@ -29,7 +29,7 @@ _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def check_secret_name(name: str) -> None:
-    """Refuse a name that is none, before it becomes a path or a part of a URL.
+    """Refuse an invalid name, before it becomes a path or a part of a URL.
 
     Raises:
         SecretError: It is empty, absolute, longer than 255 characters, holds a control character, or has an empty,
@@ -68,8 +68,8 @@ class SecretStore:
         """The content: text, or data for a `.json`, `.yaml` or `.yml` name; None when there is no such file.
 
         Raises:
-            SecretError: The name is none, the file leads out of the directory, is no regular file or too large, or gpg
-                cannot decrypt it, or its content is not what the name promises.
+            SecretError: The name is invalid, the file leads out of the directory, is not a regular file or is too
+                large, or gpg cannot decrypt it, or its content does not match the suffix of the name.
         """
         path = self._path(name)
         try:
@@ -93,8 +93,8 @@ class SecretStore:
                 directory. Without it, the remembered key, or the only one in the ring.
 
         Raises:
-            SecretError: The name is none, the content is too large or not what the name promises, there is no usable
-                key, gpg fails, or the file cannot be written.
+            SecretError: The name is invalid, the content is too large or does not match the suffix of the name, there
+                is no usable key, gpg fails, or the file cannot be written.
         """
         path = self._path(name)
         try:
