@@ -29,7 +29,7 @@ OTHERS = {
     "validate": ("check declaration files against the rules of Arkindex", "arkworker.cli.validating"),
     "publish": ("send the results that a run with --results recorded", "arkworker.cli.publishing"),
     "secrets": ("store and list local, encrypted secrets", "arkworker.cli.secrets"),
-    "serve": ("serve an emulated Arkindex, for a desk or a test", "arkworker.cli.serving"),
+    "serve": ("serve an emulated Arkindex, for development and tests", "arkworker.cli.serving"),
 }
 
 HELP = """\

@@ -23,10 +23,10 @@ _EXTRA = frozenset({"starlette", "uvicorn", "anyio", "h11", "click", "PIL"})
 
 
 _FAULT = (
-    "Let requests go wrong, as OPERATION:EFFECT[,NAME=VALUE…]; may be given several times. OPERATION is its id or a "
-    "pattern: '*' is all of them, files and images too. EFFECT is delay (seconds=), answer (status=, retry_after=), "
+    "Make requests fail, as OPERATION:EFFECT[,NAME=VALUE…]; may be given several times. OPERATION is its id or a "
+    "pattern: '*' matches all, files and images too. EFFECT is delay (seconds=), answer (status=, retry_after=), "
     "close, reset, cut (in the middle of the answer), slow (seconds=, the body), malformed or expired_token. "
-    "acted=true lets it happen once the operation was carried out. times=, skip=, rate= (from 0 to 1) and seed= say "
+    "acted=true makes it happen once the operation was carried out. times=, skip=, rate= (from 0 to 1) and seed= say "
     "which requests. Such as: --fault '*:delay,seconds=0.2' --fault 'Create*:answer,status=503,rate=0.3'. A project's "
     "file has the same under `faults`."
 )
@@ -106,7 +106,7 @@ def _parser() -> PlainParser:
         "--database", metavar="FILE", type=Path, help="SQLite file to keep everything in; memory by default."
     )
     parser.add_argument("--directory", metavar="DIR", type=Path, help="Folder to keep stored files in.")
-    parser.add_argument("--jobs", metavar="N", help="Given to the COMMAND as --jobs N.")
+    parser.add_argument("--jobs", metavar="N", help="Passed on to the COMMAND as --jobs N.")
     parser.add_argument("--open", action="store_true", help="Open the page in a browser.")
     parser.add_argument("--once", action="store_true", help="Stop when the COMMAND has ended.")
     parser.add_argument("--fault", metavar="FAULT", action="append", default=[], help=_FAULT)

@@ -257,8 +257,8 @@ class WorkerContext(Generic[C]):
     def publish(self, element: Element, results: Any) -> tuple[Created, ...]:
         """Publish what was found on an element at once, in the middle of the work; returns once all is accepted.
 
-        Prefer to return results from `process_element`: they are then published when all of the element has
-        succeeded, and while the next one is worked on. What is published here stays there, whatever happens to the element later.
+        Prefer to return results from `process_element`: they are then published when all of the element has succeeded,
+        and while the next one is worked on. What is published here stays there, whatever happens to the element later.
 
         Args:
             element: Any element; not only the one that is processed.

@@ -248,7 +248,7 @@ class Settings(BaseSettings):
     prefetch: Annotated[int, Field(ge=0, le=64), Flag(("--prefetch",), "N", elements=True)] = Field(
         2,
         description="How many elements to claim and retrieve ahead of the one being processed; "
-        "0 works strictly one at a time.",
+        "0 processes them strictly one at a time.",
     )
     jobs: Annotated[
         Annotated[int, Field(ge=1, le=1024)] | Literal["auto"],
@@ -257,7 +257,7 @@ class Settings(BaseSettings):
     ] = Field(
         1,
         description="How many processes to use on this machine, each with its own model; "
-        "auto for one for each core that this process may use.",
+        "auto uses one for each core available to this process.",
     )
     shard: Annotated[Shard | None, Variable("ARKINDEX_SHARD"), Flag(("--shard",), "I/N", elements=True)] = Field(
         None,
