@@ -1,40 +1,58 @@
 """More at once: several processes for work that takes the processor, and batches for models that take several pages.
 
-`python benchmarks/scale.py [ROUNDS]` prints how many elements a second one worker gets through (medians, in turns):
-with `--jobs 1`, 2 and 4 on image files at a desk, with matrices multiplied for each; and with one element or sixteen
-at a time, where the network takes 20 ms for a request and the model 20 ms for a call. Figures of processes are to be
-believed on idle cores only.
+`python benchmarks/scale.py [ROUNDS] [ELEMENTS]` prints how many elements a second each gets through, the median, and
+its ratio to one process: two of `--jobs`, two workers of Dask's `LocalCluster`, two tasks of `submitit:local`, with
+matrices multiplied for each element. Time runs from the beginning of the first element to the end of the last, so that
+starting up is left out; all take turns. Then one element or sixteen at a time, where the network takes 20 ms for a
+request and the model 20 ms for a call. Then, once, 10,000 elements without work go through four processes: each once,
+and the memory of the parent at the end beside that at the first element.
+
+Figures of processes are to be believed on idle cores only. Dask and submitit are extras: what is not installed is left
+out.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
+import uuid
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import elements  # type: ignore[import-not-found] # beside this script
-from PIL import Image
+import elements as queues  # type: ignore[import-not-found] # beside this script
 
-FILES = 200
-QUEUED = 500
-MATRICES = """
-import numpy as np
+from arkworker.emulator import Emulator
+
+ROOT = Path(__file__).parents[1]
+WORKER = """
+import time
+import numpy
 from arkworker import ElementsWorker
-
+from pathlib import Path
+# A file beside this one, not a variable: workers of a cluster have the environment that they were started in.
+LOG, WORK = (Path(__file__).parent / "subject.txt").read_text().split()
+WORK = int(WORK)
 class W(ElementsWorker):
     def process_element(self, element, context, cache):
-        matrix = np.random.default_rng(1).random((160, 160))
-        for _ in range(120):
-            matrix = matrix @ matrix
-            matrix /= matrix.max()
-
-if __name__ == "__main__":
-    W.main()
+        begin = time.monotonic()
+        if WORK:
+            matrix = numpy.random.default_rng(1).random((160, 160))
+            for _ in range(WORK):
+                matrix = numpy.tanh(matrix @ matrix.T / 160)
+        with open(LOG, "a") as log:
+            log.write(f"{element.id} {begin} {time.monotonic()}\\n")
 """
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MODEL = """
 import time
 from arkworker import ElementsWorker
@@ -48,41 +66,109 @@ class W(ElementsWorker):
 
 W.main([])
 """
+QUEUED = 500
+ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+WORK = 60  # products of matrices for each element, some 50 ms
 
 
-def measure_jobs(jobs: int, folder: Path) -> float:
-    """Image files a second, in so many processes; their start is counted in."""
-    summary = folder / "summary.json"
-    flags = ["--dev", "--jobs", str(jobs), "--summary", str(summary), "--image", *map(str, folder.glob("*.png"))]
-    environ = os.environ | {"HOME": str(folder), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, str(folder / "w.py"), *flags], env=environ, check=True, capture_output=True)
-    return FILES / float(json.loads(summary.read_text())["seconds"])
+def run(folder: Path, elements: int, flags: list[str], work: int = WORK) -> dict[str, Any]:
+    """One run over elements of an emulated Arkindex: their times, and the parent's memory at two moments."""
+    log = folder / f"{uuid.uuid4()}.log"
+    log.touch()
+    with Emulator() as emulator:
+        emulator.add_corpus()
+        ids = emulator.add_elements(elements, image=(1000, 1400))
+        worker_run = emulator.add_worker_run(elements=ids)
+        listed = folder / "elements.json"
+        listed.write_text(json.dumps([{"id": one} for one in ids]))
+        environ = os.environ | ONE_THREAD | emulator.environment(worker_run, data_dir=folder / "data")
+        (folder / "subject.txt").write_text(f"{log} {work}")
+        command = [sys.executable, "-m", "arkworker", "run", f"{folder}/worker.py:W", "--elements-list", str(listed)]
+        with (folder / "errors.txt").open("w") as errors:
+            process = subprocess.Popen([*command, *flags], env=environ, cwd=folder, stderr=errors)
+            memory = [0, 0]
+            while process.poll() is None:
+                if log.stat().st_size:
+                    memory = [memory[0] or _memory(process.pid), _memory(process.pid) or memory[1]]
+                time.sleep(0.05)
+        lines = [line.split() for line in log.read_text().splitlines()]
+        states = list(emulator.activity_states(worker_run).values())
+    if process.returncode or states.count("processed") != elements or len({line[0] for line in lines}) != len(lines):
+        sys.exit(f"{flags}: exit code {process.returncode}\n{(folder / 'errors.txt').read_text()[-2000:]}")
+    seconds = max(float(line[2]) for line in lines) - min(float(line[1]) for line in lines)
+    return {"rate": elements / seconds, "memory": memory}
+
+
+def _memory(pid: int) -> int:
+    """The memory of a process, in kB; 0 when it is no more."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")), 0)
+
+
+def subjects(stack: ExitStack, folder: Path) -> dict[str, list[str]]:
+    """The flags of each, by what it is called."""
+    found = {"one process": [], "--jobs 2": ["--jobs", "2"]}
+    if importlib.util.find_spec("distributed"):
+        place = folder / "scheduler.txt"
+        script = (
+            "import sys, threading; from distributed import LocalCluster\n"
+            "if __name__ == '__main__':\n"
+            "    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)\n"
+            f"    open({str(place)!r}, 'w').write(cluster.scheduler_address)\n"
+            "    sys.stdin.read(); cluster.close()\n"
+        )
+        (folder / "cluster.py").write_text(script)
+        environ = os.environ | ONE_THREAD
+        cluster = subprocess.Popen([sys.executable, str(folder / "cluster.py")], env=environ, stdin=subprocess.PIPE)
+        stack.callback(cluster.wait)
+        stack.callback(lambda: cluster.stdin and cluster.stdin.close())
+        while not place.exists() or not place.read_text():
+            time.sleep(0.1)
+        found["Dask, two workers"] = ["--executor", f"dask:{place.read_text()}", "--jobs", "2"]
+    if importlib.util.find_spec("submitit"):
+        found["submitit:local, two tasks"] = ["--executor", "submitit:local", "--jobs", "2"]
+    return found
+
+
+def rate(folder: Path, elements: int, flags: list[str]) -> float:
+    """Elements a second."""
+    return float(run(folder, elements, flags)["rate"])
 
 
 def measure_batches(size: int, folder: Path) -> float:
     """Elements of a queue a second, with a model that takes so many."""
     name = f"batches of {size}"
-    elements.SUBJECTS[name] = sys.executable, MODEL.replace("{size}", str(size))
-    return float(elements.measure(name, QUEUED, 0.02, 0.02, str(folder)))
+    queues.SUBJECTS[name] = sys.executable, MODEL.replace("{size}", str(size))
+    return float(queues.measure(name, QUEUED, 0.02, 0.02, str(folder)))
+
+
+def compare(subjects: dict[str, Callable[[], float]], rounds: int) -> None:
+    """Let all take turns, and print the median of each and its ratio to the first."""
+    rates: dict[str, list[float]] = {name: [] for name in subjects}
+    for _ in range(rounds):
+        for name, measure in subjects.items():
+            rates[name].append(measure())
+    base = statistics.median(next(iter(rates.values())))
+    for name, found in rates.items():
+        median = statistics.median(found)
+        print(f"{name:26} {median:8.1f} elements/s  {median / base:5.2f} x {next(iter(rates))}", flush=True)
 
 
 def main() -> None:
     """Measure and print."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    with tempfile.TemporaryDirectory() as name:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    number = int(sys.argv[2]) if len(sys.argv) > 2 else 400
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        (folder / "w.py").write_text(MATRICES)
-        for number in range(FILES):
-            Image.new("L", (4, 4)).save(folder / f"{number}.png")
-        for title, measure, sizes in (("processes", measure_jobs, (1, 2, 4)), ("at a time", measure_batches, (1, 16))):
-            rates: dict[int, list[float]] = {size: [] for size in sizes}
-            for _ in range(rounds):
-                for size in sizes:
-                    rates[size].append(measure(size, folder))
-            first = statistics.median(rates[1])
-            for size, found in rates.items():
-                median = statistics.median(found)
-                print(f"{size:3} {title:10} {median:8.1f} elements/s  {median / first:5.2f} x one")
+        (folder / "worker.py").write_text(WORKER)
+        engines = subjects(stack, folder)
+        compare({what: partial(rate, folder, number, flags) for what, flags in engines.items()}, rounds)
+        compare({f"{size} at a time": partial(measure_batches, size, folder) for size in (1, 16)}, rounds)
+        before, after = (kilobytes / 1024 for kilobytes in run(folder, 10_000, ["--jobs", "4"], work=0)["memory"])
+        print(f"10,000 elements, four processes: each once; the parent {before:.0f} MB, then {after:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -68,11 +68,16 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
         stopping.check()
         handover = _handover(context, preparation, sessions, stopping)
         with _reported(handover, preparation) as handover:
-            if isinstance(worker, ElementsWorker) and handover.settings.jobs != 1:
+            if isinstance(worker, ElementsWorker) and _is_shared_out(handover.settings):
                 _share_out(worker, handover)
             else:
                 _hand_over(worker, handover, preparation.worker, preparation.end)
     stopping.check()
+
+
+def _is_shared_out(settings: Settings) -> bool:
+    """Whether other processes work on the elements."""
+    return settings.jobs != 1 or settings.executor is not None
 
 
 @contextmanager
@@ -89,9 +94,51 @@ def _reported(handover: Handover, preparation: Preparation) -> Iterator[Handover
 
 def _share_out(worker: ElementsWorker[Any], handover: Handover) -> None:
     """Let several processes do what `_hand_over` does in this one; the hook `finish` is called here."""
+    finish = worker._finish(handover.context)  # noqa: SLF001 - hidden from authors
+    if handover.settings.executor is not None:
+        from arkworker.runtime.loop.shares import process_elements_on_engine
+
+        process_elements_on_engine(handover, finish)
+        return
     from arkworker.runtime.loop.jobs import process_elements_in_jobs
 
-    process_elements_in_jobs(handover, run_job, worker._finish(handover.context))  # noqa: SLF001 - hidden from authors
+    process_elements_in_jobs(handover, run_job, finish)
+
+
+def run_share(descriptor: int) -> None:
+    """The life of a process that works on a share of a run, wherever an engine has placed it.
+
+    Args:
+        descriptor: The way to whoever gave the share, who hears of all that happens, failures included.
+    """
+    import pickle
+    import tempfile
+    from multiprocessing.connection import Connection
+
+    from arkworker.runtime.loop.job_process import Channel, watching_parent
+    from arkworker.runtime.loop.share_process import import_main, settled, work_on
+    from arkworker.runtime.target import load_target
+
+    connection = Connection(descriptor)
+    share = connection.recv()
+    channel = Channel(connection)
+    logs.hand_over(channel.log, share.level)
+    try:
+        with (
+            Stopping() as stopping,
+            watching_parent(stopping, connection),
+            tempfile.TemporaryDirectory(prefix="arkworker-") as folder,
+        ):
+            import_main(share.main)
+            load_target(share.target)  # it has the classes that the context is made of
+            context, settings = pickle.loads(share.data)  # noqa: S301 - of the run
+            context = settled(context, folder)
+            with _sessions(context, partial(_shared_engine, context)) as sessions:
+                known = Settings.model_construct(**settings)
+                handover = _handover_of(context, known, {}, sessions, stopping, share.target)
+                work_on(share, _collecting(handover) if known.report is not None else handover, channel, run_job)
+    except ArkworkerError as error:
+        channel.say_broken(error)
 
 
 def run_job(order: Order, connection: Connection) -> None:
@@ -156,7 +203,7 @@ def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> 
         context = preparation.prepare()
         if context.worker_run_id is not None:
             logs.note(run=context.worker_run_id)
-        if preparation.worker.processes_elements and preparation.resolution.settings.jobs != 1 and not is_trial:
+        if preparation.worker.processes_elements and _is_shared_out(preparation.resolution.settings) and not is_trial:
             logs.name_processes()
         _announce(context, preparation)
         if preparation.worker.processes_elements:

@@ -41,11 +41,20 @@ def load_target(target: str) -> Worker[Any]:
     Raises:
         TargetError: There is no such module or name, the import fails, or it is no worker; the cause is chained.
     """
+    return as_worker(load_object(target), target)
+
+
+def load_object(target: str) -> Any:
+    """What a module or a file has under a name.
+
+    Raises:
+        TargetError: There is no such module or name, or the import fails; the cause is chained.
+    """
     place, colon, name = target.rpartition(":")
     if not colon or not place or not name:
         raise TargetError(f"TARGET {printable(target)!r} should be module:name or path/to/file.py:name")
     module = _load_file(place) if place.endswith(".py") else _load_module(place)
-    return as_worker(_find(module, name, target), target)
+    return _find(module, name, target)
 
 
 def as_worker(found: Any, target: str) -> Worker[Any]:

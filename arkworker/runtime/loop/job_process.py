@@ -219,10 +219,16 @@ class ToldRecorder:
 
 
 @contextlib.contextmanager
-def watching_parent(stopping: Stopping) -> Iterator[None]:
-    """While the block lasts, the end of the parent stops this process, as a signal does."""
+def watching_parent(stopping: Stopping, connection: Connection | None = None) -> Iterator[None]:
+    """While the block lasts, the end of the parent stops this process, as a signal does.
+
+    Args:
+        stopping: Knows whether it was stopped already.
+        connection: To a parent that has said all, where it was not `multiprocessing` that started this process.
+    """
     is_over, over = os.pipe()
-    parent = getattr(multiprocessing.parent_process(), "sentinel", over)
+    starter = multiprocessing.parent_process()
+    parent: Any = connection or (over if starter is None else starter.sentinel)
 
     def watch() -> None:
         if parent in wait([parent, is_over]) and stopping.received is None:

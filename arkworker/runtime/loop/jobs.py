@@ -18,10 +18,9 @@ import contextlib
 import logging
 import multiprocessing
 import os
-import pickle
 import signal
 import tempfile
-from collections import Counter, deque
+from collections import deque
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -29,18 +28,29 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ApiError, ArkworkerError, ExitCode, StoppedError
-from arkworker.runtime import logs
-from arkworker.runtime.loop import outcome, results_file
-from arkworker.runtime.loop.assignment import assigned
-from arkworker.runtime.loop.clients import Clients
-from arkworker.runtime.loop.failures import described
-from arkworker.runtime.loop.in_hand import SLOTS, Left, Stage, new_path, read
+from arkworker.runtime.loop import outcome
+from arkworker.runtime.loop.accounts import (
+    FAREWELL,
+    MOST_IN_VAIN,
+    Sums,
+    count,
+    end_held,
+    owner_of,
+    packed,
+    prepared,
+    record,
+    take_down,
+    tell_trace,
+    traced,
+    weightiest,
+)
+from arkworker.runtime.loop.in_hand import SLOTS, Left, new_path, read
 from arkworker.runtime.loop.intake import Halt, Job
-from arkworker.runtime.loop.job_process import CLAIM, SETTINGS, Order, Say
-from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
+from arkworker.runtime.loop.job_process import CLAIM, Order, Say
+from arkworker.runtime.loop.outcome import exit_code_of
 from arkworker.runtime.loop.run import make_ends
 from arkworker.runtime.loop.timing import Timing
-from arkworker.runtime.loop.work import call_finish, end_left
+from arkworker.runtime.loop.work import LEFT_BEFORE, call_finish, end_left
 from arkworker.runtime.loop.worklist import not_begun
 
 if TYPE_CHECKING:
@@ -48,18 +58,15 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
-    from arkworker.runtime.collecting import Share
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.assignment import Assignment
+    from arkworker.runtime.loop.clients import Clients
+    from arkworker.runtime.loop.outcome import Summary
     from arkworker.settings.platform import Settings
 
 logger = logging.getLogger("arkworker.elements")
 
-MOST_IN_VAIN = 3  # processes in a row that are killed before they have an element
 GLANCE = 0.5  # seconds between looks whether a process lives whose pipe others hold open
-FAREWELL = 1.8  # seconds that a process has beside the grace time, for its last reports
-#: The codes of what ends a run before its elements do, the weightiest first.
-_WEIGHT = (ExitCode.CONFIGURATION, ExitCode.UNAVAILABLE, ExitCode.FAILED)
 
 
 def number_of_jobs(settings: Settings) -> int:
@@ -95,35 +102,29 @@ def process_elements_in_jobs(
         ElementsError: It did not end well; the exit code says how.
         ArkworkerError: As for one process; or a process could not be set up.
     """
-    path = run.settings.summary
-    outcome.prepare(path)
-    tally = Tally(run.collected)
-    with (
-        outcome.summed_up(path, tally, run.stopping),
-        results_file.opened(run) as recorder,
-        contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
-        tempfile.TemporaryDirectory(prefix="arkworker-jobs-") as folder,
-        assigned(run, clients, tally, recorder) as assignment,
-    ):
-        summary = _Jobs(run, clients, assignment, start, Path(folder)).perform(finish)
-        outcome.conclude(summary, assignment.failures, path, run.collected)
+    with prepared(run) as (clients, assignment), tempfile.TemporaryDirectory(prefix="arkworker-jobs-") as folder:
+        try:
+            summary = Jobs(run, clients, assignment, start, Path(folder)).perform(finish)
+        except ArkworkerError as error:
+            tell_trace(error)
+            raise
+        outcome.conclude(summary, assignment.failures, run.settings.summary, run.collected)
 
 
-def _packed(run: Handover) -> bytes:
-    """What a process needs of the run.
+class Jobs:
+    """The processes of a run, and what is still to be handed out.
 
-    Raises:
-        ArkworkerError: Something in the configuration cannot be sent.
+    Args:
+        run: What the lifecycle hands over.
+        clients: What requests are sent with.
+        assignment: What there is to do.
+        start: What a process does, with its order and its pipe.
+        folder: For notes of processes, where no run after this one needs them.
+
+    Attributes:
+        ended_by: The exit code of what ended the run early; None where nothing did.
+        sums: What its processes measured.
     """
-    settings = {name: getattr(run.settings, name) for name in SETTINGS}
-    try:
-        return pickle.dumps((run.context, settings))
-    except Exception as error:
-        raise ArkworkerError(f"--jobs: the context cannot be sent to other processes: {described(error)}") from error
-
-
-class _Jobs:
-    """The processes of a run, and what is still to be handed out."""
 
     def __init__(
         self,
@@ -138,8 +139,10 @@ class _Jobs:
         self._given = assignment
         self._start_one = start
         self._folder = folder
-        self._data = _packed(run)
-        self._owner = f"{run.context.worker_run_id} {run.context.task_id}"
+        self.ended_by: int | None = None
+        self.sums = Sums(run.collected)
+        self._data = packed(run)
+        self._owner = owner_of(run)
         self._began = monotonic()
         self._timing = Timing()
         self._halt = Halt()  # nothing more is handed out
@@ -148,8 +151,6 @@ class _Jobs:
         self._children: list[_Child] = []
         self._started = 0
         self._left: deque[Job] = deque()  # of processes that were killed
-        self._phases: Counter[str] = Counter()
-        self._metrics: dict[str, Any] = {}
         self._codes: list[int] = []  # of processes that ended early
         self._broken: ArkworkerError | None = None  # the first that could not be set up
         self._vain = 0  # processes in a row that were killed before they had an element
@@ -167,8 +168,7 @@ class _Jobs:
             try:
                 if stopping.look():
                     self._stop()
-                reason = "an earlier run ended while it worked on this element"
-                end_left(self._given.left.stages, reason, self._ends, self._given.failures)
+                end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._given.failures)
                 jobs = number_of_jobs(self._run.settings)
                 for _ in range(jobs if self._given.worklist.count is None else min(jobs, self._given.worklist.count)):
                     self._start()
@@ -181,24 +181,16 @@ class _Jobs:
         self._ends.close()
         if self._broken is not None and self._signal is None:
             raise self._broken
-        ended_by = self._ended_by()
-        if finish is not None and ended_by is None:
-            ended_by = call_finish(finish, self._run)
-        code = exit_code_of(self._given.tally, ended_by=ended_by, strict=self._run.settings.strict)
-        phases = {name: round(seconds, 3) for name, seconds in self._phases.items()}
-        metrics = self._metrics | self._run.context.services.metrics.as_data()
-        return Summary.of(self._given.tally, monotonic() - self._began, code, phases, metrics)
+        number = self._signal
+        self.ended_by = 128 + number if number is not None else weightiest(self._codes, self._halt.error)
+        if finish is not None and self.ended_by is None:
+            self.ended_by = call_finish(finish, self._run)
+        code = exit_code_of(self._given.tally, ended_by=self.ended_by, strict=self._run.settings.strict)
+        return self.sums.summary(self._run, self._given.tally, monotonic() - self._began, code)
 
     @property
     def _signal(self) -> int | None:
         return self._run.stopping.received or self._run.stopping.signal_number
-
-    def _ended_by(self) -> int | None:
-        if self._signal is not None:
-            return 128 + self._signal
-        if isinstance(self._halt.error, ArkworkerError):
-            self._codes.append(int(self._halt.error.exit_code))
-        return next((code for code in (*_WEIGHT, *self._codes) if code in self._codes), None)
 
     def _start(self) -> None:
         """Start one more process, unless the run is to end."""
@@ -256,49 +248,31 @@ class _Jobs:
         return True
 
     def _note(self, child: _Child, what: Say, *parts: Any) -> None:
-        if what is Say.LOG:
-            logs.take_over(*parts)
-        elif what is Say.COUNT:
+        take_down(self._given, what, *parts)
+        if what is Say.COUNT:
             self._count(child, *parts)
-        elif what is Say.FAILURE:
-            self._given.failures.note(*parts)
         elif what is Say.READY:
             child.is_ready = True
         elif what is Say.BROKEN:
             self._note_broken(child, *parts)
         elif what is Say.DONE:
             self._note_done(child, *parts)
-        elif what is Say.EXAMPLE:
-            self._given.failures.illustrate(*parts)
         elif what is Say.FIGURES:
-            self._note_figures(child, *parts)
+            self.sums.add(child.number, *parts)
 
     def _count(self, child: _Child, name: str, number: int, element_id: str | None) -> None:
-        self._given.tally.count(name, number, element_id=element_id)
-        if self._run.collected is not None:
-            self._run.collected.count_for(child.number, name, number)
+        count(self._given, name, number, element_id)
+        self.sums.count(child.number, name, number)
         if element_id is not None:
             child.handed.pop(element_id, None)
             child.ended.append(element_id)
-            self._given.in_hand.forget(element_id)
-            self._given.progress.advance()
 
     def _note_broken(self, child: _Child, error: ArkworkerError, trace: str | None) -> None:
         """What no other process would be spared: the first is told, and the run ends."""
         child.is_done = True
         if self._broken is None and self._deadline is None:
-            if trace is not None:
-                logger.error("The worker failed\n%s", trace)
-            self._broken = error
+            self._broken = traced(error, trace)
         self._end_children()
-
-    def _note_figures(
-        self, child: _Child, phases: dict[str, float], metrics: dict[str, Any], share: Share | None
-    ) -> None:
-        self._phases.update(phases)
-        self._metrics |= metrics
-        if self._run.collected is not None:
-            self._run.collected.add_share(child.number, phases, share)
 
     def _note_done(self, child: _Child, ended_by: int | None) -> None:
         is_stopped_alone = ended_by == 128 + signal.SIGTERM and self._deadline is None
@@ -338,16 +312,7 @@ class _Jobs:
         return job
 
     def _write(self, _child: _Child, entry: Any) -> Any:
-        recorder = self._given.recorder
-        assert recorder is not None  # noqa: S101 - else no process would ask
-        place = recorder.found.get(entry.element.id)
-        if place is not None and place.claimed:
-            entry = entry.model_copy(update={"claimed": True})
-        try:
-            recorder.write(entry)
-        except (ArkworkerError, ValueError) as error:
-            return error
-        return True
+        return record(self._given, entry)
 
     def _bury(self, child: _Child) -> None:
         """A process is no more: what it has said is heard first."""
@@ -416,9 +381,9 @@ class _Jobs:
 
     def _dismiss(self) -> None:
         """No process gets what is left."""
-        held = {job.id: Stage.WORKING for job in self._left if job.is_held or job.is_perhaps_held}
+        held = [job.id for job in self._left if job.is_held or job.is_perhaps_held]
         self._left.clear()
-        end_left(held, "interrupted", self._ends, self._given.failures)
+        end_held(held, "interrupted", self._ends, self._given.failures)
 
     def _stop(self) -> None:
         """The first signal, in another thread."""

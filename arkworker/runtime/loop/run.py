@@ -42,7 +42,7 @@ from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
 from arkworker.runtime.loop.reports import Reports
 from arkworker.runtime.loop.results_file import ResultsFile
 from arkworker.runtime.loop.timing import Timing
-from arkworker.runtime.loop.work import Work, end_left
+from arkworker.runtime.loop.work import LEFT_BEFORE, Work, end_left
 from arkworker.runtime.services import LatePublisher
 from arkworker.runtime.stopping import Interruption
 
@@ -160,8 +160,7 @@ class ElementRun:
         """Work, stop, and end what is left."""
         with self._guard:
             try:
-                left = self._given.left.stages
-                end_left(left, "an earlier run ended while it worked on this element", self._ends, self._given.failures)
+                end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._given.failures)
                 self._work.run()
             except KeyboardInterrupt:  # of a handler that user code has put there
                 self._work.ended_by = 128 + signal.SIGINT

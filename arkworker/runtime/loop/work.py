@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("arkworker.elements")
 
 INTERRUPTED = "interrupted"
+LEFT_BEFORE = "an earlier run ended while it worked on this element"
 
 
 class Work:

@@ -1,0 +1,255 @@
+"""Engines that run shares of a run elsewhere: any executor of `concurrent.futures`, and ready ones.
+
+| `--executor` | what runs the jobs |
+|---|---|
+| `module:factory`, `file.py:factory` | what the factory gives: an executor of `concurrent.futures`, or of submitit |
+| `dask:tcp://…` | the cluster of Dask with its scheduler there |
+| `submitit`, `submitit:slurm?timeout_min=600` | jobs of Slurm, or processes where there is no Slurm |
+| `submitit:local` | processes of this machine |
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import threading
+import time
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import parse_qsl
+
+from arkworker.errors import ArkworkerError, ConfigurationError, ExitCode, Problem, TargetError
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from arkworker.runtime.loop.share_process import Stop
+
+LOOK = 0.2  # seconds between looks at a job of submitit
+FOREVER = 60 * 24 * 365  # minutes
+
+
+class EngineError(ArkworkerError):
+    """The engine is out of reach, or takes no more jobs."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
+@dataclass
+class Engine:
+    """What runs shares.
+
+    Attributes:
+        executor: Takes them.
+        make: Makes another one, for when this one broke.
+        width: How many it runs at once, unless somebody says so.
+        is_queueing: Whether each job waits in a queue of its own: then one share for each is best.
+        stop: Tells those that run to stop.
+    """
+
+    executor: Executor
+    make: Callable[[], Executor]
+    width: int
+    is_queueing: bool
+    stop: Stop
+
+    def submit(self, *call: Any) -> Future[Any]:
+        """Run a call.
+
+        Raises:
+            EngineError: No executor takes it, not even a new one.
+        """
+        try:
+            return self.executor.submit(*call)
+        except Exception:  # noqa: BLE001 - whatever has broken it
+            try:
+                self.executor = self.make()
+                return self.executor.submit(*call)
+            except Exception as error:
+                raise EngineError(f"the executor takes no more jobs: {_told(error)}") from error
+
+
+@dataclass(frozen=True)
+class StopFile:
+    """A file that jobs look for: on the same machine, or where machines share the working directory."""
+
+    path: Path
+
+    def set(self) -> None:
+        self.path.touch()
+
+    def is_set(self) -> bool:
+        return self.path.exists()
+
+
+@dataclass(frozen=True)
+class StopEvent:
+    """An event of Dask's scheduler."""
+
+    name: str
+
+    def set(self) -> None:
+        from distributed import Event
+
+        Event(self.name).set()
+
+    def is_set(self) -> bool:
+        from distributed import Event, get_client
+
+        with contextlib.suppress(Exception):  # the scheduler is gone: the worker will be, and so what is below it
+            return bool(Event(self.name, client=get_client()).is_set())
+        return False
+
+
+@contextlib.contextmanager
+def opened(named: str, work_dir: Path) -> Iterator[Engine]:
+    """The engine that somebody named.
+
+    Args:
+        named: As in the table above.
+        work_dir: Where files of the engine go, which jobs can see.
+
+    Raises:
+        ConfigurationError: There is none of that name, or it is not installed.
+        EngineError: It is out of reach.
+    """
+    kind, colon, rest = named.partition(":")
+    if kind == "dask":
+        engines = _dask(rest)
+    elif kind == "submitit":
+        engines = _submitit(rest, work_dir)
+    elif colon:
+        engines = _of_factory(named, work_dir)
+    else:
+        _refuse(f"{printable(named)} is not an executor", "write dask:ADDRESS, submitit, submitit:local or module:name")
+    with engines as engine:
+        yield engine
+
+
+@contextlib.contextmanager
+def _dask(address: str) -> Iterator[Engine]:
+    try:
+        from distributed import Client
+    except ModuleNotFoundError:
+        _refuse("Dask is not installed", "pip install 'arkworker[dask]'")
+    if not address:
+        _refuse("it is not said where the scheduler of Dask is", "write dask:tcp://HOST:8786")
+    try:
+        client = Client(address)
+    except Exception as error:  # noqa: BLE001 - whatever Dask raises, it cannot be reached
+        raise EngineError(f"no scheduler of Dask answers at {printable(address)}: {_told(error)}") from None
+    with client:
+
+        def make() -> Executor:
+            made: Executor = client.get_executor(pure=False)
+            return made
+
+        width = sum(client.nthreads().values())
+        yield Engine(make(), make, max(1, width), False, StopEvent(f"arkworker-{secrets.token_hex(8)}"))
+
+
+@contextlib.contextmanager
+def _submitit(rest: str, work_dir: Path) -> Iterator[Engine]:
+    try:
+        from submitit import AutoExecutor
+    except ModuleNotFoundError:
+        _refuse("submitit is not installed", "pip install 'arkworker[submitit]'")
+    cluster, _, query = rest.partition("?")
+    values: dict[str, Any] = {"timeout_min": FOREVER} if cluster == "local" else {}
+    values |= {name: int(value) if value.isdecimal() else value for name, value in parse_qsl(query)}
+    folder = work_dir / f"submitit-{secrets.token_hex(8)}"
+    folder.mkdir(mode=0o700)  # what is submitted lies there, the token included
+
+    def make() -> Executor:
+        engine = AutoExecutor(folder=folder, cluster=cluster or None)
+        engine.update_parameters(**values)
+        return _Submitting(engine)
+
+    try:
+        try:
+            executor = make()
+        except Exception as error:  # noqa: BLE001 - of submitit: an unknown cluster or parameter
+            _refuse(f"submitit does not take {printable(rest)!r}: {_told(error)}", "write submitit, or submitit:local")
+        with _stop_file(work_dir) as stop:
+            yield Engine(executor, make, _cores(), True, stop)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _of_factory(named: str, work_dir: Path) -> Iterator[Engine]:
+    from arkworker.runtime.target import load_object
+
+    try:
+        factory = load_object(named)
+    except TargetError as error:
+        _refuse(str(error), "name a function without arguments, as module:function")
+
+    def make() -> Executor:
+        made = factory()
+        if isinstance(made, Executor):
+            return made
+        if not callable(getattr(made, "submit", None)):
+            raise TypeError(f"it gave a {type(made).__name__}, which is not an executor")
+        return _Submitting(made)
+
+    try:
+        executor = make()
+    except Exception as error:  # noqa: BLE001 - whatever a person's factory raises
+        _refuse(f"{printable(named)} gave no executor: {_told(error)}", "give an executor of concurrent.futures")
+    with _stop_file(work_dir) as stop:
+        engine = Engine(executor, make, _cores(), False, stop)
+        try:
+            yield engine
+        finally:
+            engine.executor.shutdown(wait=False, cancel_futures=True)
+
+
+class _Submitting(Executor):
+    """An executor of submitit as one of `concurrent.futures`."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        job = self._engine.submit(fn, *args, **kwargs)
+        future: Future[Any] = Future()
+        threading.Thread(target=self._follow, args=(job, future), name=f"job {job.job_id}", daemon=True).start()
+        return future
+
+    @staticmethod
+    def _follow(job: Any, future: Future[Any]) -> None:
+        try:
+            while not job.done():
+                time.sleep(LOOK)
+            result = job.result()
+        except Exception as error:  # noqa: BLE001 - as any executor
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+
+@contextlib.contextmanager
+def _stop_file(folder: Path) -> Iterator[StopFile]:
+    path = folder / f".arkworker-stop-{secrets.token_hex(8)}"
+    try:
+        yield StopFile(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {printable(str(error), 200)}"
+
+
+def _refuse(message: str, hint: str) -> NoReturn:
+    raise ConfigurationError([Problem("executor", "command line", "--executor", message, hint)]) from None

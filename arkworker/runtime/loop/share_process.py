@@ -1,0 +1,194 @@
+"""A share of a run, wherever an engine places it: ids travel there, and what became of them comes back.
+
+```
+ the caller (shares) ──► the engine ──► carry_out, in a process of the engine's
+                                            │  ▲
+                                     share  │  │  counts, failures, lines of the log, what was found
+                                            ▼  │
+                                        a process of arkworker: `jobs`, with one process below it
+```
+
+The process of the engine's is only a go-between: it may run several tasks in threads, may not have children of its own
+(as those of Dask), and must outlive user code that dies. When it is killed itself, the processes below end in good
+order, as after a signal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import pickle
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field, replace
+from multiprocessing import spawn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from arkworker.clock import SystemClock
+from arkworker.runtime.loop.assignment import Assignment
+from arkworker.runtime.loop.clients import Clients
+from arkworker.runtime.loop.in_hand import InHand, Left, new_path
+from arkworker.runtime.loop.job_process import Say, ToldFailures, ToldRecorder, ToldTally
+from arkworker.runtime.loop.progress import ProgressDisplay
+from arkworker.runtime.loop.worklist import Listing, Queue, Resumed
+from arkworker.storage.recording.lines import dump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+
+    from arkworker.runtime.context import WorkerContext
+    from arkworker.runtime.handover import Handover
+    from arkworker.runtime.loop.intake import Job, Worklist
+    from arkworker.runtime.loop.job_process import Channel, Order
+    from arkworker.storage.recording.lines import Entry
+
+GLANCE = 0.5  # seconds between looks whether the run is to stop
+_START = "from arkworker.runtime.lifecycle import run_share; run_share({})"
+
+
+class Stop(Protocol):
+    """Tells jobs anywhere that the run is to stop."""
+
+    def set(self) -> None:
+        """Tell them; in the process that was started."""
+
+    def is_set(self) -> bool:
+        """Whether it was told; in a process of the engine's."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What an engine is given; all of it travels, and only the token in `data` is a secret.
+
+    Attributes:
+        target: The worker, as the person who started it named it.
+        folder: Where that was; used where it exists.
+        main: How to import the script that the worker is in, where that was started itself.
+        data: The pickled context, with the token, and settings.
+        jobs: Elements of a list; or of a queue, what is ours already.
+        is_queue: Whether more elements are claimed until there are none.
+        reports_states: Whether their states are reported to Arkindex.
+        is_recorded: Whether results come back, for a file.
+        owner: The run that notes on disk make sense to.
+        level: The lowest level of what is logged.
+        stop: Asked whether the run is to stop.
+    """
+
+    target: str
+    folder: str
+    main: dict[str, str]
+    data: bytes = field(repr=False)
+    jobs: tuple[Job, ...] = field(repr=False)
+    is_queue: bool
+    reports_states: bool
+    is_recorded: bool
+    owner: str
+    level: int
+    stop: Stop
+
+
+def carry_out(share: Share) -> tuple[list[bytes], int]:
+    """What an engine runs, in any thread of any process.
+
+    Returns:
+        All that the process below has said, pickled, and its exit code.
+    """
+    if share.stop.is_set():  # it waited for its turn meanwhile
+        return [pickle.dumps((Say.DONE, None, {}, {}))], 0
+    heard: list[bytes] = []
+    ours, theirs = multiprocessing.Pipe()
+    folder = share.folder if Path(share.folder).is_dir() else None
+    with ours:
+        with theirs:
+            descriptor = theirs.fileno()
+            command = [sys.executable, "-c", _START.format(descriptor)]
+            process = subprocess.Popen(  # noqa: S603 - this very program
+                command, stdin=subprocess.DEVNULL, pass_fds=[descriptor], cwd=folder
+            )
+        try:
+            with contextlib.suppress(OSError, EOFError):
+                ours.send(share)
+                is_told = False
+                while True:
+                    if ours.poll(GLANCE):
+                        heard.append(ours.recv_bytes())
+                    elif not is_told and share.stop.is_set():
+                        process.terminate()
+                        is_told = True
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        return heard, process.wait()
+
+
+class _SentRecorder(ToldRecorder):
+    """Sends what was found, to be written when all of it has come."""
+
+    def write(self, entry: Entry) -> None:
+        dump(entry)  # what no line can hold is refused here
+        self._channel.say(Say.WRITE, entry)
+
+
+def work_on(share: Share, run: Handover, channel: Channel, start: Callable[[Order, Connection], None]) -> None:
+    """Put a share through processes of this machine, and tell how it went.
+
+    Args:
+        share: The share.
+        run: The run, as on the machine that it was started on.
+        channel: The way to whoever gave the share.
+        start: What a process below does.
+
+    Raises:
+        ArkworkerError: A process could not be set up.
+    """
+    from arkworker.runtime.loop.jobs import Jobs
+
+    tally = ToldTally(channel)
+    notes = new_path(run.context.work_dir) if share.reports_states else None
+    with (
+        tempfile.TemporaryDirectory(prefix="arkworker-share-") as folder,
+        contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
+        contextlib.closing(InHand(notes, share.owner)) as in_hand,
+    ):
+        source: Worklist = Queue(clients.intake, tally, in_hand) if share.is_queue else Listing(())
+        recorder: Any = _SentRecorder(channel, run.settings.results or "") if share.is_recorded else None
+        assignment = Assignment(
+            Resumed(share.jobs, {job.id for job in share.jobs}, source),
+            share.reports_states,
+            in_hand,
+            Left(),
+            recorder,
+            tally,
+            ToldFailures(channel),
+            ProgressDisplay(tally, None, SystemClock(), is_shown=False),
+        )
+        jobs = Jobs(run, clients, assignment, start, Path(folder))
+        summary = jobs.perform(None)
+        channel.say(Say.FIGURES, summary.phases, summary.metrics, run.collected and run.collected.share)
+        channel.say(Say.DONE, jobs.ended_by)
+
+
+def main_of(target: str) -> dict[str, str]:
+    """How another process is to import the script that the worker is in; empty where it is a module of its own."""
+    if not target.startswith("__main__:"):
+        return {}
+    known = spawn.get_preparation_data("")
+    return {name: str(value) for name, value in known.items() if name.startswith("init_main_from_")}
+
+
+def import_main(main: dict[str, str]) -> None:
+    """Do what a process of `multiprocessing` does first: what was pickled in a script is found in it again."""
+    spawn.prepare(main)
+
+
+def settled(context: WorkerContext[Any], folder: str) -> WorkerContext[Any]:
+    """The context, with a working directory that exists on this machine."""
+    try:
+        context.work_dir.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return replace(context, work_dir=Path(folder))
+    return context

@@ -1,0 +1,332 @@
+"""A run over elements on an engine: shares of the work are handed to its jobs as they are finished.
+
+Of a queue, each job claims for itself until nothing is left; of a list, each gets ids. What became of elements is known
+when their job has ended. Of a job that dies with the machine below it, that may be unknown: see `_Shares._end_lost`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import pickle
+import signal
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from arkworker.arkindex.activities import State
+from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, Problem, StoppedError
+from arkworker.runtime.loop import engines, outcome
+from arkworker.runtime.loop.accounts import (
+    FAREWELL,
+    MOST_IN_VAIN,
+    Sums,
+    count,
+    end_held,
+    owner_of,
+    packed,
+    prepared,
+    record,
+    take_down,
+    tell_trace,
+    traced,
+    weightiest,
+)
+from arkworker.runtime.loop.ends import Ending
+from arkworker.runtime.loop.in_hand import recover
+from arkworker.runtime.loop.intake import PATIENCE, Halt
+from arkworker.runtime.loop.job_process import Say
+from arkworker.runtime.loop.outcome import exit_code_of
+from arkworker.runtime.loop.run import activities_of, make_ends
+from arkworker.runtime.loop.share_process import GLANCE, Share, carry_out, main_of
+from arkworker.runtime.loop.timing import Timing
+from arkworker.runtime.loop.work import LEFT_BEFORE, call_finish, end_left
+from arkworker.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from arkworker.runtime.handover import Handover
+    from arkworker.runtime.loop.assignment import Assignment
+    from arkworker.runtime.loop.clients import Clients
+    from arkworker.runtime.loop.engines import Engine
+    from arkworker.runtime.loop.intake import Job
+    from arkworker.runtime.loop.outcome import Summary
+
+logger = logging.getLogger("arkworker.elements")
+
+MOST_AT_ONCE = 2000  # elements of a share
+FEW = 200  # of them, where nobody knows how many elements there are
+
+
+def process_elements_on_engine(run: Handover, finish: Callable[[Any], None] | None) -> None:
+    """Put every element through user code, in jobs of an engine.
+
+    Args:
+        run: What the lifecycle hands over.
+        finish: User code for after the last element, with a session of the cache; it is called here.
+
+    Raises:
+        ElementsError: It did not end well; the exit code says how.
+        ArkworkerError: As for one process; or a job could not be set up, or the engine is out of reach.
+    """
+    if run.context.use_cache and run.context.cache_path is not None:
+        message = "a cache belongs to one machine, and jobs of an engine may run on others"
+        raise ConfigurationError([Problem("executor", "command line", "--executor", message, "use --jobs")])
+    with prepared(run) as (clients, assignment):
+        with engines.opened(run.settings.executor or "", run.context.work_dir) as engine:
+            try:
+                summary = _Shares(run, clients, assignment, engine).perform(finish)
+            except ArkworkerError as error:
+                tell_trace(error)
+                raise
+        outcome.conclude(summary, assignment.failures, run.settings.summary, run.collected)
+
+
+@dataclass(eq=False)
+class _Given:
+    """A share that an engine has, and what was heard of it.
+
+    Attributes:
+        number: Of its job, from 1.
+        open: Its elements that have not ended, as far as is known.
+        is_done: Its job has told how it ended.
+    """
+
+    number: int
+    open: dict[str, Job]
+    is_done: bool = False
+
+
+@dataclass
+class _Lost:
+    """Elements of jobs that are no more."""
+
+    reasons: dict[str, str] = field(default_factory=dict)
+    since: float = 0.0  # the last one
+
+
+class _Shares:
+    """The jobs of a run, and what is still to be handed out."""
+
+    def __init__(self, run: Handover, clients: Clients, assignment: Assignment, engine: Engine) -> None:
+        self._run = run
+        self._clients = clients
+        self._given = assignment
+        self._engine = engine
+        self._began = monotonic()
+        self._halt = Halt()  # nothing more is handed out
+        self._ends = make_ends(run, clients, assignment, Timing(), self._halt, 0)
+        self._data = packed(run, jobs=1)
+        self._owner = owner_of(run)
+        self._main = main_of(run.target)
+        jobs = run.settings.jobs
+        self._width = jobs if "jobs" in run.origins and jobs != "auto" else engine.width
+        self._sizes = self._sizes_of_shares()
+        self._futures: dict[Future[tuple[list[bytes], int]], _Given] = {}
+        self._queues = self._width  # jobs that are still to be started on a queue
+        self._lost = _Lost()
+        self._vain = 0  # jobs in a row that died before anything was heard of an element
+        self._sums = Sums(run.collected)
+        self._numbers = itertools.count(1)
+        self._codes: list[int] = []
+        self._broken: ArkworkerError | None = None
+        self._deadline: float | None = None
+
+    def perform(self, finish: Callable[[Any], None] | None) -> Summary:
+        """Work, stop, and end what is left.
+
+        Raises:
+            ArkworkerError: A job could not be set up, or the engine takes none.
+        """
+        stopping = self._run.stopping
+        with self._given.progress, stopping.calling(self._halt.stop):
+            if stopping.look():
+                self._halt.stop()
+            end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._given.failures)
+            self._hand_out()
+            while self._futures:
+                self._step()
+            self._end_lost()
+        self._ends.close()
+        number = stopping.received or stopping.signal_number
+        if self._broken is not None and number is None:
+            raise self._broken
+        ended_by = 128 + number if number is not None else weightiest(self._codes, self._halt.error)
+        if finish is not None and ended_by is None:
+            ended_by = call_finish(finish, self._run)
+        code = exit_code_of(self._given.tally, ended_by=ended_by, strict=self._run.settings.strict)
+        return self._sums.summary(self._run, self._given.tally, monotonic() - self._began, code)
+
+    def _hand_out(self) -> None:
+        """Give the engine as many shares as it runs at once."""
+        while len(self._futures) < self._width and not self._halt.is_stopped:
+            jobs = self._next()
+            if jobs is None:
+                return
+            share = Share(
+                self._run.target,
+                str(Path.cwd()),
+                self._main,
+                self._data,
+                jobs,
+                self._given.worklist.is_queue,
+                self._given.reports_states,
+                self._given.recorder is not None,
+                self._owner,
+                logging.getLogger().level,
+                self._engine.stop,
+            )
+            given = _Given(next(self._numbers), {job.id: job for job in jobs})
+            try:
+                self._futures[self._engine.submit(carry_out, share)] = given
+            except engines.EngineError as error:
+                logger.error("%s", error)  # noqa: TRY400 - one line will do
+                self._halt.give_up(error)
+                self._note_lost(given, str(error))
+
+    def _sizes_of_shares(self) -> Iterator[int]:
+        """How many elements each share of a list has: most of them first, since each share is set up anew.
+
+        The rest goes to who is done early.
+        """
+        count, width = self._given.worklist.count, self._width
+        if count is None:
+            yield from itertools.repeat(FEW)
+            return
+        parts = 1 if self._engine.is_queueing else 4
+        rest = min(MOST_AT_ONCE, max(1, -(-count // (parts * width))))
+        yield from itertools.repeat(min(MOST_AT_ONCE, rest * max(1, parts - 1)), width)
+        yield from itertools.repeat(rest)
+
+    def _next(self) -> tuple[Job, ...] | None:
+        """The elements of the next share; None when there is none left."""
+        if self._halt.is_over:
+            return None
+        if self._given.worklist.is_queue:
+            if not self._queues:
+                return None
+            self._queues -= 1
+            return tuple(iter(self._given.worklist.take_left, None))
+        try:
+            jobs = tuple(itertools.islice(iter(self._given.worklist.take, None), next(self._sizes)))
+        except (ApiError, StoppedError) as error:
+            logger.error("no more elements can be had: %s", error)  # noqa: TRY400 - one line will do
+            self._halt.give_up(error)
+            return None
+        return jobs or None
+
+    def _step(self) -> None:
+        """Hear of the jobs that have ended, and replace them."""
+        done, _ = wait(self._futures, GLANCE, FIRST_COMPLETED)
+        for future in done:
+            self._settle(self._futures.pop(future), future)
+        if self._halt.is_stopped and self._deadline is None:
+            self._deadline = monotonic() + self._run.settings.grace + FAREWELL + PATIENCE
+            self._clients.stop(self._run.stopping.received or signal.SIGTERM)
+            self._engine.stop.set()  # not `cancel`: Dask takes that for jobs that run, too, and then tells nothing
+        if self._deadline is not None and monotonic() > self._deadline:
+            for given in self._futures.values():
+                self._note_lost(given, "its job did not end within the grace time")
+            self._futures.clear()
+        self._hand_out()
+
+    def _settle(self, given: _Given, future: Future[tuple[list[bytes], int]]) -> None:
+        """A job has ended: count what it tells, and what it does not."""
+        messages: list[bytes] = []
+        try:
+            messages, code = future.result()
+            reason = f"its job was killed by signal {-code}" if code < 0 else f"its job ended with exit code {code}"
+        except BaseException as error:  # noqa: BLE001 - whatever an engine raises, CancelledError included
+            reason = f"its job is no more: {type(error).__name__}: {printable(str(error), 200)}"
+        before = self._given.tally.elements
+        for message in messages:
+            self._note(given, *pickle.loads(message))  # noqa: S301 - of our own jobs
+        self._vain = 0 if given.is_done or self._given.tally.elements > before else self._vain + 1
+        if given.is_done:
+            return
+        logger.warning("a job of this run ended early: %s", reason)
+        self._note_lost(given, reason)
+        self._queues += 1
+        if self._vain >= MOST_IN_VAIN and not self._halt.is_stopped:
+            self._broken = self._broken or ArkworkerError(f"{MOST_IN_VAIN} jobs in a row ended in vain: {reason}")
+            self._halt.stop()
+
+    def _note(self, given: _Given, what: Say, *parts: Any) -> None:
+        if what is Say.COUNT:
+            given.open.pop(parts[2], None)
+            count(self._given, *parts)
+            self._sums.count(given.number, *parts[:2])
+        elif what is Say.FIGURES:
+            self._sums.add(given.number, *parts)
+        elif what is Say.WRITE:
+            error = record(self._given, *parts)
+            if isinstance(error, Exception) and self._halt.error is None:
+                logger.error("%s", error)
+                self._halt.give_up(error)
+        elif what is Say.BROKEN:
+            given.is_done = True
+            self._note_broken(*parts)
+        elif what is Say.DONE:
+            given.is_done = True
+            if parts[0] is not None and not self._halt.is_stopped:
+                self._note_ended(given, parts[0])
+        else:
+            take_down(self._given, what, *parts)
+
+    def _note_broken(self, error: ArkworkerError, trace: str | None) -> None:
+        """What no other job would be spared: the first is told, and the run ends."""
+        if self._broken is None and not self._halt.is_stopped:
+            self._broken = traced(error, trace)
+        self._halt.stop()
+
+    def _note_ended(self, given: _Given, ended_by: int) -> None:
+        """A job ended early, and said so: of a signal of its own machine, of Arkindex, or of user code."""
+        if ended_by > 128:
+            self._note_lost(given, f"its job was stopped by signal {ended_by - 128}")
+            self._queues += 1
+            return
+        self._codes.append(ended_by)
+        self._halt.stop()
+
+    def _note_lost(self, given: _Given, reason: str) -> None:
+        self._lost.reasons |= dict.fromkeys(given.open, reason)
+        self._lost.since = monotonic()
+        given.open = {}
+
+    def _end_lost(self) -> None:
+        """End what jobs that are no more had, as far as that can be told.
+
+        Where states are reported, what is below such a job first gets its time to end what it has in hand, and what it
+        noted in a working directory that is shared says how far it was. Where Arkindex refuses the end of an element,
+        it has not begun or has ended: that is counted as uncertain.
+        """
+        lost = self._lost
+        if not self._given.reports_states:
+            for name, reason in lost.reasons.items():
+                self._given.failures.add_reason(name, reason)
+                self._ends.submit(Ending(name, State.ERROR, reason=reason))
+            return
+        if not lost.since:
+            return
+        if self._deadline is None:
+            time.sleep(max(0.0, lost.since + self._run.settings.grace + FAREWELL - monotonic()))
+        left = recover(self._run.context.work_dir, self._owner, self._given.in_hand)
+        if left.uncertain:
+            self._given.tally.count("uncertain", left.uncertain)
+        end_held(left.stages, "its job is no more", self._ends, self._given.failures)
+        activities = activities_of(self._run, self._given, self._clients.reports)
+        unknown = [name for name in lost.reasons if name not in left.stages]
+        for name in unknown:
+            with contextlib.suppress(ApiError):
+                if activities is not None:
+                    activities.end(name, State.ERROR)
+                    self._given.failures.add_reason(name, lost.reasons[name])
+                    self._given.tally.settle(State.ERROR, name)
+                    continue
+            self._given.tally.count("uncertain", element_id=name)
+            logger.warning("element %s: %s; it was not begun, or has ended", printable(name, 60), lost.reasons[name])

@@ -1,0 +1,127 @@
+"""Runs on real engines: a cluster of Dask, and submitit on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from element_runs import ROOT, trial, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from element_runs import Ended, Trial
+
+
+@pytest.fixture
+def twelve(tmp_path: Path) -> Iterator[Trial]:
+    with trial(tmp_path, 12) as made:
+        yield made
+
+
+def numbers(ended: Ended) -> list[int]:
+    return [ended.summary[name] for name in ("elements", "processed", "failed", "skipped", "uncertain", "exit_code")]
+
+
+@contextmanager
+def cluster(made: Trial, *, workers: int = 2, **variables: str) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler of Dask and workers of one thread, each a process: its address, and the workers.
+
+    What is to happen to elements is said here: variables of the caller do not travel.
+    """
+    pytest.importorskip("distributed", reason="the extra dask is not installed")
+    environ = os.environ | {"PYTHONPATH": str(ROOT), "USER_LOG": str(made.folder / "user.log")} | variables
+    place = made.folder / "scheduler.json"
+    log = (made.folder / "dask.txt").open("wb")
+
+    def start(*words: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "dask", *words, "--scheduler-file", str(place), "--no-dashboard"]
+        return subprocess.Popen(command, env=environ, stdout=log, stderr=log, cwd=made.folder)
+
+    processes = [start("scheduler", "--host", "127.0.0.1", "--port", "0")]
+    try:
+        wait_until(lambda: place.exists() and place.read_text().endswith("}"))
+        processes += [start("worker", "--nthreads", "1", "--no-nanny", "--name", str(n)) for n in range(workers)]
+        yield f"dask:{json.loads(place.read_text())['address']}", processes[1:]
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+        for process in processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        log.close()
+
+
+@pytest.mark.parametrize("kind", ["list", "queue"])
+def test_a_cluster_of_dask(twelve: Trial, kind: str) -> None:
+    """Two workers share the elements, each once."""
+    chosen = ["--elements-list", twelve.write_list()] if kind == "list" else []
+    with cluster(twelve, WORK="0.02") as (address, _):
+        ended = twelve.start("--executor", address, "--jobs", "2", *chosen).wait()
+
+    assert numbers(ended) == [12, 12, 0, 0, 0, 0], ended
+    assert (dict(twelve.states), twelve.user_calls) == ({"processed": 12}, dict.fromkeys(twelve.elements, 1))
+    assert twelve.emulator.token not in (twelve.folder / "dask.txt").read_text()
+
+
+def test_a_signal_reaches_jobs_on_dask(twelve: Trial) -> None:
+    """By an event of the scheduler: nothing stays started."""
+    with cluster(twelve, WORK="0.7") as (address, _):
+        process = twelve.start("--executor", address, "--jobs", "2", "--elements-list", twelve.write_list())
+        wait_until(lambda: len(twelve.user_calls) >= 2)
+        process.signal(signal.SIGTERM)
+        ended = process.wait()
+
+    assert ended.code == ended.summary["exit_code"] == 143, ended
+    assert twelve.states["started"] <= ended.summary["uncertain"], ended
+    assert twelve.states["processed"] == ended.summary["processed"] >= 2, ended
+
+
+def test_a_scheduler_that_is_not_there(twelve: Trial) -> None:
+    """Out of reach is worth a retry, and nothing is claimed."""
+    pytest.importorskip("distributed", reason="the extra dask is not installed")
+    ended = twelve.start("--executor", "dask:tcp://127.0.0.1:9", DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="1s").wait()
+
+    assert (ended.code, "no scheduler of Dask answers" in ended.log) == (69, True), ended
+    assert dict(twelve.states) == {"queued": 12}
+
+
+@pytest.mark.parametrize("kind", ["list", "queue"])
+def test_submitit_on_this_machine(twelve: Trial, kind: str) -> None:
+    """Two tasks share the elements, each once; nothing that holds a token stays on the disk."""
+    pytest.importorskip("submitit", reason="the extra submitit is not installed")
+    chosen = ["--elements-list", twelve.write_list()] if kind == "list" else []
+
+    ended = twelve.start("--executor", "submitit:local", "--jobs", "2", *chosen).wait()
+
+    assert numbers(ended) == [12, 12, 0, 0, 0, 0], ended
+    assert (dict(twelve.states), twelve.user_calls) == ({"processed": 12}, dict.fromkeys(twelve.elements, 1))
+    assert not list(twelve.folder.rglob("submitit-*"))
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(50))
+def test_a_worker_of_dask_is_killed(tmp_path: Path, seed: int) -> None:
+    """At a random moment: each element is ended or still queued, none goes through user code twice at once."""
+    dice = random.Random(seed)
+    with trial(tmp_path, 24) as made, cluster(made, WORK="0.05") as (address, workers):
+        process = made.start("--executor", address, "--jobs", "2", "--elements-list", made.write_list())
+        count = dice.randrange(1, 20)
+        wait_until(lambda: len(made.user_calls) >= count)
+        dice.choice(workers).send_signal(signal.SIGKILL)
+        ended = process.wait()
+
+        assert made.states["started"] == 0, ended
+        assert made.states["queued"] + made.states["error"] <= ended.summary["failed"] + ended.summary["uncertain"]
+        assert ended.summary["elements"] == 24, ended

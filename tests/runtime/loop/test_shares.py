@@ -1,0 +1,153 @@
+"""Runs whose jobs an engine runs, judged by what the server saw."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from element_runs import ROOT, trial, wait_until
+
+from arkworker.storage.cache import open_cache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from element_runs import Ended, Trial
+
+ENGINES = ROOT / "tests" / "support" / "engines.py"
+THREADS = ("--executor", f"{ENGINES}:threads", "--jobs", "2")
+PROCESSES = ("--executor", f"{ENGINES}:processes", "--jobs", "2")
+
+
+@pytest.fixture
+def twelve(tmp_path: Path) -> Iterator[Trial]:
+    with trial(tmp_path, 12) as made:
+        yield made
+
+
+def numbers(ended: Ended) -> list[int]:
+    return [ended.summary[name] for name in ("elements", "processed", "failed", "skipped", "uncertain", "exit_code")]
+
+
+def test_a_list_is_handed_out_in_chunks(twelve: Trial) -> None:
+    """Each element goes through one job, once; there is one summary, and lines name their process."""
+    hook = "import logging; logging.getLogger('mine').warning('here')"
+
+    ended = twelve.start(*PROCESSES, "--elements-list", twelve.write_list(), HOOK=hook).wait()
+
+    assert numbers(ended) == [12, 12, 0, 0, 0, 0], ended
+    assert (dict(twelve.states), twelve.user_calls) == ({"processed": 12}, dict.fromkeys(twelve.elements, 1))
+    assert ended.log.count("]: here") == 12, ended
+    assert not list(twelve.folder.rglob(".arkworker-*"))
+
+
+def test_jobs_claim_for_themselves_from_a_queue(twelve: Trial) -> None:
+    """Two long jobs share it out."""
+    ended = twelve.start(*THREADS, WORK="0.05", SETUP="Path(LOG).with_suffix(f'.{os.getpid()}').touch()").wait()
+
+    assert numbers(ended) == [12, 12, 0, 0, 0, 0], ended
+    assert twelve.user_calls == dict.fromkeys(twelve.elements, 1)
+    assert len(list(twelve.folder.glob("user.*[0-9]"))) == 2
+
+
+def test_a_killed_process_below_a_job_is_replaced(twelve: Trial) -> None:
+    """What it worked on ends in error with the reason; the job goes on."""
+    hook = "if element.name.endswith(' 3'): os.kill(os.getpid(), 9)"
+
+    ended = twelve.start(*THREADS, "--elements-list", twelve.write_list(), HOOK=hook).wait()
+
+    assert numbers(ended) == [12, 11, 1, 0, 0, 0], ended
+    assert dict(twelve.states) == {"processed": 11, "error": 1}
+    assert "its process was killed by signal 9" in ended.log
+
+
+def test_results_come_back_to_one_file(twelve: Trial) -> None:
+    """The caller writes it; of two attempts, the second works on what failed."""
+    results = twelve.folder / "results.jsonl"
+    hook = (
+        "from arkworker import Transcription; result = [Transcription(text=element.name, confidence=1)]\n"
+        "if element.name.endswith(' 3') and not os.environ.get('AGAIN'): raise ValueError('three')"
+    )
+    flags = (*THREADS, "--elements-list", twelve.write_list(), "--results", str(results))
+
+    first = twelve.start(*flags, HOOK=hook).wait()
+    second = twelve.start(*flags, HOOK=hook, AGAIN="1").wait()
+
+    assert (numbers(first), numbers(second)) == ([12, 11, 1, 0, 0, 0], [1, 1, 0, 0, 0, 0]), (first, second)
+    lines = [json.loads(line) for line in results.read_text().splitlines()[1:]]
+    assert {line["element"]["id"] for line in lines if line["state"] == "processed"} == set(twelve.elements)
+
+
+def test_setup_that_fails(twelve: Trial) -> None:
+    """The run ends with one error, whichever job met it first."""
+    ended = twelve.start(*THREADS, SETUP="raise ValueError('no model')").wait()
+
+    assert (ended.code, ended.summary["exit_code"]) == (1, 1), ended
+    assert ended.log.count("ValueError: no model") == 1, ended
+    assert dict(twelve.states) == {"queued": 12}
+
+
+@pytest.mark.parametrize("kind", ["queue", "list"])
+def test_a_signal_ends_jobs_with_grace(twelve: Trial, kind: str) -> None:
+    """The elements in user code may finish, nothing stays started, and there is one summary."""
+    chosen = ["--elements-list", twelve.write_list()] if kind == "list" else []
+    process = twelve.start(*PROCESSES, *chosen, WORK="0.7")
+    wait_until(lambda: len(twelve.user_calls) >= 2)
+
+    process.signal(signal.SIGTERM)
+    ended = process.wait()
+
+    assert ended.code == ended.summary["exit_code"] == 143, ended
+    assert twelve.states["started"] <= ended.summary["uncertain"], ended
+    assert twelve.states["processed"] == ended.summary["processed"] >= 2, ended
+
+
+def test_a_process_of_the_engine_that_is_killed(twelve: Trial) -> None:
+    """What is below it ends in good order, its elements are counted, and another engine goes on."""
+    hook = (
+        "import pathlib, signal\n"
+        "above = lambda pid: int(pathlib.Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[1])\n"
+        "if element.name.endswith(' 3'): os.kill(above(above(os.getpid())), 9)"
+    )
+
+    ended = twelve.start(*PROCESSES, "--grace", "1", "--elements-list", twelve.write_list(), HOOK=hook).wait()
+
+    assert "BrokenProcessPool" in ended.log, ended
+    assert ended.summary["elements"] == 12, ended
+    assert twelve.states["started"] == 0, ended
+    assert twelve.states["error"] + twelve.states["queued"] <= ended.summary["failed"] + ended.summary["uncertain"]
+    assert set(twelve.user_calls.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [
+        ("nonsense", "is not an executor"),
+        ("dask:", "it is not said where the scheduler of Dask is"),
+        (f"{ENGINES}:missing", "missing"),
+        (f"{ENGINES}:nothing", "which is not an executor"),
+        (f"{ENGINES}:failing", "no cluster today"),
+    ],
+)
+def test_engines_that_are_none(twelve: Trial, named: str, reason: str) -> None:
+    """One line says what is wrong, and nothing is claimed."""
+    if named.startswith("dask"):
+        pytest.importorskip("distributed", reason="the extra dask is not installed")
+
+    ended = twelve.start("--executor", named).wait()
+
+    assert (ended.code, reason in ended.log, "Traceback" in ended.log) == (78, True, False), ended
+    assert dict(twelve.states) == {"queued": 12}
+
+
+def test_a_cache_is_for_one_machine(twelve: Trial) -> None:
+    """Engines may run jobs on others."""
+    path = twelve.folder / "cache.sqlite"
+    open_cache(path, create=True).dispose()
+
+    ended = twelve.start(*THREADS, "--dev", "--database", str(path), USES_CACHE="1").wait()
+
+    assert (ended.code, "a cache belongs to one machine" in ended.log) == (78, True), ended
