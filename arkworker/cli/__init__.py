@@ -22,7 +22,7 @@ OF_A_WORKER = {
     "explain": "show every value of the context, and where it comes from",
     "schema": "write the JSON Schema, the declaration or the documentation of its configuration",
 }
-#: The others, each with the module that does it, by a function `perform(argv, stopping)`.
+#: The others, each with the module that does it, by `perform(argv, stopping)`; its flags are in `make_parser()`.
 OTHERS = {
     "init": ("make a new worker project", "arkworker.cli.initialising"),
     "import": ("write a typed worker from a declaration file", "arkworker.cli.importing"),
@@ -30,6 +30,7 @@ OTHERS = {
     "publish": ("send the results that a run with --results recorded", "arkworker.cli.publishing"),
     "secrets": ("store and list local, encrypted secrets", "arkworker.cli.secrets"),
     "serve": ("serve an emulated Arkindex, for development and tests", "arkworker.cli.serving"),
+    "completion": ("complete verbs and flags in a shell: bash, zsh or fish", "arkworker.cli.completing"),
 }
 
 HELP = """\

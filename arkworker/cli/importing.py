@@ -28,7 +28,7 @@ _HIDDEN = sys.stdlib_module_names | {"arkworker", "pydantic", "sqlalchemy"}
 
 
 def perform(argv: Sequence[str], _stopping: Stopping) -> int:
-    flags = _parser().parse_args(list(argv))
+    flags = make_parser().parse_args(list(argv))
     imported = read_import(flags.file)
     module = generate(imported.drafts, imported.notes)
     if flags.output is None:
@@ -54,7 +54,7 @@ def read_import(name: str) -> Imported:
     return import_file(file, Path(name).parent)
 
 
-def _parser() -> PlainParser:
+def make_parser() -> PlainParser:
     parser = PlainParser("import", DESCRIPTION)
     parser.add_argument("file", metavar="FILE")
     parser.add_argument(

@@ -24,19 +24,7 @@ if TYPE_CHECKING:
 
 def perform(argv: Sequence[str], _stopping: Stopping) -> int:
     """Create the project, whole or not at all."""
-    parser = PlainParser("init", "Create a worker project that passes its own tests and checks.")
-    parser.add_argument(
-        "directory", metavar="DIRECTORY", help="Directory to create; must not exist. The worker gets its name."
-    )
-    parser.add_argument(
-        "--from", dest="source", metavar="FILE", help="Start from a declaration: arkindex/FILE.yml, or .arkindex.yml."
-    )
-    parser.add_argument(
-        "--arkworker",
-        metavar="SPEC",
-        help="Install arkworker from a wheel, of which the project keeps a copy, or an address like git+https://….",
-    )
-    flags = parser.parse_args(list(argv))
+    flags = make_parser().parse_args(list(argv))
     directory = Path(flags.directory)
     origin = Origin() if flags.arkworker is None else Origin.of(flags.arkworker)
     notes: tuple[str, ...] = ()
@@ -55,6 +43,22 @@ def perform(argv: Sequence[str], _stopping: Stopping) -> int:
     place = shlex.quote(shown)
     terminal.write(f"Created {shown}. Its README.md says how to continue:\n  cd {place}\n  cat README.md\n")
     return ExitCode.OK
+
+
+def make_parser() -> PlainParser:
+    parser = PlainParser("init", "Create a worker project that passes its own tests and checks.")
+    parser.add_argument(
+        "directory", metavar="DIRECTORY", help="Directory to create; must not exist. The worker gets its name."
+    )
+    parser.add_argument(
+        "--from", dest="source", metavar="FILE", help="Start from a declaration: arkindex/FILE.yml, or .arkindex.yml."
+    )
+    parser.add_argument(
+        "--arkworker",
+        metavar="SPEC",
+        help="Install arkworker from a wheel, of which the project keeps a copy, or an address like git+https://….",
+    )
+    return parser
 
 
 def _schemas(project: Project) -> dict[str, str]:

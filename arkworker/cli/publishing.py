@@ -32,7 +32,7 @@ _OF_RUN = ("env_file", "log_format", "no_worker_activity", "publication_batch_si
 
 def perform(argv: Sequence[str], stopping: Stopping) -> int:
     """Publish files."""
-    flags = _parser().parse_args(argv)
+    flags = make_parser().parse_args(argv)
     verbose = flags.verbose or os.environ.get("ARKINDEX_DEBUG", "").strip().lower() not in OFF
     is_json = flags.log_format == "json"
     logs.configure(
@@ -90,7 +90,7 @@ def _worker_run_of(flags: argparse.Namespace, resolution: Resolution) -> tuple[s
     return resolution.settings.worker_run_id, place
 
 
-def _parser() -> PlainParser:
+def make_parser() -> PlainParser:
     parser = PlainParser(
         "publish",
         "Publish what runs with --results FILE recorded, from any machine, as if it were one file. What was published "

@@ -25,7 +25,7 @@ _LONGEST = 1024 * 1024  # bytes; the store refuses more
 
 def perform(argv: Sequence[str], stopping: Stopping) -> int:
     """`secrets set NAME`, or `secrets list`."""
-    flags = _parser().parse_args(argv)
+    flags = make_parser().parse_args(argv)
     store = SecretStore(secrets_directory(os.environ), environ=os.environ)
     if flags.action == "list":
         return _list(store, flags)
@@ -40,7 +40,7 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
     return ExitCode.OK
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = PlainParser("secrets", "The local secrets: files in ~/.config/arkindex/secrets that GPG encrypts for you.")
     actions = parser.add_subparsers(dest="action", required=True, metavar="set|list", parser_class=_Action)
     setting = actions.add_parser("set", help="store a secret")

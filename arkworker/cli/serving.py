@@ -74,13 +74,13 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         own, command = argv[:end], argv[end + 1 :]
         if not command:
             raise UsageError("after -- comes the command of a worker: -- python -m arkworker run worker.py:PageLines")
-    flags = _parser().parse_args(own)
+    flags = make_parser().parse_args(own)
     if flags.project is None and flags.from_export is None:
         raise UsageError("serve needs a PROJECT, a YAML file or a folder of images, or --from-export FILE")
     return flags, command
 
 
-def _parser() -> PlainParser:
+def make_parser() -> PlainParser:
     parser = PlainParser(
         "serve",
         "Serve an emulated Arkindex: its API, its files and images, and a page that shows the corpus. A COMMAND is run "

@@ -28,15 +28,7 @@ _SUFFIXES = (".yml", ".yaml")
 
 def perform(argv: Sequence[str], stopping: Stopping) -> int:
     """Check every file; 1 when one is invalid."""
-    parser = PlainParser(
-        "validate", "Check declaration files against the rules of Arkindex; exit 1 when one is invalid."
-    )
-    parser.add_argument(
-        "files", nargs="*", metavar="FILE", help=f"A file, or a folder with files; the folder {FOLDER} by default."
-    )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="How to show what is found.")
-    parser.add_argument("--json", action="store_const", dest="format", const="json", help="The same as --format json.")
-    flags = parser.parse_args(argv)
+    flags = make_parser().parse_args(argv)
     found: dict[str, tuple[list[Problem], list[Problem]]] = {}
     for name in _files(flags.files or [FOLDER]):
         stopping.check()
@@ -47,6 +39,18 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
         for name, items in found.items():
             _show(name, *items)
     return ExitCode.FAILED if any(problems for problems, _ in found.values()) else ExitCode.OK
+
+
+def make_parser() -> PlainParser:
+    parser = PlainParser(
+        "validate", "Check declaration files against the rules of Arkindex; exit 1 when one is invalid."
+    )
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help=f"A file, or a folder with files; the folder {FOLDER} by default."
+    )
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="How to show what is found.")
+    parser.add_argument("--json", action="store_const", dest="format", const="json", help="The same as --format json.")
+    return parser
 
 
 def _files(names: Sequence[str]) -> list[str]:

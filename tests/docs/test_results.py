@@ -34,9 +34,9 @@ def test_the_flags_of_the_guide_exist() -> None:
     """Those of `run` are in its parser, the others in the help of `publish`."""
     command = Command("run", "worker.py:PageLines", ())
     run = run_parser(command, WorkerOptions("worker.py:PageLines", processes_elements=True)).format_help()
-    from arkworker.cli.publishing import _parser
+    from arkworker.cli.publishing import make_parser
 
-    known = run + _parser().format_help()
+    known = run + make_parser().format_help()
     flags = set(re.findall(r"(?<![\w=-])--[a-z][a-z-]+", re.sub(r"#SBATCH.*", "", GUIDE)))
 
     assert {flag for flag in flags if flag not in known} == set()
