@@ -126,7 +126,9 @@ class Journal:
         except OSError as error:
             self._refuse(f"cannot be written: {error.strerror}")
         if self._file.is_alone is None:
-            logger.warning("%s cannot be locked on this file system; let no other process publish", printable(path))
+            logger.warning(
+                "%s cannot be locked on this file system; make sure that no other process publishes it", printable(path)
+            )
         try:
             self._read(owner)
             if not self._file.end:

@@ -284,7 +284,7 @@ class Update(_Result):
         confidence: From 0 to 1.
         rotation_angle: Degrees, clockwise, from 0 to 359.
         mirrored: Whether its image is mirrored.
-        image: Id of the image that it lies on from now on.
+        image: Id of the image that it is on from now on.
     """
 
     kind: Literal["update"] = Field(default="update", repr=False)
@@ -331,8 +331,8 @@ class Link(_Result):
 class Child(_Result):
     """A new element below the one that is processed, with results of its own.
 
-    One that has an outline, a transcription and no name is published together with that transcription, in one request
-    for many: where the parent has an element of that type and outline already, Arkindex takes that one.
+    A child with an outline, a transcription and no name is published together with that transcription, in one request
+    for many: if the parent already has an element of that type and outline, Arkindex uses that one.
 
     Attributes:
         type: Slug of its element type.

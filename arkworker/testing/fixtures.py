@@ -4,7 +4,7 @@
 pytest_plugins = ["arkworker.testing.fixtures"]  # in the conftest.py at the top, or in a test module
 ```
 
-They are not there unasked: `cache` takes the place of pytest's own.
+They are not there by default: `cache` would replace pytest's own.
 """
 
 from __future__ import annotations

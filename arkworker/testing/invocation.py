@@ -40,7 +40,7 @@ class Invocation:
         code: The exit code.
         out: Standard output.
         err: Standard error, where the log goes.
-        work_dir: Where the worker has left its files.
+        work_dir: The directory where the worker left its files.
     """
 
     code: int
@@ -58,10 +58,10 @@ class Invoke(Protocol):
     """Runs a command line.
 
     Args:
-        argv: The words of the command line; a worker class or a function stands for its TARGET.
+        argv: The words of the command line, with a worker class or a function as TARGET.
         config: Values of options, as by `-c`; the content of a secret, not a reference. Developer mode.
         payload: Values of options, as Arkindex sends them with a worker run; the content of a secret, too.
-        environ: Variables to add. Those of the person who runs the tests that have a meaning here are not seen.
+        environ: Variables to add. Variables of your own environment that would affect the run are hidden.
         files: Contents by name, written into `tmp_path`, which is the current directory: text, bytes, or data as JSON,
             which is YAML.
         stdin: Standard input.

@@ -75,7 +75,7 @@ def standard_tests(
 
     Args:
         worker: A worker class, or a function.
-        config: Values for options that have no default, and contents of secrets.
+        config: Values for options without a default, and the contents of secrets.
         declaration: Its declaration file, from the root of the tests. By default the only one of the folder `arkindex`
             there, or the one with the name of the worker.
     """

@@ -47,7 +47,7 @@ def explain(error: Exception, wire: Wire, connection: Connection) -> TransportEr
     if any(isinstance(cause, DecodeError) for cause in causes):
         return TransportError("the answer cannot be decompressed", Fault.GARBLED)
     if any(isinstance(cause, http.client.IncompleteRead) for cause in causes):
-        return TransportError("the answer was cut", Fault.GARBLED)
+        return TransportError("the answer was cut short", Fault.GARBLED)
     through = f", through the proxy {wire.proxy}" if wire.proxy else ""
     if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.InvalidProxyURL):
         named = wire.proxy or "that the environment names"

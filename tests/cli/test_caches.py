@@ -159,7 +159,7 @@ def test_cache_that_can_only_be_read(
     result = run("-d", str(file))
 
     assert (result.code, result.out) == (0, f"True {file} ['old']\n")
-    assert "can only be read: a copy is used" in result.err
+    assert "is read-only: a copy is used" in result.err
     assert (file.read_bytes(), list((tmp_path / "temporary").iterdir())) == (before, [])
 
 

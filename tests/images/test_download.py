@@ -113,7 +113,7 @@ def test_a_body_that_is_always_cut_is_an_error(server: Any) -> None:
     """Never half of it."""
     server.say("/x", *[{"body": b"pix", "length": 6}] * 3)
 
-    assert "the answer was cut" in str(failure(Downloader(clock=FakeClock()), f"{server.url}/x?canary"))
+    assert "the answer was cut short" in str(failure(Downloader(clock=FakeClock()), f"{server.url}/x?canary"))
 
 
 def test_a_closed_port_is_tried_again() -> None:

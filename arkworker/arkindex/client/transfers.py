@@ -118,7 +118,7 @@ class Download:
         """Make ready for what an answer brings, or the failure that it is."""
         was_asked = bool(self._range())
         if was_asked and answer.status == 206 and self._fits(answer):
-            logger.info("%s: going on at byte %d of %d", self._remote.label, self._written, self._total)
+            logger.info("%s: continuing at byte %d of %d", self._remote.label, self._written, self._total)
             return None
         if was_asked and answer.status in (206, 416):
             self._start_over()

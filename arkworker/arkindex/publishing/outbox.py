@@ -73,7 +73,7 @@ class Outbox:
 
     def abandon(self) -> dict[str, UncachedError]:
         """As `flush`, where nothing can be written any more because user code does not come back."""
-        return {rows.element_id: self._failure("the run was ended before") for rows in drained(self._waiting)}
+        return {rows.element_id: self._failure("the run ended first") for rows in drained(self._waiting)}
 
     def _failure(self, reason: object) -> UncachedError:
         done = "its results are on Arkindex, but" if self._are_published else "its results"

@@ -45,7 +45,7 @@ def create(
         directory: Regular files, directories, and symbolic links to regular files within it.
         archive: Where to write it; an existing file is replaced.
         level: Of zstd, 1 to 19.
-        threads: That compress; by default one for each core, 8 at most.
+        threads: How many compress; by default one for each core, 8 at most.
         leaving_out: Paths in the directory that are left out, with all below them.
 
     Raises:

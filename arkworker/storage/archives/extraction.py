@@ -38,15 +38,15 @@ def extract(
     """Extract a `.tar.zst` archive; nothing is changed outside the destination, and on an error nothing at all.
 
     Regular files, directories, and links to regular files of the same archive are extracted (links as hard links);
-    anything else is refused. An absent or empty destination is complete after one rename. What is in it already stays,
-    but for the files that the archive has too.
+    anything else is refused. An absent or empty destination is complete after one rename. Existing content stays,
+    except for files that the archive has, too.
 
     Args:
         archive: A regular file.
         destination: A directory; it and its parents are made when absent.
-        max_bytes: The most that the files may take in all; by default the free space of the disk less 1 GiB.
-        max_members: The most members that there may be.
-        max_memory: What the process may need in all, in bytes; half of it bounds the window of zstd.
+        max_bytes: The most that the files may take in total; by default the free space of the disk less 1 GiB.
+        max_members: The most members allowed.
+        max_memory: What the process may use in total, in bytes; half of it bounds the window of zstd.
 
     Raises:
         ArchiveError: The archive is absent, damaged, hostile or too large, or the destination cannot be written to.
@@ -68,11 +68,11 @@ def extract_parent_archives(
     for `extract`; they hold for the archives together.
 
     Args:
-        archives: In the order of the parents; none at all changes nothing.
+        archives: In the order of the parents; without any, nothing changes.
         destination: A directory; it and its parents are made when absent.
-        max_bytes: The most that the files may take in all; by default the free space of the disk less 1 GiB.
-        max_members: The most members that there may be.
-        max_memory: What the process may need in all, in bytes; half of it bounds the window of zstd.
+        max_bytes: The most that the files may take in total; by default the free space of the disk less 1 GiB.
+        max_members: The most members allowed.
+        max_memory: What the process may use in total, in bytes; half of it bounds the window of zstd.
 
     Raises:
         ArchiveError: One of them cannot be extracted, or a name is a directory in one and a file in another.

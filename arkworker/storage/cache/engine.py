@@ -68,7 +68,7 @@ def open_cache(
 ) -> Engine:
     """Open a cache of version 5; `dispose()` of the answer closes it.
 
-    Of a file that can only be read, a temporary copy is opened, which vanishes when it is closed; a warning says so.
+    A read-only file is opened as a temporary copy, which is removed when it is closed; a warning says so.
 
     Args:
         path: The file; None is a cache in memory, on one connection.
@@ -105,7 +105,7 @@ def open_cache(
 def session_scope(engine: Engine) -> Iterator[Session]:
     """A session whose work is committed when the block succeeds, and rolled back when anything else leaves it.
 
-    Objects stay readable afterwards.
+    Objects remain readable afterwards.
 
     Raises:
         CacheError: The commit fails for a reason outside the rows: the disk is full, the file is locked.
@@ -165,7 +165,7 @@ def _open_copy(path: Path, target: Path, limits: Limits) -> Engine:
     try:
         folder = tempfile.TemporaryDirectory(prefix="arkworker-cache-")
     except OSError:
-        raise refusal(path, "can only be read, and there is no temporary directory for a copy: set TMPDIR") from None
+        raise refusal(path, "is read-only, and there is no temporary directory for a copy: set TMPDIR") from None
     try:
         copy = Path(folder.name) / "db.sqlite"
         copy_all(target, copy, limits)
@@ -177,7 +177,7 @@ def _open_copy(path: Path, target: Path, limits: Limits) -> Engine:
         folder.cleanup()
         raise
     event.listen(engine, "engine_disposed", lambda _: folder.cleanup())
-    _logger.warning("%s can only be read: a copy is used, and what is added to it is not kept", printable(str(path)))
+    _logger.warning("%s is read-only: a copy is used, and what is added to it is not kept", printable(str(path)))
     return engine
 
 

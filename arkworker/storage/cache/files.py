@@ -43,7 +43,7 @@ _Marks = tuple[tuple[int, int, int] | None, ...]
 
 
 class Limits:
-    """What a merge or a check may take, and the means to end it.
+    """The limits of a merge or a check, and the means to end it.
 
     Args:
         max_bytes: The size of one parent, its write-ahead log included.
@@ -70,7 +70,7 @@ class Limits:
                 connection.interrupt()
 
     def look(self) -> None:
-        """Raises: CacheError: The time is up, or somebody has ended it."""
+        """Raises: CacheError: The time is up, or it was cancelled."""
         if reason := self.reason:
             raise refusal("the caches", reason)
 

@@ -100,7 +100,7 @@ def merge(  # noqa: PLR0913 - the limits are named by the caller, one by one
         max_bytes: The size of one parent, its write-ahead log included.
         max_value_bytes: The size of one value of a parent.
         max_seconds: The time of the whole merge.
-        limits: These three together, in place of them: its `cancel` ends the merge from another thread.
+        limits: These three together, instead of them: its `cancel` ends the merge from another thread.
 
     Raises:
         ValueError: `on_conflict` is neither.

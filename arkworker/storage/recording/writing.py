@@ -50,11 +50,13 @@ class Recorder:
         try:
             self._file = AppendedFile(path)
         except BlockingIOError:
-            refuse(path, 0, "another process writes or publishes it: give each run a file of its own")
+            refuse(path, 0, "another process is writing or publishing it: give each run a file of its own")
         except OSError as error:
             _refuse_unwritable(path, error)
         if self._file.is_alone is None:
-            logger.warning("%s cannot be locked on this file system; let no other process write it", printable(path))
+            logger.warning(
+                "%s cannot be locked on this file system; make sure that no other process writes it", printable(path)
+            )
         try:
             self._continue(header)
             self._make_room()

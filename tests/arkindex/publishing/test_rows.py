@@ -271,7 +271,7 @@ def test_an_abandoned_outbox_says_so() -> None:
 
     failures = outbox.abandon()
 
-    assert str(failures[page.id]).endswith("the run was ended before")
+    assert str(failures[page.id]).endswith("the run ended first")
     assert outbox.flush() == {}
 
 

@@ -240,7 +240,7 @@ def test_what_user_code_keeps_from_the_cache_ends_in_error() -> None:
     other.join()
 
     assert arkindex.states == {"page": "error"}
-    assert failures["page"].endswith("could not be written to the cache: the run was ended before")
+    assert failures["page"].endswith("could not be written to the cache: the run ended first")
 
 
 def test_rows_that_come_before_their_ending_fail_it_too() -> None:
