@@ -23,7 +23,6 @@ from pydantic import (
 from arkworker.errors import ConfigurationError, Problem
 from arkworker.frozen import freeze
 from arkworker.options.secret import UnloadedSecret
-from arkworker.settings.report.messages import message_of
 from arkworker.settings.resolution import RunSays
 from arkworker.settings.sources.configuration import CONFIGURATION, WORKER_RUN, Layer
 from arkworker.text import printable
@@ -249,6 +248,8 @@ def _validate(model: type[P], data: Any, operation: str, problems: list[Problem]
         return model.model_validate(data)
     except ValidationError as error:
         lines = error.errors(include_url=False, include_input=False)
+    from arkworker.settings.report.messages import message_of
+
     for line in lines:
         field = printable(".".join(map(str, line["loc"])))
         problems.append(_problem(operation, field, message_of(line)))

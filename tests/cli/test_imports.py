@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from arkindex_stub import worker_run
+from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from arkindex_stub import Stub
 
@@ -27,6 +29,7 @@ UNUSED = {
     "arkworker.cli.problems",
     "arkworker.elements",
     "arkworker.settings.report.complaints",
+    "arkworker.settings.report.messages",
     "arkworker.settings.report.redaction",
     "arkworker.storage.recording",
     "difflib",
@@ -98,3 +101,19 @@ def test_worker_run_needs_the_client_alone(
     heavy = {"requests", "sqlalchemy", "gnupg", "zstandard", "tenacity", "rich", "yaml", "PIL"}
 
     assert imports("run", write_worker(WORKER), **arkindex.environment) & (heavy | UNUSED) == {"requests"}
+
+
+def test_elements_need_no_results_file(
+    imports: Callable[..., set[str]], write_worker: Callable[[str], str], tmp_path: Path
+) -> None:
+    """What a line of such a file holds is imported where one is written."""
+    code = WORKER.replace("import UserConfiguration, Worker", "import ElementsWorker, UserConfiguration")
+    code = code.replace("Worker[C]", "ElementsWorker[C]").replace("run(self,", "process_element(self, element,")
+    image = tmp_path / "page.png"
+    Image.new("L", (2, 2)).save(image)
+    unused = {"arkworker.storage.recording", "arkworker.runtime.loop.results_file", "multiprocessing", "sqlalchemy"}
+
+    found = imports("run", write_worker(code), "--image", str(image))
+
+    assert "arkworker.runtime.loop.run" in found
+    assert found & unused == set()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ArkworkerError, ExitCode
 from arkworker.runtime import logs
-from arkworker.runtime.loop import outcome, results_file
-from arkworker.runtime.loop.assignment import assigned
+from arkworker.runtime.loop import outcome
+from arkworker.runtime.loop.assignment import assigned, recording
 from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.failures import described
 from arkworker.runtime.loop.in_hand import Stage
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from arkworker.runtime.collecting import Collected, Share
     from arkworker.runtime.handover import Handover
-    from arkworker.runtime.loop.assignment import Assignment
+    from arkworker.runtime.loop.assignment import Assignment, recording
     from arkworker.runtime.loop.ends import Ends
     from arkworker.runtime.loop.failures import Failures
     from arkworker.storage.recording.lines import Entry
@@ -50,7 +50,7 @@ def prepared(run: Handover) -> Iterator[tuple[Clients, Assignment]]:
     tally = Tally(run.collected)
     with (
         outcome.summed_up(path, tally, run.stopping),
-        results_file.opened(run) as recorder,
+        recording(run) as recorder,
         contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
         assigned(run, clients, tally, recorder) as assignment,
     ):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from arkworker.arkindex.activities import WITHOUT_ACTIVITIES
 from arkworker.clock import SystemClock
 from arkworker.errors import ApiError
-from arkworker.runtime.loop import results_file
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.in_hand import InHand, Left, new_path, recover
 from arkworker.runtime.loop.progress import ProgressDisplay
@@ -54,6 +53,20 @@ class Assignment:
     progress: ProgressDisplay
 
 
+def recording(run: Handover) -> contextlib.AbstractContextManager[Recorder | None]:
+    """The results file of a run, to be closed at its end; None where results are published.
+
+    Raises:
+        ConfigurationError: It cannot be written, or is that of another run.
+    """
+    path = run.settings.results
+    if path is None:
+        return contextlib.nullcontext()
+    from arkworker.runtime.loop import results_file  # all that a line may hold, which most runs do without
+
+    return results_file.opened(run, path)
+
+
 @contextlib.contextmanager
 def assigned(run: Handover, clients: Clients, tally: Tally, recorder: Recorder | None) -> Iterator[Assignment]:
     """What there is to do; what a run before left behind is part of it.
@@ -83,7 +96,9 @@ def assigned(run: Handover, clients: Clients, tally: Tally, recorder: Recorder |
             tally.count("uncertain", left.uncertain)
         worklist = _choose(choice, run, clients, tally, in_hand)
         if recorder is not None:
-            worklist = results_file.remaining(recorder, worklist)
+            from arkworker.runtime.loop.results_file import remaining
+
+            worklist = remaining(recorder, worklist)
             left.stages = {name: stage for name, stage in left.stages.items() if name not in recorder.found}
         if left.stages:
             worklist = Resumed(not_begun(left.stages), left.stages, worklist)

@@ -21,7 +21,7 @@ from arkworker.text import printable
 from arkworker.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from arkworker.arkindex.publishing import Publisher
     from arkworker.arkindex.publishing.outbox import Outbox
@@ -35,19 +35,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("arkworker.elements")
 
 
-@contextlib.contextmanager
-def opened(run: Handover) -> Iterator[Recorder | None]:
-    """The results file of a run, to be closed at its end; None where results are published.
+def opened(run: Handover, path: str) -> contextlib.closing[Recorder]:
+    """The results file of a run, to be closed at its end.
 
     Raises:
         ConfigurationError: It cannot be written, or is that of another run.
     """
-    path = run.settings.results
-    if path is None:
-        yield None
-        return
-    with contextlib.closing(Recorder(path, _header(run))) as recorder:
-        yield recorder
+    return contextlib.closing(Recorder(path, _header(run)))
 
 
 def _header(run: Handover) -> Header:

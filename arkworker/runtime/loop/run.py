@@ -32,15 +32,14 @@ from typing import TYPE_CHECKING, Any
 from arkworker.arkindex.activities import Activities
 from arkworker.errors import ArkworkerError, ExitCode
 from arkworker.runtime import logs
-from arkworker.runtime.loop import outcome, results_file
-from arkworker.runtime.loop.assignment import assigned
+from arkworker.runtime.loop import outcome
+from arkworker.runtime.loop.assignment import assigned, recording
 from arkworker.runtime.loop.clients import CUT, Clients
 from arkworker.runtime.loop.ends import ROUNDS
 from arkworker.runtime.loop.guard import Guard
 from arkworker.runtime.loop.intake import Halt, Intake, Retrieval
 from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
 from arkworker.runtime.loop.reports import Reports
-from arkworker.runtime.loop.results_file import ResultsFile
 from arkworker.runtime.loop.timing import Timing
 from arkworker.runtime.loop.work import LEFT_BEFORE, Work, end_left
 from arkworker.runtime.services import LatePublisher
@@ -79,7 +78,7 @@ def process_elements(code: ElementCode, run: Handover) -> None:
     tally = Tally(run.collected)
     with (
         outcome.summed_up(path, tally, run.stopping),
-        results_file.opened(run) as recorder,
+        recording(run) as recorder,
         contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
         assigned(run, clients, tally, recorder) as assignment,
     ):
@@ -259,6 +258,8 @@ def make_ends(  # noqa: PLR0913, PLR0917 - the parts that it connects
         given.failures.add(element_id, error, traced=False)
 
     if given.recorder is not None:
+        from arkworker.runtime.loop.results_file import ResultsFile
+
         recorded = ResultsFile(
             given.recorder,
             publisher,
