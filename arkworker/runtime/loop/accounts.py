@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from arkworker.runtime.collecting import Collected, Share
     from arkworker.runtime.handover import Handover
-    from arkworker.runtime.loop.assignment import Assignment, recording
+    from arkworker.runtime.loop.assignment import Assignment
     from arkworker.runtime.loop.ends import Ends
     from arkworker.runtime.loop.failures import Failures
     from arkworker.storage.recording.lines import Entry
