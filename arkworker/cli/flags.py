@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from arkworker.cli import terminal
 from arkworker.cli.parser import Parser
 from arkworker.errors import UsageError
-from arkworker.text import flag_in, printable
+from arkworker.text import did_you_mean, flag_in, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +59,10 @@ class PlainParser(argparse.ArgumentParser):
         namespace, rest = parse(list(args))
         for token in rest:
             # Of what is no flag nothing is shown: it may be a secret in the wrong place.
-            is_flag = token.startswith("-") and len(token) > 1
-            raise UsageError(f"unknown flag {flag_in(token)}" if is_flag else "unexpected argument")
+            if not token.startswith("-") or len(token) == 1:
+                raise UsageError("unexpected argument")
+            nearest = did_you_mean(token.partition("=")[0], self._option_string_actions)
+            raise UsageError(f"unknown flag {flag_in(token)}{nearest and '; '}{nearest}")
         return namespace
 
     def _print_message(self, message: str, file: object = None) -> None:

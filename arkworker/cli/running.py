@@ -95,5 +95,6 @@ def _explain(preparation: Preparation, stopping: Stopping, flags: argparse.Names
         terminal.write_json(explanation)
     else:
         only = Chosen(flags.pattern, is_changed=flags.changed)
+        only.check(explanation)
         terminal.write(explanation_table(explanation, only, show_shadowed=flags.all))
     return ExitCode.OK

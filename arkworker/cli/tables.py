@@ -9,8 +9,9 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from arkworker.cli.terminal import is_colourful
+from arkworker.errors import UsageError
 from arkworker.runtime.explanation import leaves
-from arkworker.text import printable
+from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,6 +33,18 @@ class Chosen:
 
     pattern: str = ""
     is_changed: bool = False
+
+    def check(self, explanation: dict[str, Any]) -> None:
+        """Refuse a pattern that no name matches.
+
+        Raises:
+            UsageError: It is misspelt.
+        """
+        names = list(leaves(explanation["context"]))
+        if not any(Chosen(self.pattern).holds(name, None) for name in names):
+            known = {*names, *(name.rpartition(".")[2] for name in names)}
+            nearest = did_you_mean(self.pattern, known)
+            raise UsageError(f"no value is named {printable(self.pattern, 60)}{nearest and '; '}{nearest}")
 
     def holds(self, name: str, origin: dict[str, Any] | None) -> bool:
         is_default = origin is None or origin["source"] == "default"

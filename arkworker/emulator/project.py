@@ -6,8 +6,9 @@ import os
 import re
 import shlex
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -452,16 +453,27 @@ def _refuse_file(path: Path, message: str, error: TextFileError | YamlError) -> 
     return ConfigurationError([Problem("", SOURCE, place, message, error.hint)])
 
 
-def _keys(part: type[Part]) -> set[str]:
-    """The keys of all kinds of parts."""
-    return set(part.model_fields).union(*map(_keys, part.__subclasses__()))
+def _keys(path: tuple[int | str, ...]) -> set[str]:
+    """The keys that the part at a path may have: of all kinds of parts that may stand there."""
+    parts: list[type[Part]] = [Project]
+    for key in path:
+        inner = [_parts_in(part.model_fields[key].annotation) for part in parts if key in part.model_fields]
+        # Neither a number nor the name that a person chose, such as that of a dataset, leads elsewhere.
+        parts = [*chain.from_iterable(inner)] or parts
+    return set().union(*(part.model_fields for part in parts))
+
+
+def _parts_in(annotation: Any) -> list[type[Part]]:
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        return [annotation]
+    return [*chain.from_iterable(map(_parts_in, get_args(annotation)))]
 
 
 def _problem(source: Source, line: Any) -> Problem:
     loc = tuple(part for part in line["loc"] if isinstance(part, int | str))
     hint = ""
     if line["type"] == "extra_forbidden":
-        hint = did_you_mean(str(loc[-1]), _keys(Part))
+        hint = did_you_mean(str(loc[-1]), _keys(loc[:-1]))
     elif loc and loc[-1] == "effect" and source.root is not None:
         node = _find(source.root, loc)
         hint = did_you_mean(getattr(node, "text", ""), EFFECTS)

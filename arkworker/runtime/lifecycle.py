@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 import os
+import threading
 import traceback
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -67,7 +68,7 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
     with open_cache_of(context, preparation, stopping) as sessions:
         stopping.check()
         handover = _handover(context, preparation, sessions, stopping)
-        with _reported(handover, preparation) as handover:
+        with _announced(handover, preparation), _reported(handover, preparation) as handover:
             if isinstance(worker, ElementsWorker) and _is_shared_out(handover.settings):
                 _share_out(worker, handover)
             else:
@@ -78,6 +79,24 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
 def _is_shared_out(settings: Settings) -> bool:
     """Whether other processes work on the elements."""
     return settings.jobs != 1 or settings.executor is not None
+
+
+@contextmanager
+def _announced(handover: Handover, preparation: Preparation) -> Iterator[None]:
+    """A signal that lets an element end within the grace time is acknowledged: else it may seem not to be heard."""
+    if not preparation.worker.processes_elements:
+        yield
+        return
+    stopping, grace = handover.stopping, handover.settings.grace
+
+    def announce() -> None:
+        told = f"stopping after signal {stopping.received}: what is being processed has {grace:g} s to end; "
+        # In a thread: where the log cannot be written, the run still ends.
+        line = threading.Thread(target=logger.warning, args=(told + "a second signal ends it at once",), daemon=True)
+        line.start()
+
+    with stopping.calling(announce):
+        yield
 
 
 @contextmanager

@@ -115,6 +115,14 @@ def test_table(command: Callable[..., Result], write_worker: Callable[[str], str
     assert (rows["config.group.size"], rows["corpus_id"]) == ("4 default C.group.size", "— default")
 
 
+def test_a_pattern_that_matches_nothing(command: Callable[..., Result], write_worker: Callable[[str], str]) -> None:
+    """An empty table would say that all is well; the nearest name is told."""
+    result = command("explain", write_worker(WORKER), "treshold")
+
+    assert (result.code, result.out) == (2, "")
+    assert "no value is named treshold; did you mean threshold?" in result.err
+
+
 def test_all_shows_what_was_replaced(command: Callable[..., Result], write_worker: Callable[[str], str]) -> None:
     """Below each value."""
     result = command("explain", write_worker(WORKER), "--config.threshold", "0.7", "--all")

@@ -90,6 +90,13 @@ def test_a_project_that_is_not_there_is_said(name: str, command: Callable[..., R
     assert name[:60] in done.err
 
 
+def test_a_misspelt_flag(command: Callable[..., Result], project: str) -> None:
+    """The nearest one is told, as for the verbs about a worker."""
+    done = command("serve", project, "--prot", "0")
+
+    assert (done.code, done.err) == (2, "arkworker: unknown flag --prot; did you mean --port?\n")
+
+
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn", "PIL"])
 def test_the_missing_extra_is_named(project: str, missing: str) -> None:
     """Without the packages of the emulator, it says how to get them."""

@@ -198,6 +198,25 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
         read_project(tmp_path / "nothing.yml")
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("value: {a: 1}", "did you mean values?"),
+        ("elements: [{sise: [1, 1]}]", "did you mean size?"),
+        ("elements: [{children: [{transcriptions: [{txt: a}]}]}]", "did you mean text?"),
+        ("workers: [{worker: a.py:A, qeue: page}]", "did you mean queue?"),
+    ],
+)
+def test_a_misspelt_key_is_told_by_those_of_its_place(tmp_path: Path, text: str, hint: str) -> None:
+    """What another part of a project has is not proposed."""
+    (tmp_path / "project.yml").write_text(text)
+
+    with pytest.raises(ConfigurationError) as caught:
+        read_project(tmp_path / "project.yml")
+
+    assert hint in [problem.hint for problem in caught.value.problems]
+
+
 def test_transcriptions_are_entered_by_a_person(folder: Path, empty: Emulator) -> None:
     """What an element of the project has on it was found by no worker."""
     run = arrange(empty, folder / "project.yml")
