@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,10 +38,11 @@ def run_worker(  # noqa: PLR0913 - keywords, each with a default
 ) -> int:
     """Run a task's command as an agent does, until it ends.
 
-    The command gets the variables of the task over `environ` (by default the caller's own environment), with the
-    artifacts of the parents and the files of the model in place. What it writes to its outputs is the task's log, which
-    the page shows while it grows; files that it leaves in its directory become the task's artifacts; its end is the
-    task's. `started` is given the process, for a caller in another thread that wants to end it; `echo` each piece of
+    The command gets the variables of the task over `environ`, with the artifacts of the parents and the files of
+    the model in place. By default, `environ` is the caller's own, with the folder of its Python at the end of PATH, so
+    that `arkworker` is found also where no virtual environment is activated. What it writes to its outputs is the
+    task's log, which the page shows while it grows; files that it leaves in its directory become the task's artifacts;
+    its end is the task's. `started` is given the process, for a caller in another thread that wants to end it; `echo` each piece of
     the log.
 
     Returns:
@@ -55,7 +57,7 @@ def run_worker(  # noqa: PLR0913 - keywords, each with a default
     data = Path(tempfile.mkdtemp(prefix=f"{task.slug}-", dir=emulator.directory / "data"))
     emulator.finish_task(task.id, "running")
     work = _prepare(emulator, task, data)
-    given = os.environ if environ is None else environ
+    given = _with_own_programs() if environ is None else environ
     variables = emulator.environment(worker_run, chunk=chunk, data_dir=data, environ=given)
     with subprocess.Popen(  # noqa: S603 - running the caller's command is what this is for
         list(command),
@@ -109,3 +111,9 @@ def _keep_log(
         # Whoever interrupts the agent does not leave the worker behind.
         process.terminate()
         raise
+
+
+def _with_own_programs() -> dict[str, str]:
+    """The environment, in which `arkworker` is found also where that of this process is in no folder of `PATH`."""
+    folders = [os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)]
+    return {**os.environ, "PATH": os.pathsep.join(folders)}

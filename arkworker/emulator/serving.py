@@ -6,12 +6,10 @@ import os
 import shlex
 import signal
 import sqlite3
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import select
@@ -28,6 +26,7 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 # Of the latest requests; a desk may be in use for days.
 LEDGER_LIMIT = 10_000
@@ -255,7 +254,6 @@ class _Workers:
                 run,
                 command,
                 chunk=chunk,
-                environ=_with_own_programs(),
                 cwd=step.cwd,
                 started=self._register,
                 echo=self.echo,
@@ -306,12 +304,6 @@ def _steps(
         if jobs is not None and step.command is not None:
             step.command = [*step.command, "--jobs", jobs]
     return steps
-
-
-def _with_own_programs() -> dict[str, str]:
-    """The environment, in which `arkworker` is found also where that of this process is in no folder of `PATH`."""
-    folders = [os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)]
-    return {**os.environ, "PATH": os.pathsep.join(folders)}
 
 
 def _existing_run(emulator: Emulator) -> str | None:

@@ -8,6 +8,10 @@ import requests
 from arkworker.emulator import run_worker
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
     from tests.emulator.conftest import World
 
 SCRIPT = """
@@ -63,3 +67,14 @@ def test_a_log_can_be_sent_while_it_grows(world: World) -> None:
         requests.put(url, data=iter([part]), timeout=30)
 
     assert requests.get(url, params={"offset": 4}, timeout=30).text == "two\n"
+
+
+def test_a_command_beside_python_is_found(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `arkworker` is where tests run in an environment that nobody activated."""
+    program = tmp_path / "bin" / "my-worker"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(program.with_name("python")))
+
+    assert run_worker(world.emulator, world.run, ["my-worker"]) == 3
