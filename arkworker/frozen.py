@@ -49,7 +49,7 @@ class FrozenDict(dict[Any, Any]):
         def __getattr__(self, name: str) -> NoReturn:
             if name in self:
                 raise AttributeError(f"it holds items, not attributes: write [{name!r}]")
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            raise AttributeError(f"it holds items, not attributes, and none of them is named {name!r}")
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return FrozenDict, (dict(self),)

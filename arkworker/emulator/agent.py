@@ -42,8 +42,8 @@ def run_worker(  # noqa: PLR0913 - keywords, each with a default
     the model in place. By default, `environ` is the caller's own, with the folder of its Python at the end of PATH, so
     that `arkworker` is found also where no virtual environment is activated. What it writes to its outputs is the
     task's log, which the page shows while it grows; files that it leaves in its directory become the task's artifacts;
-    its end is the task's. `started` is given the process, for a caller in another thread that wants to end it; `echo` each piece of
-    the log.
+    its end is the task's. `started` is given the process, for a caller in another thread that wants to end it; `echo`
+    each piece of the log.
 
     Returns:
         Its exit code; negative when a signal ended it, as in `subprocess`.
