@@ -107,6 +107,7 @@ def test_what_cannot_be_written_is_told_before_the_work(run: Run, flag: str, pla
         (("--elements-list", "{}/absent.json"), "no such file"),
         (("--elements-list", "{}/empty.yml"), "should be a JSON list of objects, each with an id"),
         (("--image", "{}/absent.png"), "there is no file"),
+        (("--image", "{}/" + 300 * "a"), "there is no file"),
         (("--set", "train"), "should be the id of a dataset, a colon and the name of a set"),
         (("--image", "{}/page.png", "--elements-list", "{}/list.json"), "the elements are given already"),
     ],

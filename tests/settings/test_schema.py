@@ -50,6 +50,7 @@ class Configuration(UserConfiguration):
     colour: Colour | None = None
     when: dt.date | None = None
     moment: dt.datetime | None = None
+    hour: dt.time | None = None
     wait: dt.timedelta | None = None
     price: Decimal | None = None
     host: ipaddress.IPv4Address | None = None
@@ -70,6 +71,8 @@ TEXTS = [
     *("", "a", "no", "x y", "red", "2024-01-02", "20240102", "12:30:00", "PT1M", "1 day, 00:00:01", "P", "00:01:30"),
     *("1.5", "1_0", "127.0.0.1", "::1", "http://a/", "a:b", "12345678-1234-1234-1234-123456789012", "0", "true"),
     *("2024-01-02T10:00:00", "2024-01-02T10:00:00Z", "1h", "-PT5S"),
+    *("2024-01-02T00:00:00", "2024-01-02T25:00:00", "2024-01-02T1:30", "24:00:00", "1:30:00", "01:30"),
+    *("1.2.3.400", "01.2.3.4", "0.0.0.255"),
 ]
 #: Options that take any text, and so also a number that is written without quotes.
 TAKE_TEXT = {"folder", "token", "extras_dir"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import zlib
 from collections import deque
 from dataclasses import dataclass
@@ -359,7 +360,8 @@ class Choice:
         if self._list is not None or self.settings.element or self.settings.set:
             self._refuse("image", "the elements are given already", "pass --image, or name elements, not both")
         for path in self.settings.image:
-            if not (Path(path).is_file() or Path(path).is_dir()):
+            # pathlib raises where these answer, as at a name that is too long.
+            if not (os.path.isfile(path) or os.path.isdir(path)):  # noqa: PTH112, PTH113
                 self._refuse("image", f"there is no file or folder {printable(path, 500)!r}")
             if not self._images_at(path):
                 self._refuse("image", f"there is no image in the folder {printable(path, 500)!r}")
