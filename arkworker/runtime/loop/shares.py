@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("arkworker.elements")
 
 MOST_AT_ONCE = 2000  # elements of a share
+FEWEST = 100  # of a share, where it is not the only one of its job
 FEW = 200  # of them, where nobody knows how many elements there are
 
 
@@ -190,15 +191,15 @@ class _Shares:
                 self._note_lost(given, str(error))
 
     def _sizes_of_shares(self) -> Iterator[int]:
-        """How many elements each share of a list has: most of them first, since each share is set up anew.
+        """How many elements each share of a list has: most of them first, the rest to who is done early.
 
-        The rest goes to who is done early.
+        Each share is set up anew, which takes seconds: a list of few is not cut further than by the width.
         """
         count, width = self._given.worklist.count, self._width
         if count is None:
             yield from itertools.repeat(FEW)
             return
-        parts = 1 if self._engine.is_queueing else 4
+        parts = 1 if self._engine.is_queueing or count < 4 * FEWEST * width else 4
         rest = min(MOST_AT_ONCE, max(1, -(-count // (parts * width))))
         yield from itertools.repeat(min(MOST_AT_ONCE, rest * max(1, parts - 1)), width)
         yield from itertools.repeat(rest)
