@@ -415,9 +415,12 @@ class Choice:
     def _of_cache(self) -> Worklist:
         ids = self.initial_ids()
         if not ids:
+            # A misspelt name of a cache leads here, too: an absent one is made, or not looked for.
+            cache = self.settings.database
+            of_cache = f": the cache {printable(cache, 500)!r} holds none, or is not there" if cache else ""
             self._refuse(
                 "element",
-                "there are no elements to work on",
+                f"there are no elements to work on{of_cache}",
                 "pass --element, --image, --elements-list, --set, or a cache",
             )
         return self._of_known(ids)

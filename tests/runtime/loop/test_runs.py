@@ -217,6 +217,17 @@ def test_developer_mode_with_nothing_to_do(ten: Trial) -> None:
     assert "there are no elements to work on" in ended.log
 
 
+@pytest.mark.parametrize("uses_cache", ["", "1"])
+def test_developer_mode_with_a_misspelt_cache(ten: Trial, tmp_path: Path, uses_cache: str) -> None:
+    """The cache that was named is in the message."""
+    flags = ("-d", str(tmp_path / "pagse.sqlite"))
+
+    ended = run(ten, *flags, ARKINDEX_WORKER_RUN_ID="", USES_CACHE=uses_cache, PONOS_TASK="")
+
+    assert ended.code == 78, ended
+    assert "pagse.sqlite' holds none, or is not there" in ended.log
+
+
 def test_image_files_are_pages(ten: Trial, tmp_path: Path) -> None:
     """At a desk, files are elements of their own, each once; one that is no image is known when it is opened."""
     paths = [tmp_path / name for name in ("a b.png", "c.png")]
