@@ -171,6 +171,30 @@ def test_there_is_one_http_stack() -> None:
     assert found_in(others, lambda path: tops(imported_names(path)) & {"requests", "urllib3", "httpx", "aiohttp"}) == {}
 
 
+def test_services_take_plain_values() -> None:
+    """What speaks to Arkindex or to a disk knows neither the context nor how its values were found."""
+    services = below("arkworker.arkindex", "arkworker.storage", "arkworker.images", "arkworker.transport")
+
+    def find(path: Path) -> set[str]:
+        names = {name.rpartition(".")[2] for name in imported_names(path)}
+        return names & {"Resolution", "Resolved", "Settings", "WorkerContext", "WorkerSettings"}
+
+    assert found_in(services, find) == {}
+
+
+def test_nothing_is_put_into_a_context_behind_its_back() -> None:
+    """A context is data: no module writes into its dictionary."""
+
+    def find(path: Path) -> Iterator[str]:
+        for node in ast.walk(syntax_of(path)):
+            if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+                target = ast.unparse(node.value)
+                if target in {"vars(context)", "context.__dict__", "vars(self.context)"}:
+                    yield target
+
+    assert found_in(modules(), find) == {}
+
+
 def test_functions_fit_on_a_screen() -> None:
     """Sixty lines, docstring included."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from arkworker.arkindex.activities import WITHOUT_ACTIVITIES, Activities
 from arkworker.arkindex.publishing.certainty import Certainty
-from arkworker.arkindex.worker_run import retrieve_run
+from arkworker.arkindex.worker_run import Named, retrieve_run
 from arkworker.clock import SystemClock
 from arkworker.delivery.element import Sender
 from arkworker.delivery.file import Publication, Source
@@ -185,7 +185,9 @@ class _Publishing:
         """Ask for the worker run only where something is left."""
         publication = self._make(journals, None, None)
         if publication.left:
-            run = retrieve_run(self._client, self._resolution)
+            settings = self._resolution.settings
+            run_id, is_slurm_job = settings.worker_run_id or "", settings.slurm_job_id is not None
+            run = retrieve_run(self._client, Named(run_id, self._resolution.locations, is_slurm_job))
             process = run.process
             has_activities = process.activity_state == "ready" and process.mode not in WITHOUT_ACTIVITIES
             activities = None

@@ -130,13 +130,15 @@ class Preparation:
 
     def _resolve_with_payload(self) -> None:
         first = self.resolution
-        from arkworker.arkindex.worker_run import retrieve_payload
+        from arkworker.arkindex.worker_run import Named, retrieve_payload
 
         # Without a sound connection there is nobody to ask; what is known by now is reported.
         if any(problem.path.partition(".")[0] not in _OF_THE_WORKER for problem in first.ledger.problems):
             raise ConfigurationError(first.ledger.problems)
         try:
-            payload = retrieve_payload(self._get_client(), first)
+            settings = first.settings
+            named = Named(settings.worker_run_id or "", first.locations, settings.slurm_job_id is not None)
+            payload = retrieve_payload(self._get_client(), named)
         except (ApiError, ConfigurationError) as error:
             if not first.ledger.problems:
                 raise

@@ -106,6 +106,11 @@ class Resolution:
         return self.sources.ledger
 
     @property
+    def locations(self) -> dict[Path, str]:
+        """Where each value was given: a flag, a variable, a place in a file."""
+        return {path: claim.origin.location for path, claim in self.ledger.claims.items()}
+
+    @property
     def is_developer_mode(self) -> bool:
         return self.settings.dev or self.settings.worker_run_id is None
 
