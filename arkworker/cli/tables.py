@@ -44,7 +44,8 @@ class Chosen:
         if not any(Chosen(self.pattern).holds(name, None) for name in names):
             known = {*names, *(name.rpartition(".")[2] for name in names)}
             nearest = did_you_mean(self.pattern, known)
-            raise UsageError(f"no value is named {printable(self.pattern, 60)}{nearest and '; '}{nearest}")
+            # Not the pattern itself: a stray word may be a secret.
+            raise UsageError(f"no value has the name that was asked for{nearest and '; '}{nearest}")
 
     def holds(self, name: str, origin: dict[str, Any] | None) -> bool:
         is_default = origin is None or origin["source"] == "default"

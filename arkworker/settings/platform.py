@@ -259,12 +259,12 @@ class Settings(BaseSettings):
         description="How many processes to use on this machine, each with its own model; "
         "auto uses one for each core available to this process.",
     )
-    executor: Annotated[
-        str | None, Field(min_length=1), Variable("ARKINDEX_EXECUTOR"), Flag(("--executor",), "ENGINE", elements=True)
-    ] = Field(
-        None,
-        description="What runs the jobs, in place of processes of this machine: dask:tcp://…, submitit, "
-        "submitit:local, or module:factory of any executor of concurrent.futures; --jobs says how many at once.",
+    executor: Annotated[str | None, Variable("ARKINDEX_EXECUTOR"), Flag(("--executor",), "ENGINE", elements=True)] = (
+        Field(
+            None,
+            description="What runs the jobs, in place of processes of this machine: dask:tcp://…, submitit, "
+            "submitit:local, or module:factory of any executor of concurrent.futures; --jobs says how many at once.",
+        )
     )
     shard: Annotated[Shard | None, Variable("ARKINDEX_SHARD"), Flag(("--shard",), "I/N", elements=True)] = Field(
         None,

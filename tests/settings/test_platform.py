@@ -50,6 +50,7 @@ VARIABLES: list[tuple[str, str, str, Any]] = [
     ("JOB_COMPLETION_INDEX", "job_completion_index", "7", 7),
     ("ARKINDEX_SHARD", "shard", "2/8", "2/8"),
     ("ARKINDEX_JOBS", "jobs", "4", 4),
+    ("ARKINDEX_EXECUTOR", "executor", "submitit:local", "submitit:local"),
     # Our own, for what the published client infers.
     ("ARKINDEX_API_VERIFY", "api.verify", "no", False),
     ("ARKINDEX_API_CA_BUNDLE", "api.ca_bundle", "/c.pem", "/c.pem"),
@@ -268,7 +269,7 @@ ACTS = {
         *("model_id", "model_version_id", "model_dir", "database", "extras_dir", "publication_batch_size", "results"),
         *("bootstrap", "bootstrap_parents", "bootstrap_model_version", "max_image_pixels", "user_agent"),
         *("api.url", "api.task_token", "api.token", "api.auth_scheme", "api.schema_url", "api.csrf_cookie"),
-        *("api.verify", "api.ca_bundle"),
+        *("api.verify", "api.ca_bundle", "slurm_job_id"),
     ],
     "settings/resolution.py": ["dev", "config_file", "env_file", "verbose"],
     "cli/running.py": ["log_format"],
@@ -281,7 +282,7 @@ ACTS = {
     "runtime/loop/jobs.py": ["jobs"],
     "runtime/report.py": ["report"],
     "runtime/instance.py": ["container_id", "container_api_key", "vast_url"],
-    "arkindex/worker_run.py": ["slurm_job_id"],
+    "runtime/lifecycle.py": ["executor"],
 }
 
 

@@ -52,7 +52,9 @@ def test_the_work_directory_comes_last(tmp_path: Path) -> None:
 def test_a_task_without_any_directory_is_an_error(tmp_path: Path) -> None:
     """The message names where was looked and what to set; a file is no directory."""
     (tmp_path / "extra_files").write_bytes(b"")
-    with pytest.raises(ExtrasDirNotFoundError, match=r"extra_files, .*current: set ARKINDEX_MODEL_DIR or PONOS_DATA"):
+    with pytest.raises(
+        ExtrasDirNotFoundError, match=r"extra_files, .*current exists: set ARKINDEX_MODEL_DIR or PONOS_DATA"
+    ):
         _find_extras(tmp_path)
 
 
