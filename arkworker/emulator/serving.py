@@ -118,7 +118,6 @@ def _open(
     if browse is not None:
         browse(emulator.url)
     if first.command is not None:
-        emulator.again = workers.run_again
         workers.start()
 
 
@@ -174,6 +173,10 @@ class _Workers:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _is_ending: bool = False
+
+    def __post_init__(self) -> None:
+        if self.steps[0].command is not None:
+            self.emulator.again = self.run_again
 
     @property
     def have_ended(self) -> bool:
