@@ -300,7 +300,20 @@ class PublicationError(ArkworkerError):
 
 
 def _counted(kinds: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "nothing"
+    return ", ".join(map(counted, kinds, kinds.values())) or "nothing"
+
+
+def counted(kind: str, count: int) -> str:
+    """`1 transcription`, `2 transcriptions`; slugs of element types stay as they are."""
+    return f"{count} {_ONE_OF.get(kind, kind) if count == 1 else kind}"
+
+
+_ONE_OF = {
+    "transcriptions": "transcription",
+    "classifications": "classification",
+    "entities": "entity",
+    "embeddings": "embedding",
+}
 
 
 class StoppedError(ArkworkerError):

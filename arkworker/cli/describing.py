@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 _STYLES = {".yml": "arkindex", ".yaml": "arkindex", ".md": "markdown"}
 
 
-class StaleFileError(ArkworkerError):
-    """There is no file to compare with."""
+class UnreadableFileError(ArkworkerError):
+    """There is no file to compare with, or it cannot be read."""
+
+    exit_code = ExitCode.CONFIGURATION
 
 
 def schema(worker: Worker[Any], target: str, argv: Sequence[str]) -> int:
@@ -69,8 +71,7 @@ def _compare(text: str, name: str, style: str) -> int:
     try:
         file = read_text_file(name)
     except TextFileError as error:
-        # As a file with other content: it is not what the worker says.
-        raise StaleFileError(f"{printable(name)}: {error.reason}; write it with --output") from None
+        raise UnreadableFileError(f"{printable(name)}: {error.reason}; write it with --output") from None
     if style == "arkindex":
         from arkworker.cli.declaring import disagreement
 

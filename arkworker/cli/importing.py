@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from arkworker.cli import terminal
 from arkworker.cli.flags import PlainParser
+from arkworker.declaration.checks import SOURCE
 from arkworker.declaration.generation import generate
 from arkworker.declaration.importing import Imported, import_file
 from arkworker.documents.text_file import TextFileError, read_text_file
-from arkworker.errors import ExitCode, UsageError
+from arkworker.errors import ConfigurationError, ExitCode, Problem, UsageError
 from arkworker.storage import files
 from arkworker.text import printable
 
@@ -44,13 +45,12 @@ def read_import(name: str) -> Imported:
     """What a declaration file declares.
 
     Raises:
-        UsageError: It cannot be read.
-        ConfigurationError: It is no declaration that code can be written from.
+        ConfigurationError: It cannot be read, or is not a declaration that code can be written from.
     """
     try:
         file = read_text_file(name)
     except TextFileError as error:
-        raise UsageError(f"{name}: {error.reason}") from None
+        raise ConfigurationError([Problem("", SOURCE, printable(name), error.reason, error.hint)]) from None
     return import_file(file, Path(name).parent)
 
 

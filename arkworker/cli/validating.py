@@ -13,7 +13,7 @@ from arkworker.cli.problems import as_data, as_segments
 from arkworker.declaration.checks import SOURCE
 from arkworker.declaration.rules import examine
 from arkworker.documents.text_file import TextFileError, read_text_file
-from arkworker.errors import ExitCode, Problem, UsageError
+from arkworker.errors import ConfigurationError, ExitCode, Problem
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -27,23 +27,32 @@ _SUFFIXES = (".yml", ".yaml")
 
 
 def perform(argv: Sequence[str], stopping: Stopping) -> int:
-    """Check every file; 1 when one is invalid."""
+    """Check every file; 78 when one cannot be read, else 1 when one is invalid."""
     flags = make_parser().parse_args(argv)
     found: dict[str, tuple[list[Problem], list[Problem]]] = {}
+    are_read = True
     for name in _files(flags.files or [FOLDER]):
         stopping.check()
-        found[name] = _examine(name)
+        try:
+            report = examine(read_text_file(name))
+            found[name] = report.problems, report.warnings
+        except TextFileError as error:
+            are_read = are_read and error.line > 0  # what is wrong at a place in a file is invalid content
+            found[name] = [_unreadable(name, error)], []
     if flags.format == "json":
         terminal.write_json({"files": [_as_data(name, *items) for name, items in found.items()]})
     else:
         for name, items in found.items():
             _show(name, *items)
+    if not are_read:
+        return ExitCode.CONFIGURATION
     return ExitCode.FAILED if any(problems for problems, _ in found.values()) else ExitCode.OK
 
 
 def make_parser() -> PlainParser:
     parser = PlainParser(
-        "validate", "Check declaration files against the rules of Arkindex; exit 1 when one is invalid."
+        "validate",
+        "Check declaration files against the rules of Arkindex; exit 1 when one is invalid, 78 when one is missing.",
     )
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help=f"A file, or a folder with files; the folder {FOLDER} by default."
@@ -60,29 +69,29 @@ def _files(names: Sequence[str]) -> list[str]:
         if os.path.isdir(name):  # noqa: PTH112 - false, too, of a name that no file can have
             inside = _inside(Path(name))
             if not inside:
-                raise UsageError(f"{printable(name)}: no declaration file (*.yml) in this folder")
+                raise _nothing_in(name, "no declaration file (*.yml) in this folder")
             files += inside
         elif name == FOLDER and len(names) == 1:
-            raise UsageError(f"there is no folder {FOLDER} here: name the declaration files")
+            raise _nothing_in(name, "there is no such folder here", "name the declaration files")
         else:
             files.append(name)
     return list(dict.fromkeys(files))
+
+
+def _nothing_in(folder: str, message: str, hint: str = "") -> ConfigurationError:
+    return ConfigurationError([Problem("", "declaration files", printable(folder), message, hint)])
 
 
 def _inside(folder: Path) -> list[str]:
     try:
         return sorted(str(item) for item in folder.iterdir() if item.suffix in _SUFFIXES)
     except OSError as error:
-        raise UsageError(f"{printable(str(folder))} cannot be read: {error.strerror}") from None
+        raise _nothing_in(str(folder), f"cannot be read: {error.strerror}") from None
 
 
-def _examine(name: str) -> tuple[list[Problem], list[Problem]]:
-    try:
-        report = examine(read_text_file(name))
-    except TextFileError as error:
-        place = f"{printable(name)}:{error.line}:{error.column}" if error.line else printable(name)
-        return [Problem("", SOURCE, place, error.reason, error.hint)], []
-    return report.problems, report.warnings
+def _unreadable(name: str, error: TextFileError) -> Problem:
+    place = f"{printable(name)}:{error.line}:{error.column}" if error.line else printable(name)
+    return Problem("", SOURCE, place, error.reason, error.hint)
 
 
 def _as_data(name: str, problems: list[Problem], warnings: list[Problem]) -> dict[str, Any]:

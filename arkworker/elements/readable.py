@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, Unpack
 
 from pydantic import PrivateAttr
 
-from arkworker.elements.reading import ElementFilters, MadeBy, Query, Source
+from arkworker.elements.reading import ElementFilters, MadeBy, Query, Source, called_as
 from arkworker.elements.records import Record
 from arkworker.elements.stored import ReadsEntities
 from arkworker.errors import ArkworkerError
@@ -67,6 +67,7 @@ class Readable(Record):
     _reader: ReadsElements[Any] | None = PrivateAttr(default=None)
     _metadata: tuple[StoredMetadata, ...] | None = PrivateAttr(default=None)  # that a list brought
 
+    @called_as("Element")
     def children(self, **filters: Unpack[ElementFilters]) -> Iterator[Self]:
         """The elements below this one, bound like it; from the cache they have no name.
 
@@ -80,10 +81,12 @@ class Readable(Record):
         """
         return self._bound.children(self, Query(**filters))
 
+    @called_as("Element")
     def parents(self, **filters: Unpack[ElementFilters]) -> Iterator[Self]:
         """The elements above this one. As `children`; of several parents of an element, the cache has one."""
         return self._bound.parents(self, Query(**filters))
 
+    @called_as("Element")
     def transcriptions(
         self,
         *,
@@ -103,6 +106,7 @@ class Readable(Record):
         query = Query(type=element_type, recursive=recursive, worker_run=worker_run, source=source)
         return self._bound.transcriptions(self, query)
 
+    @called_as("Element")
     def classifications(
         self, *, worker_run: MadeBy = None, source: Source | None = None
     ) -> Iterator[StoredClassification]:
@@ -112,6 +116,7 @@ class Readable(Record):
         """
         return self._bound.classifications(self, Query(worker_run=worker_run, source=source))
 
+    @called_as("Element")
     def metadata(self, *, load_parents: bool = False) -> Iterator[StoredMetadata]:
         """The metadata of this element, from Arkindex: the cache has none.
 
@@ -134,6 +139,7 @@ class Readable(Record):
         known._metadata = tuple(metadata)  # noqa: SLF001 - its own
         return known
 
+    @called_as("Element")
     def embeddings(self) -> Iterator[StoredEmbedding]:
         """The embeddings of this element, from Arkindex, page after page: the cache has none. As `metadata`."""
         return self._bound.embeddings(self)

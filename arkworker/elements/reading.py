@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar
 from uuid import UUID
+
+from arkworker.text import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Source: TypeAlias = Literal["cache", "api"]
 _SWITCHES = ("folder", "with_classes", "with_metadata", "with_has_children", "with_corpus", "with_zone")
@@ -104,6 +114,42 @@ class Query:
             "authors of transcriptions": self.transcription_worker_run,
         }
         return next((what for what, value in asked.items() if value is not None), "")
+
+
+def called_as(owner: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Let a method's TypeError name the class that users know, and the nearest parameter to a misspelt one.
+
+    Args:
+        owner: The name of the class.
+    """
+
+    def told(method: Callable[P, T]) -> Callable[P, T]:
+        method.__qualname__ = f"{owner}.{method.__name__}"  # which Python's own messages begin with
+        parameters = inspect.signature(method).parameters
+        known = [name for name, parameter in parameters.items() if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
+        if len(known) < len(parameters):
+            known += ElementFilters.__annotations__
+
+        @functools.wraps(method)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            require_known(method.__qualname__, kwargs, known[1:])
+            return method(*args, **kwargs)
+
+        return call
+
+    return told
+
+
+def require_known(method: str, given: Iterable[str], known: Sequence[str]) -> None:
+    """Refuse a name that is not one of a method's parameters.
+
+    Raises:
+        TypeError: It names the method, and the nearest parameter; all of them where none is near.
+    """
+    for name in given:
+        if name not in known:
+            remedy = did_you_mean(name, known) or f"it takes {', '.join(known) or 'none'}"
+            raise TypeError(f"{method}() got an unexpected keyword argument {name!r}; {remedy}")
 
 
 def _identified(worker_run: Any) -> str | Literal[False] | None:

@@ -40,7 +40,7 @@ from arkworker.emulator.tables import (
     new_id,
 )
 from arkworker.emulator.values import closed
-from arkworker.errors import UsageError
+from arkworker.errors import ConfigurationError, Problem, UsageError
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -62,11 +62,12 @@ def import_export(emulator: Emulator, path: Path) -> str:
     Images stay where they are, on their IIIF server.
 
     Raises:
+        ConfigurationError: It is missing, or is not a file.
         UsageError: It cannot be read, is not an export, or contradicts itself.
     """
     shown = printable(str(path))
     if not path.is_file():
-        raise UsageError(f"cannot read the export {shown}: it is missing, or is not a file")
+        raise ConfigurationError([Problem("", "export", shown, "it is missing, or is not a file")])
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as file:
             file.row_factory = sqlite3.Row

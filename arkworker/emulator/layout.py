@@ -467,7 +467,12 @@ def _has_images(path: Path) -> bool:
     """Whether a folder has an image in it, at any depth; a link may lead back up, for ever."""
     if path.name.startswith(".") or path.is_symlink() or not path.is_dir():
         return False
-    return any(_is_image(item) or _has_images(item) for item in path.iterdir() if not item.name.startswith("."))
+    return holds_images(path)
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether a page of a project comes of a folder."""
+    return any(_is_image(item) or _has_images(item) for item in folder.iterdir() if not item.name.startswith("."))
 
 
 def _beside(image: Path) -> str:

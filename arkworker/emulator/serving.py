@@ -17,7 +17,7 @@ from sqlalchemy import select
 from arkworker.emulator.agent import run_worker
 from arkworker.emulator.emulator import Emulator
 from arkworker.emulator.importing import import_export
-from arkworker.emulator.layout import Layout
+from arkworker.emulator.layout import Layout, holds_images
 from arkworker.emulator.project import Project, read_fault, read_project
 from arkworker.emulator.tables import Task, WorkerRun
 from arkworker.errors import ArkworkerError, UsageError
@@ -89,6 +89,7 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
         with _Bell() as bell:
             workers = _Workers(emulator, steps, announce, echo, bell)
             _start(emulator, host, port)
+            _tell_emptiness(described, announce)
             _open(emulator, steps[0], workers, announce, browse)
             _attend(bell, workers, once=once)
         _tell_what_lacks(emulator, announce)
@@ -119,6 +120,14 @@ def _open(
         browse(emulator.url)
     if first.command is not None:
         workers.start()
+
+
+def _tell_emptiness(described: Project, announce: Callable[[str], None]) -> None:
+    """Else a corpus that is empty for a misspelt folder looks like any other."""
+    if described.images is not None:
+        folder = described.source.folder / described.images
+        if not holds_images(folder):
+            announce(f"There are no pages in {printable(str(folder))}: it holds no image that can be read")
 
 
 def _tell_what_lacks(emulator: Emulator, announce: Callable[[str], None]) -> None:

@@ -184,7 +184,10 @@ class WorkerContext(Generic[C]):
             ValueError, TypeError: An argument is invalid.
         """
         from arkworker.elements import Query
+        from arkworker.elements.reading import ElementFilters, require_known
 
+        known = ("corpus_id", "top_level", *ElementFilters.__annotations__)
+        require_known("WorkerContext.list_elements", filters, known)
         if {"recursive", "source"} & filters.keys():
             raise ValueError("recursive and source do not apply to the elements of a corpus")
         corpus = str(corpus_id or self.corpus_id)

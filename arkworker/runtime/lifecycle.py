@@ -236,7 +236,10 @@ def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> 
 def _check_names(context: WorkerContext[Any], preparation: Preparation) -> None:
     from arkworker.runtime.loop.worklist import Choice
 
-    Choice(preparation.resolution.settings, context.process, _origins(preparation), list).check_names()
+    choice = Choice(preparation.resolution.settings, context.process, _origins(preparation), list)
+    if preparation.worker.processes_sets:
+        choice.check_sets_only()
+    choice.check_names()
 
 
 def _origins(preparation: Preparation) -> dict[str, tuple[str, str]]:

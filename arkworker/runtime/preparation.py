@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,6 +102,8 @@ class Preparation:
             self._resolve_with_payload()
         settings = self.resolution.settings
         work_dir = work_directory(settings.data_dir, settings.xdg_data_home, self.inputs.environ)
+        if not self.dry:
+            self._check_inputs()
         if self.offline or self.dry:
             loaded: Mapping[str, Secret[Any]] = {}
             values = self._validate()
@@ -184,6 +187,22 @@ class Preparation:
         )
         with self.interruptible():  # a model's archive may be large
             bootstrap(self._get_client(), task)
+
+    def _check_inputs(self) -> None:
+        """Tell now what a person named and user code would miss, or not look at."""
+        settings, ledger = self.resolution.settings, self.resolution.ledger
+        extras, database = settings.extras_dir, settings.database
+        # pathlib raises where these answer, as at a name that is too long.
+        if extras and not settings.task_id and not os.path.isdir(extras):  # noqa: PTH112
+            message = f"there is no directory {printable(extras, 500)!r}"
+            ledger.report(("extras_dir",), message, ledger.claims["extras_dir",].origin)
+        if database and not self.uses_cache:
+            origin, unused = ledger.claims["database",].origin, "this worker does not use a cache"
+            if os.path.lexists(database):
+                ledger.warn(("database",), f"is ignored: {unused}", origin)
+            else:
+                message = f"there is no file {printable(database, 500)!r}, and {unused}"
+                ledger.report(("database",), message, origin, hint="leave it out")
 
     def _check_outputs(self) -> None:
         """Tell now what would be told after the work: a file that cannot be written, or that must not be."""

@@ -247,7 +247,7 @@ class Page:
             more = group["count"] - len(group["elements"])
             ids = ", ".join(group["elements"]) + (f" and {more} more" if more > 0 else "")
             trace = f"<pre>{self._text(group['trace'], 5000)}</pre>" if group["trace"] else ""
-            told = f"{group['count']} times {group['text']}" if group["count"] > 1 else f"once {group['text']}"
+            told = f"{group['count']} times: {group['text']}" if group["count"] > 1 else f"once: {group['text']}"
             shown.append(
                 f'<details class="error"><summary>{self._text(told)}</summary>'
                 f'<p class="quiet">{self._text(ids, 1500)}</p>{trace}</details>'

@@ -327,6 +327,7 @@ def options_of(worker: Worker[Any] | type[Worker[Any]], target: str) -> WorkerOp
         worker.configuration,
         worker.arguments,
         worker.processes_elements,
+        issubclass(worker if isinstance(worker, type) else type(worker), DatasetWorker),
         creates,
         requires,
         worker.settings_customise_sources,

@@ -26,6 +26,7 @@ class WorkerOptions:
         configuration: The model of `config`; None for a free mapping.
         arguments: The model of its extra flags, if it has any.
         processes_elements: Whether the flags that choose elements are its own.
+        processes_sets: Whether it works on the sets of datasets, not on single elements.
         creates: What it may create in a corpus; None where it does not say.
         requires: What the corpus must have; None where it does not say.
         arrange_sources: Takes the settings model and the sources, strongest first; gives them with its own among them.
@@ -38,6 +39,7 @@ class WorkerOptions:
     configuration: type[BaseModel] | None = None
     arguments: type[BaseModel] | None = None
     processes_elements: bool = False
+    processes_sets: bool = False
     creates: Creates | None = None
     requires: Requires | None = None
     arrange_sources: Callable[[Any, tuple[Any, ...]], tuple[Any, ...]] | None = None

@@ -11,7 +11,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 if TYPE_CHECKING:
@@ -20,6 +31,8 @@ if TYPE_CHECKING:
 _IDENTIFIER = re.compile(r"(?!\.)[-_.A-Za-z0-9]*[-_A-Za-z0-9]")
 
 _SHARD = re.compile(r"([1-9][0-9]{0,5})?/([1-9][0-9]{0,5})")
+
+MOST_JOBS = 1024
 
 #: What a switch in the environment may say for "off"; any other text turns it on.
 OFF = frozenset({"0", "false", "no", "off", ""})
@@ -74,6 +87,13 @@ def _shard(value: str) -> str:
     if found is None or (found[1] and int(found[1]) > int(found[2])):
         raise ValueError("should be I/N, such as 2/8: the second of eight parts; or /8, where the array job says which")
     return value
+
+
+def _jobs(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return handler(value)
+    except ValidationError:
+        raise ValueError(f"should be auto, or a number of processes from 1 to {MOST_JOBS}") from None
 
 
 def _path(value: str) -> str:
@@ -251,12 +271,13 @@ class Settings(BaseSettings):
         "0 processes them strictly one at a time.",
     )
     jobs: Annotated[
-        Annotated[int, Field(ge=1, le=1024)] | Literal["auto"],
+        Annotated[int, Field(ge=1, le=MOST_JOBS)] | Literal["auto"],
+        WrapValidator(_jobs),
         Variable("ARKINDEX_JOBS"),
         Flag(("--jobs",), "N", elements=True),
     ] = Field(
         1,
-        description="How many processes to use on this machine, each with its own model; "
+        description=f"How many processes to use on this machine, each with its own model, from 1 to {MOST_JOBS}; "
         "auto uses one for each core available to this process.",
     )
     executor: Annotated[str | None, Variable("ARKINDEX_EXECUTOR"), Flag(("--executor",), "ENGINE", elements=True)] = (

@@ -166,7 +166,7 @@ def test_what_setup_assigns_is_recorded(desk: Desk) -> None:
 
     assert result.code == 0, result.err
     assert json.loads(file.read_text().splitlines()[0])["creates"]["element_types"] == ["stain"]
-    assert f"1 classifications, recorded in {file}" in result.err
+    assert f"1 classification, recorded in {file}" in result.err
 
 
 def test_a_closed_corpus_refuses_a_class(desk: Desk) -> None:

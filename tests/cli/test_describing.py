@@ -66,14 +66,14 @@ def test_stale_file_is_1_with_the_difference(
     assert (result.code, lines) == (1, ['-      "default": 1,', '+      "default": 2,'])
 
 
-def test_absent_file_is_1_and_says_what_to_do(
+def test_absent_file_is_78_and_says_what_to_do(
     command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path
 ) -> None:
-    """A file that was never written is not up to date."""
+    """A file that was never written is a missing file, as for every verb."""
     result = command("schema", write_worker(WORKER), "--check", str(tmp_path / "absent.json"))
 
     assert (result.code, result.err) == (
-        1,
+        78,
         f"arkworker: {tmp_path / 'absent.json'}: no such file; write it with --output\n",
     )
 

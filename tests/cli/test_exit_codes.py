@@ -9,6 +9,7 @@ from arkindex_stub import RUN_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from arkindex_stub import Stub
 
@@ -79,3 +80,27 @@ def test_unavailable_is_69(
 def test_configuration_is_78(process: Callable[..., Result], write_worker: Callable[[str], str]) -> None:
     """A value to correct."""
     assert process("run", write_worker(WORKER.format("pass")), "--config.count", "many").code == 78
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("validate", "{}/absent"),
+        ("import", "{}/absent"),
+        ("init", "{}/new", "--from", "{}/absent"),
+        ("schema", "{worker}", "--check", "{}/absent"),
+        ("run", "{worker}", "-c", "{}/absent"),
+        ("run", "{worker}", "--env-file", "{}/absent"),
+        ("publish", "{}/absent"),
+        ("serve", "{}/absent"),
+        ("serve", "--from-export", "{}/absent"),
+    ],
+    ids=" ".join,
+)
+def test_a_missing_file_is_one_code(
+    argv: tuple[str, ...], command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path
+) -> None:
+    """Whatever the verb, it must be corrected; nothing is made."""
+    worker = write_worker("from arkworker import Worker\nclass W(Worker):\n    def run(self, context, cache): ...\n")
+    result = command(*(text.replace("{}", str(tmp_path)).replace("{worker}", worker) for text in argv))
+    assert (result.code, "absent" in result.out + result.err, (tmp_path / "new").exists()) == (78, True, False)

@@ -109,6 +109,7 @@ def test_what_cannot_be_written_is_told_before_the_work(run: Run, flag: str, pla
         (("--image", "{}/absent.png"), "there is no file"),
         (("--image", "{}/" + 300 * "a"), "there is no file"),
         (("--set", "train"), "should be the id of a dataset, a colon and the name of a set"),
+        (("--image", "{}/page.png", "--extras-dir", "{}/absent"), "there is no directory"),
         (("--image", "{}/page.png", "--elements-list", "{}/list.json"), "the elements are given already"),
     ],
 )
@@ -121,6 +122,50 @@ def test_what_cannot_be_worked_on_is_told_before_the_work(
     ended = run(*flags) if verb == "run" else command("check", f"{tmp_path}/w.py:W", "--dev", *places)
     assert (ended.code, ended.out) == (78, "")
     assert reason in ended.err
+
+
+@pytest.mark.parametrize("jobs", ["many", "0", "1025", "-1", "1.5"])
+def test_a_number_of_jobs_that_cannot_be(run: Run, jobs: str) -> None:
+    """The message has all that may be said; the help page has it, too."""
+    ended = run("--image", "{}/page.png", f"--jobs={jobs}")
+    assert (ended.code, ended.out) == (78, "")
+    assert "should be auto, or a number of processes from 1 to 1024" in ended.err
+    assert "auto uses one for each core" in " ".join(run("--help").out.split())
+    assert "from 1 to 1024" in " ".join(run("--help").out.split())
+
+
+@pytest.mark.parametrize("verb", ["run", "check"])
+@pytest.mark.parametrize(("name", "code"), [("absent.sqlite", 78), ("page.png", 0)])
+def test_a_cache_that_the_worker_does_not_use(
+    tmp_path: Path, command: Callable[..., Result], verb: str, name: str, code: int
+) -> None:
+    """A misspelt name is refused; a file that is there is ignored with a warning."""
+    (tmp_path / "plain.py").write_text(WORKER.replace("uses_cache = True", ""))
+    image = str(tmp_path / "page.png")
+    Image.new("RGB", (9, 9)).save(image)
+    ended = command(verb, f"{tmp_path}/plain.py:W", "--dev", "--image", image, "-d", str(tmp_path / name))
+    assert (ended.code, "this worker does not use a cache" in ended.err) == (code, True)
+
+
+@pytest.mark.parametrize("verb", ["run", "check"])
+@pytest.mark.parametrize(
+    ("flag", "value"), [("--image", "page.png"), ("--element", "11111111-1111-1111-1111-111111111111")]
+)
+def test_elements_for_a_worker_of_sets(
+    tmp_path: Path, command: Callable[..., Result], verb: str, flag: str, value: str
+) -> None:
+    """It would not look at them: that is told before its code begins."""
+    (tmp_path / "sets.py").write_text(
+        "from arkworker import DatasetWorker\n"
+        "class W(DatasetWorker):\n"
+        "    def setup(self, context):\n"
+        "        print('user code ran')\n"
+        "    def process_set(self, dataset_set, export, context, cache):\n"
+        "        pass\n"
+    )
+    ended = command(verb, f"{tmp_path}/sets.py:W", "--dev", flag, value, "--json" if verb == "check" else "--strict")
+    assert (ended.code, "user code ran" in ended.out) == (78, False)
+    assert "this worker works on the sets of datasets" in ended.out + ended.err
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everything")

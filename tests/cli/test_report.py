@@ -96,7 +96,7 @@ def test_what_a_run_was(run: Run) -> None:
             f"arkworker {version('arkworker')} Python {platform.python_version()}",
             "work of the worker's code",
             "Slowest elements",
-            "once ValueError",
+            "once: ValueError",
             "raise ValueError(f",
             "<b>lines</b> 2 lines",
             "config.margin 7 command line --config.margin",

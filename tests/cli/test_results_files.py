@@ -299,7 +299,7 @@ def test_a_node_without_network(desk: Desk) -> None:
     )
 
     assert (ended.code, desk.emulator.ledger.count) == (0, 0), ended.err
-    assert "1 word, 1 transcriptions" in ended.err
+    assert "1 word, 1 transcription" in ended.err
     assert desk.lines()[0]["worker_run_id"] is None
     published = desk.publish("--worker-run-id", desk.run_id)
     assert published.code == 0, published.err

@@ -105,3 +105,10 @@ def test_the_missing_extra_is_named(project: str, missing: str) -> None:
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "arkworker: serve needs more packages: pip install 'arkworker[testing]'\n"
+
+
+def test_a_folder_without_images(command: Callable[..., Result], tmp_path: Path) -> None:
+    """A misspelt folder does not look like an empty corpus."""
+    (tmp_path / "notes.txt").write_text("no image")
+    done = command("serve", str(tmp_path), "--port", "0", "--once", "--", sys.executable, "-c", "")
+    assert (done.code, f"There are no pages in {tmp_path}" in done.out) == (0, True)

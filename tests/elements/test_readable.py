@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -105,3 +106,47 @@ def test_questions_that_make_no_sense(asked: dict[str, Any], message: str) -> No
         element.children(**asked)
 
     assert reader.asked == []
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "message"),
+    [
+        ("children", "typ", "Element.children() got an unexpected keyword argument 'typ'; did you mean type?"),
+        (
+            "parents",
+            "recursiv",
+            "Element.parents() got an unexpected keyword argument 'recursiv'; did you mean recursive?",
+        ),
+        (
+            "transcriptions",
+            "typ",
+            (
+                "Element.transcriptions() got an unexpected keyword argument 'typ'; "
+                "it takes element_type, recursive, worker_run, source"
+            ),
+        ),
+        (
+            "classifications",
+            "workerrun",
+            "Element.classifications() got an unexpected keyword argument 'workerrun'; did you mean worker_run?",
+        ),
+        (
+            "metadata",
+            "load_parent",
+            "Element.metadata() got an unexpected keyword argument 'load_parent'; did you mean load_parents?",
+        ),
+        ("embeddings", "x", "Element.embeddings() got an unexpected keyword argument 'x'; it takes none"),
+    ],
+)
+def test_a_misspelt_parameter(method: str, name: str, message: str) -> None:
+    """The message names what the author called, and what may be meant."""
+    element = Element(id="11111111-1111-1111-1111-111111111111", type="page", name="1")
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        getattr(element, method)(**{name: "line"})
+
+
+def test_a_parameter_without_its_name() -> None:
+    """Python's own message names no class that users do not know."""
+    element = Element(id="11111111-1111-1111-1111-111111111111", type="page", name="1")
+    with pytest.raises(TypeError, match=r"^Element\.children\(\) takes 1 positional argument but 2 were given$"):
+        element.children("line")  # type: ignore[call-arg]

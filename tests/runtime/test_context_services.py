@@ -176,6 +176,8 @@ def test_elements_of_a_corpus_are_listed(emulator: Emulator, context: WorkerCont
     assert (found.id, next(context.list_elements()).open_image().size) == (line, (30, 20))
     with pytest.raises(ValueError, match="recursive and source do not apply"):
         context.list_elements(recursive=True)
+    with pytest.raises(TypeError, match=r"WorkerContext\.list_elements\(\) got .* 'typ'; did you mean type\?"):
+        context.list_elements(typ="page")  # type: ignore[call-arg]
 
 
 def test_what_comes_with_elements_of_a_list_is_not_asked_for_again(

@@ -128,7 +128,7 @@ def test_a_read_only_run_says_what_it_would_publish(site: Site, caplog: pytest.L
     with caplog.at_level(logging.INFO):
         reading.publish(site.page, TEXT)
 
-    assert "1 transcriptions, not published: this run is read-only" in caplog.text
+    assert "1 transcription, not published: this run is read-only" in caplog.text
     assert site.texts() == []
 
 

@@ -13,7 +13,7 @@ from arkworker.arkindex.publishing.planning import plan
 from arkworker.arkindex.publishing.rows import fresh_ids, rows_of
 from arkworker.arkindex.publishing.sending import Sent, send
 from arkworker.elements.results import Child, Created, On, Transcription
-from arkworker.errors import ApiError, PublicationError, ResultError
+from arkworker.errors import ApiError, PublicationError, ResultError, counted
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class SummarizingPublisher:
 
 def summarize(made: Plan) -> str:
     """How many results of each kind a plan publishes: `12 text_line, 12 transcriptions`."""
-    return ", ".join(f"{count} {kind}" for kind, count in made.holds.items()) or "nothing found"
+    return ", ".join(counted(kind, count) for kind, count in made.holds.items()) or "nothing found"
 
 
 def created(

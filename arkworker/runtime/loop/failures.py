@@ -53,7 +53,7 @@ class Group:
     def __str__(self) -> str:
         times = "once" if self.count == 1 else f"{self.count} times"
         more = self.count - len(self.elements)
-        return f"{times} {self.text} ({', '.join(self.elements)}{f' and {more} more' if more else ''})"
+        return f"failed {times}: {self.text} ({', '.join(self.elements)}{f' and {more} more' if more else ''})"
 
 
 class Failures:
@@ -108,10 +108,10 @@ class Failures:
         """Log all failures, grouped, the most frequent first."""
         groups = self.groups
         for group in groups[:MOST_SHOWN]:
-            logger.error("failed: %s", group)
+            logger.error("%s", group)
         if len(groups) > MOST_SHOWN:
             rest = sum(group.count for group in groups[MOST_SHOWN:])
-            logger.error("failed: %d more, in %d other ways", rest, len(groups) - MOST_SHOWN)
+            logger.error("failed %d more times, in %d other ways", rest, len(groups) - MOST_SHOWN)
 
     def note(self, element_id: str, kind: Hashable, text: str) -> bool:
         """Count a failure among those of its kind; whether it is the first."""

@@ -147,11 +147,8 @@ class _Exports:
             ApiError: They cannot be listed.
         """
         run = self._run
-        if run.settings.element:
-            hint = "pass --set DATASET-ID:NAME"
-            message = "this worker works on the sets of datasets, not on single elements"
-            raise ConfigurationError([Problem("element", "command line", "--element", message, hint)])
         choice = Choice(run.settings, run.context.process, run.origins, list, run.context.connection_is_given)
+        choice.check_sets_only()
         choice.check()
         sets = choice.sets(self._clients.intake)
         if not sets:

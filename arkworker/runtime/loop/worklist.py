@@ -306,6 +306,18 @@ class Choice:
         for element_id in self.settings.element:
             self._canonical(element_id, "element")
 
+    def check_sets_only(self) -> None:
+        """Refuse what a worker that works on sets would not look at.
+
+        Raises:
+            ConfigurationError: Elements or images are named.
+        """
+        hint = "pass --set DATASET-ID:NAME"
+        if self.settings.element:
+            self._refuse("element", "this worker works on the sets of datasets, not on single elements", hint)
+        if self.settings.image:
+            self._refuse("image", "this worker works on the sets of datasets, not on image files", hint)
+
     @property
     def _mode(self) -> str:
         return self.process.mode if self.process is not None else ""

@@ -288,7 +288,7 @@ def test_nothing_is_accepted_while_the_corpus_cannot_be_looked_up(site: Site) ->
     """The error says so."""
     site.emulator.faults.add("ListCorpusMLClasses", Fault.answer(500))
 
-    with pytest.raises(PublicationError, match="accepted: nothing; not accepted: 1 classifications; ListCorpusMLCl"):
+    with pytest.raises(PublicationError, match="accepted: nothing; not accepted: 1 classification; ListCorpusMLCl"):
         site.publisher().publish(site.page, [Classification(class_name="cat", confidence=0.5)])
 
 

@@ -155,7 +155,7 @@ def test_a_publication_that_is_not_accepted_is_an_error(emulator: Emulator, tmp_
     done = work(tmp_path, emulator.environment(run))
 
     assert emulator.activity_states(run) == {page: "error"}
-    assert "accepted: 1 stain, 1 transcriptions; not accepted: 1 transcriptions; CreateTranscription" in done.stderr
+    assert "accepted: 1 stain, 1 transcription; not accepted: 1 transcription; CreateTranscription" in done.stderr
     assert done.returncode == 1
 
 

@@ -43,7 +43,7 @@ def test_exception_without_a_message(tmp_path: Path, recorded: bool) -> None:  #
         ended = made.start(*flags, HOOK=hook).wait()
 
         assert (ended.code, ended.summary["processed"], ended.summary["failed"]) == (0, 2, 1), ended
-        assert "failed: once E: its message could not be read" in ended.log
+        assert "failed once: E: its message could not be read" in ended.log
 
 
 @pytest.mark.parametrize("way", ["pass", "raise SystemExit(3)"])
