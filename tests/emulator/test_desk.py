@@ -529,10 +529,12 @@ def test_what_is_not_an_export_is_refused(tmp_path: Path, content: str | bytes |
     elif content is not None:
         path.write_bytes(content)
 
-    with pytest.raises(UsageError) as refused:
+    with pytest.raises(UsageError if content is not None else ConfigurationError) as refused:
         serve_once(None, from_export=path, command=["true"])
 
-    assert str(refused.value) == f"cannot read the export {path}: {reason}"
+    told = "cannot read the export" if content is not None else "export"
+    where = f"{path}" if content is not None else f"({path})"
+    assert str(refused.value) == f"{told} {where}: {reason}"
 
 
 def test_what_is_lacking_is_told_at_the_end(tmp_path: Path) -> None:
