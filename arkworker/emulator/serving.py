@@ -78,13 +78,12 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
         UsageError: A port is taken or not allowed; the database, the export or a fault cannot be used.
     """
     described = Project() if project is None else read_project(project)
-    further = [read_fault(text) for text in faults]
     emulator = _make(described, database, host=host, port=port, storage_port=storage_port, directory=directory)
     try:
         steps = _steps(emulator, described, from_export, command, jobs)
         if once and steps[0].command is None:
             raise UsageError("--once stops when the worker has ended: give its command after --")
-        for fault in further:
+        for fault in map(read_fault, faults):
             fault.add_to(emulator.faults)
         with _Bell() as bell:
             workers = _Workers(emulator, steps, announce, echo, bell)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import arkworker
 from arkworker.arkindex.secrets import is_community, load_secret
 from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ApiUnavailableError, ExitCode, SecretError
 
@@ -287,7 +288,8 @@ def test_no_frame_holds_a_content_or_the_environment(
     with pytest.raises((SecretError, ApiError)) as caught:
         load_secret(reference.format(tmp_path), store=store, api=_content(BROKEN), environ=environ)
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    ours = [frame for frame in shown.stack if "/arkworker/" in frame.filename]
+    package = Path(arkworker.__file__).parent
+    ours = [frame for frame in shown.stack if package in Path(frame.filename).parents]
     assert [name for frame in ours for name, value in (frame.locals or {}).items() if "canary" in value] == []
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
