@@ -31,7 +31,7 @@ SERVE = """
 import sys
 from pathlib import Path
 from arkworker.emulator import serve
-tell = lambda line: print(line, flush=True)
+tell = lambda line: print(line + "\\n", end="", flush=True)
 echo = lambda piece: tell(piece.decode().rstrip())
 sys.exit(serve(Path(sys.argv[1]), port=0, command=[sys.executable, "-c", sys.argv[2]], announce=tell, echo=echo))
 """
@@ -270,7 +270,8 @@ class Second(ElementsWorker):
     uses_cache = True
 
     def process_element(self, element, context, cache):
-        print("type", cache.get(CachedElement, UUID(element.id)).type, flush=True)
+        # In one write: nothing that the run logs meanwhile comes between the words.
+        print(f"type {cache.get(CachedElement, UUID(element.id)).type}\\n", end="", flush=True)
 '''
 
 
