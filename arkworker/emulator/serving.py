@@ -6,25 +6,20 @@ import os
 import shlex
 import signal
 import sqlite3
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import select
 
-from arkworker.emulator.agent import run_worker
 from arkworker.emulator.emulator import Emulator
 from arkworker.emulator.importing import import_export
-from arkworker.emulator.layout import Layout, holds_images
-from arkworker.emulator.project import Project, read_fault, read_project
+from arkworker.emulator.project import Project, arrange, holds_images, read_fault, read_project
 from arkworker.emulator.tables import Task, WorkerRun
-from arkworker.errors import ArkworkerError, UsageError
+from arkworker.emulator.workers import Work, Workers
+from arkworker.errors import UsageError
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
@@ -86,7 +81,7 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
         for fault in map(read_fault, faults):
             fault.add_to(emulator.faults)
         with _Bell() as bell:
-            workers = _Workers(emulator, steps, announce, echo, bell)
+            workers = Workers(emulator, steps, announce, echo, bell.ring)
             _start(emulator, host, port)
             _tell_emptiness(described, announce)
             _open(emulator, steps[0], workers, announce, browse)
@@ -106,8 +101,8 @@ def _make(described: Project, database: Path | None, **places: Any) -> Emulator:
 
 def _open(
     emulator: Emulator,
-    first: _Step,
-    workers: _Workers,
+    first: Work,
+    workers: Workers,
     announce: Callable[[str], None],
     browse: Callable[[str], object] | None,
 ) -> None:
@@ -134,7 +129,7 @@ def _tell_what_lacks(emulator: Emulator, announce: Callable[[str], None]) -> Non
         announce(f"The emulator has no operation {name}, which was asked for {count} times")
 
 
-def _attend(bell: _Bell, workers: _Workers, *, once: bool) -> None:
+def _attend(bell: _Bell, workers: Workers, *, once: bool) -> None:
     """Wait for a signal, or with `once` for the workers; and then for what still runs."""
     asked = 0
     try:
@@ -150,163 +145,19 @@ def _attend(bell: _Bell, workers: _Workers, *, once: bool) -> None:
         raise
 
 
-@dataclass
-class _Step:
-    """One worker: how its run is made, or the run that is there; and its command."""
-
-    make: Callable[[Sequence[str]], str]
-    command: Sequence[str] | None
-    cwd: Path | None = None
-    name: str = ""
-    runs: list[str] = field(default_factory=list)
-
-    def start(self, before: Sequence[str]) -> str:
-        """The id of the worker run, which is made the first time."""
-        if not self.runs:
-            self.runs.append(self.make(before))
-        return self.runs[0]
-
-
-@dataclass
-class _Workers:
-    """The commands of the steps: of each, once for each task, all at the same time; one step after the other."""
-
-    emulator: Emulator
-    steps: Sequence[_Step]
-    announce: Callable[[str], None]
-    echo: Callable[[bytes], object] | None
-    bell: _Bell
-    failed: bool = False
-    _running: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    _is_ending: bool = False
-
-    def __post_init__(self) -> None:
-        if self.steps[0].command is not None:
-            self.emulator.again = self.run_again
-
-    @property
-    def have_ended(self) -> bool:
-        return self._running == 0
-
-    def start(self) -> None:
-        """Start the first step; the bell rings when the last one has ended."""
-        self._start(self.steps)
-
-    def run_again(self, run: str, values: dict[str, Any], elements: list[str] | None) -> str:
-        """Run the worker of a run again, with other values; the id of the new run.
-
-        Raises:
-            LookupError: It is not a run of these workers.
-            ValueError: The worker has no such option.
-        """
-        found = [step for step in self.steps if run in step.runs]
-        if not found:
-            raise LookupError("this run is not one of the command that serve was given")
-        copy = self.emulator.copy_worker_run(run, values, elements)
-        found[0].runs.append(copy)
-        self._start([replace(found[0], runs=[copy])])
-        return copy
-
-    def _start(self, steps: Sequence[_Step]) -> None:
-        with self._lock:
-            if self._is_ending:
-                raise ValueError("serve is about to end")
-            self._running += 1
-        threading.Thread(target=self._run, args=(steps,), name="workers", daemon=True).start()
-
-    def end(self, asked: int) -> None:
-        """Ask those that run to end; asked again, by a second signal to all that they started; and then by SIGKILL."""
-        with self._lock:
-            self._is_ending = True
-            for process in self._processes:
-                if asked == 1:
-                    process.terminate()
-                else:
-                    _signal_group(process, signal.SIGTERM if asked == 2 else signal.SIGKILL)
-
-    def sweep(self) -> None:
-        """End what ended workers have started, and left behind."""
-        with self._lock:
-            for process in self._processes:
-                if process.poll() is not None:
-                    _signal_group(process, signal.SIGTERM)
-
-    def _run(self, steps: Sequence[_Step]) -> None:
-        before: list[str] = []
-        failed = False
-        try:
-            for step in steps:
-                if failed or self._is_ending:
-                    break
-                run = step.start(before)
-                before += [task.id for task in self.emulator.tasks(run)]
-                failed = not self._run_step(step, run)
-        except ArkworkerError as error:
-            self._end(str(error), failed=True)
-        finally:
-            with self._lock:
-                self._running -= 1
-            self.bell.ring()
-
-    def _run_step(self, step: _Step, run: str) -> bool:
-        """Run a step's command for each of its tasks; whether all of them succeeded."""
-        chunks = range(1, len(self.emulator.tasks(run)) + 1)
-        with ThreadPoolExecutor(len(chunks), thread_name_prefix="worker") as pool:
-            return all([*pool.map(lambda chunk: self._run_one(step, run, chunk), chunks)])
-
-    def _run_one(self, step: _Step, run: str, chunk: int) -> bool:
-        command = list(step.command or ())
-        name = f"worker {chunk}" if len(self.steps) == 1 else f"{step.name}, worker {chunk}"
-        try:
-            code = run_worker(
-                self.emulator,
-                run,
-                command,
-                chunk=chunk,
-                cwd=step.cwd,
-                started=self._register,
-                echo=self.echo,
-            )
-        except OSError as error:
-            self._end(f"cannot run {printable(command[0])}: {error.strerror}", failed=True)
-            return False
-        finally:
-            self._forget()
-        self._end(f"{name} ended with exit code {code}", failed=code != 0)
-        return code == 0
-
-    def _register(self, process: subprocess.Popen[bytes]) -> None:
-        with self._lock:
-            self._processes.append(process)
-            if self._is_ending:
-                process.terminate()
-
-    def _forget(self) -> None:
-        """Leave out those that ended: their numbers may soon be those of other processes."""
-        with self._lock:
-            self._processes = [process for process in self._processes if process.poll() is None]
-
-    def _end(self, message: str, *, failed: bool) -> None:
-        with self._lock:
-            self.failed = self.failed or failed
-            self.announce(message)
-
-
 def _steps(
     emulator: Emulator, project: Project, from_export: Path | None, command: Sequence[str], jobs: str | None
-) -> list[_Step]:
+) -> list[Work]:
     """The workers to run, or the run that is in the database."""
     existing = _existing_run(emulator)
     folder = project.source.folder
     if existing is None:
         if from_export is not None:
             import_export(emulator, from_export)
-        laid = Layout(emulator, project).arrange()
-        steps = [_Step(step.start, step.command, folder, step.name) for step in laid]
+        laid = arrange(emulator, project)
+        steps = [Work(step.start, step.command, folder, step.name) for step in laid]
     else:
-        steps = [_Step(lambda _before: existing, project.command, folder, runs=[existing])]
+        steps = [Work(lambda _before: existing, project.command, folder, runs=[existing])]
     if command:
         # In the place of what the project says; the caller's folder is that of the command.
         steps = steps[:1]
@@ -321,11 +172,6 @@ def _existing_run(emulator: Emulator) -> str | None:
     with emulator.database.transaction() as session:
         rows = select(WorkerRun.id).join(Task, Task.worker_run_id == WorkerRun.id)
         return session.scalar(rows.order_by(WorkerRun.position.desc()).limit(1))
-
-
-def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
 
 
 def _start(emulator: Emulator, host: str, port: int) -> None:

@@ -20,8 +20,7 @@ from PIL import Image
 
 from arkworker.emulator import Emulator, Fault, add_project, run_worker, serve
 from arkworker.emulator.importing import import_export
-from arkworker.emulator.layout import Layout
-from arkworker.emulator.project import read_project
+from arkworker.emulator.project import arrange, read_project
 from arkworker.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
@@ -490,7 +489,7 @@ def test_an_export_is_served_as_what_it_was_made_of(tmp_path: Path) -> None:
     with Emulator() as second:
         import_export(second, file)
         project = read_project(write(tmp_path, "q.yml", "mode: dataset\ndatasets: {E: {all: [Turned]}}"))
-        (step,) = Layout(second, project).arrange()
+        (step,) = arrange(second, project)
         step.start(())
         run = second.add_worker_run()
         after = shown(second, run)

@@ -1,14 +1,11 @@
-"""A project as a person describes it: one YAML file, or a folder of images."""
+"""What the file of a project can hold."""
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -16,14 +13,10 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
-from arkworker.documents.text_file import TextFileError, read_text_file
-from arkworker.documents.yaml import Mapping, Node, Sequence, YamlError, parse_yaml, to_python
-from arkworker.emulator.arrange.corpora import spelled
 from arkworker.emulator.faults import Fault, check_operation
 from arkworker.emulator.resources import operation_names
 from arkworker.emulator.resources.results import NewFact
@@ -37,16 +30,12 @@ from arkworker.emulator.values import (  # noqa: TC001 - pydantic reads them
     Slug,
     Text,
 )
-from arkworker.errors import ConfigurationError, Problem, UsageError
-from arkworker.settings.report.messages import message_of
-from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from arkworker.emulator.faults import Faults
-
-SOURCE = "project"
+from arkworker.emulator.project.source import Source
 
 Length = Annotated[int, Field(gt=0, le=20_000)]
 
@@ -354,140 +343,3 @@ class Project(RunItem):
     def source(self) -> Source:
         """Where it is written."""
         return self._source or Source(Path())
-
-
-@dataclass(frozen=True)
-class Source:
-    """The file of a project, or its folder.
-
-    Attributes:
-        path: The file or the folder.
-        root: What the file holds.
-    """
-
-    path: Path
-    root: Node | None = None
-
-    @property
-    def folder(self) -> Path:
-        """What names of other files start from."""
-        return self.path if self.root is None else self.path.parent
-
-    def refuse(self, loc: tuple[int | str, ...], message: str, hint: str = "") -> ConfigurationError:
-        """One problem at the place that a path of keys leads to."""
-        name = printable(".".join(str(part) for part in loc))
-        if self.root is None:
-            return ConfigurationError([Problem(name, SOURCE, printable(str(self.path)), message, hint)])
-        node = _find(self.root, loc)
-        place = f"{printable(str(self.path))}:{node.line}:{node.column}"
-        return ConfigurationError([Problem(name, SOURCE, place, message, hint)])
-
-
-def read_project(path: Path) -> Project:
-    """The project that a file or a folder of images describes.
-
-    Raises:
-        ConfigurationError: It is missing, or not a project; every problem with its place.
-    """
-    if os.path.isdir(path):  # noqa: PTH112 - false, too, of a name that no file can have
-        project = Project(corpus=spelled(path.resolve().name) or "Corpus", images=".")
-        project._source = Source(path)  # noqa: SLF001 - its own
-        return project
-    content, root = read_mapping(path)
-    try:
-        project = Project.model_validate(content)
-    except ValidationError as error:
-        lines = error.errors(include_url=False, include_input=False)
-        raise ConfigurationError([_problem(Source(path, root), line) for line in lines]) from None
-    project._source = Source(path, root)  # noqa: SLF001 - its own
-    return project
-
-
-def read_mapping(path: Path) -> tuple[dict[str, Any], Mapping]:
-    """The mapping that a YAML file holds, and its node with positions.
-
-    Raises:
-        ConfigurationError: It is missing, not YAML, or something else.
-    """
-    try:
-        root = parse_yaml(read_text_file(str(path)).text)
-        content = None if root is None else to_python(root)
-    except TextFileError as error:
-        raise _refuse_file(path, str(error), error) from None
-    except YamlError as error:
-        raise _refuse_file(path, error.message, error) from None
-    if not isinstance(root, Mapping) or not isinstance(content, dict):
-        place = printable(str(path))
-        raise ConfigurationError([Problem("", SOURCE, place, "a mapping is needed, such as `corpus: Letters`")])
-    return content, root
-
-
-def read_fault(text: str) -> FaultItem:
-    """A fault as it is written on a command line: `StartWorkerActivity:reset,acted=true,rate=0.3`.
-
-    Raises:
-        UsageError: It is not one; the message names the part.
-    """
-    name, colon, rest = text.partition(":")
-    effect, *pairs = rest.split(",")
-    options = dict(pair.partition("=")[::2] for pair in pairs)
-    if not (colon and name.strip()):
-        raise UsageError(f"a fault is written OPERATION:EFFECT[,NAME=VALUE…], not {printable(text, 100)!r}")
-    try:
-        return FaultItem.model_validate({**options, "operation": name.strip(), "effect": effect.strip()})
-    except ValidationError as error:
-        line = error.errors(include_url=False, include_input=False)[0]
-        place = printable(".".join(str(part) for part in line["loc"]), 60)
-        typed = {"operation": name, "effect": effect}.get(place, place)
-        known = EFFECTS if place == "effect" else FaultItem.model_fields if line["type"] == "extra_forbidden" else ()
-        nearest = did_you_mean(typed, known)
-        message = f"{message_of(line)}; {nearest}" if nearest else message_of(line)
-        raise UsageError(f"fault {printable(text, 100)!r}: {place}: {message}") from None
-
-
-EFFECTS = ("delay", "answer", "close", "reset", "cut", "slow", "malformed", "expired_token")
-
-
-def _refuse_file(path: Path, message: str, error: TextFileError | YamlError) -> ConfigurationError:
-    place = printable(str(path)) + (f":{error.line}:{error.column}" if error.line else "")
-    return ConfigurationError([Problem("", SOURCE, place, message, error.hint)])
-
-
-def _keys(path: tuple[int | str, ...]) -> set[str]:
-    """The keys that the part at a path may have: of all kinds of parts that may stand there."""
-    parts: list[type[Part]] = [Project]
-    for key in path:
-        inner = [_parts_in(part.model_fields[key].annotation) for part in parts if key in part.model_fields]
-        # Neither a number nor the name that a person chose, such as that of a dataset, leads elsewhere.
-        parts = [*chain.from_iterable(inner)] or parts
-    return set().union(*(part.model_fields for part in parts))
-
-
-def _parts_in(annotation: Any) -> list[type[Part]]:
-    if isinstance(annotation, type) and issubclass(annotation, Part):
-        return [annotation]
-    return [*chain.from_iterable(map(_parts_in, get_args(annotation)))]
-
-
-def _problem(source: Source, line: Any) -> Problem:
-    loc = tuple(part for part in line["loc"] if isinstance(part, int | str))
-    hint = ""
-    if line["type"] == "extra_forbidden":
-        hint = did_you_mean(str(loc[-1]), _keys(loc[:-1]))
-    elif loc and loc[-1] == "effect" and source.root is not None:
-        node = _find(source.root, loc)
-        hint = did_you_mean(getattr(node, "text", ""), EFFECTS)
-    return source.refuse(loc, message_of(line), hint).problems[0]
-
-
-def _find(node: Node, loc: tuple[int | str, ...]) -> Node:
-    """The node that a path leads to, or the last one on the way."""
-    for part in loc:
-        if isinstance(node, Sequence) and isinstance(part, int) and part < len(node.items):
-            node = node.items[part]
-        elif isinstance(node, Mapping):
-            found = [entry.value for entry in node.entries if entry.key.text == str(part)]
-            if not found:
-                continue  # what a validator of ours put between, such as `sets` of a dataset
-            node = found[0]
-    return node

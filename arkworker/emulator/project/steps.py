@@ -1,0 +1,272 @@
+"""The workers of a project: what each is, and its run with what it works on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import yaml
+from sqlalchemy import select
+
+from arkworker.emulator import declarations
+from arkworker.emulator.arrange.corpora import spelled
+from arkworker.emulator.project.corpus import CorpusLayout, text_of
+from arkworker.emulator.project.names import Names
+from arkworker.emulator.project.reading import read_project
+from arkworker.emulator.project.source import read_mapping
+from arkworker.emulator.tables import Element, ElementType
+from arkworker.storage.cache import open_cache
+from arkworker.text import did_you_mean, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from arkworker.emulator.emulator import Emulator
+    from arkworker.emulator.project.items import ParentItem, Project, RunItem
+    from arkworker.emulator.project.source import Loc
+
+CACHE = "db.sqlite"
+
+
+def add_project(emulator: Emulator, path: Path) -> str:
+    """Create what a project, a YAML file or a folder of images, describes: its corpus, and a run of its first worker.
+
+    Returns:
+        The id of the worker run.
+
+    Raises:
+        ConfigurationError: The project is wrong.
+    """
+    return arrange(emulator, read_project(path))[0].start(())
+
+
+def arrange(emulator: Emulator, project: Project) -> list[Step]:
+    """Make the corpus with all in it, and put the faults in force; the workers are to be started one after the other.
+
+    Raises:
+        ConfigurationError: A file that the project names is missing or not an image, or a name leads nowhere.
+    """
+    names = Names(project.source)
+    corpus = CorpusLayout(emulator, project, names)
+    corpus.arrange()
+    for fault in project.faults:
+        fault.add_to(emulator.faults)
+    layout = WorkerLayout(emulator, project, names, corpus)
+    items: Iterable[tuple[Loc, RunItem]] = [(("workers", n), item) for n, item in enumerate(project.workers)]
+    steps = [layout.step(item, loc) for loc, item in (items or [((), project)])]
+    if len(steps) > 1 and (silent := [step for step in steps if step.command is None]):
+        raise project.source.refuse(silent[0].loc, "one of several workers needs a command, to know when it has ended")
+    return steps
+
+
+@dataclass
+class Step:
+    """A worker of a project.
+
+    Attributes:
+        name: Of the worker.
+        command: What is run for it; None where the project has none.
+    """
+
+    layout: WorkerLayout
+    item: RunItem
+    declaration: dict[str, Any] | None
+    values: dict[str, Any] | None
+    model: str | None
+    loc: Loc
+
+    @property
+    def name(self) -> str:
+        return str((self.declaration or {}).get("slug", "worker"))
+
+    @property
+    def command(self) -> list[str] | None:
+        if self.item.command is not None:
+            words = self.item.command
+        elif self.loc and _is_target(self.item.worker):
+            words = [sys.executable, "-m", "arkworker", "run", self.item.worker]
+        else:
+            return None
+        return words if self.item.jobs is None else [*words, "--jobs", str(self.item.jobs)]
+
+    def start(self, before: Sequence[str]) -> str:
+        """Make the worker run, whose id is returned; `before` are tasks that ended, of the workers before it."""
+        return self.layout.add_run(self, before)
+
+
+class WorkerLayout:
+    """The workers of a project on their way into an emulator which has its corpus."""
+
+    def __init__(self, emulator: Emulator, project: Project, names: Names, corpus: CorpusLayout) -> None:
+        self._emulator = emulator
+        self._project = project
+        self._source = project.source
+        self._base = project.source.folder
+        self._names = names
+        self._corpus = corpus
+
+    def step(self, item: RunItem, loc: Loc) -> Step:
+        """A worker with its declaration, its values and its model, all of which is there."""
+        declaration = self._declaration(item, (*loc, "worker"))
+        try:
+            declarations.check(declaration or {})
+        except ValueError as error:
+            raise self._source.refuse((*loc, "worker"), printable(str(error))) from None
+        model = item.model
+        version = None
+        if model is not None and model.model_fields_set == {"name"} and model.name in self._names.models:
+            version = self._names.models[model.name][1]
+        elif model is not None:
+            version = self._corpus.add_model(model, (*loc, "model"))[1]
+        self._chosen_sets(item, loc)
+        for number, parent in enumerate(item.parents):
+            for key, name in (("files", parent.files), ("cache", parent.cache)):
+                if name is not None and not (self._base / name).exists():
+                    place = (*loc, "parents", number, key)
+                    raise self._source.refuse(place, f"{printable(str(self._base / name))} is missing")
+        return Step(self, item, declaration, self._values(item, declaration, loc), version, loc)
+
+    def add_run(self, step: Step, before: Sequence[str]) -> str:
+        """Make the worker run of a step; called once the steps before it have ended."""
+        item, emulator = step.item, self._emulator
+        parents = [
+            *before,
+            *(self._add_parent(parent, (*step.loc, "parents", n)) for n, parent in enumerate(item.parents)),
+        ]
+        if item.cache:
+            parents.insert(0, self._add_cache())
+        sets = self._chosen_sets(item, step.loc)
+        return emulator.add_worker_run(
+            step.declaration,
+            step.values,
+            elements=self._queue(item.queue),
+            chunks=item.chunks,
+            model_version=step.model,
+            mode="dataset" if sets else item.mode,
+            sets=sets,
+            parents=parents,
+            id=text_of(item.run_id),
+        )
+
+    def _add_parent(self, item: ParentItem, loc: Loc) -> str:
+        task = self._emulator.add_task(slug=item.slug)
+        for key, name in (("files", item.files), ("cache", item.cache)):
+            if name is None:
+                continue
+            path = self._base / name
+            place = (*loc, key)
+            if path.is_file():
+                self._emulator.add_artifact(task, CACHE if key == "cache" else spelled(path.name), path)
+            elif path.is_dir() and key == "files":
+                for file in sorted(item for item in path.iterdir() if item.is_file()):
+                    self._emulator.add_artifact(task, spelled(file.name), file)
+            else:
+                raise self._source.refuse(place, f"{printable(str(path))} is missing, or is not a file")
+        return task
+
+    def _add_cache(self) -> str:
+        """A task that has left an empty cache, with the tables that workers expect."""
+        task = self._emulator.add_task(slug="initialisation")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / CACHE
+            open_cache(path, create=True).dispose()
+            self._emulator.add_artifact(task, CACHE, path)
+        return task
+
+    def _chosen_sets(self, item: RunItem, loc: Loc) -> list[tuple[str, str]]:
+        if item.mode != "dataset":
+            if item.sets:
+                raise self._source.refuse((*loc, "sets"), "sets are what a process of `mode: dataset` works on")
+            return []
+        chosen: list[tuple[str, str]] = []
+        names = {identifier: name for name, identifier in self._names.datasets.items()}
+        known = {f"{names[dataset]}/{key}": (dataset, key) for dataset, key in self._names.sets}
+        for number, name in enumerate(item.sets):
+            found = [pair for full, pair in known.items() if full == name or full.rpartition("/")[0] == name]
+            if not found:
+                hint = did_you_mean(name, [*known, *self._names.datasets])
+                raise self._source.refuse((*loc, "sets", number), f"no set is named {printable(name)!r}", hint)
+            chosen += found
+        chosen = chosen or self._names.sets
+        if not chosen:
+            raise self._source.refuse((*loc, "mode"), "there is no dataset to work on: give some under `datasets`")
+        return list(dict.fromkeys(chosen))
+
+    def _queue(self, kind: str | None) -> list[str]:
+        with self._emulator.database.transaction() as session:
+            rows = select(Element.id).join(ElementType, ElementType.id == Element.type_id).order_by(Element.position)
+            condition = ~ElementType.folder if kind is None else ElementType.slug == kind
+            return list(session.scalars(rows.where(condition)))
+
+    def _declaration(self, item: RunItem, loc: Loc) -> dict[str, Any] | None:
+        worker: Any = item.worker
+        if _is_target(worker):
+            worker = self._declared(worker, loc)
+        elif isinstance(worker, str):
+            worker, _ = read_mapping(self._base / worker)
+        # The legacy file holds several workers.
+        several = worker.get("workers") if worker else None
+        workers = [item for item in several if isinstance(item, dict)] if isinstance(several, list) else []
+        return workers[0] if workers else worker
+
+    def _declared(self, target: str, loc: Loc) -> dict[str, Any]:
+        """What the code of a worker declares, in a process of its own: it may import anything."""
+        words = [sys.executable, "-m", "arkworker", "schema", target, "--format", "arkindex"]
+        done = subprocess.run(words, cwd=self._base, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+        if done.returncode:
+            lines = [line for line in done.stderr.splitlines() if line.strip()]
+            raise self._source.refuse(loc, printable(" ".join(lines), 600) or "cannot be loaded")
+        content: dict[str, Any] = yaml.safe_load(done.stdout)
+        return content
+
+    def _values(self, item: RunItem, declaration: dict[str, Any] | None, loc: Loc) -> dict[str, Any] | None:
+        """Values by the keys of the declaration, with names in the place of ids."""
+        if item.values is None or declaration is None or declarations.is_legacy(declaration):
+            return item.values
+        fields = dict(declarations.fields(declaration))
+        groups = {key.partition(".")[0] for key in fields if "." in key}
+        values: dict[str, Any] = {}
+        for key, value in item.values.items():
+            place: Loc = (*loc, "values", key)
+            if key in groups and isinstance(value, dict):
+                for child, inner in value.items():
+                    values[f"{key}.{child}"] = self._value(fields, f"{key}.{child}", inner, (*place, child))
+            else:
+                values[key] = self._value(fields, key, value, place)
+        return values
+
+    def _value(self, fields: dict[str, Any], key: str, value: Any, loc: Loc) -> Any:
+        if key not in fields:
+            raise self._source.refuse(
+                loc, f"the declaration has no option {printable(key)!r}", did_you_mean(key, fields)
+            )
+        kind = fields[key].get("type")
+        if isinstance(value, list):
+            return [self._value({key: {"type": kind}}, key, item, (*loc, n)) for n, item in enumerate(value)]
+        secrets = self._project.secrets
+        if kind == "secret" and secrets and value is not None and value not in secrets:
+            raise self._source.refuse(loc, "no secret has this name", did_you_mean(str(value), secrets))
+        models = {name: model for name, (model, _) in self._names.models.items()}
+        known = {"model": models, "corpus_export": self._names.exports}.get(kind)
+        if known is None or not isinstance(value, str) or _is_id(value):
+            return value
+        return self._names.find(known, value, loc, "model" if kind == "model" else "export")
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_target(worker: Any) -> bool:
+    """Whether a project names a worker's code: `file.py:Name`, `module:Name`."""
+    place, colon, name = worker.rpartition(":") if isinstance(worker, str) else ("", "", "")
+    return bool(colon) and name.isidentifier() and (place.endswith(".py") or place.replace(".", "_").isidentifier())
