@@ -63,7 +63,7 @@ class Workers:
         return self._running == 0
 
     def start(self) -> None:
-        """Start the first step; `when_ended` is called when the last one has ended, or has not been started."""
+        """Start the first step; `when_ended` is called when the last one has ended, or one has failed."""
         self._start(self.steps)
 
     def run_again(self, run: str, values: dict[str, Any], elements: list[str] | None) -> str:
