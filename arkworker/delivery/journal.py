@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ConfigurationError, Problem
-from arkworker.storage.files import AppendedFile
+from arkworker.storage.exclusive import AppendedFile
 from arkworker.text import printable
 
 if TYPE_CHECKING:

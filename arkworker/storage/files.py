@@ -1,7 +1,7 @@
-"""Files on this machine, each thing once: replacing one whole, appending to one, locks, syncing, what is not a file.
+"""Files that are replaced whole: whoever reads one sees its old content or the new one.
 
-A file that a person named is replaced by `replace`, or by `replacing` where its content comes piece by piece. Whoever
-reads it sees the old content or the new one. What its name leads to decides how that is done:
+A file that a person named is replaced by `replace`, or by `replacing` where its content comes piece by piece. What its
+name leads to decides how that is done:
 
 - a regular file, or nothing yet: a temporary file beside it takes its place; permissions and owner stay;
 - a symbolic link: it stays, and the file that it leads to is replaced;
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import io
 import os
@@ -24,22 +23,21 @@ import shutil
 import stat
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from arkworker.storage.exclusive import FLAGS, explained, lock, sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from os import PathLike
-    from typing import BinaryIO
 
     from typing_extensions import Buffer
 
-    AnyPath = str | PathLike[str]
+    from arkworker.storage.exclusive import AnyPath
 
 TEMPORARY_PREFIX = ".arkworker-"
 _OPEN_FILES = re.compile(r"/proc/(?P<process>\d+)(/task/\d+)?/fd|/dev/fd")
 _MOST_LINKS = 40  # as the kernel follows
 _ROOM = 4096  # bytes that a disk must have left, before it is relied on
-_FLAGS = os.O_CLOEXEC | os.O_NOCTTY
 # Where nothing can be made beside a file, or renamed over it: a single file mounted into a container, a directory
 # that is another's.
 _NOT_BESIDE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY})
@@ -96,7 +94,7 @@ def replacing(path: AnyPath, *, mode: int | None = None) -> Iterator[IO[bytes]]:
         OSError: It cannot be written; `strerror` says why.
     """
     with contextlib.ExitStack() as stack:
-        with _clear(path):
+        with explained(path):
             target = _target(path)
             if isinstance(target, int) or _is_special(target):
                 file = stack.enter_context(_through(target))
@@ -111,7 +109,7 @@ def move(built: Path, path: AnyPath) -> None:
     Raises:
         OSError: It cannot be put there, or what is there is not a regular file; `strerror` says why.
     """
-    with _clear(path):
+    with explained(path):
         target = _target(path)
         if isinstance(target, int) or _is_special(target):
             raise OSError(errno.EINVAL, "is not a regular file")
@@ -132,7 +130,7 @@ def is_stream(path: AnyPath) -> bool:
     Raises:
         OSError: It cannot be told; `strerror` says why.
     """
-    with _clear(path):
+    with explained(path):
         target = _target(path)
         return isinstance(target, int) or _is_special(target)
 
@@ -143,7 +141,7 @@ def check_replaceable(path: AnyPath) -> None:
     Raises:
         OSError: It could not be written; `strerror` says why.
     """
-    with _clear(path):
+    with explained(path):
         target = _target(path)
         if isinstance(target, int):
             os.close(os.dup(target))
@@ -152,148 +150,6 @@ def check_replaceable(path: AnyPath) -> None:
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         else:
             _try(target)
-
-
-def lock(descriptor: int | IO[bytes], *, shared: bool = False) -> bool | None:
-    """Lock an open file until it is closed, without waiting.
-
-    Returns:
-        Whether the lock was free; None where the file system has no locks, as some of clusters have none.
-    """
-    try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
-    return True
-
-
-@contextlib.contextmanager
-def private_directory(parent: Path, prefix: str) -> Iterator[Path]:
-    """A new directory, removed at the end with all that is in it; those that killed processes left are removed first.
-
-    Args:
-        parent: Where it lies: beside what its content is to take the place of.
-        prefix: Of its name. Directories that begin so and that nobody has locked are leftovers.
-
-    Raises:
-        OSError: It cannot be made.
-    """
-    for leftover in parent.glob(f"{prefix}*"):
-        with contextlib.suppress(OSError):
-            descriptor = os.open(leftover, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            if lock(descriptor):
-                shutil.rmtree(leftover, ignore_errors=True)
-            os.close(descriptor)
-    path, descriptor = _make_directory(parent, prefix)
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-        os.close(descriptor)
-
-
-def _make_directory(parent: Path, prefix: str) -> tuple[Path, int]:
-    while True:
-        path = parent / f"{prefix}{secrets.token_hex(8)}"
-        path.mkdir(mode=0o700)
-        with contextlib.suppress(FileNotFoundError):
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            # Another process may have taken it for a leftover before it was locked.
-            if lock(descriptor) is not False and path.exists():
-                return path, descriptor
-            os.close(descriptor)
-
-
-def sync_directory(path: AnyPath) -> None:
-    """Put the names in a directory on the disk, where the file system can: a name is there only when that is done."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def open_regular(path: AnyPath, flags: int = os.O_RDONLY, mode: int = 0o644) -> int:
-    """Open what is a regular file; a pipe without the other end does not hold us up.
-
-    Args:
-        path: Its name.
-        flags: Of `os.open`.
-        mode: The permissions of a file that is made.
-
-    Raises:
-        OSError: It cannot be opened, or is something else; `strerror` says why.
-    """
-    with _clear(path):
-        descriptor = os.open(path, flags | _FLAGS | os.O_NONBLOCK, mode)
-        try:
-            _require_regular(os.fstat(descriptor))
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
-
-
-class AppendedFile:
-    """A file that one process appends to: what is appended is there whole or not at all; for one thread at a time.
-
-    Args:
-        path: Its name; it is made where there is none.
-
-    Attributes:
-        end: Where the next piece goes, in bytes; at first behind all that is there.
-        is_alone: Whether it is locked; None where the file system has no locks.
-
-    Raises:
-        OSError: It cannot be opened, or is not a regular file; `strerror` says why.
-        BlockingIOError: Another process has it.
-    """
-
-    def __init__(self, path: AnyPath) -> None:
-        is_new = not os.path.lexists(path)
-        self._descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
-        self.is_alone = lock(self._descriptor)
-        if self.is_alone is False:
-            os.close(self._descriptor)
-            raise BlockingIOError(errno.EAGAIN, "another process has it", os.fspath(path))
-        self.end = os.fstat(self._descriptor).st_size
-        if is_new:
-            sync_directory(os.path.dirname(os.path.abspath(path)))  # noqa: PTH100, PTH120 - a text that may be empty
-
-    def reader(self) -> BinaryIO:
-        """All of it, from the start; to be closed on its own."""
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
-        return os.fdopen(os.dup(self._descriptor), "rb")
-
-    def append(self, content: bytes, *, sync: bool = True) -> None:
-        """Add a piece; it is on the disk when this returns, unless `sync` is off.
-
-        Raises:
-            OSError: The disk refuses; the file is as it was.
-        """
-        position, view = self.end, memoryview(content)
-        try:
-            while view:
-                written = os.pwrite(self._descriptor, view, position)
-                view, position = view[written:], position + written
-            if sync:
-                os.fsync(self._descriptor)
-        except OSError:
-            with contextlib.suppress(OSError):  # whoever reads it next drops what is cut
-                self.cut(self.end)
-            raise
-        self.end = position
-
-    def cut(self, end: int) -> None:
-        """Drop what comes after a place."""
-        os.ftruncate(self._descriptor, end)
-        self.end = end
-
-    def close(self) -> None:
-        os.close(self._descriptor)
 
 
 def _target(path: AnyPath) -> Path | int:
@@ -345,7 +201,7 @@ def _through(target: Path | int) -> Iterator[IO[bytes]]:
         descriptor = os.dup(target)
     else:
         # A pipe that nobody reads is an error, not a wait; one that is read slowly is waited for.
-        descriptor = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | _FLAGS)
+        descriptor = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | FLAGS)
         os.set_blocking(descriptor, True)
     with io.BufferedWriter(_Patient(descriptor, "wb")) as file:
         yield file
@@ -400,7 +256,7 @@ def _settle(temporary: Path, target: Path) -> None:
 def _in_place(target: Path) -> IO[bytes]:
     """The last resort: a crash may leave half of it."""
     # Without O_CREAT, which the kernel refuses for the files of others in directories such as /tmp.
-    return os.fdopen(os.open(target, os.O_WRONLY | os.O_TRUNC | _FLAGS), "wb")
+    return os.fdopen(os.open(target, os.O_WRONLY | os.O_TRUNC | FLAGS), "wb")
 
 
 def _try(target: Path) -> None:
@@ -440,7 +296,7 @@ def _make_temporary(target: Path, mode: int) -> tuple[int, Path]:
                 leftover.unlink()
     while True:
         path = target.with_name(f"{TEMPORARY_PREFIX}{digest}-{secrets.token_hex(8)}.part")
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, mode)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS, mode)
         # Another process may have taken it for a leftover before it was locked.
         if lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
             return descriptor, path
@@ -460,34 +316,3 @@ def _keep(descriptor: int, target: Path, mode: int | None) -> None:
         with contextlib.suppress(PermissionError):  # only the superuser gives files away
             os.fchown(descriptor, before.st_uid, before.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(before.st_mode) if mode is None else mode)
-
-
-def _require_regular(status: os.stat_result) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, "is a directory, not a file")
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "is not a regular file")
-
-
-@contextlib.contextmanager
-def _clear(path: AnyPath) -> Iterator[None]:
-    """Say in `strerror` what is wrong in a way that a message can use."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        folder = os.path.dirname(os.path.realpath(path)) or "."  # noqa: PTH120 - of a text
-        if os.path.isdir(folder):  # noqa: PTH112 - of a text
-            raise
-        _raise(error, f"there is no directory {folder}", path)
-    except ValueError as error:
-        if "\0" not in os.fspath(path):
-            raise
-        _raise(OSError(errno.EINVAL, str(error)), "the path holds a NUL character", path)
-    except OSError as error:
-        if error.errno == errno.ENXIO:
-            _raise(error, "no process reads this pipe", path)
-        raise
-
-
-def _raise(error: OSError, reason: str, path: AnyPath) -> NoReturn:
-    raise type(error)(error.errno, reason, os.fspath(path)) from None

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from dataclasses import replace
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -15,6 +13,7 @@ from arkworker.arkindex.client.attempts import Attempt
 from arkworker.arkindex.client.content import Excerpts, judge, lose, refuse
 from arkworker.arkindex.client.operations import Operation
 from arkworker.arkindex.client.transfers import Download
+from arkworker.storage.exclusive import open_regular
 from arkworker.text import presentable
 from arkworker.transport.connection import check, origin_of
 from arkworker.transport.failures import Fault, TransportError
@@ -71,7 +70,7 @@ class Exchange:
                         return refuse(DOCUMENT, answer.status, answer.headers, b"", self._excerpts)
                     text = answer.read(LARGEST)
             else:
-                text = _read_file(Path(self._schema_url.removeprefix("file://")))
+                text = _read_file(self._schema_url.removeprefix("file://"))
             return Attempt(read_operations(content.parse(text)))
         except content.ContentError as error:
             return lose(DOCUMENT, f"{presentable(self._schema_url)}: it {error}", Fault.GARBLED)
@@ -115,21 +114,21 @@ class Exchange:
         return lose(operation, reason, error.fault, status=status if error.fault is Fault.GARBLED else None)
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: str) -> bytes:
     """A regular file of at most 64 MiB.
 
     Raises:
         TransportError: There is none.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe must not wait for its writer
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
-                raise TransportError("not a regular file of at most 64 MiB", Fault.REFUSED)
-            return file.read(LARGEST)
+        with os.fdopen(open_regular(path), "rb") as file:
+            content = file.read(LARGEST + 1)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a valid path"
+        reason = getattr(error, "strerror", None) or "is not a valid path"
+    else:
+        if len(content) <= LARGEST:
+            return content
+        reason = "is larger than 64 MiB"
     raise TransportError(reason, Fault.REFUSED)
 
 

@@ -230,7 +230,4 @@ def _disk(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-    else:
-        return
-    raise ArkworkerError(f"{path}: {reason}")
+        raise ArkworkerError(f"{path}: {error.strerror or type(error).__name__}") from None

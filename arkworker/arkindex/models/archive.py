@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from arkworker.errors import ArkworkerError
 from arkworker.storage.archives import create
-from arkworker.storage.archives.destination import remove_leftovers, staging_directory
+from arkworker.storage.archives.destination import staging_directory
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def archive_of(files: Path | tuple[Path, ...], work_dir: Path) -> Iterator[Model
     with ExitStack() as stack:
         with _blaming(work_dir):
             work_dir.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(work_dir, work_dir / _NAME)
-            staging = stack.enter_context(staging_directory(work_dir))
+            staging = stack.enter_context(staging_directory(work_dir, work_dir / _NAME))
             source = files if isinstance(files, Path) else _gather(files, staging / "files")
             create(source, staging / _NAME, leaving_out=[staging] if source is files else [])
             archive = describe(staging / _NAME)
@@ -115,7 +114,5 @@ def _blaming(work_dir: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-    else:
-        return
-    raise ArkworkerError(f"{printable(str(work_dir), 500)}: the archive of the model cannot be made there: {reason}")
+        shown, reason = printable(str(work_dir), 500), error.strerror or type(error).__name__
+        raise ArkworkerError(f"{shown}: the archive of the model cannot be made there: {reason}") from None

@@ -16,7 +16,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from arkworker.storage import files
+from arkworker.storage import exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,7 +148,7 @@ class InHand:
     def _open(self, path: Path, owner: str) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            locked = files.lock(descriptor)
+            locked = exclusive.lock(descriptor)
             # Written, not only made long: a full disk is noticed here, not at a note.
             os.pwrite(descriptor, owner.encode()[:SLOT].ljust(SIZE, b"\0"), 0)
         except BaseException:
@@ -190,8 +190,8 @@ def read(path: Path, owner: str) -> Left:
         ValueError: It is damaged.
     """
     left = Left()
-    with os.fdopen(files.open_regular(path, os.O_RDWR | os.O_NOFOLLOW), "rb") as file:
-        if not files.lock(file):
+    with os.fdopen(exclusive.open_regular(path, os.O_RDWR | os.O_NOFOLLOW), "rb") as file:
+        if not exclusive.lock(file):
             raise BlockingIOError(errno.EAGAIN, "its process is still running")
         content = file.read(SIZE)
     if len(content) != SIZE or content[:SLOT] != owner.encode()[:SLOT].ljust(SLOT, b"\0"):

@@ -12,7 +12,7 @@ import zstandard
 
 from arkworker.text import printable
 
-from .destination import remove_leftovers, staging_directory
+from .destination import staging_directory
 from .refusal import Refusal, blaming, check_path, clean, follow
 from .tar import BLOCK, DIRECTORY, END, FILE, HARD_LINK, SYMLINK, header
 from .unpacking import PIECE
@@ -60,8 +60,7 @@ def create(
             raise Refusal(f"cannot be created: {printable(str(directory))} is not a directory")
         if target.exists() and not target.is_file():
             raise Refusal("cannot be created: something that is not a file has that name")
-        remove_leftovers(target.parent, target)
-        with staging_directory(target.parent) as staging:
+        with staging_directory(target.parent, target) as staging:
             unfinished = staging / "archive"
             left_out = frozenset(os.fsencode(os.path.realpath(path)) for path in (target, staging, *leaving_out))
             compressor = zstandard.ZstdCompressor(compression_params=_parameters(level, threads))

@@ -1,10 +1,9 @@
 """The place where an archive is extracted to: what is made ready beside it, and the one moment in which it changes.
 
-All is made in a private directory on the same file system, and moved in by renames. Whoever works in such a directory
-holds a lock on it, which ends with its process, however that ends: without its lock it is the leftover of a killed run,
-which the next run removes. Where the destination has something already, each file is moved by a rename of its own, and
-the name of what it replaces is kept by a link, so that at no moment a file is missing or half there; what is about to
-be moved is written down first, in a journal, so that one function undoes a merge that failed and one that was killed.
+All is made in a private directory on the same file system, and moved in by renames. Where the destination has something
+already, each file is moved by a rename of its own, and the name of what it replaces is kept by a link, so that at no
+moment a file is missing or half there; what is about to be moved is written down first, in a journal, so that one
+function undoes a merge that failed and one that was killed.
 """
 
 from __future__ import annotations
@@ -13,26 +12,25 @@ import contextlib
 import json
 import logging
 import os
-import re
-import secrets
 import shutil
 import stat
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from arkworker.storage import files
+from arkworker.storage import exclusive, files
 from arkworker.text import printable
 
 from .refusal import STAGING_PREFIX, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 logger = logging.getLogger("arkworker.archives")
 
 _JOURNAL, _REPLACED, _TREE, _LAYER = "journal", "replaced", "tree", "layer"
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_LEFTOVER = re.compile(re.escape(STAGING_PREFIX.decode()) + "[0-9a-f]{16}")
+_PREFIX = STAGING_PREFIX.decode()
 _NAMED = 20  # replaced files that are named in the log; the others are counted
 
 
@@ -51,9 +49,8 @@ def prepare(destination: Path) -> Iterator[tuple[Path, Path]]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         base = _staging_base(target)
-        for place in {base, target}:
-            remove_leftovers(place, target)
-        with staging_directory(base) as staging:
+        exclusive.remove_leftovers(target, _PREFIX, must_stay=partial(_is_needed, target=target))
+        with staging_directory(base, target) as staging:
             yield target, staging
     except BaseException:
         for directory in missing:
@@ -88,7 +85,7 @@ def _staging_base(target: Path) -> Path:
 
 def _crosses_mount(source: Path, target: Path) -> bool:
     """Whether no rename leads from one directory to the other: one disk may be mounted twice."""
-    absent = f"{STAGING_PREFIX.decode()}absent"
+    absent = f"{_PREFIX}absent"
     try:
         (source / absent).rename(target / absent)
     except FileNotFoundError:
@@ -114,64 +111,24 @@ def _replace_empty(tree: Path, target: Path) -> bool:
     return True
 
 
-# The staging directory
+def staging_directory(base: Path, target: Path) -> AbstractContextManager[Path]:
+    """A new directory in `base`, removed at the end; what killed runs left there is undone and removed first.
 
-
-@contextlib.contextmanager
-def staging_directory(base: Path) -> Iterator[Path]:
-    """A new directory in `base`, which is removed at the end with all that is still in it.
+    Args:
+        base: On the same file system as the target.
+        target: What its content is moved to.
 
     Raises:
         OSError: It cannot be made.
     """
-    path, lock = _make(base)
-    try:
-        yield path
-    finally:
-        _remove(path)
-        os.close(lock)
+    return exclusive.private_directory(base, _PREFIX, must_stay=partial(_is_needed, target=target))
 
 
-def remove_leftovers(base: Path, target: Path) -> None:
-    """Remove what killed runs left in `base`, and undo what they had half moved to `target`."""
-    if not base.is_dir():
-        return
-    with os.scandir(base) as entries:
-        names = [entry.name for entry in entries if _LEFTOVER.fullmatch(entry.name)]
-    for name in names:
-        with contextlib.suppress(OSError):  # it is being removed, or is not ours
-            _remove_leftover(base / name, target)
-
-
-def _make(base: Path) -> tuple[Path, int]:
-    while True:
-        path = base / f"{STAGING_PREFIX.decode()}{secrets.token_hex(8)}"
-        path.mkdir(mode=0o700)
-        lock = os.open(path, _DIRECTORY)
-        # Another run may have taken it for a leftover before it was locked.
-        with contextlib.suppress(FileNotFoundError):
-            if files.lock(lock) is not False and os.path.samestat(os.fstat(lock), path.lstat()):
-                return path, lock
-        os.close(lock)
-
-
-def _remove_leftover(path: Path, target: Path) -> None:
-    directory = os.open(path, _DIRECTORY)
-    try:
-        # Without locks nobody can tell a leftover from a run under way: it stays.
-        if os.fstat(directory).st_uid == os.geteuid() and files.lock(directory):
-            undo(path, target)
-            _remove(path)
-    finally:
-        os.close(directory)
-
-
-def _remove(path: Path) -> None:
-    if is_under_way(path):
-        return  # it holds what must go back to the destination
-    shutil.rmtree(path, ignore_errors=True)
-    if path.exists():
-        logger.warning("A temporary directory could not be removed: %s", path)
+def _is_needed(staging: Path, target: Path) -> bool:
+    """Whether it still holds what must go back to the target, once all is undone that can be."""
+    with contextlib.suppress(OSError):
+        undo(staging, target)
+    return is_under_way(staging)
 
 
 # Into a directory that has something already

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import zstandard
 
-from arkworker.storage.files import open_regular
+from arkworker.storage.exclusive import open_regular
 from arkworker.text import printable
 
 from .destination import Overlay, commit, prepare

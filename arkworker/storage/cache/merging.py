@@ -11,7 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from arkworker.storage import files as whole_files
 from arkworker.storage.cache.files import (
     MAX_BYTES,
     MAX_SECONDS,
@@ -40,6 +39,8 @@ from arkworker.storage.cache.schema import (
     is_exactly_ours,
     read_objects,
 )
+from arkworker.storage.exclusive import private_directory, sync_directory
+from arkworker.storage.files import move
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def merge(  # noqa: PLR0913 - the limits are named by the caller, one by one
         raise ValueError(f"on_conflict is replace or refuse, not {on_conflict!r}")
     target = find_target(output)
     limits = limits or Limits(max_bytes, max_value_bytes, max_seconds)
-    with refusing(target, limits), whole_files.private_directory(target.parent, _PREFIX) as scratch:
+    with refusing(target, limits), private_directory(target.parent, _PREFIX) as scratch:
         sources = [_examine(parent, scratch / f"parent-{number}", limits) for number, parent in enumerate(parents)]
         for source in sources:
             if target.exists() and target.samefile(source.path):
@@ -121,7 +122,7 @@ def merge(  # noqa: PLR0913 - the limits are named by the caller, one by one
             source.file.check_unchanged()
         limits.look()
         _settle(target)
-        whole_files.move(built, target)
+        move(built, target)
     if report.conflicts:
         message = "%s: %d rows of the parents replaced a row with the same id and other content"
         _logger.warning(message, printable(str(target)), report.conflicts)
@@ -350,4 +351,4 @@ def _settle(target: Path) -> None:
                 raise
     for journal in journals:
         journal.unlink(missing_ok=True)
-    whole_files.sync_directory(target.parent)
+    sync_directory(target.parent)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from pydantic import ValidationError
 
 from arkworker.errors import ConfigurationError, Problem
-from arkworker.storage.files import lock, open_regular
+from arkworker.storage.exclusive import lock, open_regular
 from arkworker.storage.recording.lines import Entry, Header, load_entry, load_header
 from arkworker.text import printable
 

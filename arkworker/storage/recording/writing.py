@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, NoReturn
 
 from arkworker.errors import ArkworkerError, ExitCode, ResultError
-from arkworker.storage.files import AppendedFile
+from arkworker.storage.exclusive import AppendedFile
 from arkworker.storage.recording.lines import Entry, Header, dump
 from arkworker.storage.recording.reading import LONGEST_LINE, Recording, refuse
 from arkworker.text import printable

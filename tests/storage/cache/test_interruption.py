@@ -19,7 +19,7 @@ from arkworker.errors import CacheError
 from arkworker.storage.cache import Limits, merge, merging, open_cache, session_scope
 from arkworker.storage.cache.files import reading, refusing
 from arkworker.storage.cache.models import CachedImage
-from arkworker.storage.files import private_directory
+from arkworker.storage.exclusive import private_directory
 
 if TYPE_CHECKING:
     from pathlib import Path

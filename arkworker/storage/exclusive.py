@@ -1,0 +1,222 @@
+"""What one process has to itself: files that it appends to, private directories, and what every open file needs.
+
+Each is locked as long as its process lives, however that ends: a directory whose lock is free was left by one that was
+killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+import secrets
+import shutil
+import stat
+from typing import IO, TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from os import PathLike
+    from pathlib import Path
+    from typing import BinaryIO
+
+    AnyPath = str | PathLike[str]
+
+logger = logging.getLogger("arkworker")
+
+FLAGS = os.O_CLOEXEC | os.O_NOCTTY
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def lock(descriptor: int | IO[bytes], *, shared: bool = False) -> bool | None:
+    """Lock an open file until it is closed, without waiting.
+
+    Returns:
+        Whether the lock was free; None where the file system has no locks, as some of clusters have none.
+    """
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def sync_directory(path: AnyPath) -> None:
+    """Put the names in a directory on the disk, where the file system can: a name is there only when that is done."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def open_regular(path: AnyPath, flags: int = os.O_RDONLY, mode: int = 0o644) -> int:
+    """Open what is a regular file; a pipe without the other end does not hold us up.
+
+    Args:
+        path: Its name.
+        flags: Of `os.open`.
+        mode: The permissions of a file that is made.
+
+    Raises:
+        OSError: It cannot be opened, or is something else; `strerror` says why.
+    """
+    with explained(path):
+        descriptor = os.open(path, flags | FLAGS | os.O_NONBLOCK, mode)
+        try:
+            _require_regular(os.fstat(descriptor))
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+
+def _require_regular(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "is a directory, not a file")
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "is not a regular file")
+
+
+@contextlib.contextmanager
+def explained(path: AnyPath) -> Iterator[None]:
+    """Say in `strerror` what is wrong in a way that a message can use."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        folder = os.path.dirname(os.path.realpath(path)) or "."  # noqa: PTH120 - of a text
+        if os.path.isdir(folder):  # noqa: PTH112 - of a text
+            raise
+        _raise(error, f"there is no directory {folder}", path)
+    except ValueError as error:
+        if "\0" not in os.fspath(path):
+            raise
+        _raise(OSError(errno.EINVAL, str(error)), "the path holds a NUL character", path)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            _raise(error, "no process reads this pipe", path)
+        raise
+
+
+def _raise(error: OSError, reason: str, path: AnyPath) -> NoReturn:
+    raise type(error)(error.errno, reason, os.fspath(path)) from None
+
+
+class AppendedFile:
+    """A file that one process appends to: what is appended is there whole or not at all; for one thread at a time.
+
+    Args:
+        path: Its name; it is made where there is none.
+
+    Attributes:
+        end: Where the next piece goes, in bytes; at first behind all that is there.
+        is_alone: Whether it is locked; None where the file system has no locks.
+
+    Raises:
+        OSError: It cannot be opened, or is not a regular file; `strerror` says why.
+        BlockingIOError: Another process has it.
+    """
+
+    def __init__(self, path: AnyPath) -> None:
+        is_new = not os.path.lexists(path)
+        self._descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
+        self.is_alone = lock(self._descriptor)
+        if self.is_alone is False:
+            os.close(self._descriptor)
+            raise BlockingIOError(errno.EAGAIN, "another process has it", os.fspath(path))
+        self.end = os.fstat(self._descriptor).st_size
+        if is_new:
+            sync_directory(os.path.dirname(os.path.abspath(path)))  # noqa: PTH100, PTH120 - a text that may be empty
+
+    def reader(self) -> BinaryIO:
+        """All of it, from the start; to be closed on its own."""
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        return os.fdopen(os.dup(self._descriptor), "rb")
+
+    def append(self, content: bytes, *, sync: bool = True) -> None:
+        """Add a piece; it is on the disk when this returns, unless `sync` is off.
+
+        Raises:
+            OSError: The disk refuses; the file is as it was.
+        """
+        position, view = self.end, memoryview(content)
+        try:
+            while view:
+                written = os.pwrite(self._descriptor, view, position)
+                view, position = view[written:], position + written
+            if sync:
+                os.fsync(self._descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):  # whoever reads it next drops what is cut
+                self.cut(self.end)
+            raise
+        self.end = position
+
+    def cut(self, end: int) -> None:
+        """Drop what comes after a place."""
+        os.ftruncate(self._descriptor, end)
+        self.end = end
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+@contextlib.contextmanager
+def private_directory(
+    parent: Path, prefix: str, *, must_stay: Callable[[Path], bool] = lambda _: False
+) -> Iterator[Path]:
+    """A new directory, removed at the end with all that is in it; those that killed processes left are removed first.
+
+    Args:
+        parent: Where it lies: beside what its content is to take the place of.
+        prefix: Of its name.
+        must_stay: Asked of each before it is removed, whether it holds something that is needed.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    remove_leftovers(parent, prefix, must_stay=must_stay)
+    path, descriptor = _make_directory(parent, prefix)
+    try:
+        yield path
+    finally:
+        _remove(path, must_stay)
+        os.close(descriptor)
+
+
+def remove_leftovers(parent: Path, prefix: str, *, must_stay: Callable[[Path], bool] = lambda _: False) -> None:
+    """Remove what `private_directory` made and a process that was killed left; see there."""
+    for leftover in parent.glob(prefix + "[0-9a-f]" * 16):
+        with contextlib.suppress(OSError):  # it is being removed, or a link
+            descriptor = os.open(leftover, _DIRECTORY)
+            try:
+                # Without locks nobody can tell a leftover from a directory in use: it stays.
+                if os.fstat(descriptor).st_uid == os.geteuid() and lock(descriptor):
+                    _remove(leftover, must_stay)
+            finally:
+                os.close(descriptor)
+
+
+def _remove(directory: Path, must_stay: Callable[[Path], bool]) -> None:
+    if must_stay(directory):
+        return
+    shutil.rmtree(directory, ignore_errors=True)
+    if directory.exists():
+        logger.warning("A temporary directory could not be removed: %s", directory)
+
+
+def _make_directory(parent: Path, prefix: str) -> tuple[Path, int]:
+    while True:
+        path = parent / f"{prefix}{secrets.token_hex(8)}"
+        path.mkdir(mode=0o700)
+        descriptor = os.open(path, _DIRECTORY)
+        # Another process may have taken it for a leftover before it was locked.
+        with contextlib.suppress(FileNotFoundError):
+            if lock(descriptor) is not False and os.path.samestat(os.fstat(descriptor), path.lstat()):
+                return path, descriptor
+        os.close(descriptor)

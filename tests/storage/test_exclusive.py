@@ -1,0 +1,62 @@
+"""What one process has to itself: files that are appended to, and what is not a regular file."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from arkworker.storage.exclusive import AppendedFile, open_regular
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("name", ["pipe", "folder", "/dev/null"])
+def test_open_regular_refuses(tmp_path: Path, name: str) -> None:
+    """What is not a regular file is refused at once."""
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a"):
+        open_regular(tmp_path / name)
+
+
+def test_appended_file_is_continued(tmp_path: Path) -> None:
+    """What is there stays, what is cut goes, what is appended follows."""
+    (tmp_path / "file").write_bytes(b"one\ntw")
+    file = AppendedFile(tmp_path / "file")
+    with file.reader() as reader:
+        assert reader.read() == b"one\ntw"
+    file.cut(4)
+    file.append(b"two\n")
+    file.append(b"three\n", sync=False)
+    file.close()
+    assert (tmp_path / "file").read_bytes() == b"one\ntwo\nthree\n"
+
+
+def test_appended_file_has_one_writer(tmp_path: Path) -> None:
+    """A second one is refused until the first lets go."""
+    first = AppendedFile(tmp_path / "file")
+    with pytest.raises(BlockingIOError):
+        AppendedFile(tmp_path / "file")
+    first.close()
+    AppendedFile(tmp_path / "file").close()
+
+
+def test_a_piece_is_appended_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a full disk the file is as it was before the piece, and can be appended to."""
+    file = AppendedFile(tmp_path / "file")
+    file.append(b"one\n")
+    with monkeypatch.context() as patch:
+
+        def full(_: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            file.append(b"lost\n")
+    file.append(b"two\n")
+    file.close()
+    assert (tmp_path / "file").read_bytes() == b"one\ntwo\n"
