@@ -20,7 +20,7 @@ DEMO_OUTPUT := demo-output
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # pytest's closing line comes last
-.PHONY: help all demo test install format format-check lint types schemas schemas-check pytest coverage compat campaign \
+.PHONY: help all demo test install format format-check lint types pyright schemas schemas-check pytest coverage compat campaign \
 	bench dist docs lowest upgrade clean
 
 help: ## this list
@@ -55,6 +55,15 @@ lint: $(INSTALLED) ## ruff's rules
 
 types: $(INSTALLED) ## mypy, strict
 	@$(RUN) -m mypy
+
+pyright: $(INSTALLED) .venv-pyright/.installed ## the types that users see, by the other checker; downloads 100 MB
+	@.venv-pyright/bin/basedpyright
+
+.venv-pyright/.installed: tests/typing/requirements.lock
+	@echo "Installing in .venv-pyright …"
+	@$(PYTHON) -m venv .venv-pyright
+	@.venv-pyright/bin/python -m pip install $(PIP_FLAGS) --requirement $<
+	@touch $@
 
 schemas: $(INSTALLED) ## generate schemas/ again
 	@$(SCHEMAS) --write schemas
@@ -126,5 +135,5 @@ upgrade: $(INSTALLED) ## the newest packages that pyproject.toml admits, written
 	@mv requirements.lock.new requirements.lock
 
 clean: ## forget all that can be made again
-	@rm -rf $(VENV) .venv-compat .venv-dist .venv-docs .venv-lowest $(DEMO_OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build dist
+	@rm -rf $(VENV) .venv-compat .venv-dist .venv-docs .venv-lowest .venv-pyright $(DEMO_OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Self, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -22,6 +22,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from typing_extensions import TypeVar
 
 from arkworker.elements.fields import (
     Confidence,
@@ -60,7 +61,7 @@ def _found(value: Any) -> Any:
 
 
 def _is_result(value: Any) -> bool:
-    return isinstance(value, _Result) and not isinstance(value, Entity)
+    return isinstance(value, ResultModel) and not isinstance(value, Entity)
 
 
 def _no_result(value: Any) -> str:
@@ -72,13 +73,13 @@ def _no_result(value: Any) -> str:
 
 
 def _results(value: Any) -> Any:
-    if isinstance(value, (_Result, str, bytes, dict)):
+    if isinstance(value, (ResultModel, str, bytes, dict)):
         raise ValueError(f"should be a list of results, not {type(value).__name__}")  # noqa: TRY004 - for pydantic
     return value
 
 
 def _one_or_several(value: Any) -> Any:
-    return (value,) if isinstance(value, _Result) else _results(value)
+    return (value,) if isinstance(value, ResultModel) else _results(value)
 
 
 def _target(value: Any) -> Element | StoredTranscription:
@@ -106,7 +107,7 @@ else:
     FoundThere = Annotated[tuple[Annotated["Found", BeforeValidator(_found)], ...], BeforeValidator(_one_or_several)]
 
 
-class _Result(BaseModel):
+class ResultModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, strict=True)
 
     def __init__(self, /, *unnamed: Any, **values: Any) -> None:
@@ -149,7 +150,7 @@ def check_entity(entity: Any, path: str) -> None:
     _check_fields(entity, path)
 
 
-def _check_fields(result: _Result, path: str) -> None:
+def _check_fields(result: ResultModel, path: str) -> None:
     given = result.model_fields_set - ({"results"} if isinstance(result, Child) else set())
     fields = {name: value for name, value in vars(result).items() if name in given}
     kind = type(result)
@@ -170,7 +171,7 @@ def _told(error: ValidationError, root: str) -> str:
     )
 
 
-class Entity(_Result):
+class Entity(ResultModel):
     """A meaningful part of a transcription, such as a name or a date.
 
     Attributes:
@@ -187,7 +188,7 @@ class Entity(_Result):
     confidence: Confidence | None = None
 
 
-class Transcription(_Result):
+class Transcription(ResultModel):
     """Text that is written on an element.
 
     Attributes:
@@ -213,7 +214,7 @@ class Transcription(_Result):
         return self
 
 
-class Classification(_Result):
+class Classification(ResultModel):
     """A class that an element belongs to.
 
     Attributes:
@@ -228,7 +229,7 @@ class Classification(_Result):
     high_confidence: Switch = False
 
 
-class Metadata(_Result):
+class Metadata(ResultModel):
     """A named value kept with an element.
 
     Attributes:
@@ -263,7 +264,7 @@ class Metadata(_Result):
         return self
 
 
-class Embedding(_Result):
+class Embedding(ResultModel):
     """A vector that represents an element.
 
     Attributes:
@@ -274,7 +275,7 @@ class Embedding(_Result):
     value: Numbers = Field(min_length=1, strict=False)
 
 
-class Update(_Result):
+class Update(ResultModel):
     """A change of the element itself; what is left out stays unchanged, and a confidence of None removes it.
 
     Attributes:
@@ -309,7 +310,7 @@ class Update(_Result):
         return {name: value for name, value in given.items() if value is not None or name == "confidence"}
 
 
-class Link(_Result):
+class Link(ResultModel):
     """Links between the element and existing elements.
 
     Attributes:
@@ -328,7 +329,7 @@ class Link(_Result):
         return self
 
 
-class Child(_Result):
+class Child(ResultModel):
     """A new element below the one that is processed, with results of its own.
 
     A child with an outline, a transcription and no name is published together with that transcription, in one request
@@ -352,7 +353,7 @@ class Child(_Result):
     results: Results = Field(default=(), strict=False)
 
 
-class On(_Result):
+class On(ResultModel):
     """Results on something that exists: an element other than the one being processed, or a transcription.
 
     It is returned or yielded next to the other results, and published together with them: the texts of a hundred lines
@@ -406,9 +407,13 @@ Child.model_rebuild()
 On.model_rebuild()
 
 
+#: The kind of a result.
+R_co = TypeVar("R_co", covariant=True, default=Result | Entity)
+
+
 @dataclass(frozen=True, slots=True)
-class Created:
-    """What became of one result.
+class Created(Generic[R_co]):
+    """What became of one result; `Created[Transcription]` of a transcription.
 
     Attributes:
         result: The result.
@@ -416,8 +421,8 @@ class Created:
             results of an `On`.
     """
 
-    result: Result | Entity
-    results: tuple[Created, ...] = ()
+    result: R_co
+    results: tuple[Created[Result | Entity], ...] = ()
     _id: str | None = None
     _reason: str = field(default="", repr=False, compare=False)
 

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Unpack, overload
 
 from typing_extensions import TypeVar
 
@@ -31,21 +31,24 @@ if TYPE_CHECKING:
     from arkworker.elements import Element, Source
     from arkworker.elements.reading import ElementFilters
     from arkworker.elements.records import Image
-    from arkworker.elements.results import Created
+    from arkworker.elements.results import Created, ResultModel
     from arkworker.settings.provenance import Provenance
 
 C = TypeVar("C", default="Mapping[str, Any]")
+A = TypeVar("A", default=Any)
+R = TypeVar("R", bound="ResultModel")
 
 
 @dataclass(frozen=True)
-class WorkerContext(Generic[C]):
+class WorkerContext(Generic[C, A]):
     """The run of a worker: immutable, comparable, picklable to another process.
 
     It holds the token of the API, which is pickled with it; `repr` masks it.
 
     Attributes:
         config: The worker's configuration: an instance of its model, else a frozen mapping.
-        arguments: An instance of the worker's model of extra flags; None without one.
+        arguments: An instance of the worker's model of extra flags; None without one. A type checker knows its fields
+            where hooks take a `WorkerContext[Configuration, Arguments]`.
         secrets: Secrets that were loaded by name, and those of the platform's secret options.
         is_read_only: Nothing is written on Arkindex: always so in developer mode.
         worker_run_id: Id of the worker run that results are signed with; None in developer mode.
@@ -68,7 +71,7 @@ class WorkerContext(Generic[C]):
     """
 
     config: C
-    arguments: Any
+    arguments: A
     secrets: FrozenDict
     is_read_only: bool
     worker_run_id: str | None
@@ -257,7 +260,13 @@ class WorkerContext(Generic[C]):
         """Whether the address of Arkindex is set; in developer mode it need not be."""
         return self.services.is_reachable
 
-    def publish(self, element: Element, results: Any) -> tuple[Created, ...]:
+    @overload
+    def publish(self, element: Element, results: R) -> tuple[Created[R], ...]: ...
+
+    @overload
+    def publish(self, element: Element, results: Iterable[R] | None) -> tuple[Created[R], ...]: ...
+
+    def publish(self, element: Element, results: Any) -> tuple[Created[Any], ...]:
         """Publish what was found on an element at once, in the middle of the work; returns once all is accepted.
 
         Prefer to return results from `process_element`: they are then published when all of the element has succeeded,

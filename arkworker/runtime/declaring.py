@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 #: Flags that belong to the verbs.
-VERB_FLAGS = frozenset({"-h", "--help", "--json", "--all", "--offline"})
+VERB_FLAGS = frozenset({"-h", "--help", "--json", "--all", "--changed", "--offline"})
 
 #: What each hook is called with.
 HOOKS = {

@@ -30,8 +30,8 @@ def test_a_session_prints_what_the_guide_shows(
     session: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`…` is any lines."""
-    name, text = DECLARATION.removeprefix("# ").split("\n", maxsplit=1)
-    (tmp_path / name).write_text(text, encoding="utf-8")
+    name = DECLARATION.removeprefix("# ").partition("\n")[0]
+    (tmp_path / name).write_text(DECLARATION, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     command, shown = session.split("\n", maxsplit=1)
     invoke(command.removeprefix("$ arkworker ").split())

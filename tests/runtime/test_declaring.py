@@ -152,6 +152,7 @@ def model_with(*names: str) -> type[BaseModel]:
         (("dev",), "--dev"),
         (("help",), "--help"),
         (("offline",), "--offline"),
+        (("changed",), "--changed"),
         (("extras_dir",), "--extras-dir"),
         (("element",), "--element"),
     ],

@@ -32,9 +32,9 @@ class Document:
 
     @property
     def files(self) -> dict[str, str]:
-        """What is written into which file; blocks that do not begin with a name are excerpts."""
+        """What is written into which file, its name included: people copy the whole block, and count lines in that."""
         named = [(re.match(r"# ([\w./-]+\.\w+)\n", text), text) for kind, text in self.blocks if kind in FILE_KINDS]
-        return {match[1]: text[match.end() :] for match, text in named if match}
+        return {match[1]: text for match, text in named if match}
 
     @property
     def sessions(self) -> list[str]:

@@ -1,7 +1,7 @@
-"""What a type checker knows of user code; `make types` checks it, and never runs it.
+"""What type checkers know of user code; `make types` and `make pyright` check it, and nothing runs it.
 
-Right uses are asserted. Each wrong use is an error that is expected on its line: where mypy found none there, it would
-complain of the comment.
+Right uses are asserted. Each wrong use is an error that is expected on its line: a checker that finds none there
+complains of the comment.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, assert_type
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from arkworker import (
+    Classification,
+    Created,
     DatasetSet,
     DatasetWorker,
     Element,
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy.orm import Session
+
+MYPY = False  # mypy takes it for true
 
 
 class Bucket(UserConfiguration):
@@ -56,7 +60,8 @@ class Typed(Worker[Configuration]):
         assert_type(context.worker_run_id, str | None)
 
         context.config.treshold  # type: ignore[attr-defined]  # noqa: B018 - a misspelt option
-        context.config.threshold = 1  # type: ignore[misc]  # it is frozen
+        if MYPY:  # with the plugin of pydantic; pyright does not read `model_config`
+            context.config.threshold = 1  # type: ignore[misc]  # it is frozen
         context.config = Configuration()  # type: ignore[misc]  # so is the context
         context.config.bucket.get_secret_value()  # type: ignore[union-attr]  # it may be none
         number: int = context.config.threshold  # type: ignore[assignment]
@@ -113,6 +118,45 @@ class Reading(ElementsWorker[Configuration]):
         element.transcriptions(source="database")  # type: ignore[arg-type]
         element.metadata(source="cache")  # type: ignore[call-arg]  # the cache has none
         del cache
+
+
+class Arguments(BaseModel, frozen=True):
+    batch_name: str = "all"
+
+
+class WithArguments(Worker[Configuration]):
+    arguments = Arguments
+
+    def run(self, context: WorkerContext[Configuration, Arguments], cache: Session) -> None:
+        assert_type(context.config, Configuration)
+        assert_type(context.arguments, Arguments)
+        assert_type(context.arguments.batch_name, str)
+        context.arguments.batch  # type: ignore[attr-defined]  # noqa: B018 - a misspelt flag
+        del cache
+
+
+class Publishing(ElementsWorker[Configuration]):
+    def process_element(self, element: Element, context: WorkerContext[Configuration], cache: Session) -> None:
+        (text,) = context.publish(element, Transcription(text="a", confidence=1))
+        assert_type(text, Created[Transcription])
+        assert_type(text.id, str)
+        assert_type(text.result.text, str)
+        assert_type([created.id for created in text.results], list[str])
+
+        found = [Classification(class_name="a", confidence=1), Classification(class_name="b", confidence=0)]
+        assert_type(context.publish(element, found), tuple[Created[Classification], ...])
+        assert_type([created.result.class_name for created in context.publish(element, iter(found))], list[str])
+        assert_type(context.publish(element, self.mixed(element)), tuple[Created[Transcription | Classification], ...])
+
+        context.publish(element, "text")  # type: ignore[type-var]  # not a result
+        assert_type([created.id for created in context.publish(element, [*found, text.result])], list[str])
+        text.result = text.result  # type: ignore[misc]  # it is frozen
+        for line in text.results:
+            line.result.class_name  # type: ignore[union-attr]  # noqa: B018 - of any kind
+        del cache
+
+    def mixed(self, element: Element) -> Iterator[Transcription | Classification]:
+        yield Transcription(text=element.name, confidence=0.5)
 
 
 class WrongResult(ElementsWorker[Configuration]):
