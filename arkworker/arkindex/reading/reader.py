@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from operator import methodcaller
+from typing import TYPE_CHECKING, Any, Protocol
 
 from arkworker.errors import ArkworkerError
 from arkworker.text import printable
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
         StoredMetadata,
         StoredTranscription,
     )
-
-T = TypeVar("T")
 
 
 class FindsCache(Protocol):
@@ -59,74 +58,53 @@ class Reader:
 
     def children(self, element: Element, query: Query) -> Iterator[Element]:
         """As `ReadsElements`, and so are the others."""
-        found = self._read(
-            f"children of element {printable(element.id, 60)}",
-            query,
-            lambda cache: cache.children(element, query),
-            lambda cache: cache.knows(element.id),
-            self._unless_at_desk(element, lambda: self._remote.children(element, query)),
-        )
-        return map(self._bind, found)
+        return map(self._bind, self._of_element("children", element, query))
 
     def parents(self, element: Element, query: Query) -> Iterator[Element]:
         def knows(cache: CacheReader) -> bool:
             # A row without a parent says little: the elements that a process begins with have none there.
             return cache.knows_parents(element.id) or (not self._is_reachable and cache.knows(element.id))
 
-        found = self._read(
-            f"parents of element {printable(element.id, 60)}",
-            query,
-            lambda cache: cache.parents(element, query),
-            knows,
-            self._unless_at_desk(element, lambda: self._remote.parents(element, query)),
-        )
-        return map(self._bind, found)
+        return map(self._bind, self._of_element("parents", element, query, knows))
 
     def transcriptions(self, element: Element, query: Query) -> Iterator[StoredTranscription]:
-        found = self._read(
-            f"transcriptions of element {printable(element.id, 60)}",
-            query,
-            lambda cache: cache.transcriptions(element, query),
-            lambda cache: cache.knows(element.id),
-            self._unless_at_desk(element, lambda: self._remote.transcriptions(element, query)),
-        )
+        found: Iterator[StoredTranscription] = self._of_element("transcriptions", element, query)
         return (transcription.bind(self) for transcription in found)
 
     def classifications(self, element: Element, query: Query) -> Iterator[StoredClassification]:
-        return self._read(
-            f"classifications of element {printable(element.id, 60)}",
-            query,
-            lambda cache: cache.classifications(element, query),
-            lambda cache: cache.knows(element.id),
-            self._unless_at_desk(element, lambda: self._remote.classifications(element, query)),
-        )
+        return self._of_element("classifications", element, query)
 
     def metadata(self, element: Element, *, load_parents: bool) -> Iterator[StoredMetadata]:
-        what = f"metadata of element {printable(element.id, 60)}"
-        found = self._unless_at_desk(element, lambda: self._remote.metadata(element, load_parents=load_parents))
-        return self._ask(what, "", found)
+        ask = methodcaller("metadata", element, load_parents=load_parents)
+        return self._ask(f"metadata of element {printable(element.id, 60)}", "", self._unless_at_desk(element, ask))
 
     def embeddings(self, element: Element) -> Iterator[StoredEmbedding]:
-        what = f"embeddings of element {printable(element.id, 60)}"
-        return self._ask(what, "", self._unless_at_desk(element, lambda: self._remote.embeddings(element)))
+        ask = methodcaller("embeddings", element)
+        return self._ask(f"embeddings of element {printable(element.id, 60)}", "", self._unless_at_desk(element, ask))
 
     def entities(self, transcription: StoredTranscription, query: Query) -> Iterator[StoredEntity]:
+        what = f"entities of transcription {printable(transcription.id, 60)}"
+        ask = methodcaller("entities", transcription, query)
+        return self._read(what, query, ask, lambda cache: cache.knows_transcription(transcription.id), ask)
+
+    def _of_element(
+        self, method: str, element: Element, query: Query, knows: Callable[[CacheReader], bool] | None = None
+    ) -> Iterator[Any]:
+        """What a method of that name gives, which the readers of the cache and of the API both have."""
+        what = f"{method} of element {printable(element.id, 60)}"
+        ask = methodcaller(method, element, query)
         return self._read(
-            f"entities of transcription {printable(transcription.id, 60)}",
-            query,
-            lambda cache: cache.entities(transcription, query),
-            lambda cache: cache.knows_transcription(transcription.id),
-            lambda: self._remote.entities(transcription, query),
+            what, query, ask, knows or methodcaller("knows", element.id), self._unless_at_desk(element, ask)
         )
 
     def _read(
         self,
         what: str,
         query: Query,
-        cached: Callable[[CacheReader], Iterator[T]],
+        cached: Callable[[CacheReader], Iterator[Any]],
         knows: Callable[[CacheReader], bool],
-        remote: Callable[[], Iterator[T]] | None,
-    ) -> Iterator[T]:
+        remote: Callable[[RemoteReader], Iterator[Any]] | None,
+    ) -> Iterator[Any]:
         is_wanted = query.source == "cache"
         cache = None if query.source == "api" or query.unknown else self._find_cache(is_wanted=is_wanted)
         if is_wanted and cache is None:
@@ -142,14 +120,16 @@ class Reader:
             before = f"only Arkindex knows {query.unknown}, and "
         yield from self._ask(what, before, remote)
 
-    def _ask(self, what: str, before: str, remote: Callable[[], Iterator[T]] | None) -> Iterator[T]:
+    def _ask(self, what: str, before: str, remote: Callable[[RemoteReader], Iterator[Any]] | None) -> Iterator[Any]:
         if remote is None:
             return
         if not self._is_reachable:
             raise ArkworkerError(f"{what}: {before}the address of Arkindex is not set: set ARKINDEX_API_URL")
-        yield from remote()
+        yield from remote(self._remote)
 
-    def _unless_at_desk(self, element: Element, remote: Callable[[], Iterator[T]]) -> Callable[[], Iterator[T]] | None:
+    def _unless_at_desk(
+        self, element: Element, remote: Callable[[RemoteReader], Iterator[Any]]
+    ) -> Callable[[RemoteReader], Iterator[Any]] | None:
         """What asks Arkindex about an element; None for an image file of a desk, which it cannot know."""
         image = element.zone.image if element.zone is not None else None
         is_file = image is not None and image.url is not None and image.url.startswith(os.sep)
