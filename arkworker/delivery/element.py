@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from arkworker.arkindex.client import Client
     from arkworker.arkindex.publishing.certainty import Certainty
+    from arkworker.arkindex.publishing.corpus import Corpora
     from arkworker.arkindex.publishing.plan import Plan, Request
-    from arkworker.arkindex.publishing.publisher import Corpora
     from arkworker.delivery.journal import Journal, Standing
     from arkworker.storage.recording.lines import Entry
 
@@ -107,12 +107,12 @@ class _Sending:
         """The ids that are known of a part: those of the corpus, and those that earlier requests got."""
         sender, part = self._sender, self._entry.parts[number]
         got = {_ref(key): value for key, value in self._standing.ids.items() if key.startswith(f"{number} ")}
-        if not (made.element_types or made.classes or made.entity_types):
+        if not made.needs:
             return got
         corpus_id = part.element.corpus_id or sender.corpus_id
         if corpus_id is None:
             raise ResultError("the corpus of the element is unknown: its types and classes cannot be looked up")
-        return sender.corpora.get(corpus_id).resolve(sender.client, made) | got
+        return sender.corpora.get(corpus_id).resolve(sender.client, made.needs) | got
 
     def _send(self, number: int, digest: str) -> None:
         """Send a request until it is known to be accepted; first, look for one that somebody sent who was killed."""

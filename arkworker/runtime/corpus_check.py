@@ -63,10 +63,8 @@ def check_corpus(context: WorkerContext[Any], worker: WorkerOptions, *, is_trial
     if context.is_read_only or corpus_id is None or not wanted:
         return
     corpus = context.services.corpora.get(corpus_id)
-    missing = [item for item in wanted if item.name not in corpus.names(context.api, item.kind)]
-    problems = [
-        _lacking(item, corpus.names(context.api, item.kind)) for item in missing if not _is_allowed(item, corpus)
-    ]
+    missing = [item for item in wanted if item.name not in corpus.ids(context.api, item.kind)]
+    problems = [_lacking(item, corpus.ids(context.api, item.kind)) for item in missing if not _is_allowed(item, corpus)]
     if problems:
         raise ConfigurationError(problems)
     problems = [problem for item in missing if (problem := _create(item, context, corpus, is_trial=is_trial))]
@@ -91,7 +89,7 @@ def _create(item: _Wanted, context: WorkerContext[Any], corpus: Corpus, *, is_tr
         logger.info("The corpus lacks the %s %s: a run will create it", item.kind, printable(item.name, 60))
         return None
     try:
-        corpus.ensure(context.api, item.kind, item.name, item.path)
+        corpus.resolve(context.api, {item.kind: {item.name: item.path}})
     except ResultError as error:
         return item.problem(
             str(error).removeprefix(f"{item.path}: "), "create it, or ask somebody who has the right to"

@@ -175,7 +175,7 @@ class Services:
             client: Sends the requests; by default, `api`.
             outbox: Where to leave what was accepted for the cache; None without one.
         """
-        from arkworker.arkindex.publishing import ArkindexPublisher, CheckingPublisher, SummarizingPublisher
+        from arkworker.arkindex.publishing import ArkindexPublisher, SummarizingPublisher
 
         if self.data.uses_cache and outbox is None:
             from arkworker.arkindex.publishing.outbox import ELSEWHERE
@@ -184,7 +184,7 @@ class Services:
         if self.data.is_read_only:
             return SummarizingPublisher(outbox, self.data.results)
         if self.data.results is not None:
-            return CheckingPublisher(self.data.results)
+            return SummarizingPublisher(file=self.data.results)
         from arkworker.arkindex.publishing.doubts import Doubts
 
         run = self.data.worker_run_id

@@ -16,19 +16,16 @@ from typing import TYPE_CHECKING
 from arkworker.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from arkworker.arkindex.publishing.corpus import Corpus as Corpus
+    from arkworker.arkindex.publishing.corpus import Corpora as Corpora, Corpus as Corpus
     from arkworker.arkindex.publishing.publisher import (
         ArkindexPublisher as ArkindexPublisher,
-        CheckingPublisher as CheckingPublisher,
-        Corpora as Corpora,
         Publisher as Publisher,
         SummarizingPublisher as SummarizingPublisher,
     )
 else:
     _HOMES = {
         "ArkindexPublisher": "publisher",
-        "CheckingPublisher": "publisher",
-        "Corpora": "publisher",
+        "Corpora": "corpus",
         "Corpus": "corpus",
         "Publisher": "publisher",
         "SummarizingPublisher": "publisher",
@@ -36,4 +33,4 @@ else:
 
     __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
-__all__ = ["ArkindexPublisher", "CheckingPublisher", "Corpora", "Corpus", "Publisher", "SummarizingPublisher"]
+__all__ = ["ArkindexPublisher", "Corpora", "Corpus", "Publisher", "SummarizingPublisher"]

@@ -19,18 +19,17 @@ from arkworker.options.creates import Creates
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
 
     from arkworker.arkindex.client import Client
-    from arkworker.arkindex.publishing.plan import Plan
+    from arkworker.arkindex.publishing.plan import Needs
 
 logger = logging.getLogger("arkworker.publishing")
 
 #: As in the published library: no element type, any class and entity type.
 ANY = Creates()
+_LISTS: dict[Kind, str] = {"class": "ListCorpusMLClasses", "entity type": "ListCorpusEntityTypes"}
 _REFUSALS = (400, 403, 409)
-#: A name that is there is refused, and then found: creating it twice is creating it once.
-_ONCE = {"idempotent": True}
 
 
 class CorpusType(Record):
@@ -57,46 +56,34 @@ class Corpus:
     def __init__(self, corpus_id: str, creates: Creates = ANY) -> None:
         self.id = corpus_id
         self._directories: dict[Kind, _Directory] = {
-            "element type": _Directory("element type", _list_types, _create_type, creates.element_types),
-            "class": _Directory("class", _list_classes, _create_class, creates.classes),
-            "entity type": _Directory("entity type", _list_entity_types, _create_entity_type, creates.entity_types),
+            "element type": _Directory("element type", corpus_id, creates.element_types),
+            "class": _Directory("class", corpus_id, creates.classes),
+            "entity type": _Directory("entity type", corpus_id, creates.entity_types),
         }
 
-    def resolve(self, client: Client, plan: Plan) -> dict[Ref, str]:
-        """The ids of the classes and entity types of a plan; its element types are there.
+    def resolve(self, client: Client, needs: Needs) -> dict[Ref, str]:
+        """The ids of names; what is missing is created, where that is allowed.
 
         Raises:
             ResultError: Something is missing, and may not or cannot be created; the message says where it is used.
             ApiError: Arkindex does not answer.
         """
-        wanted: dict[Kind, Mapping[str, str]] = {
-            "element type": plan.element_types,
-            "class": plan.classes,
-            "entity type": plan.entity_types,
-        }
-        for kind, names in wanted.items():  # all of them, before anything is created
-            if names:
-                self._directories[kind].check(client, self.id, names)
-        self._find(client, "element type", plan.element_types)
-        classes = self._find(client, "class", plan.classes)
-        entity_types = self._find(client, "entity type", plan.entity_types)
-        return _refs("class", classes) | _refs("entity type", entity_types)
-
-    def names(self, client: Client, kind: Kind) -> Collection[str]:
-        """What the corpus has of a kind: `element type`, `class` or `entity type`.
-
-        Raises:
-            ApiError: Arkindex does not answer.
-        """
-        return self._directories[kind].names(client, self.id)
+        for kind, names in needs.items():  # all of them, before anything is created
+            self._directories[kind].check(client, names)
+        found = {kind: self._directories[kind].find(client, names) for kind, names in needs.items()}
+        return {Ref(kind, name): identifier for kind, ids in found.items() for name, identifier in ids.items()}
 
     def ids(self, client: Client, kind: Kind) -> FrozenDict:
-        """The id of each name of a kind.
+        """What the corpus has of a kind: the id of each name.
 
         Raises:
             ApiError: Arkindex does not answer.
         """
-        return self._directories[kind].ids(client, self.id)
+        return self._directories[kind].ids(client)
+
+    def may_create(self, kind: Kind, name: str) -> bool:
+        """Whether a name may be created where it is missing."""
+        return self._directories[kind].may_create(name)
 
     def types(self, client: Client) -> FrozenDict:
         """The element types by their slugs, each a `CorpusType`.
@@ -118,47 +105,49 @@ class Corpus:
         Raises:
             ApiError: It can be neither found nor created.
         """
-        body = {"slug": slug, "display_name": display_name, "folder": folder, "corpus": self.id}
+        refusal: ApiResponseError | None = None
         try:
-            client.request("CreateElementType", body, **_ONCE)
+            _create_type(client, self.id, slug, display_name, folder=folder)
         except ApiResponseError as error:
             if error.status not in _REFUSALS:
                 raise
-            refusal: ApiResponseError | None = error
-        else:
-            refusal = None
-        found = self.types(client).get(slug)
+            refusal = error
+        found: CorpusType | None = self.types(client).get(slug)
         if found is None:
             raise refusal or ApiContentError("RetrieveCorpus", f"the answer has no type {printable(slug, 60)}")
         self._directories["element type"].note(slug, found.id)
-        kept: CorpusType = found
-        return kept
+        return found
 
-    def may_create(self, kind: Kind, name: str) -> bool:
-        """Whether a name may be created where it is missing."""
-        return self._directories[kind].may_create(name)
 
-    def ensure(self, client: Client, kind: Kind, name: str, place: str) -> None:
-        """Create a name that is missing, where that is allowed. Raises as `resolve` does."""
-        self._find(client, kind, {name: place})
+class Corpora:
+    """The corpora of a run, each with what was looked up in it. For all threads.
 
-    def _find(self, client: Client, kind: Kind, wanted: Mapping[str, str]) -> dict[str, str]:
-        return self._directories[kind].find(client, self.id, wanted) if wanted else {}
+    Args:
+        creates: What may be created in them.
+    """
+
+    def __init__(self, creates: Creates = ANY) -> None:
+        self._creates = creates
+        self._lock = threading.Lock()
+        self._corpora: dict[str, Corpus] = {}
+
+    def get(self, corpus_id: str) -> Corpus:
+        with self._lock:
+            return self._corpora.setdefault(corpus_id, Corpus(corpus_id, self._creates))
 
 
 class _Directory:
-    """Ids of one kind by name; read when the first is wanted."""
+    """Ids of one kind by name; read when the first is wanted.
 
-    def __init__(
-        self,
-        label: Kind,
-        read: Callable[[Client, str], dict[str, str]],
-        create: Callable[[Client, str, str], Any],
-        creates: Collection[str] | None,
-    ) -> None:
-        self._label = label
-        self._read = read
-        self._create = create
+    Args:
+        kind: The kind.
+        corpus_id: Whose names they are.
+        creates: What may be created; None for any.
+    """
+
+    def __init__(self, kind: Kind, corpus_id: str, creates: Collection[str] | None) -> None:
+        self._kind = kind
+        self._corpus_id = corpus_id
         self._creates = creates
         self._lock = threading.Lock()
         self._ids: dict[str, str] | None = None
@@ -166,13 +155,9 @@ class _Directory:
     def may_create(self, name: str) -> bool:
         return self._creates is None or name in self._creates
 
-    def names(self, client: Client, corpus_id: str) -> Collection[str]:
+    def ids(self, client: Client) -> FrozenDict:
         with self._lock:
-            return tuple(self._known(client, corpus_id))
-
-    def ids(self, client: Client, corpus_id: str) -> FrozenDict:
-        with self._lock:
-            return FrozenDict(self._known(client, corpus_id))
+            return FrozenDict(self._known(client))
 
     def note(self, name: str, identifier: str) -> None:
         """Somebody has created it."""
@@ -180,71 +165,65 @@ class _Directory:
             if self._ids is not None:
                 self._ids[name] = identifier
 
-    def check(self, client: Client, corpus_id: str, wanted: Mapping[str, str]) -> None:
+    def check(self, client: Client, wanted: Mapping[str, str]) -> None:
         """Refuse names that are missing and may not be created, each of them given with the place it is wanted at."""
         with self._lock:
-            ids = self._known(client, corpus_id)
+            ids = self._known(client)
         for name, place in wanted.items():
             if name not in ids and not self.may_create(name):
                 hint = did_you_mean(name, ids) or "create it, or name it in `creates` of the worker"
-                raise ResultError(f"{place}: the corpus has no {self._label} {printable(name, 60)!r}; {hint}")
+                raise ResultError(f"{place}: the corpus has no {self._kind} {printable(name, 60)!r}; {hint}")
 
-    def find(self, client: Client, corpus_id: str, wanted: Mapping[str, str]) -> dict[str, str]:
+    def find(self, client: Client, wanted: Mapping[str, str]) -> dict[str, str]:
         """The ids of names; what is missing is created."""
         with self._lock:
-            ids = self._known(client, corpus_id)
-            return {name: self._get(client, corpus_id, ids, name, place) for name, place in wanted.items()}
+            ids = self._known(client)
+            return {name: ids.get(name) or self._create(client, ids, name, place) for name, place in wanted.items()}
 
-    def _known(self, client: Client, corpus_id: str) -> dict[str, str]:
+    def _known(self, client: Client) -> dict[str, str]:
         if self._ids is None:
-            self._ids = self._read(client, corpus_id)
+            self._ids = _read(client, self._kind, self._corpus_id)
         return self._ids
 
-    def _get(self, client: Client, corpus_id: str, ids: dict[str, str], name: str, place: str) -> str:
-        if name in ids:
-            return ids[name]
+    def _create(self, client: Client, ids: dict[str, str], name: str, place: str) -> str:
         try:
-            ids[name] = _id_of("creation", self._create(client, corpus_id, name))
-            logger.info("created the %s %s", self._label, printable(name, 60))
+            ids[name] = _id_of("creation", _create(client, self._kind, self._corpus_id, name))
+            logger.info("created the %s %s", self._kind, printable(name, 60))
         except ApiError as error:
             is_refused = isinstance(error, ApiResponseError) and error.status in _REFUSALS
             if not is_refused and not error.uncertain:
                 raise
             # Somebody else was faster, or it was created although the answer was lost.
-            ids.update(self._read(client, corpus_id))
+            ids.update(_read(client, self._kind, self._corpus_id))
             if name not in ids and is_refused:
-                told = f"{place}: the corpus has no {self._label} {printable(name, 60)!r}, and refuses to create it"
+                told = f"{place}: the corpus has no {self._kind} {printable(name, 60)!r}, and refuses to create it"
                 raise ResultError(f"{told}: {error}") from None
             if name not in ids:
                 raise
         return ids[name]
 
 
-def _list_types(client: Client, corpus_id: str) -> dict[str, str]:
-    answer = client.request("RetrieveCorpus", id=corpus_id)
-    types = answer.get("types") if isinstance(answer, dict) else answer
-    return _by_name("RetrieveCorpus", types, "slug")
+def _read(client: Client, kind: Kind, corpus_id: str) -> dict[str, str]:
+    """What a corpus has of a kind: the id of each name."""
+    if kind == "element type":
+        answer = client.request("RetrieveCorpus", id=corpus_id)
+        types = answer.get("types") if isinstance(answer, dict) else answer
+        return _by_name("RetrieveCorpus", types, "slug")
+    return _by_name(_LISTS[kind], client.paginate(_LISTS[kind], id=corpus_id), "name")
 
 
-def _create_type(client: Client, corpus_id: str, slug: str) -> Any:
-    body = {"slug": slug, "display_name": slug, "folder": False, "corpus": corpus_id}
-    return client.request("CreateElementType", body, **_ONCE)
+def _create(client: Client, kind: Kind, corpus_id: str, name: str) -> Any:
+    # A name that is there is refused, and then found: creating it twice is creating it once.
+    if kind == "class":
+        return client.request("CreateMLClass", {"name": name}, id=corpus_id, idempotent=True)
+    if kind == "entity type":
+        return client.request("CreateEntityType", {"name": name, "corpus": corpus_id}, idempotent=True)
+    return _create_type(client, corpus_id, name, name, folder=False)
 
 
-def _list_classes(client: Client, corpus_id: str) -> dict[str, str]:
-    return _by_name("ListCorpusMLClasses", client.paginate("ListCorpusMLClasses", id=corpus_id), "name")
-
-
-def _create_class(client: Client, corpus_id: str, name: str) -> Any:
-    return client.request("CreateMLClass", {"name": name}, id=corpus_id, **_ONCE)
-
-
-def _list_entity_types(client: Client, corpus_id: str) -> dict[str, str]:
-    return _by_name("ListCorpusEntityTypes", client.paginate("ListCorpusEntityTypes", id=corpus_id), "name")
-
-
-def _create_entity_type(client: Client, corpus_id: str, name: str) -> Any:
-    return client.request("CreateEntityType", {"name": name, "corpus": corpus_id}, **_ONCE)
+def _create_type(client: Client, corpus_id: str, slug: str, display_name: str, *, folder: bool) -> Any:
+    body = {"slug": slug, "display_name": display_name, "folder": folder, "corpus": corpus_id}
+    return client.request("CreateElementType", body, idempotent=True)
 
 
 def _by_name(operation: str, items: Any, key: str) -> dict[str, str]:
@@ -259,7 +238,3 @@ def _id_of(operation: str, item: Any) -> str:
         raise ApiContentError(operation, "the answer has no id")
     identifier: str = item["id"]
     return identifier
-
-
-def _refs(kind: Kind, ids: Mapping[str, str]) -> dict[Ref, str]:
-    return {Ref(kind, name): identifier for name, identifier in ids.items()}

@@ -25,6 +25,8 @@ BATCH_SIZE = 50
 
 Made: TypeAlias = Literal["element", "transcription", "classification", "metadata", "embedding", "entity"]
 Kind: TypeAlias = Made | Literal["element type", "class", "entity type"]
+#: Names that a corpus must have, by their kind, each with the first place in the results that wants it.
+Needs: TypeAlias = "Mapping[Kind, Mapping[str, str]]"
 
 
 class Ref(NamedTuple):
@@ -139,17 +141,13 @@ class Plan:
 
     Attributes:
         requests: A request stands after those that give the ids that it needs.
-        element_types: Slugs, with the place in the results that wants them first.
-        classes: Names, likewise.
-        entity_types: Names, likewise.
+        needs: What the corpus must have; empty where it need not be asked.
         nodes: What the requests were made from: the element, others that exist, and all that is created below them.
         stored: Transcriptions that exist, with what they get.
     """
 
     requests: tuple[Request, ...]
-    element_types: Mapping[str, str] = field(default_factory=dict)
-    classes: Mapping[str, str] = field(default_factory=dict)
-    entity_types: Mapping[str, str] = field(default_factory=dict)
+    needs: Needs = field(default_factory=dict)
     nodes: tuple[Node, ...] = field(default=(), repr=False, compare=False)
     stored: tuple[Text, ...] = field(default=(), repr=False, compare=False)
 

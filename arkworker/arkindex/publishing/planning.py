@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from arkworker.arkindex.publishing.gathering import Gathered
-    from arkworker.arkindex.publishing.plan import Kind, Node, Text
+    from arkworker.arkindex.publishing.plan import Kind, Needs, Node, Text
     from arkworker.elements import Element
     from arkworker.elements.results import Child, Classification, Entity, Metadata, Transcription
     from arkworker.geometry import Polygon
@@ -44,16 +44,15 @@ def plan(
     gathered = gather(element, results)
     corpus = element.corpus.id if element.corpus is not None else corpus_id
     requests = tuple(_Planning(gathered, worker_run_id, corpus, batch_size).requests())
-    return Plan(requests, *_needs(gathered), tuple(gathered.nodes), tuple(gathered.stored))
+    return Plan(requests, _needs(gathered), tuple(gathered.nodes), tuple(gathered.stored))
 
 
-def _needs(gathered: Gathered) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """Element types, classes and entity types, each with the first place that wants it."""
+def _needs(gathered: Gathered) -> Needs:
     places: dict[Kind, dict[str, str]] = {"element type": {}, "class": {}, "entity type": {}}
     for needs in (*(node.needs for node in gathered.nodes), gathered.needs):
         for kind, name, place in needs:
             places[kind].setdefault(name, place)
-    return places["element type"], places["class"], places["entity type"]
+    return {kind: names for kind, names in places.items() if names}
 
 
 class _Planning:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
 from arkworker.arkindex.publishing.certainty import Certainty
-from arkworker.arkindex.publishing.corpus import ANY, Corpus
+from arkworker.arkindex.publishing.corpus import Corpora
 from arkworker.arkindex.publishing.plan import BATCH_SIZE, Ref
 from arkworker.arkindex.publishing.planning import plan
 from arkworker.arkindex.publishing.rows import fresh_ids, rows_of
@@ -20,15 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from arkworker.arkindex.client import Client
+    from arkworker.arkindex.publishing.corpus import Corpus
     from arkworker.arkindex.publishing.doubts import Doubts
     from arkworker.arkindex.publishing.outbox import Outbox
     from arkworker.arkindex.publishing.plan import Plan, Request
     from arkworker.elements import Element
-    from arkworker.options.creates import Creates
 
 logger = logging.getLogger("arkworker.publishing")
-
-_RECORDED = "the results are recorded, and get their ids when they are published"
 
 
 class Publisher(Protocol):
@@ -41,23 +38,6 @@ class Publisher(Protocol):
             ResultError: Something cannot be published: nothing was sent.
             PublicationError: Not all was accepted; it says what was.
         """
-
-
-class Corpora:
-    """The corpora of a run, each with what was looked up in it. For all threads.
-
-    Args:
-        creates: What may be created in them.
-    """
-
-    def __init__(self, creates: Creates = ANY) -> None:
-        self._creates = creates
-        self._lock = threading.Lock()
-        self._corpora: dict[str, Corpus] = {}
-
-    def get(self, corpus_id: str) -> Corpus:
-        with self._lock:
-            return self._corpora.setdefault(corpus_id, Corpus(corpus_id, self._creates))
 
 
 class ArkindexPublisher:
@@ -95,9 +75,8 @@ class ArkindexPublisher:
     def publish(self, element: Element, results: Sequence[Any]) -> tuple[Created, ...]:
         """As `Publisher`."""
         made = plan(element, results, worker_run_id=self._run, corpus_id=self._corpus_id, batch_size=self._batch_size)
-        needs_corpus = made.element_types or made.classes or made.entity_types
         try:
-            known = self._corpus_of(element).resolve(self._client, made) if needs_corpus else {}
+            known = self._corpus_of(element).resolve(self._client, made.needs) if made.needs else {}
         except ApiError as error:
             raise PublicationError(str(error), {}, {}, made.holds) from error
         sent = Sent()
@@ -129,29 +108,8 @@ class ArkindexPublisher:
         return self._corpora.get(corpus_id)
 
 
-class CheckingPublisher:
-    """Publishes nothing, as where results are recorded to be published later: refuses what could not be.
-
-    Args:
-        file: Where they are recorded.
-    """
-
-    def __init__(self, file: str) -> None:
-        self._file = file
-
-    def publish(self, element: Element, results: Sequence[Any]) -> tuple[Created, ...]:
-        """Check results.
-
-        Raises:
-            ResultError: Something could not be published.
-        """
-        made = plan(element, results, worker_run_id=None, corpus_id="")
-        logger.info("%s: %s, recorded in %s", element, summarize(made), printable(self._file))
-        return created(results, {}, _RECORDED)
-
-
 class SummarizingPublisher:
-    """Publishes nothing, as in developer mode: checks the results, and says what they are.
+    """Publishes nothing, as in developer mode, or where results are recorded to be published later: checks them.
 
     Args:
         outbox: Where to leave them for the cache, under ids of their own, for the next worker at the desk.
@@ -177,7 +135,7 @@ class SummarizingPublisher:
             told += "; the cache gets them, with ids that Arkindex does not know"
         logger.info("%s: %s, %s", element, summarize(made), told)
         if self._is_recording:
-            return created(results, {}, _RECORDED)
+            return created(results, {}, "the results are recorded, and get their ids when they are published")
         return created(results, sent.ids, "it has none on Arkindex, either")
 
 

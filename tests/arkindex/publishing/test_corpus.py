@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from arkworker.arkindex.publishing.corpus import Corpus
-from arkworker.arkindex.publishing.plan import Plan, Ref
+from arkworker.arkindex.publishing.plan import Needs, Ref
 from arkworker.emulator import Fault
 from arkworker.errors import ApiContentError, ApiResponseError, ResultError
 from arkworker.options.creates import Creates
@@ -16,9 +16,9 @@ from arkworker.options.creates import Creates
 if TYPE_CHECKING:
     from tests.arkindex.publishing.conftest import Site
 
-CLASSES = Plan((), classes={"cat": "results.0.class_name"})
+CLASSES: Needs = {"class": {"cat": "results.0.class_name"}}
 STAINS = Creates(element_types=("stain",))
-TYPES = Plan((), element_types={"stain": "results.0.type"})
+TYPES: Needs = {"element type": {"stain": "results.0.type"}}
 
 
 def test_names_are_looked_up_once(site: Site) -> None:
@@ -44,16 +44,16 @@ def test_many_threads_create_a_name_once(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "plan", [CLASSES, TYPES, Plan((), entity_types={"place": "results.0.entities.0.type"})], ids=["class", "type", "en"]
+    "needs", [CLASSES, TYPES, {"entity type": {"place": "results.0.entities.0.type"}}], ids=["class", "type", "en"]
 )
-def test_what_another_process_created_meanwhile_is_found(site: Site, plan: Plan) -> None:
+def test_what_another_process_created_meanwhile_is_found(site: Site, needs: Needs) -> None:
     """Its creation is refused with 400; the corpus is looked at again."""
     slow, fast = (Corpus(site.corpus, STAINS) for _ in range(2))
     for kind in ("element type", "class", "entity type"):
-        slow.names(site.client, kind)
-    ids = fast.resolve(site.client, plan)
+        slow.ids(site.client, kind)
+    ids = fast.resolve(site.client, needs)
 
-    assert slow.resolve(site.client, plan) == ids
+    assert slow.resolve(site.client, needs) == ids
 
 
 def test_an_element_type_is_created_only_where_the_worker_says_so(site: Site) -> None:
@@ -71,7 +71,7 @@ def test_an_element_type_is_created_only_where_the_worker_says_so(site: Site) ->
 def test_the_nearest_element_type_is_named(site: Site) -> None:
     """As for every unknown name."""
     with pytest.raises(ResultError, match="did you mean text_line"):
-        Corpus(site.corpus).resolve(site.client, Plan((), element_types={"textline": "results.0.type"}))
+        Corpus(site.corpus).resolve(site.client, {"element type": {"textline": "results.0.type"}})
 
 
 @pytest.mark.parametrize("status", [400, 403])
@@ -88,7 +88,7 @@ def test_a_closed_corpus_is_told_with_the_place(site: Site, status: int) -> None
 def test_nothing_is_created_beside_what_may_not_be(site: Site) -> None:
     """A class that is refused leaves no element type behind."""
     corpus = Corpus(site.corpus, Creates(element_types=("stain",), classes=()))
-    both = Plan((), element_types={"stain": "results.0.type"}, classes={"cat": "results.1.class_name"})
+    both: Needs = {"element type": {"stain": "results.0.type"}, "class": {"cat": "results.1.class_name"}}
 
     with pytest.raises(ResultError, match="no class 'cat'; create it, or name it in `creates`"):
         corpus.resolve(site.client, both)

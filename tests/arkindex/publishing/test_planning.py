@@ -194,9 +194,9 @@ def test_what_the_corpus_must_have_is_told_with_its_place() -> None:
 
     made = plan(PAGE, [Update(type="letter"), *lines(2, *found)], worker_run_id="run")
 
-    assert made.element_types == {"letter": "results.0.type", "text_line": "results.1.type"}
-    assert made.classes == {"cat": "results.1.results.1.class_name"}
-    assert made.entity_types == {"place": "results.1.results.0.entities.0.type"}
+    assert made.needs["element type"] == {"letter": "results.0.type", "text_line": "results.1.type"}
+    assert made.needs["class"] == {"cat": "results.1.results.1.class_name"}
+    assert made.needs["entity type"] == {"place": "results.1.results.0.entities.0.type"}
 
 
 @pytest.mark.parametrize(
@@ -355,7 +355,7 @@ def test_entities_on_a_stored_transcription_take_one_request() -> None:
     (request,) = made.requests
     assert (request.operation, request.parameters) == ("CreateTranscriptionEntities", {"id": "stored"})
     assert [item["offset"] for item in request.body["transcription_entities"]] == [0, 1, 2]
-    assert made.entity_types == {"place": "results.0.results.0.type"}
+    assert made.needs["entity type"] == {"place": "results.0.results.0.type"}
 
 
 @pytest.mark.parametrize(
