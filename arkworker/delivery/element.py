@@ -56,7 +56,12 @@ class Sender:
             ApiError: A request was refused, or Arkindex does not answer.
             StoppedError: The publication is to stop.
         """
-        _Sending(self, entry, standing).perform()
+        _Delivery(self, entry, standing).perform()
+
+    def note(self, entry: Entry, standing: Standing, step: str, *, sync: bool = False, **values: Any) -> None:
+        """Write down a step; what is empty is left out."""
+        kept = {name: value for name, value in values.items() if value not in ({}, [])}
+        self.journal.note(entry.element.id, standing.line, step, sync=sync, **kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class _Step:
     request: Request
 
 
-class _Sending:
+class _Delivery:
     """The requests of one element."""
 
     def __init__(self, sender: Sender, entry: Entry, standing: Standing) -> None:
@@ -119,7 +124,7 @@ class _Sending:
         step, standing = self._steps[number], self._standing
 
         def note() -> None:
-            self._note("send", sync=True, request=number, plan=digest)
+            self._sender.note(self._entry, standing, "send", sync=True, request=number, plan=digest)
 
         try:
             gained = self._sender.certainty.perform(
@@ -132,15 +137,11 @@ class _Sending:
             )
         except ApiError as error:
             if not error.uncertain:
-                self._note("next", request=number)
+                self._sender.note(self._entry, standing, "next", request=number)
             raise
         self._ids[step.part] |= gained
         noted = {f"{step.part} {ref.kind} {ref.key}": value for ref, value in gained.items()}
-        self._note("next", request=number + 1, ids=noted)
-
-    def _note(self, step: str, *, sync: bool = False, **values: Any) -> None:
-        kept = {name: value for name, value in values.items() if value not in ({}, [])}
-        self._sender.journal.note(self._entry.element.id, self._standing.line, step, sync=sync, **kept)
+        self._sender.note(self._entry, standing, "next", request=number + 1, ids=noted)
 
 
 def refuses(error: ApiError) -> bool:

@@ -37,7 +37,7 @@ class _RefusedError(ArkworkerError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class ResultsFile:
     """A results file.
 
     Attributes:
@@ -62,7 +62,7 @@ class Publication:
     published already, as `processed`: results are not sent twice.
 
     Args:
-        sources: The files, in the order that a person named them in.
+        files: The files, in the order that a person named them in.
         activities: Where states are reported; None where there are none.
         tally: Counts what became of each element.
         failures: Told of those that failed.
@@ -76,7 +76,7 @@ class Publication:
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        files: Sequence[ResultsFile],
         activities: Activities | None,
         *,
         tally: Tally,
@@ -89,29 +89,27 @@ class Publication:
         self._failures = failures
         self._bar = bar
         self._lock = threading.Lock()
-        self._several: list[tuple[str, Source]] = []  # elements that are in several files, each with another of them
-        counting: dict[str, Source] = {}
-        for source in sources:
-            self._several += [(name, counting[name]) for name in source.recording.places if name in counting]
-            counting.update(dict.fromkeys(source.recording.places, source))
+        self._several: list[tuple[str, ResultsFile]] = []  # what is in several files, each with another of them
+        counting: dict[str, ResultsFile] = {}
+        for file in files:
+            self._several += [(name, counting[name]) for name in file.recording.places if name in counting]
+            counting.update(dict.fromkeys(file.recording.places, file))
         self.count = len(counting)
         published = self._follow(counting)
         self.left = [
-            (name, source)
-            for name, source in counting.items()
-            if name not in published and not source.standing(name).state
+            (name, file) for name, file in counting.items() if name not in published and not file.standing(name).state
         ]
-        self._waiting: Iterator[tuple[str, Source]] = iter(self.left)
+        self._waiting: Iterator[tuple[str, ResultsFile]] = iter(self.left)
 
     def perform(self) -> None:
         """Publish, until all is done or something ends it."""
         if self._several:
-            name, source = self._several[0]
+            name, file = self._several[0]
             logger.warning(
                 "%d elements are in several files, such as %s in %s: the last counts, unless another is published",
                 len({element_id for element_id, _ in self._several}),
                 printable(name, 60),
-                printable(source.name),
+                printable(file.name),
             )
         if len(self.left) < self.count:
             self._tally.count("skipped", self.count - len(self.left))
@@ -122,7 +120,7 @@ class Publication:
         if self.error is not None and not isinstance(self.error, StoppedError | ApiError):
             raise self.error
 
-    def _follow(self, counting: dict[str, Source]) -> set[str]:
+    def _follow(self, counting: dict[str, ResultsFile]) -> set[str]:
         """Make known what other files say of the same activities; the elements that are published from those."""
         published = set()
         for element_id, other in self._several:
@@ -144,19 +142,19 @@ class Publication:
                 self._tally.count(outcome)
                 self._bar.advance()
 
-    def _next(self) -> tuple[str, Source] | None:
+    def _next(self) -> tuple[str, ResultsFile] | None:
         with self._lock:
             if self.error is not None:
                 return None
             return next(self._waiting, None)
 
-    def _deliver(self, element_id: str, source: Source) -> str:
+    def _deliver(self, element_id: str, file: ResultsFile) -> str:
         """Publish an element; how it counts."""
-        sender = source.sender
+        sender = file.sender
         sender.check()
         with self._lock:
-            entry = source.recording.entry(element_id)
-        standing = source.standing(element_id)
+            entry = file.recording.entry(element_id)
+        standing = file.standing(element_id)
         was_closing = standing.is_closing
         try:
             if not self._start(sender, entry, standing):
@@ -179,16 +177,16 @@ class Publication:
         if self._activities is None or is_under_way or (entry.claimed and not standing.has_ended):
             return True
         was_begun = standing.has_begun
-        _note(sender, entry, standing, "start", sync=True)
+        sender.note(entry, standing, "start", sync=True)
         try:
             is_ours = self._activities.start(entry.element.id) or was_begun
         except ApiResponseError as error:
             if not refuses(error):
                 raise
-            _note(sender, entry, standing, "taken")
+            sender.note(entry, standing, "taken")
             raise _RefusedError(f"its start was refused: {error}; {_HINT}") from None
         if not is_ours:
-            _note(sender, entry, standing, "taken")
+            sender.note(entry, standing, "taken")
             logger.warning(
                 "element %s is skipped: another process has it, or the process of the worker run lacks it; %s",
                 printable(entry.element.id, 60),
@@ -208,7 +206,7 @@ class Publication:
                 raise
             self._failures.add(entry.element.id, error, traced=False)
             return State.ERROR
-        _note(sender, entry, standing, "close")
+        sender.note(entry, standing, "close")
         if entry.state == "error":
             self._failures.add_reason(entry.element.id, printable(entry.reason or "recorded as an error", 300))
         return State(entry.state)
@@ -225,9 +223,5 @@ class Publication:
                     raise
                 logger.error("element %s: its end was refused: %s", printable(entry.element.id, 60), error)  # noqa: TRY400 - one line says it
                 return False
-        _note(sender, entry, standing, "end", state=final)
+        sender.note(entry, standing, "end", state=final)
         return True
-
-
-def _note(sender: Sender, entry: Entry, standing: Standing, step: str, *, sync: bool = False, **values: str) -> None:
-    sender.journal.note(entry.element.id, standing.line, step, sync=sync, **values)

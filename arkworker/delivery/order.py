@@ -13,7 +13,7 @@ from arkworker.arkindex.publishing.certainty import Certainty
 from arkworker.arkindex.worker_run import Named, retrieve_run
 from arkworker.clock import SystemClock
 from arkworker.delivery.element import Sender
-from arkworker.delivery.file import Publication, Source
+from arkworker.delivery.file import Publication, ResultsFile
 from arkworker.delivery.journal import Journal, Owner
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem, StoppedError
 from arkworker.options.creates import Creates
@@ -201,14 +201,14 @@ class _Publishing:
     def _make(self, journals: Sequence[Journal], activities: Activities | None, corpus_id: str | None) -> Publication:
         run_id = self._settings.worker_run_id or ""
         certainty = Certainty(self._client, run_id, check=self._check)
-        sources = []
+        files = []
         for path, recording, journal in zip(self._order.paths, self._recordings, journals, strict=True):
             corpora = self._corpora_of(recording)
             there = recording.header.corpus_id or corpus_id
             sender = Sender(self._client, certainty, corpora, journal, self._check, run_id, there)
-            sources.append(Source(path, recording, sender))
+            files.append(ResultsFile(path, recording, sender))
         bar = ProgressDisplay(self._tally, len({name for one in self._recordings for name in one.places}), self._clock)
-        return Publication(sources, activities, tally=self._tally, failures=self._failures, bar=bar)
+        return Publication(files, activities, tally=self._tally, failures=self._failures, bar=bar)
 
     def _corpora_of(self, recording: Recording) -> Corpora:
         """The same for files of the same worker: each corpus is looked up once."""

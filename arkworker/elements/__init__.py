@@ -1,8 +1,8 @@
 """An element of Arkindex and its image, as values: frozen to the bottom, hashable, comparable, picklable."""
 
 from arkworker.elements.model import Element
+from arkworker.elements.query import Query, Source
 from arkworker.elements.readable import ReadsElements
-from arkworker.elements.reading import Query, Source
 from arkworker.elements.records import Corpus, Image, ImageServer, Zone
 from arkworker.elements.stored import (
     StoredClassification,

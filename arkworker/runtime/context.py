@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.publishing.corpus import Corpus, CorpusType
     from arkworker.arkindex.tasks import Artifact
     from arkworker.elements import Element, Source
-    from arkworker.elements.reading import ElementFilters
+    from arkworker.elements.query import ElementFilters
     from arkworker.elements.records import Image
     from arkworker.elements.results import Created, ResultModel
     from arkworker.settings.provenance import Provenance
@@ -187,7 +187,7 @@ class WorkerContext(Generic[C, A]):
             ValueError, TypeError: An argument is invalid.
         """
         from arkworker.elements import Query
-        from arkworker.elements.reading import ElementFilters, require_known
+        from arkworker.elements.query import ElementFilters, require_known
 
         known = ("corpus_id", "top_level", *ElementFilters.__annotations__)
         require_known("WorkerContext.list_elements", filters, known)

@@ -21,7 +21,7 @@ from arkworker.transport.failures import Fault
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from arkworker.arkindex.client.operations import Answer, Operation
+    from arkworker.arkindex.client.operations import Operation, Promise
 
 LONGEST = 200  # characters of a body in a message
 MESSAGES = 10  # shown of one answer
@@ -70,7 +70,7 @@ def parse(body: bytes) -> Any:
     raise ContentError(f"is not JSON ({reason})" if body else "is empty")
 
 
-def check(value: Any, answer: Answer) -> None:
+def check(value: Any, answer: Promise) -> None:
     """Refuse a value of another shape than the operation promises.
 
     Raises:

@@ -22,7 +22,7 @@ from arkworker.transport.transport import MOVED, REDIRECTS, redirect_target
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from arkworker.arkindex.client.operations import Answer as Promise, Pages
+    from arkworker.arkindex.client.operations import Pages, Promise
     from arkworker.arkindex.client.transfers import RemoteFile
     from arkworker.transport.connection import Connection
     from arkworker.transport.transport import Answer, Transport

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from arkworker.errors import UsageError
 
-Answer = Literal["object", "list", "nothing", "anything"]
+Promise = Literal["object", "list", "nothing", "anything"]
 Pages = Literal["page", "cursor"]
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110, section 9.2.2
@@ -40,7 +40,7 @@ class Operation:
     path: str
     query: tuple[str, ...] = ()
     pages: Pages | None = None
-    answer: Answer = "object"
+    answer: Promise = "object"
 
     @property
     def writes(self) -> bool:

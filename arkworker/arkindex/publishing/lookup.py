@@ -42,7 +42,7 @@ class Lookup:
     def __init__(self, client: Client, worker_run_id: str) -> None:
         self._client = client
         self._run = worker_run_id
-        self._ways: Mapping[str, Callable[[_Sent], list[Any] | None]] = {
+        self._ways: Mapping[str, Callable[[_Asked], list[Any] | None]] = {
             "CreateElement": self._element,
             "CreateElements": self._elements,
             "CreateElementTranscriptions": self._annotations,
@@ -83,9 +83,9 @@ class Lookup:
             AmbiguousError: A part of it is there.
         """
         way = self._ways.get(operation)
-        return way(_Sent(parameters, body, root, known)) if way is not None else None
+        return way(_Asked(parameters, body, root, known)) if way is not None else None
 
-    def _list(self, operation: str, sent: _Sent, **parameters: Any) -> list[dict[str, Any]]:
+    def _list(self, operation: str, sent: _Asked, **parameters: Any) -> list[dict[str, Any]]:
         """The items of a list that are not known to come from other requests."""
         items: Iterable[Any] = self._client.paginate(operation, page_size=PAGE_SIZE, **parameters)
         return [item for item in items if isinstance(item, dict) and item.get("id") not in sent.known]
@@ -96,16 +96,16 @@ class Lookup:
         identifier = signer.get("id") if isinstance(signer, dict) else item.get("worker_run_id", signer)
         return identifier == self._run or not ({"worker_run", "worker_run_id"} & item.keys())
 
-    def _element(self, sent: _Sent) -> list[Any] | None:
+    def _element(self, sent: _Asked) -> list[Any] | None:
         body = sent.body
         there = self._list("ListElementChildren", sent, id=body["parent"], type=body["type"], worker_run=self._run)
         return _assign([body], there, _same_element)
 
-    def _elements(self, sent: _Sent) -> list[Any] | None:
+    def _elements(self, sent: _Asked) -> list[Any] | None:
         there = self._list("ListElementChildren", sent, id=sent.parameters["id"], worker_run=self._run)
         return _assign(sent.body["elements"], there, _same_element)
 
-    def _annotations(self, sent: _Sent) -> list[Any] | None:
+    def _annotations(self, sent: _Asked) -> list[Any] | None:
         """Transcriptions whose elements may be older than they are."""
         parent, slug = sent.parameters["id"], sent.body["element_type"]
         children = self._client.paginate("ListElementChildren", page_size=PAGE_SIZE, id=parent, type=slug)
@@ -122,13 +122,13 @@ class Lookup:
             lambda one, other: _same_writing(one, other) and _same_box(one["polygon"], other["polygon"]),
         )
 
-    def _transcription(self, sent: _Sent) -> list[Any] | None:
+    def _transcription(self, sent: _Asked) -> list[Any] | None:
         return self._loose(sent, [{**sent.body, "element_id": sent.parameters["id"]}])
 
-    def _transcriptions(self, sent: _Sent) -> list[Any] | None:
+    def _transcriptions(self, sent: _Asked) -> list[Any] | None:
         return self._loose(sent, sent.body["transcriptions"])
 
-    def _loose(self, sent: _Sent, wanted: list[dict[str, Any]]) -> list[Any] | None:
+    def _loose(self, sent: _Asked, wanted: list[dict[str, Any]]) -> list[Any] | None:
         there = [
             {**item, "element_id": _element_id(item, place)}
             for place, found in self._written_on(sent, {one["element_id"] for one in wanted})
@@ -145,7 +145,7 @@ class Lookup:
             same,
         )
 
-    def _written_on(self, sent: _Sent, places: set[str]) -> Iterable[tuple[str, list[dict[str, Any]]]]:
+    def _written_on(self, sent: _Asked, places: set[str]) -> Iterable[tuple[str, list[dict[str, Any]]]]:
         """The texts on some elements: on the root and below it with one list, on others with one each."""
         others = places - {sent.root}
         if others:
@@ -156,7 +156,7 @@ class Lookup:
         for place in sorted(others):
             yield place, self._written(sent, place)
 
-    def _written(self, sent: _Sent, element_id: str, **filters: Any) -> list[dict[str, Any]]:
+    def _written(self, sent: _Asked, element_id: str, **filters: Any) -> list[dict[str, Any]]:
         filters |= {"recursive": True, "worker_run": self._run}
         return self._list("ListTranscriptions", sent, id=element_id, **filters)
 
@@ -168,12 +168,12 @@ class Lookup:
         found = [there.get(one["ml_class"]) for one in wanted]
         return found if all(found) else None
 
-    def _metadata(self, sent: _Sent, wanted: list[dict[str, Any]]) -> list[Any] | None:
+    def _metadata(self, sent: _Asked, wanted: list[dict[str, Any]]) -> list[Any] | None:
         items = self._client.request("ListElementMetaData", id=sent.parameters["id"])
         there = [item for item in items if item.get("id") not in sent.known and self._is_ours(item)]
         return _assign(wanted, there, _same_metadata)
 
-    def _entities(self, sent: _Sent, wanted: list[dict[str, Any]]) -> list[Any] | None:
+    def _entities(self, sent: _Asked, wanted: list[dict[str, Any]]) -> list[Any] | None:
         there = list(
             self._client.paginate(
                 "ListTranscriptionEntities", page_size=PAGE_SIZE, id=sent.parameters["id"], worker_run=self._run
@@ -181,22 +181,22 @@ class Lookup:
         )
         return _assign(wanted, there, _same_entity)
 
-    def _embedding(self, sent: _Sent) -> list[Any] | None:
+    def _embedding(self, sent: _Asked) -> list[Any] | None:
         there = filter(self._is_ours, self._list("ListEmbeddings", sent, id=sent.parameters["id"]))
         return _assign([sent.body["value"]], list(there), lambda value, item: _same_vector(value, item.get("value")))
 
-    def _parent(self, sent: _Sent) -> list[Any] | None:
+    def _parent(self, sent: _Asked) -> list[Any] | None:
         there = self._client.paginate("ListElementParents", page_size=PAGE_SIZE, id=sent.parameters["child"])
         return [{}] if any(item.get("id") == sent.parameters["parent"] for item in there) else None
 
-    def _children(self, sent: _Sent) -> list[Any] | None:
+    def _children(self, sent: _Asked) -> list[Any] | None:
         there = self._client.paginate("ListElementChildren", page_size=PAGE_SIZE, id=sent.parameters["id"])
         ids = {item.get("id") for item in there}
         return [{}] if ids.issuperset(sent.body["children"]) else None
 
 
-class _Sent:
-    """A request as it was sent."""
+class _Asked:
+    """A request that is looked for, as it was sent."""
 
     def __init__(self, parameters: Mapping[str, str], body: Any, root: str, known: Collection[str]) -> None:
         self.parameters = parameters

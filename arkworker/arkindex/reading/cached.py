@@ -16,7 +16,7 @@ from arkworker.elements.records import first_problem
 from arkworker.elements.shapes import from_cache_image
 from arkworker.elements.stored import Stored, StoredClassification, StoredEntity, StoredTranscription
 from arkworker.errors import CacheError
-from arkworker.storage.cache.files import refusal
+from arkworker.storage.cache.database import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from arkworker.elements.files import is_image_name
+from arkworker.elements.image_files import is_image_name
 from arkworker.emulator.arrange.corpora import spelled
 from arkworker.emulator.project.items import ElementItem
 from arkworker.emulator.tables import Corpus

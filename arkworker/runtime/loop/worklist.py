@@ -379,7 +379,7 @@ class Choice:
                 self._refuse("image", f"there is no image in the folder {printable(path, 500)!r}")
 
     def _images_at(self, path: str) -> list[Path]:
-        from arkworker.elements.files import image_files
+        from arkworker.elements.image_files import image_files
 
         try:
             return image_files(Path(path))
@@ -387,7 +387,7 @@ class Choice:
             self._refuse("image", f"{printable(str(error.filename), 500)!r} cannot be read: {error.strerror}")
 
     def _of_images(self) -> Worklist:
-        from arkworker.elements.files import describe_file
+        from arkworker.elements.image_files import describe_file
 
         paths = (image for path in self.settings.image for image in self._images_at(path))
         # By their places: the ids of files are those of the machine.

@@ -5,8 +5,8 @@ Its schema is version 5 of the published library, column for column, so that eit
 
 from __future__ import annotations
 
+from arkworker.storage.cache.database import Limits
 from arkworker.storage.cache.engine import open_cache, session_scope
-from arkworker.storage.cache.files import Limits
 from arkworker.storage.cache.merging import MergeReport, find_parent_caches, find_target, merge
 from arkworker.storage.cache.models import (
     CachedClassification,

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from arkworker.errors import CacheError
-from arkworker.storage.cache.files import (
+from arkworker.storage.cache.database import (
     PRECAUTIONS,
     Limits,
     check_file,

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from arkworker.storage.cache.files import (
+from arkworker.storage.cache.database import (
     MAX_BYTES,
     MAX_SECONDS,
     MAX_VALUE_BYTES,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects import sqlite
 
-from arkworker.storage.cache.files import refusal
+from arkworker.storage.cache.database import refusal
 from arkworker.storage.cache.models import CacheModel
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import pytest
 
 from arkworker.errors import CacheError
 from arkworker.storage.cache import Limits, merge, merging, open_cache, session_scope
-from arkworker.storage.cache.files import reading, refusing
+from arkworker.storage.cache.database import reading, refusing
 from arkworker.storage.cache.models import CachedImage
 from arkworker.storage.exclusive import private_directory
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from arkworker.elements.files import image_files
+from arkworker.elements.image_files import image_files
 
 if TYPE_CHECKING:
     from pathlib import Path

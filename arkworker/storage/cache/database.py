@@ -1,4 +1,4 @@
-"""Caches as files: which may be opened at all, how SQLite gets at them, and what is said of one that cannot be used."""
+"""A cache as an SQLite file: which may be opened at all, how SQLite gets at it, what is said of one that is refused."""
 
 from __future__ import annotations
 
