@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticUndefined
 
 from arkworker.errors import DeclarationError
 from arkworker.frozen import freeze
 from arkworker.options.mistakes import mistakes_in
-from arkworker.options.options import accepts_null, alternatives, group_of, keys_of
+from arkworker.options.options import accepts_null, alternatives, default_of, group_of, keys_of
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -67,15 +67,24 @@ class UserConfiguration(BaseModel):
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = handler.resolve_ref_schema(handler(core_schema))
+        properties, required = schema["properties"], schema.pop("required", [])
         for name, field in cls.model_fields.items():
             first, *others = keys_of(name, field)
-            schema["properties"][first] = _as_read(schema["properties"][first], field)
+            if _is_part(field):
+                group = handler.resolve_ref_schema(properties[first])
+                if first not in required or "required" not in group:
+                    properties[first] = _optional(properties[first], group)
+                    required = [key for key in required if key != first]
+            elif Decimal in alternatives(field.annotation) and str not in alternatives(field.annotation):
+                for part in properties[first].get("anyOf", ()):
+                    if part.get("type") == "string":
+                        part.setdefault("pattern", _DECIMAL)
             for other in others:  # `AliasChoices`, of which pydantic's schema knows the first alone
-                schema["properties"][other] = schema["properties"][first]
-            if others and first in schema.get("required", ()):
-                schema["required"].remove(first)
+                properties[other] = properties[first]
+            if others and first in required:
+                required.remove(first)
                 schema.setdefault("allOf", []).append({"anyOf": [{"required": [key]} for key in (first, *others)]})
-        return schema
+        return schema | ({"required": required} if required else {})
 
     if not TYPE_CHECKING:  # a type checker should complain
 
@@ -90,13 +99,16 @@ class UserConfiguration(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _name_unknown_options(cls, data: Any) -> Any:
-        if isinstance(data, dict) and not BY_SETTINGS.get():
-            keys = [key for name, field in cls.model_fields.items() for key in keys_of(name, field)]
-            unknown = [str(key) for key in data if key not in keys and key not in cls.model_fields]
-            if unknown:
-                sentences = [_unknown(key, keys) for key in unknown]
-                raise PydanticCustomError("unknown_option", "{names}", {"names": "; ".join(sentences)})
+    def _complete(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        if BY_SETTINGS.get():
+            return completed(data, cls)
+        keys = [key for name, field in cls.model_fields.items() for key in keys_of(name, field)]
+        unknown = [str(key) for key in data if key not in keys and key not in cls.model_fields]
+        if unknown:
+            sentences = [_unknown(key, keys) for key in unknown]
+            raise PydanticCustomError("unknown_option", "{names}", {"names": "; ".join(sentences)})
         return data
 
     @model_validator(mode="after")
@@ -110,17 +122,43 @@ _OF_A_MAPPING = frozenset({"get", "items", "keys", "values"})
 _DECIMAL = r"^\s*[-+]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?\s*$"
 
 
-def _as_read(schema: dict[str, Any], field: FieldInfo) -> dict[str, Any]:
-    """The schema of a field as a file is read: an empty group says nothing, a decimal number has a form."""
-    members = alternatives(field.annotation)
-    if group_of(field.annotation) and not accepts_null(field.annotation):
-        kept = {key: value for key, value in schema.items() if key in ("default", "description", "title")}
-        return kept | {"anyOf": [{key: schema[key] for key in schema if key not in kept}, {"type": "null"}]}
-    if Decimal in members and str not in members:
-        for part in schema.get("anyOf", ()):
-            if part.get("type") == "string":
-                part.setdefault("pattern", _DECIMAL)
-    return schema
+def completed(given: dict[str, Any], model: type[BaseModel], instance: BaseModel | None = None) -> dict[str, Any]:
+    """What was given, with groups that nobody mentions, and the rest of those whose default is an instance.
+
+    Args:
+        given: Values by key.
+        model: Their model.
+        instance: The default of the group whose model it is, where there is one.
+    """
+    values = dict(given)
+    for name, field in model.model_fields.items():
+        group, own = group_of(field.annotation), default_of(field)
+        default = own if instance is None else getattr(instance, name)
+        keys = keys_of(name, field)
+        key = next((one for one in (*keys, name) if one in given), keys[0])
+        is_part = _is_part(field)
+        if is_part and values.get(key) is None:
+            values.pop(key, None)
+        if key not in values and is_part and default is PydanticUndefined:
+            values[key] = {}
+        elif key not in values and instance is not None and default != own:
+            values[key] = default
+        if group and isinstance(values.get(key), dict):
+            values[key] = completed(values[key], group, default if isinstance(default, group) else None)
+    return values
+
+
+def _optional(schema: dict[str, Any], group: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a group that may be left out: a null is as good, and a default has what its options need."""
+    kept = {key: value for key, value in schema.items() if key in ("default", "description", "title")}
+    inner = {key: value for key, value in (group if "required" in group else schema).items() if key not in kept}
+    inner.pop("required", None)
+    return kept | {"anyOf": [inner, {"type": "null"}]}
+
+
+def _is_part(field: FieldInfo) -> bool:
+    """Whether a field is a group that is always there: a null says nothing of it."""
+    return group_of(field.annotation) is not None and not accepts_null(field.annotation)
 
 
 def _unknown(key: str, known: list[str]) -> str:

@@ -66,7 +66,7 @@ _MADE_BY_CODE = (type, collections.abc.Callable, collections.abc.Iterator, colle
 def mistakes_in(model: type[BaseModel]) -> Iterator[str]:
     """What is wrong with a configuration, one sentence each, without its name."""
     if not model.model_config.get("frozen"):
-        yield "a configuration must stay frozen"
+        yield "a configuration must stay frozen: write frozen=True in its model_config"
     if model.model_config.get("arbitrary_types_allowed"):
         yield "arbitrary types cannot be read from text: declare the text, and build the object from it in setup"
     if model.__private_attributes__:

@@ -7,7 +7,7 @@ import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, PlainValidator, RootModel, WrapValidator
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Discriminator, PlainValidator, RootModel, WrapValidator
 
 from arkworker.options.secret import Secret
 
@@ -126,7 +126,8 @@ def annotation_of(model: type[BaseModel], name: str, field: FieldInfo) -> Any:
     comes_first = any(
         item.info.mode != "after" and (name in item.info.fields or "*" in item.info.fields) for item in decorators
     )
-    marks = [*field.metadata, *([LENIENT] if comes_first else [])]
+    tags = [Discriminator(field.discriminator)] if isinstance(field.discriminator, str) else [field.discriminator]
+    marks = [*field.metadata, *filter(None, tags), *([LENIENT] if comes_first else [])]
     return Annotated[field.annotation, *marks] if marks else field.annotation
 
 

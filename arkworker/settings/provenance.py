@@ -192,7 +192,7 @@ class Sources:
         layers: What a worker run says, by the name of the source.
         ledger: Takes what each source says.
         recorded: The sources in their order, once they were arranged.
-        secrets: Puts secrets in the place of references; None until they are loaded.
+        secrets: Puts secrets in the place of references, once they are loaded.
     """
 
     command_line: Any
@@ -202,7 +202,7 @@ class Sources:
     layers: Mapping[str, Any] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
     recorded: tuple[Recorded, ...] = ()
-    secrets: Callable[[Any], Any] | None = None
+    secrets: Callable[[Any], Any] = lambda value: value
 
 
 _OPTIONS = ("config", "arguments")
@@ -243,14 +243,9 @@ class Recorded(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         if self._won is None:
             self._won = list(self._record())
-        values = ((path, self._ledger.claims[path].value) for path in self._won)
         load = self._sources.secrets
-        if load is None:  # until secrets are loaded, options are not validated
-            return nested((path, value) for path, value in values if path[0] not in _OPTIONS)
-        return {
-            root: _Hidden(inner) if root in _OPTIONS else inner
-            for root, inner in nested((path, load(value)) for path, value in values).items()
-        }
+        values = nested((path, load(self._ledger.claims[path].value)) for path in self._won)
+        return {root: _Hidden(inner) if root in _OPTIONS else inner for root, inner in values.items()}
 
     def _record(self) -> Iterator[Path]:
         claims = ((path, claim.value) for path, claim in self._ledger.claims.items())

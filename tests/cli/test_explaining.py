@@ -123,6 +123,15 @@ def test_a_pattern_that_matches_nothing(command: Callable[..., Result], write_wo
     assert "no value has the name that was asked for; did you mean threshold?" in result.err
 
 
+def test_second_pattern_is_refused(command: Callable[..., Result], write_worker: Callable[[str], str]) -> None:
+    """One is looked for; the other may be a part of a value, and is not repeated."""
+    result = command("explain", write_worker(WORKER), "threshold", "s3cr3t")
+
+    assert (result.code, result.out) == (2, "")
+    assert "unexpected argument" in result.err
+    assert "s3cr3t" not in result.err
+
+
 def test_all_shows_what_was_replaced(command: Callable[..., Result], write_worker: Callable[[str], str]) -> None:
     """Below each value."""
     result = command("explain", write_worker(WORKER), "--config.threshold", "0.7", "--all")

@@ -32,6 +32,16 @@ class Inner(UserConfiguration):
     flags: list[bool] = Field(default_factory=list)
 
 
+class Needed(UserConfiguration):
+    size: int
+
+
+class Item(UserConfiguration):
+    inner: Inner
+    given: Needed = Needed(size=3)
+    other: Inner | None = None
+
+
 class Cat(UserConfiguration):
     kind: Literal["cat"] = "cat"
     lives: int = 9
@@ -62,6 +72,8 @@ class Configuration(UserConfiguration):
     table: dict[str, Annotated[int, Field(le=5)]] = Field(default_factory=dict)
     inner: Inner = Inner()
     items: list[Inner] = Field(default_factory=list)
+    outer: Item
+    listed: list[Item] = Field(default_factory=list)
     token: Secret[str] | None = None
 
 
@@ -116,6 +128,34 @@ def test_tag_of_a_union_is_needed(pet: Any) -> None:
     by_schema, by_check = agreement({"pet": pet})
 
     assert by_schema == by_check
+
+
+@pytest.mark.parametrize("inner", [None, {}, {"size": 2}, {"size": None}, []])
+@pytest.mark.parametrize("group", Item.model_fields)
+@pytest.mark.parametrize("place", ["outer", "listed"])
+def test_groups_in_groups_and_lists_agree(place: str, group: str, inner: Any) -> None:
+    """What is left out or null comes from the default, or from the options of the group."""
+    item = {group: inner}
+    by_schema, by_check = agreement({place: [item] if place == "listed" else item})
+
+    assert by_schema == by_check
+
+
+def test_group_whose_options_are_needed_is_needed() -> None:
+    """In an item of a list, too: neither left out nor null."""
+
+    class Holder(UserConfiguration):
+        needed: Needed
+        listed: list[Needed] = Field(default_factory=list)
+
+    class Outer(UserConfiguration):
+        items: list[Holder] = Field(default_factory=list)
+
+    validator = Draft202012Validator(as_json_schema(WorkerOptions("w:W", Outer)))
+    items: list[dict[str, Any]] = [{}, {"needed": None}, {"needed": {}}, {"needed": {"size": 1}}]
+    for item in items:
+        is_sound = not settle(Outer, file=json.dumps({"items": [item]})).problems
+        assert validator.is_valid({"items": [item]}) == is_sound == (item == {"needed": {"size": 1}})
 
 
 @pytest.mark.parametrize("document", [{"debug": True}, {"extras_dir": "x"}, {"secrets": ["a"]}, {"debug": "x"}])

@@ -22,7 +22,6 @@ _WITHOUT_INPUT = {
     "datetime_from_date_parsing": "Input should be a valid datetime, such as 2026-01-31T12:30:00",
     "time_parsing": "Input should be a valid time, such as 12:30:00",
     "time_delta_parsing": "Input should be a valid duration, such as PT1M30S or 00:01:30",
-    "union_tag_invalid": "Input has an unknown tag",
     "json_invalid": "Input should be valid JSON",
     "bool_type": "Input should be true or false",
     "bool_parsing": "Input should be true or false",
@@ -60,6 +59,10 @@ def _known_types() -> frozenset[str]:
 
 def message_of(line: Mapping[str, Any]) -> str:
     """The message of one error of a `ValidationError`, on one line."""
+    if line["type"] == "union_tag_not_found":
+        return f"a value is needed for {line['ctx']['discriminator']}"
+    if line["type"] == "union_tag_invalid":
+        return f"{line['ctx']['discriminator']} should be one of {line['ctx']['expected_tags']}"
     if line["type"] in _WITHOUT_INPUT:
         return _WITHOUT_INPUT[line["type"]]
     text = str(line["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")

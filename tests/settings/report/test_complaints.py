@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 from resolving import settle
 
 from arkworker import UserConfiguration
@@ -37,3 +37,37 @@ def test_name_inside_a_list_of_the_platform_is_suggested(key: str, value: Any, p
     outcome = settle(Configuration, items=[{"key": key, "value": value, "secret": False}])
 
     assert outcome.told == {path: "unknown option; did you mean name?"}
+
+
+class Cat(UserConfiguration):
+    kind: Literal["cat"]
+    lives: int = 9
+
+
+class Dog(UserConfiguration):
+    kind: Literal["dog"]
+    volume: float = 1.0
+
+
+class Owner(UserConfiguration):
+    pet: Cat | Dog | None = Field(None, discriminator="kind")
+    listed: list[Annotated[Cat | Dog, Field(discriminator="kind")]] = Field(default_factory=list)
+    called: (
+        Annotated[Annotated[Cat, Tag("cat")] | Annotated[Dog, Tag("dog")], Discriminator(lambda pet: pet["kind"])]
+        | None
+    ) = None
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("pet: {lives: 3}", {"config.pet": "a value is needed for 'kind'"}),
+        ("pet: {kind: cow}", {"config.pet": "'kind' should be one of 'cat', 'dog'"}),
+        ("pet: {kind: dog, volume: loud}", {"config.pet": "volume: Input should be a valid number"}),
+        ("listed: [{kind: cow}]", {"config.listed.0": "'kind' should be one of 'cat', 'dog'"}),
+        ("called: {kind: dog, volume: loud}", {"config.called": "volume: Input should be a valid number"}),
+    ],
+)
+def test_tag_of_a_union_chooses_what_is_told(file: str, expected: dict[str, str]) -> None:
+    """The other members are not meant, and the tags are named where none fits."""
+    assert settle(Owner, file=file).told == expected
