@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pydantic_core import to_jsonable_python
 
+from arkworker.runtime.stopping import Interruption
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Literal
 
 # A presigned URL carries its signature there.
@@ -33,7 +35,10 @@ _RESET = "\033[0m"
 _ROOM = "arkworker"
 #: The loggers of arkworker; their names are those of parts that a user knows.
 _PARTS = ("elements", "api", "cache", "publishing", "results", "archives", "images", "secrets")
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# Made directly, here and below: the factory of records may be one of user code, that adds to them, or raises.
+_STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {"message", "asctime", "taskName"}
+#: Loggers of the libraries that arkworker itself calls.
+_OF_LIBRARIES = ("gnupg", "py.warnings", "urllib3.connectionpool")
 
 _element: ContextVar[str | None] = ContextVar("arkworker_element", default=None)
 
@@ -124,13 +129,32 @@ def _as_json(value: Any) -> Any:
 
 
 class Handler(logging.StreamHandler[TextIO]):
-    """One whose failure, as when the disk is full, is not a failure of what was to be logged."""
+    """One whose failure, as when the disk is full, is not a failure of what was to be logged.
+
+    Attributes:
+        ours: Its first formatter; user code may set another.
+        last: What it has written last.
+    """
+
+    ours: logging.Formatter | None = None
+    last: logging.LogRecord | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         if self.stream.closed:  # by user code; the file behind it is still there
             with contextlib.suppress(OSError):
                 self.stream = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 - open to the end
         super().emit(record)
+        self.last = record
+
+    def format(self, record: logging.LogRecord) -> str:
+        try:
+            return super().format(record)
+        except Interruption:
+            raise
+        except BaseException:
+            if self.formatter is self.ours or self.ours is None:
+                raise
+            return self.ours.format(record)  # the other one is of user code
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name
         with contextlib.suppress(ValueError, OSError):
@@ -181,7 +205,60 @@ def _file_of(descriptor: int) -> tuple[int, int] | None:
 _setup = _Setup()
 
 
-class HeardLogger(logging.Logger):
+class SafeLogger(logging.Logger):
+    """A logger that arkworker calls: what user code has added to logging, and raises, is not its failure.
+
+    What a run has to say is no business of a collector that is down.
+    """
+
+    def makeRecord(self, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: N802 - its name
+        try:
+            return super().makeRecord(*args, **kwargs)
+        except Interruption:
+            raise
+        except BaseException:
+            if _setup.handler is None:
+                raise
+            return _plain_record(*args, **kwargs)
+
+    def handle(self, record: logging.LogRecord) -> None:
+        with _told_anyway(record):
+            super().handle(record)
+
+
+@contextlib.contextmanager
+def _told_anyway(record: logging.LogRecord) -> Iterator[None]:
+    """What handlers and filters of user code raise keeps nobody from reading a record."""
+    try:
+        yield
+    except Interruption:
+        raise
+    except BaseException:
+        if _setup.handler is None:
+            raise
+        if record is not _setup.handler.last:
+            _setup.handler.emit(record)
+
+
+def _plain_record(  # noqa: PLR0913, PLR0917 - as `makeRecord` of the standard library
+    name: str,
+    level: int,
+    path: str,
+    line: int,
+    message: object,
+    args: Any,
+    exc_info: Any,
+    function: str | None = None,
+    extra: Mapping[str, object] | None = None,
+    stack: str | None = None,
+) -> logging.LogRecord:
+    """A record that no factory of user code has made."""
+    record = logging.LogRecord(name, level, path, line, message, args, exc_info, function, stack)
+    vars(record).update(extra or {})
+    return record
+
+
+class HeardLogger(SafeLogger):
     """A logger of arkworker, whose warnings and errors nobody can silence while a run is under way."""
 
     @property
@@ -194,19 +271,6 @@ class HeardLogger(logging.Logger):
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - its name
         return (_setup.handler is not None and level >= logging.WARNING) or super().isEnabledFor(level)
-
-    def handle(self, record: logging.LogRecord) -> None:
-        try:
-            super().handle(record)
-        except Exception:
-            if _setup.handler is None:
-                raise
-            # A filter or a handler of user code: what a run has to say is no business of a collector that is down.
-            self._tell(record)
-
-    def _tell(self, record: logging.LogRecord) -> None:
-        if _setup.handler is not None and record.levelno >= logging.WARNING:
-            _setup.handler.emit(record)
 
     def callHandlers(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name
         if self.hasHandlers() or _setup.handler is None:
@@ -253,9 +317,12 @@ def configure(
         _catch_the_rest()
     else:
         handler.setFormatter(TextFormatter(colour=is_colourful, short=is_terminal))
+    handler.ours = handler.formatter
     logging.getLogger().handlers[:] = [handler]
     for name in (_ROOM, *(f"{_ROOM}.{part}" for part in _PARTS)):
         logging.getLogger(name).__class__ = HeardLogger
+    for name in _OF_LIBRARIES:
+        logging.getLogger(name).__class__ = SafeLogger
     _setup.handler, _setup.facts, _setup.names_processes = handler, {}, False
     _setup.make_spare()
     keep_streams()
@@ -318,6 +385,7 @@ class _Relay(Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._send(self._portable(record))
+            self.last = record
         except Exception:  # noqa: BLE001 - as `emit` of the standard library
             self.handleError(record)
 
@@ -329,7 +397,9 @@ class _Relay(Handler):
         if (element := _element.get()) is not None:
             extra["element"] = element
         plain |= {"msg": record.getMessage(), "args": None, "exc_info": None, "exc_text": text}
-        return logging.makeLogRecord(plain | extra)
+        portable = logging.LogRecord("", 0, "", 0, "", None, None)
+        vars(portable).update(plain | extra)
+        return portable
 
 
 def hand_over(send: Callable[[logging.LogRecord], None], level: int) -> None:
@@ -343,7 +413,8 @@ def hand_over(send: Callable[[logging.LogRecord], None], level: int) -> None:
 
 def take_over(record: logging.LogRecord) -> None:
     """Write what another process has handed over."""
-    logging.getLogger(record.name).handle(record)
+    with _told_anyway(record):
+        logging.getLogger(record.name).handle(record)
 
 
 def is_json() -> bool:

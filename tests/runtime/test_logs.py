@@ -18,7 +18,7 @@ import pytest
 from arkworker.runtime import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -266,28 +266,66 @@ def test_descriptors_that_user_code_closed(tmp_path: Path) -> None:
     assert (tmp_path / "f").read_bytes() == b""
 
 
-class _Down(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - as `logging` calls it
-        raise RuntimeError("the collector is down")
+def fail(*_: Any, **__: Any) -> Any:
+    """User code that is called while something is logged."""
+    raise FAILURES[-1]
 
 
-@pytest.mark.parametrize("is_filter", [False, True])
-def test_handler_of_user_code_that_raises(*, is_filter: bool) -> None:
-    """What a run has to say is told all the same, and does not fail."""
+FAILURES: list[BaseException] = [RuntimeError("the collector is down")]
+
+
+def _add_handler(logger: logging.Logger, monkeypatch: pytest.MonkeyPatch, place: int) -> None:
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", fail)
+    logger.root.handlers.insert(place, handler)
+
+
+def _break_formatter(_: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+    formatter = logging.Formatter()
+    monkeypatch.setattr(formatter, "format", fail)
+    logging.getLogger().handlers[0].setFormatter(formatter)
+
+
+BREAKS: dict[str, Callable[[logging.Logger, pytest.MonkeyPatch], None]] = {
+    "handler before ours": lambda logger, patch: _add_handler(logger, patch, 0),
+    "handler after ours": lambda logger, patch: _add_handler(logger, patch, 1),
+    "formatter": _break_formatter,
+    "filter": lambda logger, patch: patch.setattr(logger, "filters", [fail]),
+    "filter of our handler": lambda *_: logging.getLogger().handlers[0].addFilter(fail),
+    "record factory": lambda _, patch: patch.setattr(logging, "_logRecordFactory", fail),
+}
+
+
+@pytest.mark.parametrize("error", [RuntimeError("down"), SystemExit(0)], ids=["exception", "exit"])
+@pytest.mark.parametrize("break_logging", BREAKS.values(), ids=BREAKS)
+@pytest.mark.parametrize("name", ["arkworker.elements", "urllib3.connectionpool"])
+def test_logging_of_user_code_that_raises(
+    name: str,
+    break_logging: Callable[[logging.Logger, pytest.MonkeyPatch], None],
+    error: BaseException,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a run has to say is told once all the same, and does not fail."""
+    monkeypatch.setattr(sys.modules[__name__], "FAILURES", [error])
     stream = io.StringIO()
     logs.configure(stream=stream)
-    logger = logging.getLogger("arkworker.elements")
-    down = _Down()
-    if is_filter:
-        logger.addFilter(down.emit)  # type: ignore[arg-type] # it raises before it answers
-    else:
-        logging.getLogger().handlers.insert(0, down)
-    try:
-        logger.warning("told")
-    finally:
-        logger.filters.clear()
+    logger = logging.getLogger(name)
+    break_logging(logger, monkeypatch)
 
-    assert stream.getvalue().endswith("WARNING arkworker.elements: told\n")
+    logger.warning("told %d", 1)
+
+    assert [line.partition(" WARNING ")[2] for line in stream.getvalue().splitlines()] == [f"{name}: told 1"]
+
+
+def test_record_of_another_process() -> None:
+    """A handler of user code that raises does not fail who takes it over."""
+    stream = io.StringIO()
+    logs.configure(stream=stream)
+    with pytest.MonkeyPatch.context() as patch:
+        _add_handler(logging.getLogger("some.library"), patch, 0)
+        logs.take_over(logging.LogRecord("some.library", logging.INFO, "", 0, "told", None, None))
+
+    assert stream.getvalue().endswith("INFO    some.library: told\n")
 
 
 def test_names_on_a_terminal() -> None:
