@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from arkworker.settings.platform import Settings
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Handover:
     """A run, set up and ready for user code.
@@ -29,6 +33,7 @@ class Handover:
         outbox: Where published results wait for the cache; None without a cache.
         target: How the person who started the worker named it.
         collected: Told of all that a report shows; None where none is wanted.
+        begin: Called when `setup` is over.
     """
 
     context: WorkerContext[Any]
@@ -39,6 +44,7 @@ class Handover:
     outbox: Outbox | None = None
     target: str = ""
     collected: Collected | None = None
+    begin: Callable[[], None] = _nothing
 
 
 @dataclass(frozen=True)

@@ -64,16 +64,50 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
         StoppedError: A signal ended the run.
         ArkworkerError: What else ended it; its class decides the exit code.
     """
-    context = prepare(preparation, stopping, is_trial=False)
-    with open_cache_of(context, preparation, stopping) as sessions:
+    with _summed_up_before(preparation) as begin:
+        context = prepare(preparation, stopping, is_trial=False)
+        with open_cache_of(context, preparation, stopping) as sessions:
+            stopping.check()
+            handover = dataclasses.replace(_handover(context, preparation, sessions, stopping), begin=begin)
+            with _announced(handover, preparation), _reported(handover, preparation) as handover:
+                if isinstance(worker, ElementsWorker) and _is_shared_out(handover.settings):
+                    _share_out(worker, handover)
+                else:
+                    if preparation.worker.processes_elements:
+                        _check_work(handover, preparation)
+                    _hand_over(worker, handover, preparation.worker, preparation.end)
         stopping.check()
-        handover = _handover(context, preparation, sessions, stopping)
-        with _announced(handover, preparation), _reported(handover, preparation) as handover:
-            if isinstance(worker, ElementsWorker) and _is_shared_out(handover.settings):
-                _share_out(worker, handover)
-            else:
-                _hand_over(worker, handover, preparation.worker, preparation.end)
-    stopping.check()
+
+
+@contextmanager
+def _summed_up_before(preparation: Preparation) -> Iterator[Callable[[], None]]:
+    """A run that ends before its loop begins, in `setup` for one, leaves no summary that says otherwise.
+
+    Yields:
+        To be called when the loop begins: it tells the rest.
+    """
+    begun = threading.Event()
+    try:
+        yield begun.set
+    except ArkworkerError as error:
+        if preparation.summary is not None and not begun.is_set():
+            from arkworker.runtime.loop import outcome
+
+            outcome.write(outcome.Summary.of(outcome.Tally(), 0.0, int(error.exit_code)), preparation.summary)
+        raise
+
+
+def _check_work(handover: Handover, preparation: Preparation) -> None:
+    """Refuse what there is nothing to work on for, before `setup`, which may take minutes to load a model."""
+    from arkworker.runtime.loop import outcome
+    from arkworker.runtime.loop.assignment import choice_of
+    from arkworker.runtime.loop.sets import check_outside
+
+    outcome.prepare(handover.settings.summary)
+    if preparation.worker.processes_sets:
+        check_outside(handover)
+    else:
+        choice_of(handover).check_work()
 
 
 def _is_shared_out(settings: Settings) -> bool:
@@ -114,6 +148,7 @@ def _reported(handover: Handover, preparation: Preparation) -> Iterator[Handover
 def _share_out(worker: ElementsWorker[Any], handover: Handover) -> None:
     """Let several processes do what `_hand_over` does in this one; the hook `finish` is called here."""
     finish = worker._finish(handover.context)  # noqa: SLF001 - hidden from authors
+    handover.begin()
     if handover.settings.executor is not None:
         from arkworker.runtime.loop.shares import process_elements_on_engine
 
@@ -317,6 +352,7 @@ def _set_up_and_perform(  # noqa: PLR0913 - as `_hand_over`
         logs.note(phase="run")
         with alone or nullcontext():
             handover = _declared_in_setup(worker, handover, options, end)
+        handover.begin()
         (perform or worker._perform)(handover)  # noqa: SLF001 - hidden from authors, who override run
     except (ArkworkerError, Interruption):
         raise

@@ -37,8 +37,9 @@ _ROOM = "arkworker"
 _PARTS = ("elements", "api", "cache", "publishing", "results", "archives", "images", "secrets")
 # Made directly, here and below: the factory of records may be one of user code, that adds to them, or raises.
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {"message", "asctime", "taskName"}
+_OF_PYTHON = "py.warnings"
 #: Loggers of the libraries that arkworker itself calls.
-_OF_LIBRARIES = ("gnupg", "py.warnings", "urllib3.connectionpool")
+_OF_LIBRARIES = ("gnupg", "urllib3.connectionpool")
 
 _element: ContextVar[str | None] = ContextVar("arkworker_element", default=None)
 
@@ -319,7 +320,7 @@ def configure(
         handler.setFormatter(TextFormatter(colour=is_colourful, short=is_terminal))
     handler.ours = handler.formatter
     logging.getLogger().handlers[:] = [handler]
-    for name in (_ROOM, *(f"{_ROOM}.{part}" for part in _PARTS)):
+    for name in (_ROOM, *(f"{_ROOM}.{part}" for part in _PARTS), _OF_PYTHON):
         logging.getLogger(name).__class__ = HeardLogger
     for name in _OF_LIBRARIES:
         logging.getLogger(name).__class__ = SafeLogger
@@ -334,7 +335,7 @@ def _catch_the_rest() -> None:
     _setup.hooks = _setup.hooks or (warnings.showwarning, threading.excepthook)
 
     def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
-        logging.getLogger("py.warnings").warning("%s: %s (%s:%d)", category.__name__, message, filename, lineno)
+        logging.getLogger(_OF_PYTHON).warning("%s: %s (%s:%d)", category.__name__, message, filename, lineno)
 
     def fail(hook: threading.ExceptHookArgs) -> None:
         name = hook.thread.name if hook.thread is not None else "unknown"

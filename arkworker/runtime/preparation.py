@@ -74,6 +74,7 @@ class Preparation:
         clock: What waits between attempts at the API.
         interruptible: Makes the block in which a signal interrupts at once.
         folder: What relative paths belong to, wherever user code moves; by default the current directory.
+        summary: The file of the summary, once it is known that one is wanted, and can be written.
     """
 
     worker: WorkerOptions
@@ -88,6 +89,7 @@ class Preparation:
     payload: Payload | None = field(default=None, init=False)
     parent_caches: list[Path] = field(default_factory=list, init=False)
     _client: Client | None = field(default=None, init=False)
+    summary: str | None = field(default=None, init=False)
     _is_ended: bool = field(default=False, init=False)
 
     def prepare(self) -> WorkerContext[Any]:
@@ -218,6 +220,8 @@ class Preparation:
         ]
         for name, message in mistakes(outputs, inputs):
             ledger.report((name,), message, ledger.claims[name,].origin)
+        if settings.summary is not None and not any(problem.path == "summary" for problem in ledger.problems):
+            self.summary = settings.summary
         mistake = temporary_directory_mistake()
         if mistake:
             ledger.warn((), mistake, Origin("environment", "TMPDIR"), TEMPORARY_HINT)

@@ -41,6 +41,7 @@ _ROOM = 4096  # bytes that a disk must have left, before it is relied on
 # Where nothing can be made beside a file, or renamed over it: a single file mounted into a container, a directory
 # that is another's.
 _NOT_BESIDE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY})
+_pipes: dict[str, int] = {}  # those with a name that are kept open until they are written, by their path
 
 
 class Identity(NamedTuple):
@@ -138,16 +139,17 @@ def is_stream(path: AnyPath) -> bool:
 def check_replaceable(path: AnyPath) -> None:
     """Refuse now what `replace` would refuse later, as far as can be told; nothing is changed.
 
+    A named pipe is kept open until it is written: whoever reads it would take the end of this look for the end.
+
     Raises:
         OSError: It could not be written; `strerror` says why.
     """
     with explained(path):
         target = _target(path)
         if isinstance(target, int):
-            os.close(os.dup(target))
+            os.write(target, b"")
         elif _is_special(target):
-            if not os.access(target, os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            _try_special(target)
         else:
             _try(target)
 
@@ -200,11 +202,31 @@ def _through(target: Path | int) -> Iterator[IO[bytes]]:
                 stream.flush()
         descriptor = os.dup(target)
     else:
-        # A pipe that nobody reads is an error, not a wait; one that is read slowly is waited for.
-        descriptor = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | FLAGS)
+        descriptor = _opened(target)
         os.set_blocking(descriptor, True)
     with io.BufferedWriter(_Patient(descriptor, "wb")) as file:
         yield file
+
+
+def _opened(target: Path) -> int:
+    """What is no regular file, for writing. A pipe that nobody reads is an error, not a wait."""
+    kept = _pipes.pop(os.fspath(target), None)
+    if kept is not None:
+        # User code may have closed every file, and opened others under the same numbers.
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(kept), target.stat()):
+                return kept
+    return os.open(target, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | FLAGS)
+
+
+def _try_special(target: Path) -> None:
+    descriptor = _opened(target)
+    try:
+        os.write(descriptor, b"")  # a device that is full says so
+        if target.is_fifo():
+            _pipes[os.fspath(target)] = os.dup(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class _Patient(io.FileIO):

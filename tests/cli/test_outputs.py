@@ -100,6 +100,49 @@ def test_what_cannot_be_written_is_told_before_the_work(run: Run, flag: str, pla
     assert reason in ended.err
 
 
+@pytest.mark.parametrize("flag", ["--summary", "--report", "--results"])
+@pytest.mark.parametrize(("name", "reason"), [("{}/pipe", "no process reads this pipe"), ("/dev/full", "No space")])
+def test_a_stream_that_takes_nothing_is_told_before_the_work(
+    run: Run, tmp_path: Path, flag: str, name: str, reason: str
+) -> None:
+    """A pipe without a reader and a device that is full, too."""
+    os.mkfifo(tmp_path / "pipe")
+    ended = run("--image", "{}/page.png", flag, name)
+    assert (ended.code, ended.out) == (78, "")
+    assert reason in ended.err
+
+
+NOTHING = {
+    "an empty list": (("--elements-list", "{}/none.json"), 1, "the list of elements is empty"),
+    "no cache": ((), 78, "there are no elements to work on"),
+    "an empty cache": (("-d", "{}/cache.sqlite"), 78, "there are no elements to work on"),
+    "out of reach": (("--set", "11111111-1111-1111-1111-111111111111:train"), 78, "whose address is not set"),
+}
+
+
+@pytest.mark.parametrize(("flags", "code", "reason"), NOTHING.values(), ids=NOTHING)
+def test_nothing_to_work_on_is_told_before_setup(
+    run: Run, tmp_path: Path, flags: tuple[str, ...], code: int, reason: str
+) -> None:
+    """A model is not loaded for it; the summary is not that of the run before."""
+    (tmp_path / "none.json").write_text("[]")
+    (tmp_path / "s.json").write_text(json.dumps(SUMMARY))
+    if "--set" in flags:
+        (tmp_path / "w.py").write_text(WORKER.replace("uses_cache = True", ""))
+    ended = run(*flags, "--summary", "{}/s.json")
+    assert (ended.code, ended.out) == (code, "")
+    assert reason in ended.err
+    assert json.loads((tmp_path / "s.json").read_text())["exit_code"] == code
+
+
+def test_the_summary_of_a_run_that_fails_in_setup(run: Run, tmp_path: Path) -> None:
+    """It is not that of the run before."""
+    (tmp_path / "w.py").write_text(WORKER.replace("print", "raise ValueError"))
+    (tmp_path / "s.json").write_text(json.dumps(SUMMARY))
+    ended = run("--image", "{}/page.png", "--summary", "{}/s.json")
+    assert (ended.code, json.loads((tmp_path / "s.json").read_text())["exit_code"]) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [

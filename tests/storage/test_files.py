@@ -237,3 +237,40 @@ def test_identity_does_not_depend_on_spelling(tmp_path: Path) -> None:
     assert len(same) == 1
     assert coming == {Identity(status.st_dev, status.st_ino, "coming")}
     assert identity(tmp_path / "absent" / "file") is identity("nul\0") is None
+
+
+def test_a_pipe_is_looked_at_before(tmp_path: Path) -> None:
+    """One that nobody reads is told by the check; whoever reads one does not take the check for the end."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="no process reads this pipe"):
+        check_replaceable(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    check_replaceable(tmp_path / "pipe")
+    with pytest.raises(BlockingIOError):  # no end yet
+        os.read(reader, 1)
+    replace(tmp_path / "pipe", b"content")
+    assert (os.read(reader, 9), os.read(reader, 9)) == (b"content", b"")
+    os.close(reader)
+
+
+def test_a_pipe_whose_descriptor_user_code_closed(tmp_path: Path) -> None:
+    """It is opened again, and what has its number now is left alone."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "other").write_bytes(b"other")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    before = set(Path("/dev/fd").iterdir())
+    check_replaceable(tmp_path / "pipe")
+    (kept,) = {path for path in Path("/dev/fd").iterdir() if path.exists()} - before
+    os.close(int(kept.name))
+    other = os.open(tmp_path / "other", os.O_RDWR)
+    replace(tmp_path / "pipe", b"content")
+    assert (os.read(reader, 9), (tmp_path / "other").read_bytes()) == (b"content", b"other")
+    os.close(other)
+    os.close(reader)
+
+
+@pytest.mark.parametrize("name", ["/dev/full", "/dev/fd/{}"])
+def test_a_full_device_is_told_before(name: str) -> None:
+    """Under each of its names."""
+    with Path("/dev/full").open("wb") as full, pytest.raises(OSError, match="No space left"):
+        check_replaceable(name.format(full.fileno()))

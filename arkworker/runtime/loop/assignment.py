@@ -67,6 +67,18 @@ def recording(run: Handover) -> contextlib.AbstractContextManager[Recorder | Non
     return results_file.opened(run, path)
 
 
+def choice_of(run: Handover) -> Choice:
+    """What decides which elements a run works on."""
+    context = run.context
+    return Choice(
+        run.settings,
+        context.process,
+        run.origins,
+        functools.cache(lambda: initial_ids(run.sessions) if context.use_cache else []),
+        context.connection_is_given or context.use_cache,
+    )
+
+
 @contextlib.contextmanager
 def assigned(run: Handover, clients: Clients, tally: Tally, recorder: Recorder | None) -> Iterator[Assignment]:
     """What there is to do; what a run before left behind is part of it.
@@ -76,13 +88,7 @@ def assigned(run: Handover, clients: Clients, tally: Tally, recorder: Recorder |
         ApiError: The sets that elements are in cannot be listed.
     """
     context = run.context
-    choice = Choice(
-        run.settings,
-        context.process,
-        run.origins,
-        functools.cache(lambda: initial_ids(run.sessions) if context.use_cache else []),
-        context.connection_is_given or context.use_cache,
-    )
+    choice = choice_of(run)
     choice.check()
     reports_states = _reports_states(run, choice, recorder)
     owner = f"{context.worker_run_id} {context.task_id}"

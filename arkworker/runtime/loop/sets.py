@@ -45,17 +45,37 @@ def process_sets(
         StoppedError: A signal came.
     """
     tally = Tally(run.collected)
+    if run.settings.jobs != 1:
+        logger.warning("--jobs: sets of datasets are worked on one after the other, in this process")
+    outcome.prepare(run.settings.summary)
+    with outcome.summed_up(run.settings.summary, tally, run.stopping):
+        _process_sets(call, run, tally, finish)
+
+
+def check_outside(run: Handover) -> None:
+    """Refuse what keeps sets from being worked on, as far as can be told without asking Arkindex.
+
+    Raises:
+        ConfigurationError: Results cannot be recorded, there is no room for exports, or no set is named at a desk.
+    """
     if run.settings.results is not None:
         message = "this worker works on sets of datasets, and has no results to record"
         raise ConfigurationError([Problem("results", "command line", "--results", message)])
     if temporary_directory_mistake():
         message = "exports are downloaded to a temporary directory, and none can be written to"
         raise ConfigurationError([Problem("", "environment", "TMPDIR", message, TEMPORARY_HINT)])
-    if run.settings.jobs != 1:
-        logger.warning("--jobs: sets of datasets are worked on one after the other, in this process")
-    outcome.prepare(run.settings.summary)
-    with outcome.summed_up(run.settings.summary, tally, run.stopping):
-        _process_sets(call, run, tally, finish)
+    if run.context.process is None and not run.settings.set:
+        raise _nothing_to_do()
+    _choice_of(run).check_work()
+
+
+def _nothing_to_do() -> ConfigurationError:
+    hint = "pass --set DATASET-ID:NAME, or add sets to the process"
+    return ConfigurationError([Problem("set", "command line", "--set", "there are no sets to work on", hint)])
+
+
+def _choice_of(run: Handover) -> Choice:
+    return Choice(run.settings, run.context.process, run.origins, list, run.context.connection_is_given)
 
 
 def _process_sets(
@@ -147,13 +167,12 @@ class _Exports:
             ApiError: They cannot be listed.
         """
         run = self._run
-        choice = Choice(run.settings, run.context.process, run.origins, list, run.context.connection_is_given)
+        choice = _choice_of(run)
         choice.check_sets_only()
         choice.check()
         sets = choice.sets(self._clients.intake)
         if not sets:
-            hint = "pass --set DATASET-ID:NAME, or add sets to the process"
-            raise ConfigurationError([Problem("set", "command line", "--set", "there are no sets to work on", hint)])
+            raise _nothing_to_do()
         sets = choice.share_of(sets)
         for one in sets:
             if one.dataset.id not in self._started:

@@ -246,13 +246,8 @@ class Choice:
         if self._mode == "export":
             return self._listing(_process_elements(client, self.process.id if self.process else ""))
         if self.process is None or self.initial_ids():
-            return self._of_cache()
-        if getattr(self.process, "skip_elements_json", True) is False and not settings.no_elements_list:
-            self._refuse(
-                "elements_list",
-                "this instance gives its workers a list of elements, but this run has none",
-                "set TASK_ELEMENTS, or pass --no-elements-list to take elements from the queue",
-            )
+            return self._of_known(self._initial())
+        self._check_queue()
         if settings.shard is not None:
             logger.warning("--shard: ignored, as the queue of a task hands each element to one process only")
         return Queue(client, tally, in_hand)
@@ -291,6 +286,7 @@ class Choice:
 
         Raises:
             ConfigurationError: An unknown mode, a list beside ids, a file that is missing, an id or a set that is none.
+            ArkworkerError: The list is empty.
         """
         if self.process is not None and self._mode not in MODES:
             self._refuse("process.mode", f"{printable(self._mode, 60)} is not a known mode of a process")
@@ -301,10 +297,25 @@ class Choice:
         if self.settings.image:
             self._check_images()
         self._parse_sets()
-        if self._list is not None:
-            self._read_list(self._list)
+        if self._list is not None and not self._read_list(self._list):
+            self._refuse_empty("elements_list")
         for element_id in self.settings.element:
             self._canonical(element_id, "element")
+
+    def check_work(self) -> None:
+        """Refuse a run that has nothing to work on, as far as can be told without asking Arkindex.
+
+        Raises:
+            ConfigurationError, ArkworkerError: As `worklist`.
+        """
+        if self.settings.set:
+            self._require_reach("set")
+        elif self._named() is None and self._mode not in WITHOUT_ACTIVITIES:
+            if self.process is None or self.initial_ids():
+                self._initial()
+            else:
+                self._check_queue()
+        self.shard  # noqa: B018 - it refuses what cannot be
 
     def check_sets_only(self) -> None:
         """Refuse what a worker that works on sets would not look at.
@@ -355,10 +366,13 @@ class Choice:
 
     def _of_ids(self, ids: Sequence[str], name: str) -> Worklist:
         if not ids:
-            raise ArkworkerError(f"the list of elements is empty ({self._origin(name)[1]})")
+            self._refuse_empty(name)
         checked = [self._canonical(element_id, name) for element_id in ids]
         self._require_reach(name)
         return self._of_known(checked)
+
+    def _refuse_empty(self, name: str) -> NoReturn:
+        raise ArkworkerError(f"the list of elements is empty ({self._origin(name)[1]})")
 
     def _canonical(self, element_id: str, name: str) -> str:
         try:
@@ -424,7 +438,15 @@ class Choice:
             hint = "set ARKINDEX_API_URL and ARKINDEX_API_TOKEN, or give a worker that uses one a cache"
             self._refuse(name, "these elements are on Arkindex, whose address is not set", hint)
 
-    def _of_cache(self) -> Worklist:
+    def _check_queue(self) -> None:
+        if getattr(self.process, "skip_elements_json", True) is False and not self.settings.no_elements_list:
+            self._refuse(
+                "elements_list",
+                "this instance gives its workers a list of elements, but this run has none",
+                "set TASK_ELEMENTS, or pass --no-elements-list to take elements from the queue",
+            )
+
+    def _initial(self) -> Sequence[str]:
         ids = self.initial_ids()
         if not ids:
             # A misspelt name of a cache leads here, too: an absent one is made, or not looked for.
@@ -435,7 +457,7 @@ class Choice:
                 f"there are no elements to work on{of_cache}",
                 "pass --element, --image, --elements-list, --set, or a cache",
             )
-        return self._of_known(ids)
+        return ids
 
     def _of_known(self, ids: Iterable[str]) -> Worklist:
         shard = self.shard
