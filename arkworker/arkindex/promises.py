@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
+from arkworker.elements.records import told
 from arkworker.errors import ApiContentError
-from arkworker.text import printable
 
 if TYPE_CHECKING:
     from arkworker.elements.records import Record
@@ -25,9 +25,8 @@ def record_of(kind: type[R], operation: str, answer: Any) -> R:
     try:
         return kind.model_validate(answer)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = printable(".".join(map(str, first["loc"])) or "the answer", 80)
-    raise ApiContentError(operation, f"{place}: {first['msg'].removeprefix('Value error, ')}")
+        reason = told(error)
+    raise ApiContentError(operation, reason)
 
 
 def text_of(operation: str, answer: Any, key: str) -> str:

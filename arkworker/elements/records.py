@@ -77,8 +77,13 @@ def named(kind: str, answer: Any) -> str:
 
 
 def first_problem(kind: str, answer: Any, error: ValidationError) -> str:
-    """One line: the first field that is wrong, and how many more are."""
+    """One line that names the record, the first field that is wrong, and how many more are."""
+    return f"{named(kind, answer)}: {told(error)}"
+
+
+def told(error: ValidationError, root: str = "the answer") -> str:
+    """One line: the first field that is wrong, or the root, and how many more are; nothing of what they hold."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    place = printable(".".join(str(part) for part in problems[0]["loc"]) or "the answer", 80)
+    place = printable(".".join(map(str, problems[0]["loc"])) or root, 100)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{named(kind, answer)}: {place}: {problems[0]['msg'].removeprefix('Value error, ')}{more}"
+    return f"{place}: {problems[0]['msg'].removeprefix('Value error, ')}{more}"

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import json
-import math
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pydantic_core import from_json
 
 from arkworker.arkindex.client.attempts import Attempt
+from arkworker.documents.json import JsonError, parse_json
 from arkworker.errors import ApiContentError, ApiError, ApiMessage, ApiResponseError, ApiUnavailableError, ExitCode
 from arkworker.text import printable
 from arkworker.transport.failures import Fault
@@ -62,12 +61,12 @@ def parse(body: bytes) -> Any:
         # Both are needed: the first bounds the depth and is strict about UTF-8 and surrogates, and the second sees
         # keys that come twice and numbers beyond all floats.
         from_json(body, allow_inf_nan=False)
-        return _DECODER.decode(body.decode())
-    except ContentError:
-        raise
-    except (ValueError, RecursionError) as error:
-        reason = str(error) if len(str(error)) < 100 else type(error).__name__
-    raise ContentError(f"is not JSON ({reason})" if body else "is empty")
+        return parse_json(body.decode())
+    except JsonError as error:
+        reason = str(error)
+    except ValueError as error:
+        reason = f"is not JSON ({error if len(str(error)) < 100 else type(error).__name__})"
+    raise ContentError(reason if body else "is empty")
 
 
 def check(value: Any, answer: Promise) -> None:
@@ -161,27 +160,6 @@ def _older_style(data: Any, field: str) -> Iterator[ApiMessage]:
 
 def _field(path: str) -> str:
     return "" if path in ("detail", "non_field_errors") else path
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ContentError("holds a key twice")
-    return value
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ContentError("holds a number that is not finite")
-    return number
-
-
-def _refuse_constant(_name: str) -> NoReturn:
-    raise ContentError("holds a number that is not finite")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse_constant)
 
 
 def _kind(value: Any) -> str:

@@ -6,10 +6,11 @@ JSON Lines, in UTF-8. An element that is there several times ended several times
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import TypeAdapter
 
+from arkworker.documents.json import JsonError, parse_json
 from arkworker.elements.recorded import Recorded, RecordedElement, as_target
 from arkworker.elements.results import Entity, On, Result, Transcription, Update
 from arkworker.errors import ResultError
@@ -176,27 +177,14 @@ def load_entry(line: bytes) -> Entry:
 
 def _parse(line: bytes) -> dict[str, Any]:
     try:
-        data = json.loads(line.decode(), object_pairs_hook=_unique, parse_constant=_refuse)
+        data = parse_json(line.decode())
     except UnicodeDecodeError:
         raise ValueError("this is not UTF-8 text") from None
-    except json.JSONDecodeError:
-        raise ValueError("this is not JSON") from None
-    except RecursionError:
-        raise ValueError("brackets are nested too deeply") from None
+    except JsonError as error:
+        raise ValueError(f"this {error}") from None
     if not isinstance(data, dict):
         raise ValueError("this is not a JSON object")  # noqa: TRY004 - one kind of error for all that a line can be
     return data
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) < len(pairs):
-        raise ValueError("a key is given twice")
-    return data
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def line_schema() -> dict[str, Any]:

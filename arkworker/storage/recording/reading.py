@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from pydantic import ValidationError
 
+from arkworker.elements.records import told
 from arkworker.errors import ConfigurationError, Problem
 from arkworker.storage.exclusive import lock, open_regular
 from arkworker.storage.recording.lines import Entry, Header, load_entry, load_header
@@ -190,10 +191,4 @@ def _is_whole(line: bytes, *, is_header: bool) -> bool:
 
 def _told(error: ValueError) -> str:
     """What is wrong with a line, without what stands in it."""
-    if not isinstance(error, ValidationError):
-        return str(error)
-    problems: list[Any] = error.errors(include_url=False, include_context=False, include_input=False)
-    first = problems[0]
-    place = printable(".".join(str(part) for part in first["loc"]), 100)
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{place}: {first['msg'].removeprefix('Value error, ')}{more}" if place else str(first["msg"])
+    return told(error, "the line") if isinstance(error, ValidationError) else str(error)
