@@ -128,8 +128,8 @@ def _problems(error: ArkworkerError) -> Sequence[Problem]:
 
 
 def _show_traceback(error: ArkworkerError, argv: Sequence[str]) -> None:
-    from arkworker.runtime.lifecycle import WorkerFailedError
     from arkworker.runtime.logs import mask
+    from arkworker.runtime.user_errors import WorkerFailedError
 
     if isinstance(error, WorkerFailedError):
         return  # it is in the log already

@@ -14,6 +14,7 @@ from arkworker.clock import SystemClock
 from arkworker.documents.text_file import read_text_file
 from arkworker.errors import ExitCode
 from arkworker.runtime import lifecycle, logs
+from arkworker.runtime.cache_sessions import opened_cache
 from arkworker.runtime.preparation import Preparation, current_folder
 from arkworker.runtime.worker import options_of
 from arkworker.settings.platform import OFF
@@ -71,7 +72,7 @@ def _forbid_core_dumps() -> None:
 def _check(preparation: Preparation, stopping: Stopping, flags: argparse.Namespace) -> int:
     context = lifecycle.prepare(preparation, stopping, is_trial=True)
     if not preparation.offline:
-        with lifecycle.open_cache_of(context, preparation, stopping, is_trial=True):
+        with opened_cache(context, preparation.parent_caches, stopping, is_trial=True):
             pass
     if flags.json:
         from arkworker.cli.problems import as_data

@@ -1,20 +1,19 @@
-"""`WorkerContext`: all that a worker may know of its run, validated before it starts, frozen to the bottom."""
+"""`WorkerContext`: what a worker may know of its run, and what it may ask Arkindex and its disk for."""
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Unpack, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from typing_extensions import TypeVar
 
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem, ReadOnlyError, ResultError
-from arkworker.frozen import FrozenDict, FrozenList, freeze
-from arkworker.options.creates import Creates
+from arkworker.frozen import FrozenDict, FrozenList
+from arkworker.runtime.context_data import A, C, ContextData
 from arkworker.runtime.migration import lacks
-from arkworker.runtime.services import Services, ServicesData
+from arkworker.runtime.services import Services
 
 if TYPE_CHECKING:
     import os
@@ -22,25 +21,21 @@ if TYPE_CHECKING:
     from typing import NoReturn
     from uuid import UUID
 
-    from arkworker.arkindex.client import Client, Connection
+    from arkworker.arkindex.client import Client
     from arkworker.arkindex.datasets import Dataset, DatasetSet
     from arkworker.arkindex.models import ModelVersion
-    from arkworker.arkindex.payload import Process
     from arkworker.arkindex.publishing.corpus import Corpus, CorpusType
     from arkworker.arkindex.tasks import Artifact
     from arkworker.elements import Element, Source
     from arkworker.elements.query import ElementFilters
     from arkworker.elements.records import Image
     from arkworker.elements.results import Created, ResultModel
-    from arkworker.settings.provenance import Provenance
 
-C = TypeVar("C", default="Mapping[str, Any]")
-A = TypeVar("A", default=Any)
 R = TypeVar("R", bound="ResultModel")
 
 
 @dataclass(frozen=True)
-class WorkerContext(Generic[C, A]):
+class WorkerContext(ContextData[C, A]):
     """The run of a worker: immutable, comparable, picklable to another process.
 
     It holds the token of the API, which is pickled with it; `repr` masks it.
@@ -70,32 +65,6 @@ class WorkerContext(Generic[C, A]):
         origins: Where each value came from, by its path: `context.origins["config.threshold"]`.
     """
 
-    config: C
-    arguments: A
-    secrets: FrozenDict
-    is_read_only: bool
-    worker_run_id: str | None
-    task_id: str | None
-    task_chunk: str | None
-    task_data_dir: Path
-    work_dir: Path
-    process: Process | None
-    worker_details: FrozenDict
-    model_version_id: str | None
-    model_details: FrozenDict
-    model_configuration: FrozenDict
-    use_cache: bool
-    cache_path: Path | None
-    connection: Connection
-    secrets_dir: Path
-    model_dir: Path | None
-    extras_dir: Path | None
-    _corpus_id: str | None
-    _creates: Creates = field(default_factory=Creates)
-    _batch_size: int = 50
-    _results: str | None = None
-    _max_image_pixels: int | None = None
-    origins: Mapping[str, Provenance] = field(default_factory=FrozenDict, compare=False, repr=False)
     built: InitVar[Services | None] = None
 
     def __post_init__(self, built: Services | None) -> None:
@@ -105,39 +74,7 @@ class WorkerContext(Generic[C, A]):
     @cached_property
     def services(self) -> Services:
         """What is made from this data: handed over by the runner that built it, else made at first use."""
-        return Services(
-            ServicesData(
-                self.connection,
-                self.is_read_only,
-                self.worker_run_id,
-                self._corpus_id,
-                self.use_cache,
-                self.secrets_dir,
-                self.work_dir,
-                self._creates,
-                self._batch_size,
-                self._results,
-                self._max_image_pixels,
-            )
-        )
-
-    @property
-    def corpus_id(self) -> str:
-        """Id of the corpus (project) that the worker works on.
-
-        Raises:
-            ConfigurationError: None is set.
-        """
-        if self._corpus_id is None:
-            raise ConfigurationError(
-                [Problem("corpus_id", "environment", "ARKINDEX_CORPUS_ID", "no corpus is set", "set this variable")]
-            )
-        return self._corpus_id
-
-    @property
-    def is_developer_mode(self) -> bool:
-        """Whether the worker runs without a worker run of Arkindex."""
-        return self.worker_run_id is None
+        return Services(self)
 
     @property
     def api(self) -> Client:
@@ -511,23 +448,3 @@ class WorkerContext(Generic[C, A]):
 
         def __getattr__(self, name: str) -> NoReturn:
             lacks(self, name, of_worker=False)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # The data only: what was made from it is made again where it is needed.
-        return {item.name: self.__dict__[item.name] for item in dataclasses.fields(self)}
-
-
-class CacheStandIn:
-    """Stands where a worker without a cache gets its session: says what to do when it is touched."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise ArkworkerError("this worker has no cache: set uses_cache = True on its class")
-
-    def __repr__(self) -> str:
-        return "<no cache: set uses_cache = True on the worker's class>"
-
-
-def frozen_dict(values: Mapping[str, Any]) -> FrozenDict:
-    frozen = freeze(dict(values))
-    assert isinstance(frozen, FrozenDict)  # noqa: S101 - what freeze makes of a dict
-    return frozen

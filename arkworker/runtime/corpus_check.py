@@ -7,23 +7,26 @@ element.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from arkworker.errors import ConfigurationError, Problem, ResultError
+from arkworker.options.creates import Creates
 from arkworker.options.form import Control
 from arkworker.options.options import bare
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from arkworker.arkindex.publishing import Corpus
     from arkworker.arkindex.publishing.plan import Kind
     from arkworker.options.options import Option
     from arkworker.runtime.context import WorkerContext
+    from arkworker.runtime.handover import Handover
     from arkworker.settings.catalogue import WorkerOptions
 
 logger = logging.getLogger("arkworker")
@@ -70,6 +73,32 @@ def check_corpus(context: WorkerContext[Any], worker: WorkerOptions, *, is_trial
     problems = [problem for item in missing if (problem := _create(item, context, corpus, is_trial=is_trial))]
     if problems:
         raise ConfigurationError(problems)
+
+
+def check_declared_in_setup(
+    before: WorkerOptions, now: WorkerOptions, run: Handover, end: Callable[[], None]
+) -> Handover:
+    """The run, with what `setup` has assigned to `creates` and `requires`, which are looked up as those of the class.
+
+    Args:
+        before: What the worker declared.
+        now: What it declares.
+        run: The run.
+        end: Ends requests under way when a signal comes.
+
+    Raises:
+        ConfigurationError, ApiError: As `check_corpus`.
+    """
+    if (now.creates, now.requires) == (before.creates, before.requires):
+        return run
+    creates, services = now.creates or Creates(), run.context.services
+    services.declare(creates)
+    known = dataclasses.replace(run.context._runner, creates=creates)  # noqa: SLF001 - hidden from authors
+    context = dataclasses.replace(run.context, _runner=known, built=services)
+    with run.stopping.calling(end):
+        run.stopping.check()
+        check_corpus(context, now, is_trial=run.settings.results is not None)
+    return dataclasses.replace(run, context=context)
 
 
 def _is_allowed(item: _Wanted, corpus: Corpus) -> bool:

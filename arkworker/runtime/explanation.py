@@ -58,7 +58,7 @@ def _is_weaker_than_run(name: str, origin: Provenance) -> bool:
 
 def context_data(context: WorkerContext[Any]) -> dict[str, Any]:
     """Every data field, as JSON can hold it; what is absent is null, secrets are stars."""
-    hidden = ("origins", "_creates", "_batch_size", "_max_image_pixels", "_results")
+    hidden = ("origins", "_runner")
     names = [item.name for item in dataclasses.fields(context) if item.name not in hidden]
     fields = {name: getattr(context, name) for name in names}
     fields["corpus_id"] = fields.pop("_corpus_id")

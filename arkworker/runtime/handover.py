@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from arkworker.frozen import FrozenDict
+from arkworker.runtime.services import LatePublisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,24 +31,45 @@ class Handover:
     Attributes:
         context: The worker's context.
         settings: The platform's side of the settings: variables and flags.
-        origins: Where a setting came from, by its name: source and location.
         sessions: Makes sessions of the cache; or stand-ins, for workers without one.
         stopping: Knows of signals.
-        outbox: Where published results wait for the cache; None without a cache.
         target: How the person who started the worker named it.
+        origins: Where a setting came from, by its name: source and location.
+        outbox: Where published results wait for the cache; None without a cache.
         collected: Told of all that a report shows; None where none is wanted.
         begin: Called when `setup` is over.
     """
 
     context: WorkerContext[Any]
     settings: Settings
-    origins: Mapping[str, tuple[str, str]]
     sessions: Callable[[], Any]
     stopping: Stopping
+    target: str
+    origins: Mapping[str, tuple[str, str]] = field(default_factory=FrozenDict)
     outbox: Outbox | None = None
-    target: str = ""
     collected: Collected | None = None
     begin: Callable[[], None] = _nothing
+
+    def with_outbox(self) -> Handover:
+        """The same, with what user code publishes in its own middle going to the cache, too, where there is one."""
+        outbox = None
+        if self.context.use_cache:
+            from arkworker.arkindex.publishing.outbox import Outbox
+
+            outbox = Outbox(self.sessions, are_published=not self.context.is_read_only)
+        services = self.context.services
+        services.publisher = LatePublisher(lambda: services.make_publisher(outbox=outbox))
+        return dataclasses.replace(self, outbox=outbox)
+
+    def with_report(self) -> Handover:
+        """The same in one process of several, whose parent writes the report, where one is wanted."""
+        if self.settings.report is None:
+            return self
+        from arkworker.runtime.collecting import Collected
+
+        collected = Collected()
+        self.context.services.element_access.watch_images(collected.see)
+        return dataclasses.replace(self, collected=collected)
 
 
 @dataclass(frozen=True)

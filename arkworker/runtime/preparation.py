@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,11 @@ from arkworker.errors import ApiError, ConfigurationError, Problem
 from arkworker.frozen import FrozenDict, freeze
 from arkworker.options.creates import Creates
 from arkworker.options.secret import UnloadedSecret
-from arkworker.runtime.context import WorkerContext, frozen_dict
+from arkworker.runtime.context import WorkerContext
+from arkworker.runtime.context_data import RunnerData
 from arkworker.runtime.origins import context_origins
 from arkworker.runtime.outputs import TEMPORARY_HINT, mistakes, temporary_directory_mistake
-from arkworker.runtime.services import Services, ServicesData
+from arkworker.runtime.services import Services
 from arkworker.settings.provenance import Origin
 from arkworker.settings.resolution import Resolution, resolve, validate
 from arkworker.settings.sources.configuration import WORKER_RUN
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from arkworker.arkindex.client import Client
-    from arkworker.arkindex.payload import Payload
+    from arkworker.arkindex.payload import Payload, Process
     from arkworker.options.secret import Secret
     from arkworker.settings.catalogue import WorkerOptions
     from arkworker.settings.model import WorkerSettings
@@ -122,6 +123,27 @@ class Preparation:
         if self._client is not None:
             self._client.end()
         self.clock.wake()
+
+    @property
+    def origins(self) -> dict[str, tuple[str, str]]:
+        """Where each setting came from: source and location."""
+        claims = self.resolution.ledger.claims
+        return {path[0]: (claim.origin.source, claim.origin.location) for path, claim in claims.items() if path}
+
+    def check_elements(self, process: Process | None) -> None:
+        """Refuse elements that cannot be worked on, before anything starts.
+
+        Raises:
+            ConfigurationError: As `Choice.check_names`.
+        """
+        if not self.worker.processes_elements:
+            return
+        from arkworker.runtime.loop.worklist import Choice
+
+        choice = Choice(self.resolution.settings, process, self.origins, list)
+        if self.worker.processes_sets:
+            choice.check_sets_only()
+        choice.check_names()
 
     def _resolve(self, says: RunSays | None = None) -> Resolution:
         resolution = resolve(self.worker, self.inputs, says)
@@ -275,49 +297,37 @@ class Preparation:
         run = self.payload.run if self.payload else None
         model = run.model_version if run else None
         developer = resolution.is_developer_mode
-        cache_path = self._cache_path()
-        data = ServicesData(
-            connection=connection_of(settings),
-            is_read_only=developer,
-            worker_run_id=None if developer else settings.worker_run_id,
-            corpus_id=run.process.corpus if run else settings.corpus_id,
-            uses_cache=self.uses_cache,
-            secrets_dir=self._secrets_directory(),
-            work_dir=work_dir,
-            creates=self.worker.creates or Creates(),
-            batch_size=settings.publication_batch_size,
-            results=settings.results,
-            max_image_pixels=settings.max_image_pixels,
-        )
-        return WorkerContext(
+        context = WorkerContext(
             config=values.config,
             arguments=values.arguments,
             secrets=self._secrets(loaded),
-            is_read_only=data.is_read_only,
-            worker_run_id=data.worker_run_id,
+            is_read_only=developer,
+            worker_run_id=None if developer else settings.worker_run_id,
             task_id=settings.task_id,
             task_chunk=settings.task_chunk,
             task_data_dir=data_directory(settings.data_dir, self.inputs.environ),
             work_dir=work_dir,
             process=run.process if run else None,
-            worker_details=frozen_dict(run.worker_version.worker) if run else FrozenDict(),
+            worker_details=_frozen(run.worker_version.worker) if run else FrozenDict(),
             model_version_id=model.id if model else None if run else settings.model_version_id,
-            model_details=frozen_dict(model.model if model else {"id": None if run else settings.model_id}),
-            model_configuration=frozen_dict(self._model_configuration()),
-            use_cache=data.uses_cache,
-            cache_path=cache_path,
-            connection=data.connection,
-            secrets_dir=data.secrets_dir,
+            model_details=_frozen(model.model if model else {"id": None if run else settings.model_id}),
+            model_configuration=_frozen(self._model_configuration()),
+            use_cache=self.uses_cache,
+            cache_path=self._cache_path(),
+            connection=connection_of(settings),
+            secrets_dir=self._secrets_directory(),
             model_dir=self._path(settings.model_dir),
             extras_dir=self._path(settings.extras_dir),
-            _corpus_id=data.corpus_id,
-            _creates=data.creates,
-            _batch_size=data.batch_size,
-            _results=data.results,
-            _max_image_pixels=data.max_image_pixels,
+            _corpus_id=run.process.corpus if run else settings.corpus_id,
+            _runner=RunnerData(
+                creates=self.worker.creates or Creates(),
+                batch_size=settings.publication_batch_size,
+                results=settings.results,
+                max_image_pixels=settings.max_image_pixels,
+            ),
             origins=context_origins(resolution, values, self.payload),
-            built=Services(data, self._client),
         )
+        return replace(context, built=Services(context, self._client))
 
     def _model_configuration(self) -> dict[str, Any]:
         if self.payload is None:
@@ -387,3 +397,7 @@ def connection_of(settings: Settings) -> Connection:
         ca_bundle=api.ca_bundle,
         user_agent=settings.user_agent,
     )
+
+
+def _frozen(values: Mapping[str, Any]) -> FrozenDict:
+    return FrozenDict({name: freeze(value) for name, value in values.items()})

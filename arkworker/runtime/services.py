@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ from arkworker.arkindex.client import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from arkworker.arkindex.client import Client
     from arkworker.arkindex.publishing import Corpora, Publisher
@@ -25,42 +23,12 @@ if TYPE_CHECKING:
     from arkworker.elements import Element
     from arkworker.elements.results import Created
     from arkworker.options.creates import Creates
+    from arkworker.runtime.context_data import ContextData
 
 logger = logging.getLogger("arkworker.publishing")
 _logger = logging.getLogger("arkworker")
 
 _LONGEST_NAME = 100  # characters
-
-
-@dataclass(frozen=True, slots=True)
-class ServicesData:
-    """What services are made from; the context has the same.
-
-    Attributes:
-        connection: How to reach the API.
-        is_read_only: Nothing is written on Arkindex.
-        worker_run_id: Signs results; None in developer mode.
-        corpus_id: The run's corpus, for elements that do not say theirs.
-        uses_cache: Whether the worker has a cache.
-        secrets_dir: The local secrets directory.
-        work_dir: Directory of this task.
-        creates: What publishing may create.
-        batch_size: How many results of a kind one request holds at most.
-        results: The file that results are recorded in, to be published later; None where they are published.
-        max_image_pixels: The largest image that is opened; 0 lifts the limit, None leaves that of Pillow.
-    """
-
-    connection: Connection
-    is_read_only: bool
-    worker_run_id: str | None
-    corpus_id: str | None
-    uses_cache: bool
-    secrets_dir: Path
-    work_dir: Path
-    creates: Creates
-    batch_size: int
-    results: str | None
-    max_image_pixels: int | None = None
 
 
 class Metrics:
@@ -101,6 +69,7 @@ class Services:
 
     Attributes:
         metrics: What the worker has measured.
+        publisher: Where results are left that are published in the middle of the work.
         sessions: Sessions of the cache while it is open; None otherwise, and for a worker without one.
 
     Args:
@@ -108,23 +77,24 @@ class Services:
         client: The client of the run, where there is one already.
     """
 
-    def __init__(self, data: ServicesData, client: Client | None = None) -> None:
-        self.data = data
-        self.sessions: Sessions | None = None
+    def __init__(self, data: ContextData[Any], client: Client | None = None) -> None:
         self.metrics = Metrics()
+        self.publisher: Publisher = LatePublisher(self.make_publisher)
+        self.sessions: Sessions | None = None
+        self._data = data
+        self._corpus_id, self._runner = data._corpus_id, data._runner  # noqa: SLF001 - hidden from authors
         self._client = client
         self._corpora: Corpora | None = None
-        self._publisher: Publisher | None = None
 
     def declare(self, creates: Creates) -> None:
         """What publishing may create, where only the worker's `setup` knew it."""
-        self.data = dataclasses.replace(self.data, creates=creates)
+        self._runner = replace(self._runner, creates=creates)
         self._corpora = None
 
     @property
     def is_reachable(self) -> bool:
         """Whether the address of Arkindex is set; in developer mode it need not be."""
-        return self.data.connection != Connection()
+        return self._data.connection != Connection()
 
     @property
     def api(self) -> Client:
@@ -132,7 +102,7 @@ class Services:
         if self._client is None:
             from arkworker.arkindex.client import Client
 
-            self._client = Client(self.data.connection, read_only=self.data.is_read_only)
+            self._client = Client(self._data.connection, read_only=self._data.is_read_only)
         return self._client
 
     @cached_property
@@ -144,8 +114,8 @@ class Services:
             lambda: self.api,
             lambda: self.sessions,
             is_reachable=self.is_reachable,
-            local_files=self.data.worker_run_id is None,
-            max_image_pixels=self.data.max_image_pixels,
+            local_files=self._data.worker_run_id is None,
+            max_image_pixels=self._runner.max_image_pixels,
         )
 
     @property
@@ -154,19 +124,8 @@ class Services:
         if self._corpora is None:
             from arkworker.arkindex.publishing import Corpora
 
-            self._corpora = Corpora(self.data.creates)
+            self._corpora = Corpora(self._runner.creates)
         return self._corpora
-
-    @property
-    def publisher(self) -> Publisher:
-        """Where results are left that are published in the middle of the work."""
-        if self._publisher is None:
-            self._publisher = self.make_publisher()
-        return self._publisher
-
-    @publisher.setter
-    def publisher(self, publisher: Publisher) -> None:
-        self._publisher = publisher
 
     def make_publisher(self, client: Client | None = None, outbox: Outbox | None = None) -> Publisher:
         """A publisher for this run: on Arkindex, or in the log where the run is read-only.
@@ -177,25 +136,25 @@ class Services:
         """
         from arkworker.arkindex.publishing import ArkindexPublisher, SummarizingPublisher
 
-        if self.data.uses_cache and outbox is None:
+        if self._data.use_cache and outbox is None:
             from arkworker.arkindex.publishing.outbox import ELSEWHERE
 
             logger.warning(ELSEWHERE)
-        if self.data.is_read_only:
-            return SummarizingPublisher(outbox, self.data.results)
-        if self.data.results is not None:
-            return SummarizingPublisher(file=self.data.results)
+        if self._data.is_read_only:
+            return SummarizingPublisher(outbox, self._runner.results)
+        if self._runner.results is not None:
+            return SummarizingPublisher(file=self._runner.results)
         from arkworker.arkindex.publishing.doubts import Doubts
 
-        run = self.data.worker_run_id
+        run = self._data.worker_run_id
         return ArkindexPublisher(
             client or self.api,
             worker_run_id=run,
-            corpus_id=self.data.corpus_id,
+            corpus_id=self._corpus_id,
             corpora=self.corpora,
-            batch_size=self.data.batch_size,
+            batch_size=self._runner.batch_size,
             outbox=outbox,
-            doubts=Doubts(self.data.work_dir, run) if run is not None else None,
+            doubts=Doubts(self._data.work_dir, run) if run is not None else None,
         )
 
     def load_secret(self, name: str | os.PathLike[str]) -> Any:
@@ -203,7 +162,7 @@ class Services:
         from arkworker.arkindex.secrets import load_secret
         from arkworker.storage.local_secrets import SecretStore
 
-        store = SecretStore(self.data.secrets_dir, environ=os.environ)
+        store = SecretStore(self._data.secrets_dir, environ=os.environ)
         return load_secret(name, store=store, api=self.api if self.is_reachable else None, environ=os.environ)
 
 

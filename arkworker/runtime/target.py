@@ -20,6 +20,7 @@ from arkworker.options.options import bare
 from arkworker.runtime.context import WorkerContext
 from arkworker.runtime.declaring import HOOKS, check_arguments, check_callable, check_is_complete, configuration_of
 from arkworker.runtime.stopping import Interruption
+from arkworker.runtime.user_errors import place_of
 from arkworker.runtime.worker import Worker
 from arkworker.text import did_you_mean, printable
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-_OURS = str(Path(__file__).parents[1]) + os.sep
 _NO_WORKER = "is not a worker: derive it from Worker, or write a function (context, cache)"
 
 
@@ -152,18 +152,13 @@ def _shown(error: BaseException) -> str:
         place = f"{error.filename}:{error.lineno}"
         return f"{type(error).__name__}: {printable(str(error.msg))} ({printable(place)})"
     text = printable(str(error), 500) if isinstance(error, DeclarationError) else _described(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{frame.filename}:{frame.lineno}" for frame in frames if not _is_machinery(frame.filename)]
-    return f"{text} ({printable(places[-1])})" if places else text
+    found = place_of(error)
+    return f"{text} ({printable(f'{found[0]}:{found[1]}')})" if found else text
 
 
 def _described(error: BaseException) -> str:
     # Not str(error): the method is user code, too.
     return printable("".join(traceback.format_exception_only(error)).strip())
-
-
-def _is_machinery(filename: str) -> bool:
-    return filename.startswith(("<frozen importlib", _OURS)) or filename == importlib.__file__
 
 
 def _find(module: ModuleType, name: str, target: str) -> Any:

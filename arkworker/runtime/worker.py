@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic
 from arkworker.declaration.metadata import Declaration
 from arkworker.errors import DeclarationError, ResultError
 from arkworker.options.creates import Creates, Requires
-from arkworker.runtime.context import C, WorkerContext
+from arkworker.runtime.context_data import C
 from arkworker.runtime.declaring import (
     check_arguments,
     check_hooks,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.datasets import DatasetSet
     from arkworker.elements import Element
     from arkworker.elements.results import Result
+    from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.handover import Handover
 
 
@@ -122,6 +123,9 @@ class Worker(Generic[C]):
 
         def __getattr__(self, name: str) -> NoReturn:
             lacks(self, name, of_worker=True)
+
+    def _check_work(self, handover: Handover) -> None:
+        """Refuse what there is nothing to work on for, before `setup`, which may take minutes to load a model."""
 
     def _perform(self, handover: Handover) -> None:
         """Run, in the way of this kind of worker; called by the lifecycle between `setup` and `teardown`.
@@ -215,8 +219,15 @@ class ElementsWorker(Worker[C]):
             cache: A session of the cache, committed after success.
         """
 
+    def _check_work(self, handover: Handover) -> None:
+        from arkworker.runtime.loop import outcome
+        from arkworker.runtime.loop.assignment import choice_of
+
+        outcome.prepare(handover.settings.summary)
+        choice_of(handover).check_work()
+
     def _perform(self, handover: Handover) -> None:
-        from arkworker.runtime.loop import process_elements
+        from arkworker.runtime.loop.run import process_elements
 
         process_elements(self._code(handover.context), handover)
 
@@ -303,6 +314,13 @@ class DatasetWorker(Worker[C]):
 
         It is called also when sets have failed.
         """
+
+    def _check_work(self, handover: Handover) -> None:
+        from arkworker.runtime.loop import outcome
+        from arkworker.runtime.loop.sets import check_outside
+
+        outcome.prepare(handover.settings.summary)
+        check_outside(handover)
 
     def _perform(self, handover: Handover) -> None:
         from arkworker.runtime.loop.sets import process_sets

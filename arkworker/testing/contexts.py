@@ -15,7 +15,7 @@ from arkworker.documents.text_file import TextFile
 from arkworker.frozen import freeze
 from arkworker.options.secret import Secret
 from arkworker.runtime.preparation import Preparation
-from arkworker.runtime.services import Services, ServicesData
+from arkworker.runtime.services import Services
 from arkworker.runtime.target import as_worker
 from arkworker.runtime.worker import Worker, options_of
 from arkworker.settings.resolution import Inputs
@@ -103,7 +103,7 @@ class ContextMaker:
             fields.setdefault("connection", self._arkindex.connection)
         context = _replace(context, fields)
         # Once more, with services that know of the test.
-        services = TestServices(context.services.data, self._client(context), hidden)
+        services = TestServices(context, self._client(context), hidden)
         return dataclasses.replace(context, built=services)
 
     def _prepare(self, worker: Worker[Any], config: Mapping[str, Any], argv: Sequence[str]) -> WorkerContext[Any]:
@@ -139,8 +139,8 @@ class TestServices(Services):
 
     __test__ = False  # no class of tests
 
-    def __init__(self, data: ServicesData, client: Any, secrets: Mapping[str, Secret[Any]]) -> None:
-        super().__init__(data, client)
+    def __init__(self, context: WorkerContext[Any], client: Any, secrets: Mapping[str, Secret[Any]]) -> None:
+        super().__init__(context, client)
         self._secrets = secrets
 
     def load_secret(self, name: str | os.PathLike[str]) -> Any:

@@ -21,7 +21,7 @@ from arkworker.arkindex.payload import Process
 from arkworker.errors import ArkworkerError, ConfigurationError
 from arkworker.frozen import FrozenDict, FrozenList, freeze
 from arkworker.options.secret import Secret
-from arkworker.runtime.context import CacheStandIn
+from arkworker.runtime.cache_sessions import CacheStandIn
 from arkworker.runtime.migration import GONE
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from arkworker.arkindex.client import Client, Connection
 from arkworker.elements.results import collect
 from arkworker.emulator import Emulator, Fault
 from arkworker.errors import PublicationError, ResultError
+from arkworker.runtime.context_data import RunnerData
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +76,7 @@ def test_results_are_there_when_it_returns(site: Site) -> None:
 
 def test_it_creates_what_the_worker_may_create(site: Site) -> None:
     """And no other element type."""
-    closed = dataclasses.replace(site.context, _creates=Creates())
+    closed = dataclasses.replace(site.context, _runner=RunnerData(creates=Creates()))
 
     with pytest.raises(ResultError, match="no element type 'stain'"):
         closed.publish(site.page, STAIN)
@@ -134,7 +135,7 @@ def test_a_read_only_run_says_what_it_would_publish(site: Site, caplog: pytest.L
 
 def test_batches_have_the_size_of_the_setting(site: Site) -> None:
     """300 texts in batches of 120 are three requests."""
-    small = dataclasses.replace(site.context, _batch_size=120)
+    small = dataclasses.replace(site.context, _runner=RunnerData(batch_size=120))
 
     small.publish(site.page, [TEXT] * 300)
 

@@ -13,11 +13,11 @@ from arkworker.runtime import logs
 from arkworker.runtime.loop import outcome
 from arkworker.runtime.loop.assignment import assigned, recording
 from arkworker.runtime.loop.clients import Clients
-from arkworker.runtime.loop.failures import described
 from arkworker.runtime.loop.in_hand import Stage
 from arkworker.runtime.loop.job_process import SETTINGS, Say
 from arkworker.runtime.loop.outcome import Summary, Tally
 from arkworker.runtime.loop.work import end_left
+from arkworker.runtime.user_errors import described
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

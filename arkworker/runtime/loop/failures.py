@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from arkworker.runtime import logs
+from arkworker.runtime.user_errors import described, message_of, place_of, trace_of
 from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
-    from types import TracebackType
 
 logger = logging.getLogger("arkworker.elements")
 
@@ -72,15 +72,15 @@ class Failures:
             error: Why.
             traced: Whether the author of the worker wants to see where: not for what Arkindex answered.
         """
-        message, text = _message_of(error), described(error)
-        place, shape = (type(error), _place_of(error)), _shape_of(message)
+        message, text = message_of(error), described(error)
+        place, shape = (type(error), place_of(error)), _shape_of(message)
         with self._lock:
             shapes = self._shapes.setdefault(place, set()) if len(self._shapes) < MOST_GROUPS else set()
             if len(shapes) < MOST_SHAPES:
                 shapes.add(shape)
             kind = place, shape if shape in shapes else None
         is_new = self.note(element_id, kind, text)
-        shown = (type(error), error, _of_user_code(error)) if traced and is_new else None
+        shown = (type(error), error, trace_of(error)) if traced and is_new else None
         if shown is not None:
             self.illustrate(kind, "".join(traceback.format_exception(*shown)))
         with logs.about(element_id):
@@ -123,36 +123,6 @@ class Failures:
         return is_new
 
 
-def described(error: BaseException) -> str:
-    """An error in one line."""
-    return f"{type(error).__name__}: {printable(_message_of(error), 300)}".rstrip(": ")
-
-
-def _message_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - of a class of user code: whatever it raises must not end the run
-        return "its message could not be read"
-
-
 def _shape_of(message: str) -> str:
     """Equal for messages that differ by a name in quotes, an id or a number only."""
     return _DETAILS.sub("#", message[:300])
-
-
-def _place_of(error: BaseException) -> tuple[str, int | None] | None:
-    """The last line outside of ours that an error came through; None for one that came through no other."""
-    places = [
-        (frame.f_code.co_filename, line)
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if not frame.f_globals.get("__name__", "").startswith("arkworker.")
-    ]
-    return places[-1] if places else None
-
-
-def _of_user_code(error: BaseException) -> TracebackType | None:
-    """The traceback without the frames of ours that lead to user code."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("arkworker."):
-        trace = trace.tb_next
-    return trace or error.__traceback__

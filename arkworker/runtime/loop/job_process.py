@@ -20,7 +20,10 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from arkworker.clock import SystemClock
-from arkworker.errors import ArkworkerError
+from arkworker.errors import ArkworkerError, StoppedError
+from arkworker.runtime import logs
+from arkworker.runtime.cache_sessions import shared_cache
+from arkworker.runtime.handover import Handover
 from arkworker.runtime.loop.assignment import Assignment
 from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.failures import Failures
@@ -31,17 +34,20 @@ from arkworker.runtime.loop.outcome import Summary, Tally
 from arkworker.runtime.loop.progress import ProgressDisplay
 from arkworker.runtime.loop.run import ElementRun
 from arkworker.runtime.loop.worklist import Queue
-from arkworker.runtime.stopping import SIGNALS
+from arkworker.runtime.stopping import SIGNALS, Stopping
+from arkworker.runtime.target import load_target
+from arkworker.settings.platform import Settings
 from arkworker.storage.recording.writing import RecordingError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
     from multiprocessing.connection import Connection
     from pathlib import Path
 
-    from arkworker.runtime.handover import ElementCode, Handover
+    from arkworker.runtime.context import WorkerContext
+    from arkworker.runtime.handover import ElementCode
     from arkworker.runtime.loop.intake import Worklist
-    from arkworker.runtime.stopping import Stopping
+    from arkworker.runtime.worker import ElementsWorker
     from arkworker.storage.recording.lines import Entry
 
 logger = logging.getLogger("arkworker.elements")
@@ -250,6 +256,71 @@ def alone(path: Path) -> Iterator[None]:
     with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@dataclass(frozen=True)
+class JoinedJob:
+    """A process of several that is ready for its worker's `setup`.
+
+    Attributes:
+        worker: The worker.
+        handover: The run.
+        order: What the parent wants.
+        channel: The way to the parent.
+    """
+
+    worker: ElementsWorker[Any]
+    handover: Handover
+    order: Order
+    channel: Channel
+
+    def end(self) -> None:
+        """End requests under way."""
+        self.handover.context.services.api.end()
+
+    def perform(self, handover: Handover) -> None:
+        """Work, once `setup` is over."""
+        self.channel.say(Say.READY)
+        code = self.worker._code(handover.context)  # noqa: SLF001 - hidden from authors
+        work(code, handover, self.order, self.channel)
+
+
+@contextlib.contextmanager
+def joined(order: Order, connection: Connection) -> Iterator[JoinedJob]:
+    """Join a run as one of its processes; what ends it there is told to the parent, not raised."""
+    channel = Channel(connection)
+    logs.hand_over(channel.log, order.level)
+    try:
+        with Stopping() as stopping, watching_parent(stopping):
+            worker: Any = load_target(order.target)
+            with unpacked(order.data, stopping, order.target) as handover:
+                yield JoinedJob(worker, handover, order, channel)
+    except StoppedError as error:
+        channel.say(Say.DONE, int(error.exit_code))
+    except ArkworkerError as error:
+        channel.say_broken(error)
+
+
+@contextlib.contextmanager
+def unpacked(
+    data: bytes,
+    stopping: Stopping,
+    target: str,
+    settled: Callable[[WorkerContext[Any]], WorkerContext[Any]] = lambda context: context,
+) -> Iterator[Handover]:
+    """The run as another process has packed it; its worker's module has been imported.
+
+    Args:
+        data: The pickled context and settings.
+        stopping: Knows of signals.
+        target: How the person who started the worker named it.
+        settled: Makes the context one of this machine.
+    """
+    context, settings = pickle.loads(data)  # noqa: S301 - of the run
+    context = settled(context)
+    with shared_cache(context) as sessions:
+        known = Settings.model_construct(**settings)
+        yield Handover(context, known, sessions, stopping, target).with_outbox().with_report()
 
 
 def work(code: ElementCode, run: Handover, order: Order, channel: Channel) -> None:

@@ -12,9 +12,9 @@ from arkworker.arkindex.activities import State
 from arkworker.elements.recorded import RecordedElement
 from arkworker.errors import ArkworkerError
 from arkworker.runtime.loop.ends import ROUNDS, Ending
-from arkworker.runtime.loop.failures import described
 from arkworker.runtime.loop.intake import Job
 from arkworker.runtime.loop.worklist import Resumed
+from arkworker.runtime.user_errors import described
 from arkworker.storage.recording.lines import Entry, Header, Part, RecordedCreates
 from arkworker.storage.recording.writing import Recorder, RecordingError
 from arkworker.text import printable
@@ -46,7 +46,7 @@ def opened(run: Handover, path: str) -> contextlib.closing[Recorder]:
 
 def _header(run: Handover) -> Header:
     context = run.context
-    creates = context._creates  # noqa: SLF001 - of no use to authors
+    creates = context._runner.creates  # noqa: SLF001 - of no use to authors
     return Header(
         id=str(uuid.uuid4()),
         worker=printable(run.target, 250),

@@ -22,27 +22,40 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing import spawn
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from arkworker.clock import SystemClock
+from arkworker.errors import ArkworkerError
+from arkworker.runtime import logs
 from arkworker.runtime.loop.assignment import Assignment
 from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.in_hand import InHand, Left, new_path
-from arkworker.runtime.loop.job_process import Say, ToldFailures, ToldRecorder, ToldTally
+from arkworker.runtime.loop.job_process import (
+    Channel,
+    Say,
+    ToldFailures,
+    ToldRecorder,
+    ToldTally,
+    unpacked,
+    watching_parent,
+)
 from arkworker.runtime.loop.progress import ProgressDisplay
 from arkworker.runtime.loop.worklist import Listing, Queue, Resumed
+from arkworker.runtime.stopping import Stopping
+from arkworker.runtime.target import load_target
 from arkworker.storage.recording.lines import dump
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from multiprocessing.connection import Connection
 
     from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.intake import Job, Worklist
-    from arkworker.runtime.loop.job_process import Channel, Order
+    from arkworker.runtime.loop.job_process import Order
     from arkworker.storage.recording.lines import Entry
 
 GLANCE = 0.5  # seconds between looks whether the run is to stop
@@ -133,14 +146,33 @@ class _SentRecorder(ToldRecorder):
         self._channel.say(Say.WRITE, entry)
 
 
-def work_on(share: Share, run: Handover, channel: Channel, start: Callable[[Order, Connection], None]) -> None:
-    """Put a share through processes of this machine, and tell how it went.
+def work_on(descriptor: int, start: Callable[[Order, Connection], None]) -> None:
+    """Put the share that comes through a pipe through processes of this machine.
 
     Args:
-        share: The share.
-        run: The run, as on the machine that it was started on.
-        channel: The way to whoever gave the share.
+        descriptor: The pipe to whoever gave the share, who hears of all that happens, failures included.
         start: What a process below does.
+    """
+    connection = Connection(descriptor)
+    share = connection.recv()
+    channel = Channel(connection)
+    logs.hand_over(channel.log, share.level)
+    try:
+        with (
+            Stopping() as stopping,
+            watching_parent(stopping, connection),
+            tempfile.TemporaryDirectory(prefix="arkworker-") as folder,
+        ):
+            spawn.prepare(share.main)  # what was pickled in a script is found in it again
+            load_target(share.target)  # it has the classes that the context is made of
+            with unpacked(share.data, stopping, share.target, partial(_settled, folder=folder)) as run:
+                _work(share, run, channel, start)
+    except ArkworkerError as error:
+        channel.say_broken(error)
+
+
+def _work(share: Share, run: Handover, channel: Channel, start: Callable[[Order, Connection], None]) -> None:
+    """Tell how it went.
 
     Raises:
         ArkworkerError: A process could not be set up.
@@ -180,12 +212,7 @@ def main_of(target: str) -> dict[str, str]:
     return {name: str(value) for name, value in known.items() if name.startswith("init_main_from_")}
 
 
-def import_main(main: dict[str, str]) -> None:
-    """Do what a process of `multiprocessing` does first: what was pickled in a script is found in it again."""
-    spawn.prepare(main)
-
-
-def settled(context: WorkerContext[Any], folder: str) -> WorkerContext[Any]:
+def _settled(context: WorkerContext[Any], folder: str) -> WorkerContext[Any]:
     """The context, with a working directory that exists on this machine."""
     try:
         context.work_dir.mkdir(parents=True, exist_ok=True)

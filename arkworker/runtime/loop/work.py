@@ -11,9 +11,9 @@ from arkworker.arkindex.activities import State
 from arkworker.errors import ArkworkerError, ExitCode, StoppedError
 from arkworker.runtime import logs
 from arkworker.runtime.loop.ends import Ending
-from arkworker.runtime.loop.failures import described
 from arkworker.runtime.loop.in_hand import Stage
 from arkworker.runtime.stopping import Interruption
+from arkworker.runtime.user_errors import described
 from arkworker.text import printable
 
 if TYPE_CHECKING:
