@@ -29,7 +29,7 @@ from arkworker.options.options import accepts_null, alternatives, is_lenient, is
 from arkworker.options.secret import BY_REFERENCE, content_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from arkworker.documents.nodes import Node
 
@@ -51,6 +51,7 @@ _MOMENTS: tuple[Any, ...] = (
 )
 _MOMENTS += (pydantic.FutureDatetime, pydantic.AwareDatetime, pydantic.NaiveDatetime)
 _LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Set)
+_CONTAINERS = (*_LISTS, dict, collections.abc.Mapping)
 _TOO_LARGE = "this number does not fit into 64 bits"
 #: What pydantic says of the kind of a value; all else it says is for validation to say.
 _OF_KIND = (
@@ -168,7 +169,7 @@ def read_node(node: Node, annotation: Any) -> Any:
     YAML 1.1 says what it is.
     """
     types = list(parts_of(annotation))
-    reading = _Plain(is_untyped=Any in types, prefers_text=Decimal in types)
+    reading = _Plain(is_untyped=any(map(_is_untyped, types)), prefers_text=Decimal in types)
     value = reading.value_of(node, ())
     if reading.mistakes:
         return Refused(value, tuple(reading.mistakes))
@@ -177,8 +178,8 @@ def read_node(node: Node, annotation: Any) -> Any:
 
 def read_data(value: Any, annotation: Any) -> Any:
     """A value of a payload: typed, but for the values of a `dict`, which Arkindex keeps as text."""
-    members = alternatives(annotation)
-    mistakes = tuple(_mistakes_in(value, (), large=float in members or Decimal in members))
+    large = _too_large(value, annotation, ())
+    mistakes = (*_mistakes_in(value, ()), *(line for steps in large for line in _refusal(_TOO_LARGE, steps)))
     if mistakes:
         return Refused(value, mistakes)
     if isinstance(value, dict) and not is_lenient(annotation):
@@ -241,6 +242,14 @@ def _as_yaml(text: str) -> Any:
 
 def _held_against(value: Any, annotation: Any, others: dict[Steps, Any], *, in_file: bool = False) -> Any:
     """The value, if its type takes it in pydantic's strict mode; a scalar may be something else instead."""
+    held = _held_by_kind(value, annotation, others, in_file=in_file)
+    if isinstance(held, Refused) or is_lenient(annotation):
+        return held
+    mistakes = tuple(line for steps in _too_large(held, annotation, ()) for line in _refusal(_TOO_LARGE, steps))
+    return Refused(held, mistakes) if mistakes else held
+
+
+def _held_by_kind(value: Any, annotation: Any, others: dict[Steps, Any], *, in_file: bool) -> Any:
     if type(value) in alternatives(annotation) and type(value) is not int:
         return value
     if is_lenient(annotation) or (value is None and accepts_null(annotation)):
@@ -278,8 +287,7 @@ def _judge(value: Any, annotation: Any) -> Any:
         return given
     finally:
         BY_SETTINGS.reset(token)
-    large = isinstance(value, int) and not _fits(value) and not {float, Decimal, Any} & set(alternatives(annotation))
-    return Refused.because(_TOO_LARGE, value=value) if large else value
+    return value
 
 
 def _choices_of(members: tuple[Any, ...]) -> list[Any]:
@@ -407,11 +415,44 @@ def refer(value: Any, annotation: Any) -> Any:
 
 def _types_of_values(member: Any, value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     kind = get_origin(member) or member
-    if kind is dict and len(get_args(member)) == 2:
+    if isinstance(kind, type) and issubclass(kind, collections.abc.Mapping) and len(get_args(member)) == 2:
         yield from ((key, get_args(member)[1]) for key in value)
     elif isinstance(kind, type) and issubclass(kind, BaseModel):
         for name, info in kind.model_fields.items():
             yield from ((key, info.annotation) for key in (name, *keys_of(name, info)))
+
+
+def _too_large(value: Any, annotation: Any, steps: Steps) -> Iterator[Steps]:
+    """Where integers beyond 64 bits stand, but for those whose type is that of larger numbers."""
+    members = alternatives(annotation)
+    if isinstance(value, int) and not _fits(value):
+        is_whole = any(member is int or _is_untyped(member) or get_origin(member) is Literal for member in members)
+        if is_whole and not {float, Decimal} & set(members):
+            yield steps
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _too_large(item, _joined(_types_of_items(members, index)), (*steps, index))
+    elif isinstance(value, dict):
+        types = [pair for member in members for pair in _types_of_values(member, value)]
+        for key, item in value.items():
+            yield from _too_large(item, _joined(kind for name, kind in types if name == key), (*steps, key))
+
+
+def _joined(types: Iterable[Any]) -> Any:
+    """One type from those of the members of a union; any, where it is not known."""
+    known = tuple(types)
+    return Union[known] if known else Any  # noqa: UP007 - made at run time
+
+
+def _types_of_items(members: tuple[Any, ...], index: int) -> Iterator[Any]:
+    for member in members:
+        if is_list(member) and (given := get_args(member)):
+            is_fixed = (get_origin(member) or member) is tuple and given[-1] is not Ellipsis
+            yield given[min(index, len(given) - 1) if is_fixed else 0]
+
+
+def _is_untyped(member: Any) -> bool:
+    return member in (Any, object) or ((get_origin(member) or member) in _CONTAINERS and not get_args(member))
 
 
 def is_list(member: Any) -> bool:
@@ -425,8 +466,8 @@ def _is_mapping(member: Any) -> bool:
     return is_dict or (isinstance(kind, type) and (issubclass(kind, BaseModel) or hasattr(kind, "__annotations__")))
 
 
-def _mistakes_in(value: Any, steps: Steps, *, large: bool = False) -> Iterator[dict[str, Any]]:
-    """What JSON should not hold: numbers that are not finite or beyond 64 bits, text that is not Unicode."""
+def _mistakes_in(value: Any, steps: Steps) -> Iterator[dict[str, Any]]:
+    """What JSON should not hold: numbers that are not finite, text that is not Unicode."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _mistakes_in(key, (*steps, key))
@@ -435,9 +476,7 @@ def _mistakes_in(value: Any, steps: Steps, *, large: bool = False) -> Iterator[d
         for index, item in enumerate(value):
             yield from _mistakes_in(item, (*steps, index))
     elif isinstance(value, float) and not math.isfinite(value):
-        yield from Refused.because("numbers must be finite", steps=steps).lines
-    elif isinstance(value, int) and not _fits(value) and not large:
-        yield from Refused.because(_TOO_LARGE, steps=steps).lines
+        yield from _refusal("numbers must be finite", steps)
     elif isinstance(value, str) and not _is_unicode(value):
         yield from Refused.because("not valid Unicode text", "write it as UTF-8", steps=steps).lines
 
@@ -448,6 +487,10 @@ def _texts_in(value: Any, steps: Steps) -> Iterator[tuple[Steps, str]]:
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, item in inner:
         yield from _texts_in(item, (*steps, step))
+
+
+def _refusal(message: str, steps: Steps) -> tuple[dict[str, Any], ...]:
+    return Refused.because(message, steps=steps).lines
 
 
 def _fits(number: float) -> bool:

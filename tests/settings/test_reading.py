@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import enum
 import ipaddress
+import json
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -458,3 +459,53 @@ def test_secrets_lie_in_lists_and_mappings() -> None:
     (first,), table = read_text("a", list[Secret[str]]), read_text("k=b", dict[str, Secret[str]])
 
     assert [first.value, table["k"].value] == ["a", "b"]
+
+
+BIG = 10**25
+PLACES: list[tuple[Any, Any, list[tuple[Any, ...]]]] = [
+    (int, BIG, [()]),
+    (float, BIG, []),
+    (Decimal, BIG, []),
+    (int | float, BIG, []),
+    (Any, BIG, [()]),
+    (dict, {"a": [BIG, {"b": BIG}]}, [("a", 0), ("a", 1, "b")]),
+    (dict[str, Any], {"a": [BIG]}, [("a", 0)]),
+    (dict[str, int], {"a": BIG, "b": 1}, [("a",)]),
+    (dict[str, int | None], {"a": BIG}, [("a",)]),
+    (Mapping[str, int], {"a": BIG}, [("a",)]),
+    (dict[str, float], {"a": BIG}, []),
+    (dict[str, list[int]], {"a": [1, BIG]}, [("a", 1)]),
+    (list, [BIG], [(0,)]),
+    (list[int], [1, BIG], [(1,)]),
+    (set[int], [BIG], [(0,)]),
+    (tuple[int, float], [BIG, BIG], [(0,)]),
+    (tuple[float, ...], [BIG, BIG], []),
+    (Inner, {"how-big": BIG, "rate": BIG}, [("how-big",)]),
+    (list[Inner], [{"how-big": BIG}], [(0, "how-big")]),
+]
+
+
+@pytest.mark.parametrize("source", ["file", "text", "payload"])
+@pytest.mark.parametrize(("annotation", "value", "expected"), PLACES)
+def test_numbers_beyond_64_bits(source: str, annotation: Any, value: Any, expected: list[Any]) -> None:
+    """One rule at any depth and from any place: those whose type is not that of larger numbers are refused."""
+    text = json.dumps(value)
+    if source == "file":
+        read = read_node(parse_yaml("x: " + text).entries[0].value, annotation)  # type: ignore[union-attr]
+    else:
+        read = read_text(text, annotation) if source == "text" else read_data(value, annotation)
+
+    found = [(line["loc"], message_of(line)) for line in read.lines] if isinstance(read, Refused) else []
+    assert found == [(steps, "this number does not fit into 64 bits") for steps in expected]
+
+
+@pytest.mark.parametrize("number", [".inf", "-.inf", ".nan"])
+@pytest.mark.parametrize("annotation", [dict, dict[str, Any], dict[str, float], dict[str, list[float]], list, object])
+def test_numbers_that_are_not_finite(annotation: Any, number: str) -> None:
+    """A bare type takes no more than a free mapping does."""
+    inner = f"[{number}]" if annotation in (list, dict[str, list[float]]) else number
+    text = f"x: {inner}" if annotation in (list, object) else f"x: {{a: {inner}}}"
+
+    read = read_node(parse_yaml(text + "\n").entries[0].value, annotation)  # type: ignore[union-attr]
+
+    assert isinstance(read, Refused)
