@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 from yaml.constructor import SafeConstructor
 
-from arkworker.documents.nodes import Entry, Mapping, Scalar, Sequence
+from arkworker.documents.nodes import Mapping, Scalar, Sequence
 from arkworker.documents.scalars import core_type
 from arkworker.errors import Problem
 from arkworker.text import did_you_mean, printable
@@ -62,12 +62,14 @@ class Report:
         problems: What Arkindex refuses, and keys given twice.
         warnings: What Arkindex accepts but hardly as it was meant.
         shows_lines: Whether excerpts may be shown; not when one could hold a secret.
+        unreadable_nodes: Those that were told already, by their `id()`.
     """
 
     def __init__(self, file: TextFile) -> None:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.shows_lines = True
+        self.unreadable_nodes: set[int] = set()
         self._name = file.name
         self._lines = file.text.removeprefix("\ufeff").splitlines()
 
@@ -102,9 +104,6 @@ def join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-Entries: TypeAlias = dict[str, Entry]
-
-
 class _Unreadable:
     """Stands for a value that was reported already."""
 
@@ -112,97 +111,138 @@ class _Unreadable:
 UNREADABLE: Final = _Unreadable()
 
 
-class Checks:
-    """Looks at nodes and reports what is wrong with them. `path` is that of the mapping, or of the node itself."""
+class Place:
+    """A part of a declaration: read as Arkindex reads it, and what is wrong with it is reported.
 
-    def __init__(self, report: Report) -> None:
+    Attributes:
+        report: Where to.
+        path: Names it, such as `configuration.threshold.default`.
+        node: What is there.
+    """
+
+    def __init__(self, report: Report, path: str, node: Node) -> None:
         self.report = report
-        self._unreadable: set[int] = set()
+        self.path = path
+        self.node = node
 
-    def mapping(self, path: str, node: Node, message: str, hint: str) -> Entries | None:
-        """The entries by key, of two with one key the last; None, reported, where it is no mapping."""
-        if isinstance(node, Mapping):
-            return {entry.key.text: entry for entry in node.entries}
-        self.report.error(path, node, message, hint)
-        return None
+    def error(self, message: str, hint: str = "") -> None:
+        self.report.error(self.path, self.node, message, hint)
 
-    def keys(self, path: str, node: Node, entries: Entries, vocabulary: Vocabulary) -> None:
-        """Every required key is there, and none that is not known."""
-        for name in vocabulary.required:
-            if name not in entries:
-                self.report.hidden(join(path, name), node, "required", f"add {name}")
-        # Nobody misspells a thousand keys, and looking for near ones takes time.
-        near = did_you_mean if len(entries) < 1000 else _no_suggestion
-        for name, entry in entries.items():
-            if name not in vocabulary.known:
-                hint = vocabulary.hints.get(name) or near(name, vocabulary.known) or "remove it"
-                self.report.hidden(join(path, printable(name, 60)), entry.key, "unknown key", hint)
+    def warn(self, message: str, hint: str = "") -> None:
+        self.report.warn(self.path, self.node, message, hint)
 
-    def value(self, path: str, node: Node) -> Any:
+    @property
+    def value(self) -> Any:
         """A scalar as Arkindex reads it; a collection as it is; `UNREADABLE`, reported, where it cannot be read."""
-        if not isinstance(node, Scalar):
-            return node
+        if not isinstance(self.node, Scalar):
+            return self.node
         try:
-            return arkindex_value(node)
+            return arkindex_value(self.node)
         except UnreadableError:
-            if id(node) not in self._unreadable:
-                self._unreadable.add(id(node))
-                self.report.error(path, node, "looks like a number or date, but is not one", "put it in quotes")
+            if id(self.node) not in self.report.unreadable_nodes:
+                self.report.unreadable_nodes.add(id(self.node))
+                self.error("looks like a number or date, but is not one", "put it in quotes")
             return UNREADABLE
 
-    def is_null(self, name: str, entries: Entries, path: str = "") -> bool:
-        return self.value(join(path, name), entries[name].value) is None
-
-    def is_true(self, name: str, entries: Entries) -> bool:
-        return name in entries and self.value(name, entries[name].value) is True
-
-    def flag(self, name: str, entries: Entries, path: str) -> None:
-        """A boolean, or null."""
-        if name not in entries:
-            return
-        node = entries[name].value
-        value = self.value(join(path, name), node)
-        if value is not None and value is not UNREADABLE and not isinstance(value, bool):
-            self.report.error(join(path, name), node, "should be true or false", "write it without quotes")
-
-    def text(self, name: str, entries: Entries, path: str = "", *, nullable: bool = False) -> str | None:
-        """The text under a key; None where it is absent, null, or reported as no text."""
-        if name not in entries or (nullable and self.is_null(name, entries, path)):
+    @property
+    def items(self) -> list[Place] | None:
+        """What a list holds; None where this is none."""
+        if not isinstance(self.node, Sequence):
             return None
-        return self.as_text(join(path, name), entries[name].value)
+        return [Place(self.report, f"{self.path}[{index}]", item) for index, item in enumerate(self.node.items)]
 
-    def as_text(self, path: str, node: Node) -> str | None:
-        value = self.value(path, node)
+    def fields(self, message: str, hint: str) -> Fields | None:
+        """What a mapping holds; None, reported with the message, where this is none."""
+        if isinstance(self.node, Mapping):
+            return Fields(self.report, self.path, self.node)
+        self.error(message, hint)
+        return None
+
+    def text(self) -> str | None:
+        """A text; None, reported, where it is none."""
+        value = self.value
         if isinstance(value, str):
             return value
         if value is not UNREADABLE:
-            self.report.error(path, node, f"should be text, not {described(value)}", text_remedy(value))
+            self.error(f"should be text, not {described(value)}", text_remedy(value))
         return None
 
-    def name(self, name: str, entries: Entries, path: str = "", *, longest: int | None = None) -> str | None:
-        """Text that is not blank, of limited length; None where it is no text."""
-        text = self.text(name, entries, path)
-        if text is None:
-            return None
-        where, node = join(path, name), entries[name].value
-        if not text.strip():
-            self.report.error(where, node, "should not be blank", "write a text")
-        if longest is not None and len(text) > longest:
-            self.report.error(where, node, f"{len(text)} characters, more than {longest}", "shorten it")
-        if longest is not None and "\n" in text:
-            self.report.warn(where, node, "more than one line", "write it on one line")
-        return text
-
-    def one_of(self, path: str, node: Node, allowed: tuple[str, ...], hints: Hints[str, str]) -> str | None:
+    def one_of(self, allowed: tuple[str, ...], hints: Hints[str, str]) -> str | None:
         """The text where it is one of the allowed; None, reported, where it is none."""
-        value = self.value(path, node)
+        value = self.value
         if isinstance(value, str) and value in allowed:
             return value
         if value is not UNREADABLE:
-            text = node.text if isinstance(node, Scalar) else ""
+            text = self.node.text if isinstance(self.node, Scalar) else ""
             hint = hints.get(text) or did_you_mean(text, allowed) or f"write {allowed[0]}, for example"
-            self.report.error(path, node, f"should be one of {', '.join(allowed)}", hint)
+            self.error(f"should be one of {', '.join(allowed)}", hint)
         return None
+
+
+class Fields:
+    """What a mapping holds, by key; of two with one key the last.
+
+    Attributes:
+        report: Where to tell what is wrong.
+        path: Names the mapping.
+    """
+
+    def __init__(self, report: Report, path: str, node: Mapping) -> None:
+        self.report = report
+        self.path = path
+        self._node = node
+        self._entries = {entry.key.text: entry for entry in node.entries}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    def __getitem__(self, name: str) -> Place:
+        return Place(self.report, join(self.path, name), self._entries[name].value)
+
+    def given(self, name: str) -> Place | None:
+        """What is under a key; None where there is nothing, or null."""
+        return self[name] if name in self and self[name].value is not None else None
+
+    def check_keys(self, vocabulary: Vocabulary) -> None:
+        """Every required key is there, and none that is not known."""
+        for name in vocabulary.required:
+            if name not in self:
+                self.report.hidden(join(self.path, name), self._node, "required", f"add {name}")
+        # Nobody misspells a thousand keys, and looking for near ones takes time.
+        near = did_you_mean if len(self._entries) < 1000 else _no_suggestion
+        for name, entry in self._entries.items():
+            if name not in vocabulary.known:
+                hint = vocabulary.hints.get(name) or near(name, vocabulary.known) or "remove it"
+                self.report.hidden(join(self.path, printable(name, 60)), entry.key, "unknown key", hint)
+
+    def is_true(self, name: str) -> bool:
+        return name in self and self[name].value is True
+
+    def flag(self, name: str) -> None:
+        """A boolean, or null."""
+        place = self.given(name)
+        if place is not None and place.value is not UNREADABLE and not isinstance(place.value, bool):
+            place.error("should be true or false", "write it without quotes")
+
+    def text(self, name: str, *, nullable: bool = False) -> str | None:
+        """The text under a key; None where it is absent, null, or reported as no text."""
+        if name not in self or (nullable and self.given(name) is None):
+            return None
+        return self[name].text()
+
+    def name(self, name: str, *, longest: int | None = None) -> str | None:
+        """Text that is not blank, of limited length; None where it is no text."""
+        text = self.text(name)
+        if text is None:
+            return None
+        place = self[name]
+        if not text.strip():
+            place.error("should not be blank", "write a text")
+        if longest is not None and len(text) > longest:
+            place.error(f"{len(text)} characters, more than {longest}", "shorten it")
+        if longest is not None and "\n" in text:
+            place.warn("more than one line", "write it on one line")
+        return text
 
 
 def _no_suggestion(_name: str, _known: tuple[str, ...]) -> str:
