@@ -138,7 +138,7 @@ class Preparation:
         """
         if not self.worker.processes_elements:
             return
-        from arkworker.runtime.loop.worklist import Choice
+        from arkworker.runtime.loop.choice import Choice
 
         choice = Choice(self.resolution.settings, process, self.origins, list)
         if self.worker.processes_sets:

@@ -273,7 +273,7 @@ ACTS = {
     ],
     "settings/resolution.py": ["dev", "config_file", "env_file", "verbose"],
     "cli/running.py": ["log_format"],
-    "runtime/loop/worklist.py": [
+    "runtime/loop/choice.py": [
         *("element", "image", "elements_list", "no_elements_list", "set", "shard", "slurm_array_task_id"),
         *("slurm_array_task_count", "slurm_array_task_min", "job_completion_index"),
     ],

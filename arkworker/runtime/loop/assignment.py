@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 from arkworker.arkindex.activities import WITHOUT_ACTIVITIES
 from arkworker.clock import SystemClock
 from arkworker.errors import ApiError
+from arkworker.runtime.loop.choice import Choice, initial_ids
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.in_hand import InHand, Left, new_path, recover
 from arkworker.runtime.loop.progress import ProgressDisplay
-from arkworker.runtime.loop.worklist import Choice, Resumed, initial_ids, not_begun
+from arkworker.runtime.loop.worklist import Resumed, not_begun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.clients import Clients
-    from arkworker.runtime.loop.intake import Worklist
     from arkworker.runtime.loop.outcome import Tally
+    from arkworker.runtime.loop.worklist import Worklist
     from arkworker.storage.recording.writing import Recorder
 
 logger = logging.getLogger("arkworker.elements")

@@ -8,7 +8,7 @@ from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import is_refusal
 from arkworker.arkindex.reading.remote import RETRIEVE, element_of
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from arkworker.arkindex.activities import Activities
     from arkworker.arkindex.client import Client
     from arkworker.elements import Element
-    from arkworker.runtime.loop.timing import Timing
+    from arkworker.runtime.loop.threads import Timing
+    from arkworker.runtime.loop.worklist import Job, Worklist
 
 logger = logging.getLogger("arkworker.elements")
 
@@ -30,54 +31,6 @@ MOST_THREADS = 32
 HELD_UP = 1.0  # seconds that the next element of a list may hold up those after it
 PATIENCE = 1.0  # seconds, in the end, for what is on its way: it was told to come or to be cut off
 MOST_FAILURES = 4  # in a row, each after five attempts: then Arkindex is out of reach
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """One element, from where it comes from to user code.
-
-    Attributes:
-        id: Its id.
-        answer: What the worklist knows of it; None when it is to be retrieved.
-        element: What user code gets; None until it is retrieved.
-        failure: Why user code cannot have it.
-        is_held: Its activity is ours to end: it was claimed or started here, or may have been.
-        is_perhaps_held: A run before was killed while it reported the start of this element.
-        is_taken: Another process has it.
-        is_ready: All that can be done ahead has been done.
-    """
-
-    id: str
-    answer: Any = None
-    element: Element | None = None
-    failure: Exception | None = None
-    is_held: bool = False
-    is_perhaps_held: bool = False
-    is_taken: bool = False
-    is_ready: bool = False
-
-
-class Worklist(Protocol):
-    """Hands out elements, one at a time.
-
-    Attributes:
-        count: How many there are in all; None when nobody knows.
-        is_queue: Elements come in no order, from any thread, and a failure to take one does not prevent taking the
-            next. Otherwise one thread takes them, and they are to reach user code in that order.
-    """
-
-    count: int | None
-    is_queue: bool
-
-    def take(self) -> Job | None:
-        """The next element; None when there is none left.
-
-        Raises:
-            ApiError: Arkindex does not say.
-        """
-
-    def take_left(self) -> Job | None:
-        """One that a run before had in hand and not begun; None when there is none left of those."""
 
 
 class Halt:

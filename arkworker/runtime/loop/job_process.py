@@ -29,11 +29,10 @@ from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.guard import INTERRUPT
 from arkworker.runtime.loop.in_hand import InHand, Left, Stage
-from arkworker.runtime.loop.intake import Job
 from arkworker.runtime.loop.outcome import Summary, Tally
 from arkworker.runtime.loop.progress import ProgressDisplay
 from arkworker.runtime.loop.run import ElementRun
-from arkworker.runtime.loop.worklist import Queue
+from arkworker.runtime.loop.worklist import Job, Queue
 from arkworker.runtime.stopping import SIGNALS, Stopping
 from arkworker.runtime.target import load_target
 from arkworker.settings.platform import Settings
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
 
     from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.handover import ElementCode
-    from arkworker.runtime.loop.intake import Worklist
+    from arkworker.runtime.loop.worklist import Worklist
     from arkworker.runtime.worker import ElementsWorker
     from arkworker.storage.recording.lines import Entry
 

@@ -45,13 +45,13 @@ from arkworker.runtime.loop.accounts import (
     weightiest,
 )
 from arkworker.runtime.loop.in_hand import SLOTS, Left, new_path, read
-from arkworker.runtime.loop.intake import Halt, Job
+from arkworker.runtime.loop.intake import Halt
 from arkworker.runtime.loop.job_process import CLAIM, Order, Say
 from arkworker.runtime.loop.outcome import exit_code_of
 from arkworker.runtime.loop.run import make_ends
-from arkworker.runtime.loop.timing import Timing
+from arkworker.runtime.loop.threads import Timing
 from arkworker.runtime.loop.work import LEFT_BEFORE, call_finish, end_left
-from arkworker.runtime.loop.worklist import not_begun
+from arkworker.runtime.loop.worklist import Job, not_begun
 
 if TYPE_CHECKING:
     from collections.abc import Callable

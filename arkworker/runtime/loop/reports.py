@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.publishing.outbox import Outbox
     from arkworker.elements import Element
     from arkworker.runtime.loop.outcome import Tally
-    from arkworker.runtime.loop.timing import Timing
+    from arkworker.runtime.loop.threads import Timing
 
 logger = logging.getLogger("arkworker.elements")
 

@@ -12,8 +12,7 @@ from arkworker.arkindex.activities import State
 from arkworker.elements.recorded import RecordedElement
 from arkworker.errors import ArkworkerError
 from arkworker.runtime.loop.ends import ROUNDS, Ending
-from arkworker.runtime.loop.intake import Job
-from arkworker.runtime.loop.worklist import Resumed
+from arkworker.runtime.loop.worklist import Job, Resumed
 from arkworker.runtime.user_errors import described
 from arkworker.storage.recording.lines import Entry, Header, Part, RecordedCreates
 from arkworker.storage.recording.writing import Recorder, RecordingError
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
     from arkworker.elements.results import Created
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.in_hand import InHand
-    from arkworker.runtime.loop.intake import Worklist
     from arkworker.runtime.loop.outcome import Tally
+    from arkworker.runtime.loop.worklist import Worklist
 
 logger = logging.getLogger("arkworker.elements")
 

@@ -40,7 +40,7 @@ from arkworker.runtime.loop.guard import Guard
 from arkworker.runtime.loop.intake import Halt, Intake, Retrieval
 from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
 from arkworker.runtime.loop.reports import Reports
-from arkworker.runtime.loop.timing import Timing
+from arkworker.runtime.loop.threads import Timing
 from arkworker.runtime.loop.work import LEFT_BEFORE, Work, end_left
 from arkworker.runtime.services import LatePublisher
 from arkworker.runtime.stopping import Interruption
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from arkworker.runtime.handover import ElementCode, Handover
     from arkworker.runtime.loop.assignment import Assignment
     from arkworker.runtime.loop.ends import Ends
-    from arkworker.runtime.loop.intake import Job
+    from arkworker.runtime.loop.worklist import Job
 
 logger = logging.getLogger("arkworker.elements")
 

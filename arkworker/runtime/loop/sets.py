@@ -12,11 +12,11 @@ from arkworker.arkindex import datasets
 from arkworker.clock import SystemClock
 from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, ExitCode, Problem, StoppedError
 from arkworker.runtime.loop import outcome
+from arkworker.runtime.loop.choice import Choice
 from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
 from arkworker.runtime.loop.work import call_finish
-from arkworker.runtime.loop.worklist import Choice
 from arkworker.runtime.outputs import TEMPORARY_HINT, temporary_directory_mistake
 
 if TYPE_CHECKING:

@@ -54,8 +54,8 @@ if TYPE_CHECKING:
 
     from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.handover import Handover
-    from arkworker.runtime.loop.intake import Job, Worklist
     from arkworker.runtime.loop.job_process import Order
+    from arkworker.runtime.loop.worklist import Job, Worklist
     from arkworker.storage.recording.lines import Entry
 
 GLANCE = 0.5  # seconds between looks whether the run is to stop

@@ -43,7 +43,7 @@ from arkworker.runtime.loop.job_process import Say
 from arkworker.runtime.loop.outcome import exit_code_of
 from arkworker.runtime.loop.run import activities_of, make_ends
 from arkworker.runtime.loop.share_process import GLANCE, Share, carry_out, main_of
-from arkworker.runtime.loop.timing import Timing
+from arkworker.runtime.loop.threads import Timing
 from arkworker.runtime.loop.work import LEFT_BEFORE, call_finish, end_left
 from arkworker.text import printable
 
@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from arkworker.runtime.loop.assignment import Assignment
     from arkworker.runtime.loop.clients import Clients
     from arkworker.runtime.loop.engines import Engine
-    from arkworker.runtime.loop.intake import Job
     from arkworker.runtime.loop.outcome import Summary
+    from arkworker.runtime.loop.worklist import Job
 
 logger = logging.getLogger("arkworker.elements")
 

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from arkworker.runtime.loop.failures import Failures
     from arkworker.runtime.loop.guard import Guard
     from arkworker.runtime.loop.in_hand import InHand
-    from arkworker.runtime.loop.intake import Halt, Intake, Job
+    from arkworker.runtime.loop.intake import Halt, Intake
     from arkworker.runtime.loop.outcome import Tally
     from arkworker.runtime.loop.progress import ProgressDisplay
-    from arkworker.runtime.loop.timing import Timing
+    from arkworker.runtime.loop.threads import Timing
+    from arkworker.runtime.loop.worklist import Job
 
 logger = logging.getLogger("arkworker.elements")
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from arkworker.runtime.loop import intake
-from arkworker.runtime.loop.intake import Halt, Intake, Job
-from arkworker.runtime.loop.timing import RECENT, Timing
+from arkworker.runtime.loop.intake import Halt, Intake
+from arkworker.runtime.loop.threads import RECENT, Timing
+from arkworker.runtime.loop.worklist import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable

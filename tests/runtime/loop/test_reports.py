@@ -14,7 +14,7 @@ from arkworker.runtime.loop.ends import Ending
 from arkworker.runtime.loop.in_hand import InHand
 from arkworker.runtime.loop.outcome import Tally
 from arkworker.runtime.loop.reports import Reports
-from arkworker.runtime.loop.timing import Timing
+from arkworker.runtime.loop.threads import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
