@@ -5,6 +5,8 @@ PYTHON ?= python3
 WORKERS ?= 2
 PYTEST_FLAGS ?=
 KEEP ?=
+CASES ?=
+ROUNDS ?=
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -90,9 +92,8 @@ compat: $(INSTALLED) $(PEERS_INSTALLED) ## compare with three published releases
 campaign: $(INSTALLED) ## the long fault runs
 	@$(RUN) -m pytest -m campaign tests $(PYTEST_FLAGS)
 
-bench: $(INSTALLED) $(PEERS_INSTALLED) ## measure beside the published releases and the physical limit
-	@for script in $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))); do \
-		echo "== $$script"; $(RUN) $$script || exit 1; done
+bench: $(INSTALLED) $(PEERS_INSTALLED) ## one table beside the published releases and the limit; CASES=… ROUNDS=…
+	@$(RUN) -m benchmarks $(CASES) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 dist: $(INSTALLED) .venv-dist/.installed ## build the packages, check them, and use the wheel in clean environments
 	@rm -rf dist

@@ -1,6 +1,6 @@
 """A loopback Arkindex for `elements.py`: a queue of elements, answered after a fixed latency, and timed.
 
-`python benchmarks/_element_server.py ELEMENTS LATENCY` prints its port, serves one run, and prints the seconds from the
+`python -m benchmarks._element_server ELEMENTS LATENCY` prints its port, serves one run, and prints the seconds from the
 first claim to the last report when its standard input ends.
 """
 
@@ -12,25 +12,11 @@ import re
 import sys
 import time
 import uuid
-from typing import Any
+
+from benchmarks.harness import worker_run
 
 CORPUS = "11111111-1111-1111-1111-111111111111"
-RUN: dict[str, Any] = {
-    "id": "56785678-5678-5678-5678-567856785678",
-    "summary": "Worker",
-    "parents": [],
-    "worker_version": {"id": "1", "worker": {"id": "w", "name": "n", "slug": "s", "type": "t"}},
-    "configuration": None,
-    "model_version": None,
-    "process": {
-        "id": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeffff",
-        "corpus": CORPUS,
-        "mode": "workers",
-        "activity_state": "ready",
-        "state": "running",
-        "name": None,
-    },
-}
+RUN = worker_run("56785678-5678-5678-5678-567856785678")
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 

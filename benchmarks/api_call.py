@@ -1,45 +1,43 @@
-"""One API call on loopback: arkworker, the published client, bare requests and http.client, in one run.
-
-`python benchmarks/api_call.py [CALLS]` prints the median of each in microseconds and the ratio to the published client
-(which needs the environments of `make compat`). The four take turns, so that they meet the same noise.
-"""
+"""One API call on loopback: a GET whose answer is a small element."""
 
 from __future__ import annotations
 
 import json
-import os
 import socketserver
-import statistics
-import subprocess
 import sys
 import threading
-from pathlib import Path
+from functools import partial
+from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).parents[1]
-PEER = ROOT / ".venv-compat" / "base-worker-0.6.0" / "bin" / "python"
-SCHEMA = ROOT / "tests" / "data" / "openapi-reconstructed.json"
+from benchmarks.harness import OPENAPI, PEER, Case, Place, Row, execute, numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from benchmarks.harness import Measure
+
+CALLS = 400
 BODY = json.dumps(
     {"id": "5f1c", "name": "Page 1", "type": "page", "zone": {"polygon": [[0, 0], [0, 9], [9, 9]]}}
 ).encode()
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
-ROUNDS = 7
 
 TIMED = """
-import json, sys, time
-def measure(call, calls):
-    for _ in range(20):
-        call()
-    times = []
-    for _ in range(calls):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    print(json.dumps(times), flush=True)
-port, calls = int(sys.argv[1]), int(sys.argv[2])
+import json, statistics, sys, time
+port = int(sys.argv[1])
+"""
+MEASURED = f"""
+times = []
+for _ in range({CALLS} + 20):
+    start = time.perf_counter()
+    call()
+    times.append(time.perf_counter() - start)
+print(statistics.median(times[20:]) * 1e6)
 """
 SUBJECTS = {
     "arkworker": (
-        Path(sys.executable),
+        sys.executable,
         """
 from arkworker.arkindex.client import Client, Connection
 client = Client(Connection(url=f"http://127.0.0.1:{port}/api/v1/", token="token"))
@@ -47,7 +45,7 @@ call = lambda: client.request("RetrieveElement", id="5f1c")
 """,
     ),
     "published": (
-        PEER,
+        str(PEER),
         """
 from arkindex import ArkindexClient, options_from_env
 client = ArkindexClient(**options_from_env())
@@ -55,15 +53,15 @@ call = lambda: client.request("RetrieveElement", id="5f1c")
 """,
     ),
     "requests": (
-        Path(sys.executable),
+        sys.executable,
         """
 import requests
 session = requests.Session()
 call = lambda: session.get(f"http://127.0.0.1:{port}/api/v1/element/5f1c/", timeout=60).json()
 """,
     ),
-    "http.client": (
-        Path(sys.executable),
+    "limit": (
+        sys.executable,
         """
 import http.client
 connection = http.client.HTTPConnection("127.0.0.1", port)
@@ -94,37 +92,30 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
 
-def measure(name: str, port: int, calls: int) -> list[float]:
-    """Seconds of each call, made in a process of its own."""
-    python, code = SUBJECTS[name]
-    environ = os.environ | {
+def time_call(python: str, code: str, port: int, folder: Path) -> list[float]:
+    """The median of the microseconds of a call, for both rows."""
+    environ = {
         "ARKINDEX_API_URL": f"http://127.0.0.1:{port}/api/v1/",
         "ARKINDEX_API_TOKEN": "token",
-        "ARKINDEX_API_SCHEMA_URL": str(SCHEMA),
-        "PYTHONPATH": str(ROOT) if python != PEER else "",
+        "ARKINDEX_API_SCHEMA_URL": str(OPENAPI),
     }
-    command = [str(python), "-c", f"{TIMED}{code}measure(call, calls)", str(port), str(calls)]
-    done = subprocess.run(command, env=environ, check=True, stdout=subprocess.PIPE, text=True)
-    times: list[float] = json.loads(done.stdout)
-    return times
+    return 2 * numbers(execute([python, "-c", TIMED + code + MEASURED, str(port)], folder, environ))
 
 
-def main() -> None:
-    """Measure and print."""
-    calls = int(sys.argv[1]) if len(sys.argv) > 1 else 400
-    with Server(("127.0.0.1", 0), Answering) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        times: dict[str, list[float]] = {name: [] for name in SUBJECTS if name != "published" or PEER.exists()}
-        for _ in range(ROUNDS):
-            for name in times:
-                times[name] += measure(name, server.server_address[1], calls)
-        server.shutdown()
-    medians = {name: statistics.median(collected) for name, collected in times.items()}
-    reference = medians.get("published")
-    for name, median in medians.items():
-        ratio = f"{median / reference:5.2f} x the published client" if reference else ""
-        print(f"{name:12} {median * 1e6:6.0f} us  {ratio}")
+def prepare(place: Place) -> Mapping[str, Measure]:
+    """A server in this process, and the four clients."""
+    server = place.stack.enter_context(Server(("127.0.0.1", 0), Answering))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    place.stack.callback(server.shutdown)
+    port = server.server_address[1]
+    return {name: partial(time_call, *subject, port, place.folder) for name, subject in SUBJECTS.items()}
 
 
-if __name__ == "__main__":
-    main()
+CASES = [
+    Case(
+        "api-call",
+        (Row("one API call", "µs", goal="0.35"), Row("the same, beside bare `requests`", "µs", peer="requests")),
+        prepare,
+        rounds=9,
+    )
+]

@@ -1,48 +1,47 @@
-"""Archives: arkworker, `tar --zstd` and the published library, on the same work, in one run.
-
-`python benchmarks/archives.py [ROUNDS]` extracts and creates 20 files of 50 MB and 20,000 files of 20 kB, and prints
-the medians, the ratios to `tar --zstd`, sizes, disk peak and growth of memory. The subjects take turns, so that they
-meet the same noise. It needs 6 GB in the temporary directory (TMPDIR); the published library takes part when `make
-compat` has installed it.
-"""
+"""Archives of many small files and of few large ones; the limit is `tar --zstd`."""
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import shutil
-import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
+from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).parents[1]
-PEER = ROOT / ".venv-compat" / "base-worker-0.6.0" / "bin" / "python"
-ROUNDS = 5
+from benchmarks.harness import MOST_MEMORY, PEER, Case, Place, Row, execute, numbers
 
-TIMED = """
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from benchmarks.harness import Measure
+
+SIZES = {"large": (20, 50_000_000), "small": (20_000, 20_000)}  # how many files, and of how many bytes
+
+TIMED = f"""
 import sys, time
 from pathlib import Path
-def memory():
-    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+{MOST_MEMORY}
 def measure(call):
-    before = memory()
+    before = most_memory()
     start = time.perf_counter()
     call()
-    print(time.perf_counter() - start, memory() - before)
+    print(time.perf_counter() - start, most_memory() - before)
 first, second = Path(sys.argv[1]), Path(sys.argv[2])
 """
 OURS = TIMED + "from arkworker.storage.archives import create, extract\n"
 THEIRS = TIMED + (
     "from arkindex_worker.utils import close_delete_file, create_tar_zst_archive, extract_tar_zst_archive\n"
 )
+
 COMMANDS: dict[str, dict[str, list[str]]] = {
     "extract": {
-        "tar": ["tar", "--zstd", "-xf", "{first}", "-C", "{second}"],
+        "limit": ["tar", "--zstd", "-xf", "{first}", "-C", "{second}"],
         "arkworker": [sys.executable, "-c", OURS + "measure(lambda: extract(first, second))", "{first}", "{second}"],
         "published": [
             str(PEER),
@@ -53,7 +52,7 @@ COMMANDS: dict[str, dict[str, list[str]]] = {
         ],
     },
     "create": {
-        "tar": ["tar", "--zstd", "-cf", "{second}", "-C", "{first}", "."],
+        "limit": ["tar", "--zstd", "-cf", "{second}", "-C", "{first}", "."],
         "arkworker": [sys.executable, "-c", OURS + "measure(lambda: create(first, second))", "{first}", "{second}"],
         "published": [
             str(PEER),
@@ -64,16 +63,6 @@ COMMANDS: dict[str, dict[str, list[str]]] = {
         ],
     },
 }
-
-
-@dataclass
-class Figures:
-    """What was measured of one subject at one task."""
-
-    seconds: list[float] = field(default_factory=list)
-    growth: list[float] = field(default_factory=list)
-    disk: list[float] = field(default_factory=list)
-    size: int = 0
 
 
 def make_files(directory: Path, count: int, size: int) -> None:
@@ -114,65 +103,54 @@ class DiskWatch(threading.Thread):
         return self.peak
 
 
-def run_once(command: list[str], first: Path, second: Path, figures: Figures) -> None:
-    """Run one subject; ours and the published library time themselves, without the start of Python."""
-    filled = [part.replace("{first}", str(first)).replace("{second}", str(second)) for part in command]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(first.parent)}
-    watch = DiskWatch(first.parent)
+def work(task: str, subject: str, source: Path, total: int, folder: Path) -> list[float]:
+    """MB a second, growth of memory in MiB, and the room on the disk or the size of the archive to that of the data.
+
+    Ours and the published library time themselves, without the start of Python.
+    """
+    first, second = (source / "archive.tar.zst" if task == "extract" else source / "files"), folder / "output"
+    if task == "extract":
+        second.mkdir()
+    command = [part.format(first=first, second=second) if "{" in part[:1] else part for part in COMMANDS[task][subject]]
+    watch = DiskWatch(folder)
     watch.start()
     start = time.perf_counter()
-    output = subprocess.run(filled, check=True, capture_output=True, text=True, env=environment).stdout.split()
+    output = execute(command, folder)
     elapsed = time.perf_counter() - start
-    figures.disk.append(watch.end())
-    figures.seconds.append(float(output[0]) if output else elapsed)
-    figures.growth.append(float(output[1]) / 1024 if output else 0)
+    room = watch.end() if task == "extract" else second.stat().st_size
+    seconds, growth = numbers(output) if output else (elapsed, math.nan)
+    shutil.rmtree(second) if second.is_dir() else second.unlink()
+    os.sync()
+    return [total / 1e6 / seconds, growth, room / total]
 
 
-def measure(task: str, source: Path, workspace: Path, rounds: int) -> dict[str, Figures]:
-    """Let the subjects take turns at one task; the first round is for warming up."""
-    subjects = {name: Figures() for name in COMMANDS[task] if name != "published" or PEER.exists()}
-    archive = workspace / "input.tar.zst"
-    subprocess.run(["tar", "--zstd", "-cf", archive, "-C", source, "."], check=True)
-    for _ in range(rounds + 1):
-        for name, figures in subjects.items():
-            output = workspace / "output"
-            if task == "extract":
-                output.mkdir()
-            run_once(COMMANDS[task][name], archive if task == "extract" else source, output, figures)
-            figures.size = output.stat().st_size
-            shutil.rmtree(output) if output.is_dir() else output.unlink()
-            os.sync()
-    for figures in subjects.values():
-        del figures.seconds[0], figures.growth[0], figures.disk[0]
-    return subjects
+def prepare(place: Place, task: str, files: str) -> Mapping[str, Measure]:
+    """The files and their archive, which creating and extracting share."""
+    count, size = SIZES[files]
+
+    def make(folder: Path) -> None:
+        make_files(folder / "files", count, size)
+        subprocess.run(["tar", "--zstd", "-cf", folder / "archive.tar.zst", "-C", folder / "files", "."], check=True)
+
+    source = place.once(f"{files}-files", make)
+    return {name: partial(work, task, name, source, count * size, place.folder) for name in COMMANDS[task]}
 
 
-def report(task: str, title: str, subjects: dict[str, Figures], total: int) -> None:
-    """Print one line for each subject: median time, tar's time over it, and the rest."""
-    reference = subjects["tar"]
-    for name, figures in subjects.items():
-        median = statistics.median(figures.seconds)
-        ratio = statistics.median(reference.seconds) / median
-        disk = statistics.median(figures.disk) / total
-        size = f"{figures.size / reference.size:8.3f}" if task == "create" else " " * 8
-        growth = " " * 8 if name == "tar" else f"{statistics.median(figures.growth):8.1f}"
-        print(f"| {task:8} | {title:22} | {name:10} | {median:8.2f} | {ratio:6.2f} | {disk:6.2f} | {growth} | {size} |")
+def case(task: str, files: str, goal: str) -> Case:
+    """Speed, memory, and room or size."""
+    count, size = SIZES[files]
+    title = f"{task} {count:,} files of {size // 1000:,} kB"
+    rows = (
+        Row(title, "MB/s", "limit", goal),
+        Row("  memory for it", "MiB"),
+        Row("  most room on the disk" if task == "extract" else "  size of the archive", "x data", "limit"),
+    )
+    return Case(f"{task}-{files}", rows, partial(prepare, task=task, files=files), rounds=3)
 
 
-def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    print("| task     | files                  | subject    |  seconds | speed, | disk / | MiB more |     size |")
-    print("|          |                        |            |          |  tar=1 |   data |  in work |    tar=1 |")
-    with tempfile.TemporaryDirectory(prefix="arkworker-benchmark-") as directory:
-        workspace = Path(directory)
-        for count, size in ((20, 50_000_000), (20_000, 20_000)):
-            source = workspace / "source"
-            make_files(source, count, size)
-            for task in COMMANDS:
-                title = f"{count:,} of {size // 1000:,} kB"
-                report(task, title, measure(task, source, workspace, rounds), count * size)
-            shutil.rmtree(source)
-
-
-if __name__ == "__main__":
-    main()
+CASES = [
+    case("create", "large", "1.20"),
+    case("create", "small", "1.00"),
+    case("extract", "large", "1.00"),
+    case("extract", "small", "0.90"),
+]

@@ -1,44 +1,43 @@
-"""The cache: arkworker, raw `sqlite3` and the published library, on the same work, in one run.
+"""The cache: merging the parents, writing rows, reading them; the limit is raw `sqlite3`, with the same checks.
 
-`python benchmarks/cache.py [ROUNDS]` merges 4 parents and 1 parent of 50,000 elements, 50,000 transcriptions and 20,000
-classifications, writes 50,000 rows, reads 50,000 children, and reads the 49 children of each of 100 pages. It prints
-the medians, the speed against raw `sqlite3` and the growth of memory. The subjects take turns, so that they meet the
-same noise. The published library (0.5.1, the last with a cache) is there after `make compat`; it checks nothing.
+A parent has 50,000 elements, 50,000 transcriptions and 20,000 classifications. The published library is 0.5.1, the last
+with a cache, which checks nothing.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import random
+import shutil
 import sqlite3
-import statistics
-import subprocess
 import sys
-import tempfile
 import uuid
 from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-ROOT = Path(__file__).parents[1]
-PEER = ROOT / ".venv-compat" / "base-worker-0.5.1" / "bin" / "python"
-ROUNDS = 7
+from arkworker.storage.cache import merge
+from benchmarks.harness import LAST_WITH_CACHE, MOST_MEMORY, Case, Place, Row, execute, numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from benchmarks.harness import Measure
+
 ELEMENTS, CLASSIFICATIONS, CHILDREN = 50_000, 20_000, 49
 
-TIMED = """
-import json, os, re, shutil, sqlite3, sys, time, uuid
+TIMED = f"""
+import json, os, shutil, sqlite3, sys, time, uuid
 from pathlib import Path
-def most_memory():
-    # Not ru_maxrss, which starts with that of the parent process.
-    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+{MOST_MEMORY}
 def measure(call):
     before, start = most_memory(), time.perf_counter()
     call()
     print(time.perf_counter() - start, most_memory() - before)
 directory = Path(sys.argv[1])
 output = directory / "output.sqlite"
+rows_file = directory / sys.argv[2]
 parents = sorted(directory.glob("parent-*.sqlite"))
 pages = json.loads((directory / "pages.json").read_text())
 run = uuid.UUID(int=7)
@@ -96,7 +95,7 @@ import arkworker.storage.cache as cache
 merge = lambda sources: cache.merge(sources, output)
 """
 RAW_ROWS = """
-connection = sqlite3.connect(output if "--write" in sys.argv else directory / "children.sqlite")
+connection = sqlite3.connect(rows_file)
 def read(condition="", parameters=()):
     found = connection.execute(f"SELECT {columns} FROM elements {condition}", parameters)
     return [(*row[:4], row[4] and json.loads(row[4]), *row[5:]) for row in found]
@@ -104,12 +103,12 @@ def read(condition="", parameters=()):
 OUR_ROWS = """
 from sqlalchemy import insert, select
 from arkworker.storage.cache import CachedElement, open_cache, session_scope
-engine = open_cache(output if "--write" in sys.argv else directory / "children.sqlite", create=True)
+engine = open_cache(rows_file, create=True)
 """
 PEER_ROWS = """
 from arkindex_worker import cache
 from arkindex_worker.cache import CachedElement
-cache.init_cache_db(output if "--write" in sys.argv else directory / "children.sqlite")
+cache.init_cache_db(rows_file)
 """
 ROW = """
 points = [[10, 20], [910, 20], [910, 80], [10, 80], [10, 20]]
@@ -163,48 +162,62 @@ PEER_READ = "children = CachedElement.select().where(CachedElement.parent_id.is_
 PEER_PAGES = "[list(CachedElement.select().where(CachedElement.parent_id == page)) for page in pages]"
 RAW_PAGES = "[read('WHERE parent_id = ?', (page,)) for page in pages]"
 
-# Per task, the script of each subject; raw sqlite3 is what the others are held against.
-TASKS: dict[str, dict[str, str]] = {
-    f"merge {name}": {
-        "sqlite3": f"{RAW_MERGE}\nmeasure(lambda: merge({sources}))",
-        "arkworker": f"{OUR_MERGE}\nmeasure(lambda: merge({sources}))",
-        "published": f"{PEER_MERGE}\nmeasure(lambda: merge({sources}))",
-    }
-    for name, sources in (("4 parents", "parents"), ("1 parent", "parents[:1]"))
+# Per case: how many rows, which file they are in, and the script of each subject.
+SUBJECTS: dict[str, tuple[int, str, dict[str, str]]] = {
+    name: (
+        count * (2 * ELEMENTS + CLASSIFICATIONS + ELEMENTS // (CHILDREN + 1)),
+        "output.sqlite",
+        {
+            "limit": f"{RAW_MERGE}\nmeasure(lambda: merge({sources}))",
+            "arkworker": f"{OUR_MERGE}\nmeasure(lambda: merge({sources}))",
+            "published": f"{PEER_MERGE}\nmeasure(lambda: merge({sources}))",
+        },
+    )
+    for name, count, sources in (("merge-four", 4, "parents"), ("merge-one", 1, "parents[:1]"))
 } | {
-    "write 50,000 rows": {
-        "sqlite3": f"{RAW_ROWS}{ROW}{RAW_WRITE}\nmeasure(write)",
-        "arkworker": f"{OUR_ROWS}{ROW}{OUR_WRITE}\nmeasure(write)",
-        "published": f"{PEER_ROWS}{ROW}{PEER_WRITE}\nmeasure(write)",
-    },
-    "read 50,000 children": {
-        "sqlite3": f"{RAW_ROWS}\nmeasure(lambda: read('WHERE parent_id IS NOT NULL'))",
-        "arkworker, objects": f"{OUR_ROWS}{OUR_READ}\nmeasure(lambda: read(children, True))",
-        "arkworker, rows": f"{OUR_ROWS}{OUR_READ}\nmeasure(lambda: read(child_rows, False))",
-        "published": f"{PEER_ROWS}{PEER_READ}\nmeasure(lambda: list(children))",
-    },
-    "read 100 pages": {
-        "sqlite3": f"{RAW_ROWS}\nmeasure(lambda: {RAW_PAGES})",
-        "arkworker, objects": f"{OUR_ROWS}{OUR_READ}\nmeasure(lambda: read_pages(True))",
-        "arkworker, rows": f"{OUR_ROWS}{OUR_READ}\nmeasure(lambda: read_pages(False))",
-        "published": f"{PEER_ROWS}\nmeasure(lambda: {PEER_PAGES})",
-    },
+    "write-rows": (
+        50_000,
+        "output.sqlite",
+        {
+            "limit": f"{RAW_ROWS}{ROW}{RAW_WRITE}\nmeasure(write)",
+            "arkworker": f"{OUR_ROWS}{ROW}{OUR_WRITE}\nmeasure(write)",
+            "published": f"{PEER_ROWS}{ROW}{PEER_WRITE}\nmeasure(write)",
+        },
+    ),
+    "read-rows": (
+        ELEMENTS // (CHILDREN + 1) * CHILDREN,
+        "children.sqlite",
+        {
+            "limit": f"{RAW_ROWS}\nmeasure(lambda: read('WHERE parent_id IS NOT NULL'))",
+            "objects": f"{OUR_ROWS}{OUR_READ}\nmeasure(lambda: read(children, True))",
+            "rows": f"{OUR_ROWS}{OUR_READ}\nmeasure(lambda: read(child_rows, False))",
+            "published": f"{PEER_ROWS}{PEER_READ}\nmeasure(lambda: list(children))",
+        },
+    ),
+    "read-pages": (
+        100 * CHILDREN,
+        "children.sqlite",
+        {
+            "limit": f"{RAW_ROWS}\nmeasure(lambda: {RAW_PAGES})",
+            "objects": f"{OUR_ROWS}{OUR_READ}\nmeasure(lambda: read_pages(True))",
+            "rows": f"{OUR_ROWS}{OUR_READ}\nmeasure(lambda: read_pages(False))",
+            "published": f"{PEER_ROWS}\nmeasure(lambda: {PEER_PAGES})",
+        },
+    ),
 }
 
 
-@dataclass
-class Figures:
-    """What the rounds of one subject took."""
-
-    seconds: list[float] = field(default_factory=list)
-    growth: list[float] = field(default_factory=list)
+def make_caches(folder: Path) -> None:
+    """Four parents, one that is read from, and an empty one."""
+    for number in range(4):
+        make_cache(folder / f"parent-{number}.sqlite", number)
+    pages = make_cache(folder / "children.sqlite", 9)
+    (folder / "pages.json").write_text(json.dumps(pages[:100]))
+    merge([], folder / "empty.sqlite")
 
 
 def make_cache(path: Path, seed: int) -> list[str]:
     """Write a cache as a task leaves it, and return the ids of its pages."""
-    sys.path.insert(0, str(ROOT))
-    from arkworker.storage.cache import merge
-
     merge([], path)
     rng = random.Random(seed)
     images = [new_id(rng) for _ in range(ELEMENTS // (CHILDREN + 1))]
@@ -244,58 +257,45 @@ def fill(connection: sqlite3.Connection, table: str, rows: list[tuple[Any, ...]]
     connection.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
 
 
-def run_once(python: Path, script: str, directory: Path, empty: Path, *, writes: bool) -> tuple[float, float]:
-    """Run one subject; it times itself, without the start of Python. The growth is in MiB."""
-    output = directory / "output.sqlite"
+def work(python: str, script: str, count: int, file: str, caches: Path) -> tuple[float, float]:
+    """Thousands of rows a second, and growth of memory in MiB; the start of Python is left out."""
+    output = caches / "output.sqlite"
     output.unlink(missing_ok=True)
-    if writes:
-        output.write_bytes(empty.read_bytes())
-    command = [str(python), "-c", TIMED + script, str(directory), *(["--write"] if writes else [])]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    seconds, growth = done.stdout.split()
-    return float(seconds), float(growth) / 1024
+    if "def write" in script:
+        shutil.copyfile(caches / "empty.sqlite", output)
+    seconds, growth = numbers(execute([python, "-c", TIMED + script, str(caches), file], caches))
+    return count / 1000 / seconds, growth
 
 
-def measure(task: str, directory: Path, rounds: int) -> dict[str, Figures]:
-    """Let the subjects take turns at one task; the first round is for warming up."""
-    subjects = {name: Figures() for name in TASKS[task] if name != "published" or PEER.exists()}
-    for number in range(rounds + 1):
-        for name, figures in subjects.items():
-            python = PEER if name == "published" else Path(sys.executable)
-            writes, empty = task.startswith("write"), directory / "empty.sqlite"
-            seconds, growth = run_once(python, TASKS[task][name], directory, empty, writes=writes)
-            if number:
-                figures.seconds.append(seconds)
-                figures.growth.append(growth)
-    return subjects
+def prepare(place: Place, case: str) -> Mapping[str, Measure]:
+    """The caches, which all cases share, and the subjects of one case."""
+    caches = place.once("caches", make_caches)
+    count, file, scripts = SUBJECTS[case]
+    return {
+        name: partial(
+            work, str(LAST_WITH_CACHE) if name == "published" else sys.executable, script, count, file, caches
+        )
+        for name, script in scripts.items()
+    }
 
 
-def report(task: str, subjects: dict[str, Figures]) -> None:
-    """Print one line for each subject: median time, raw sqlite3's time over it, growth of memory."""
-    reference = statistics.median(subjects["sqlite3"].seconds)
-    for name, figures in subjects.items():
-        median, growth = statistics.median(figures.seconds), statistics.median(figures.growth)
-        print(f"| {task:20} | {name:18} | {median:8.3f} | {reference / median:9.2f} | {growth:8.1f} |", flush=True)
+def both(title: str, unit: str, goals: tuple[str, str]) -> tuple[Row, Row]:
+    """Reading as objects and as rows, beside the same limit."""
+    objects, rows = (
+        Row(f"{title}, as {kind}", unit, "limit", goal, ours=kind)
+        for kind, goal in zip(("objects", "rows"), goals, strict=True)
+    )
+    return objects, rows
 
 
-def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    with tempfile.TemporaryDirectory(prefix="arkworker-benchmark-") as name:
-        directory = Path(name)
-        for number in range(4):
-            make_cache(directory / f"parent-{number}.sqlite", number)
-        pages = make_cache(directory / "children.sqlite", 9)
-        (directory / "pages.json").write_text(json.dumps(pages[:100]))
-        from arkworker.storage.cache import merge
-
-        merge([], directory / "empty.sqlite")
-        print("| task                 | subject            |  seconds | speed,    | MiB more |")
-        print("|                      |                    |          | sqlite3=1 |          |")
-        print("|----------------------|--------------------|----------|-----------|----------|")
-        for task in TASKS:
-            report(task, measure(task, directory, rounds))
-
-
-if __name__ == "__main__":
-    main()
+UNIT = "1000 rows/s"
+CASES = [
+    Case(name, rows, partial(prepare, case=name))
+    for name, rows in {
+        "merge-four": (Row("merge 4 parents", UNIT, goal="1.30"),),
+        "merge-one": (Row("take 1 parent", UNIT, goal="1.00"),),
+        "write-rows": (Row("write 50,000 rows", UNIT, "limit", "0.70"),),
+        "read-rows": both("read 49,000 children", UNIT, ("0.50", "0.80")),
+        "read-pages": both("read the children of 100 pages", UNIT, ("0.50", "0.80")),
+    }.items()
+]

@@ -1,27 +1,27 @@
-"""The element loop on loopback: arkworker, the published library and the physical limit, in one run.
+"""The element loop on loopback: claim, retrieve, work, report; and whether it stays as it is while a run grows.
 
-`python benchmarks/elements.py [ELEMENTS] [ROUNDS]` prints, for a network of 20 ms with 20 ms of work on each element
-and for neither, how many elements a second each gets through (the median), and the ratio to the limit. Time runs from
-the first claim to the last report, by the server's clock. The limit is `http.client`: with latency, in threads that
-claim, retrieve and report while the main one works; without, one request after the other. The published library needs
-the environments of `make compat`. All take turns, so that they meet the same noise.
+Time runs from the first claim to the last report, by the server's clock. The limit is `http.client`: with latency, in
+threads that claim, retrieve and report while the main one works; without, one request after the other.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import statistics
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
+from functools import partial
+from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).parents[1]
-PEER = ROOT / ".venv-compat" / "base-worker-0.6.0" / "bin" / "python"
-SERVER = ROOT / "benchmarks" / "_element_server.py"
-SCHEMA = ROOT / "tests" / "data" / "openapi-reconstructed.json"
+from benchmarks.harness import MOST_MEMORY, OPENAPI, PEER, ROOT, Case, Place, Row, execute, numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from benchmarks.harness import Measure
+
 RUN_ID = "56785678-5678-5678-5678-567856785678"
+TELLING = f"import atexit\n{MOST_MEMORY}\natexit.register(lambda: print(most_memory()))"
 
 OURS = """
 import time
@@ -93,58 +93,76 @@ def overlapped():
 overlapped() if WORK else one_by_one()
 """
 SUBJECTS = {"limit": (sys.executable, LIMIT), "arkworker": (sys.executable, OURS), "published": (str(PEER), PUBLISHED)}
-CASES = {"20 ms of latency, 20 ms of work": (0.02, 0.02), "no latency, no work": (0.0, 0.0)}
 
 
-def measure(name: str, elements: int, latency: float, work: float, folder: str) -> float:
-    """Elements a second of one subject, in processes of its own."""
-    python, code = SUBJECTS[name]
+def work_off(python: str, code: str, folder: Path, elements: int = 500, wait: float = 0) -> tuple[float, float]:
+    """Elements a second of one subject, where latency and work take the same, and its most memory in MiB."""
     server = subprocess.Popen(
-        [sys.executable, str(SERVER), str(elements), str(latency)],
+        [sys.executable, "-m", "benchmarks._element_server", str(elements), str(wait)],
+        cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert server.stdin is not None
     assert server.stdout is not None
-    environ = os.environ | {
+    environ = {
         "ARKINDEX_API_URL": f"http://127.0.0.1:{int(server.stdout.readline())}/api/v1/",
         "ARKINDEX_TASK_TOKEN": "token",
         "ARKINDEX_WORKER_RUN_ID": RUN_ID,
-        "ARKINDEX_API_SCHEMA_URL": str(SCHEMA),
-        "PONOS_DATA": folder,
-        "PYTHONPATH": "" if name == "published" else str(ROOT),
+        "ARKINDEX_API_SCHEMA_URL": str(OPENAPI),
     }
     try:
-        command = [python, "-c", f"WORK = {work}\n{code}"]
-        done = subprocess.run(command, env=environ, check=False, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
+        output = execute([python, "-c", f"{TELLING}\nWORK = {wait}\n{code}"], folder, environ)
         said = json.loads(server.communicate()[0])
     finally:
         server.kill()
         server.wait()
     if said["processed"] != elements:
-        raise SystemExit(f"{name}: {said['processed']} of {elements} elements were processed")
-    return elements / float(said["seconds"])
+        raise SystemExit(f"{code}: {said['processed']} of {elements} elements were processed")
+    return elements / float(said["seconds"]), numbers(output)[0]
 
 
-def main() -> None:
-    """Measure and print."""
-    elements = int(sys.argv[1]) if len(sys.argv) > 1 else 500
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
-    names = [name for name in SUBJECTS if name != "published" or PEER.exists()]
-    with tempfile.TemporaryDirectory() as folder:
-        for case, (latency, work) in CASES.items():
-            rates: dict[str, list[float]] = {name: [] for name in names}
-            for _ in range(rounds):
-                for name in names:
-                    rates[name].append(measure(name, elements, latency, work, folder))
-            medians = {name: statistics.median(found) for name, found in rates.items()}
-            print(f"{elements} elements, {case}")
-            for name, median in medians.items():
-                print(f"  {name:10} {median:8.1f} elements/s  {median / medians['limit']:5.2f} x the limit")
+def prepare(place: Place, wait: float) -> Mapping[str, Measure]:
+    """500 elements, with waiting or without."""
+    return {name: partial(work_off, *subject, place.folder, wait=wait) for name, subject in SUBJECTS.items()}
 
 
-if __name__ == "__main__":
-    main()
+def prepare_growing(place: Place, *counts: int) -> Mapping[str, Measure]:
+    """More and more elements, without waiting; the limit is 500 of them."""
+
+    def measure(subject: tuple[str, str], elements: int) -> tuple[float, float]:
+        rate, memory = work_off(*subject, place.folder, elements)
+        return 1e6 / rate, memory
+
+    subjects = {f"arkworker {count}": partial(measure, SUBJECTS["arkworker"], count) for count in (500, *counts)}
+    return subjects | {f"published {count}": partial(measure, SUBJECTS["published"], count) for count in counts}
+
+
+def growing(count: int) -> tuple[Row, Row]:
+    """An element among so many, beside one among 500."""
+    subjects = {"ours": f"arkworker {count}", "peer": f"published {count}", "limit": "arkworker 500"}
+    return (
+        Row(f"an element among {count:,} (limit: ours among 500)", "µs", "limit", "1.05", **subjects),
+        Row(f"memory of {count:,} elements (limit: ours of 500)", "MiB", "limit", "1.05", **subjects),
+    )
+
+
+CASES = [
+    Case(
+        "elements-waiting",
+        (Row("500 elements, 20 ms of latency, 20 ms of work", "elements/s", "limit", "0.95"),),
+        partial(prepare, wait=0.02),
+        rounds=3,
+        warm_up=0,
+    ),
+    Case(
+        "elements",
+        (Row("500 elements, no latency, no work", "elements/s", "limit", "0.60"),),
+        partial(prepare, wait=0),
+        warm_up=0,
+    ),
+    Case("growing", growing(5_000), lambda place: prepare_growing(place, 5_000), rounds=3, warm_up=0),
+    Case(
+        "growing-50000", growing(50_000), lambda place: prepare_growing(place, 50_000), rounds=1, warm_up=0, asked=True
+    ),
+]

@@ -1,6 +1,6 @@
 """More at once: several processes for work that takes the processor, and batches for models that take several pages.
 
-`python benchmarks/scale.py [ROUNDS] [ELEMENTS]` prints how many elements a second each gets through, the median, and
+`python -m benchmarks.scale [ROUNDS] [ELEMENTS]` prints how many elements a second each gets through, the median, and
 its ratio to one process: two of `--jobs`, two workers of Dask's `LocalCluster`, two tasks of `submitit:local`, with
 matrices multiplied for each element. Time runs from the beginning of the first element to the end of the last, so that
 starting up is left out; all take turns. Then one element or sixteen at a time, where the network takes 20 ms for a
@@ -27,9 +27,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import elements as queues  # type: ignore[import-not-found] # beside this script
-
 from arkworker.emulator import Emulator
+from benchmarks.elements import work_off
 
 ROOT = Path(__file__).parents[1]
 WORKER = """
@@ -140,9 +139,7 @@ def rate(folder: Path, elements: int, flags: list[str]) -> float:
 
 def measure_batches(size: int, folder: Path) -> float:
     """Elements of a queue a second, with a model that takes so many."""
-    name = f"batches of {size}"
-    queues.SUBJECTS[name] = sys.executable, MODEL.replace("{size}", str(size))
-    return float(queues.measure(name, QUEUED, 0.02, 0.02, str(folder)))
+    return work_off(sys.executable, MODEL.replace("{size}", str(size)), folder, QUEUED, 0.02)[0]
 
 
 def compare(subjects: dict[str, Callable[[], float]], rounds: int) -> None:

@@ -1,34 +1,32 @@
-"""Process start until user code: arkworker beside base-worker 0.6.0, in a worker run and at a desk.
+"""Process start until user code, in a worker run and at a desk.
 
-`python benchmarks/startup.py [ROUNDS]` prints medians in milliseconds, memory at that moment, and ratios to the
-published library, which downloads the OpenAPI document of the instance (here 2.4 MB, and as small as it can be). All
-take turns, so that they meet the same noise. It needs the environments of `make compat`.
+The published library downloads the OpenAPI document of the instance: here of 2.4 MB as on a real one, and as small as
+it can be. The limit is a process that imports what any client of this kind needs, and does nothing.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from benchmarks.harness import OPENAPI, PEER, Case, Place, Row, clean, worker_run
 
-ROOT = Path(__file__).parents[1]
-PEER = ROOT / ".venv-compat" / "base-worker-0.6.0" / "bin" / "python"
-SCHEMA = ROOT / "tests" / "data" / "openapi-reconstructed.json"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import ExitStack
+    from pathlib import Path
+
+    from benchmarks.harness import Measure
+
 BIG = 2_400_000  # bytes, as the document of a real instance
 RUN_ID = "56785678-5678-5678-5678-567856785678"
-READY = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)"
+READY = "print('ready', flush=True)"
 
 OURS = f"""
 from __future__ import annotations
@@ -53,33 +51,12 @@ class Subject(BaseWorker):
 
 Subject().run()
 """
-WORKER_RUN: dict[str, object] = {
-    "id": RUN_ID,
-    "summary": "Worker n",
-    "parents": [],
-    "worker_version": {
-        "id": "1",
-        "worker": {"id": "w", "name": "n", "slug": "s", "type": "t"},
-        "revision_url": None,
-        "configuration": {},
-    },
-    "configuration": None,
-    "model_version": None,
-    "process": {
-        "id": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeffff",
-        "corpus": "11111111-1111-1111-1111-111111111111",
-        "mode": "workers",
-        "activity_state": "ready",
-        "state": "running",
-        "name": None,
-    },
-}
 CONFIGURATION = {"configuration": [{"key": "threshold", "value": 0.7, "secret": False}]}
 
 
 def documents() -> dict[str, bytes]:
     """The OpenAPI document, and the same with as many schemas as make it as large as a real one."""
-    small = json.loads(SCHEMA.read_text())
+    small = json.loads(OPENAPI.read_text())
     text = {"type": "string", "maxLength": 250, "description": "What a field of an object in a real document says."}
     schema = {"type": "object", "properties": {f"field_{number}": text for number in range(20)}}
     schemas = {f"Schema{number}": schema for number in range(BIG // len(json.dumps(schema)))}
@@ -87,12 +64,11 @@ def documents() -> dict[str, bytes]:
     return {"big": json.dumps(big).encode(), "small": json.dumps(small).encode()}
 
 
-@contextmanager
-def serving(document: bytes) -> Iterator[str]:
-    """An instance that knows one worker run; answers its address."""
+def serve(document: bytes, stack: ExitStack) -> str:
+    """The address of an instance that knows one worker run."""
     answers = {
         "/api/v1/openapi/": document,
-        f"/api/v1/process/workers/{RUN_ID}/": json.dumps(WORKER_RUN).encode(),
+        f"/api/v1/process/workers/{RUN_ID}/": json.dumps(worker_run(RUN_ID)).encode(),
         f"/api/v1/workers/runs/{RUN_ID}/configuration/": json.dumps(CONFIGURATION).encode(),
     }
 
@@ -110,74 +86,73 @@ def serving(document: bytes) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/api/v1/"
-        server.shutdown()
+    server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    stack.callback(server.shutdown)
+    return f"http://127.0.0.1:{server.server_port}/api/v1/"
 
 
-def measure(command: list[str], folder: Path, environ: dict[str, str]) -> tuple[float, int]:
-    """Milliseconds until the first line on standard output, and the kilobytes that it names."""
-    clean = {"PATH": os.environ["PATH"], "HOME": str(folder), "PONOS_DATA": str(folder)}
+def time_start(command: list[str], folder: Path, environ: dict[str, str]) -> tuple[float]:
+    """Milliseconds until the first line on standard output."""
     start = time.perf_counter()
     with subprocess.Popen(
-        command, cwd=folder, env=clean | environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command, cwd=folder, env=clean(folder) | environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
         passed = time.perf_counter() - start
-        process.stdout.read()
-    return passed * 1000, int(line) if line.strip().isdigit() else 0
+        _, errors = process.communicate()
+    if process.returncode or not line:
+        raise SystemExit(f"{command} failed with exit code {process.returncode}:\n{errors[-3000:]}")
+    return (passed * 1000,)
 
 
-def subjects(address: dict[str, str]) -> dict[str, tuple[list[str], dict[str, str]]]:
-    """What is started, and with which environment."""
-    ours = [sys.executable, "-m", "arkworker", "run", "ours.py:Subject"]
-    theirs = [str(PEER), "theirs.py"]
-    run = {"ARKINDEX_WORKER_RUN_ID": RUN_ID, "ARKINDEX_TASK_TOKEN": "token", "ARKINDEX_API_TOKEN": "token"}
-    big, small = ({"ARKINDEX_API_URL": address[name]} for name in ("big", "small"))
+def prepare(
+    place: Place, flags: list[str], document: str = "small", imported: str = "requests"
+) -> Mapping[str, Measure]:
+    """A worker, an instance, and what is started."""
+    (place.folder / "current").mkdir(exist_ok=True)
+    (place.folder / "ours.py").write_text(OURS)
+    (place.folder / "theirs.py").write_text(THEIRS)
+    (place.folder / "worker.yml").write_text("threshold: 0.7\nelement_type: paragraph\n")
+    environ = {"ARKINDEX_API_URL": serve(documents()[document], place.stack)}
+    if not flags:
+        environ |= {"ARKINDEX_WORKER_RUN_ID": RUN_ID, "ARKINDEX_TASK_TOKEN": "token", "ARKINDEX_API_TOKEN": "token"}
+    commands = {
+        "limit": [sys.executable, "-c", f"import argparse, logging, pydantic_settings, {imported}; {READY}"],
+        "arkworker": [sys.executable, "-m", "arkworker", "run", "ours.py:Subject", *flags],
+        "published": [str(PEER), "theirs.py", *flags],
+    }
+    return {name: partial(time_start, command, place.folder, environ) for name, command in commands.items()}
+
+
+def prepare_help(place: Place) -> Mapping[str, Measure]:
+    """The help of the command line, and a Python that does nothing."""
+    commands = {"limit": ["-c", READY], "arkworker": ["-m", "arkworker", "--help"]}
     return {
-        "python -c pass": ([sys.executable, "-c", "print(0)"], {}),
-        "arkworker --help": ([sys.executable, "-m", "arkworker", "--help"], {}),
-        "worker run, 2.4 MB: arkworker": (ours, run | big),
-        "worker run, 2.4 MB: published": (theirs, run | big),
-        "worker run, small: arkworker": (ours, run | small),
-        "worker run, small: published": (theirs, run | small),
-        "developer mode: arkworker": ([*ours, "-c", "worker.yml"], big),
-        "developer mode: published": ([*theirs, "-c", "worker.yml"], big),
+        name: partial(time_start, [sys.executable, *arguments], place.folder, {})
+        for name, arguments in commands.items()
     }
 
 
-def main() -> None:
-    """Measure and print."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    if not PEER.exists():
-        sys.exit("this needs .venv-compat: make compat installs it")
-    texts = documents()
-    with tempfile.TemporaryDirectory() as name, serving(texts["big"]) as big, serving(texts["small"]) as small:
-        folder = Path(name)
-        (folder / "current").mkdir()
-        (folder / "ours.py").write_text(OURS)
-        (folder / "theirs.py").write_text(THEIRS)
-        (folder / "worker.yml").write_text("threshold: 0.7\nelement_type: paragraph\n")
-        started = subjects({"big": big, "small": small})
-        found: dict[str, list[tuple[float, int]]] = {subject: [] for subject in started}
-        for _ in range(rounds):
-            for subject, (command, environ) in started.items():
-                found[subject].append(measure(command, folder, environ))
-    report({subject: items[1:] for subject, items in found.items()})  # the first one wrote byte code
-
-
-def report(found: dict[str, list[tuple[float, int]]]) -> None:
-    """One line a subject."""
-    times = {subject: statistics.median(time for time, _ in items) for subject, items in found.items()}
-    for subject, items in found.items():
-        memory = statistics.median(size for _, size in items) / 1024
-        other = subject.replace("arkworker", "published") if ": arkworker" in subject else ""
-        other = "python -c pass" if subject == "arkworker --help" else other
-        ratio = f"{times[subject] / times[other]:5.2f} x" if other else ""
-        print(f"{subject:32} {times[subject]:6.0f} ms {memory:6.0f} MB  {ratio}")
-
-
-if __name__ == "__main__":
-    main()
+CASES = [
+    Case(
+        "start-small",
+        (Row("start of a worker run, small document", "ms", goal="1.00"),),
+        partial(prepare, flags=[]),
+        rounds=15,
+    ),
+    Case(
+        "start-large",
+        (Row("start of a worker run, document of 2.4 MB", "ms", goal="0.50"),),
+        partial(prepare, flags=[], document="big"),
+        rounds=15,
+    ),
+    Case(
+        "start-developer",
+        (Row("start in developer mode", "ms", goal="0.40"),),
+        partial(prepare, flags=["-c", "worker.yml"], document="big", imported="yaml"),
+        rounds=15,
+    ),
+    Case("help", (Row("`--help`", "ms", against="limit"),), prepare_help, rounds=15),
+]
