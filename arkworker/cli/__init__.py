@@ -36,24 +36,29 @@ OTHERS = {
 HELP = """\
 usage: arkworker VERB TARGET [flags]
 
-Run typed workers for Arkindex. TARGET is module:name or path/to/file.py:name.
+Run typed workers for Arkindex. TARGET is the worker: module:name, or path/to/file.py:name.
 
-verbs about a worker:
+VERBS ABOUT A WORKER
+
 {of_a_worker}
 
-other verbs:
+OTHER VERBS
+
 {others}
 
-flags:
+FLAGS
+
   -h, --help  show this help, or that of a verb: arkworker run TARGET --help
   --version   show the version
 
-examples:
+EXAMPLES
+
   arkworker run worker.py:PageLines -c worker.yml --config.threshold 0.7
   arkworker explain worker.py:PageLines --all
   arkworker schema worker.py:PageLines --format markdown
 
-exit codes:
+EXIT CODES
+
   0 done   1 failed   2 usage   69 Arkindex unavailable   75 uncertain   78 configuration   128+n stopped by signal n
 """
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn, get_args, get_origin
 
 from arkworker.cli import terminal
 from arkworker.cli.parser import Parser
 from arkworker.errors import UsageError
+from arkworker.settings.platform import flag_of
+from arkworker.settings.sources.source import PLATFORM_FIELDS
 from arkworker.text import did_you_mean, flag_in, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pydantic.fields import FieldInfo
 
     from arkworker.settings.catalogue import WorkerOptions
 
@@ -31,7 +35,7 @@ class RunParser(Parser):
     def format_help(self) -> str:
         from arkworker.cli.help import help_page
 
-        return help_page(self, self.worker)
+        return help_page(self, {".".join(path): field for path, field in PLATFORM_FIELDS.items()}, self.worker)
 
     def _print_message(self, message: str, file: object = None) -> None:
         del file
@@ -50,6 +54,25 @@ class PlainParser(argparse.ArgumentParser):
     def __init__(self, verb: str, description: str, *, is_mixed: bool = False) -> None:
         super().__init__(prog=f"arkworker {verb}", description=description, allow_abbrev=False)
         self._is_mixed = is_mixed
+        self._fields: dict[str, FieldInfo] = {}
+
+    def add_setting(self, name: str, text: str = "") -> None:
+        """Add a flag that means what it means for `run`; its help is the same, unless `text` says more."""
+        self._fields[name] = field = PLATFORM_FIELDS[name,]
+        flag = flag_of(field)
+        text = text or field.description or ""
+        if flag is None:
+            self.add_argument(f"--{name.replace('_', '-')}", metavar="ID", help=text)
+        elif flag.metavar:
+            choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else None
+            self.add_argument(*flag.names, metavar=flag.metavar, choices=choices, help=text)
+        else:
+            self.add_argument(*flag.names, action="store_true", help=text)
+
+    def format_help(self) -> str:
+        from arkworker.cli.help import help_page
+
+        return help_page(self, self._fields)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(printable(message, 300))
@@ -68,6 +91,19 @@ class PlainParser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: object = None) -> None:
         del file
         terminal.write(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The type of a flag: a whole number between two limits, both of which may be given."""
+
+    lowest: int
+    highest: int
+
+    def __call__(self, text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not self.lowest <= int(text) <= self.highest:
+            raise argparse.ArgumentTypeError(f"should be a whole number from {self.lowest} to {self.highest}")
+        return int(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +149,9 @@ def schema_parser(target: str) -> PlainParser:
     formats = ("json-schema", "arkindex", "markdown")
     parser.add_argument(
         "--format",
+        metavar="FORMAT",
         choices=formats,
-        help="What to write; by default chosen by the suffix of FILE (.yml, .md), else json-schema.",
+        help="What to write; by default, the suffix of FILE decides (.yml, .md), else json-schema.",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--output", metavar="FILE", help="Write to FILE instead of standard output.")

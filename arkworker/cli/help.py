@@ -1,4 +1,4 @@
-"""The help page of `run`, `check` and `explain`: every flag with its type, default and variable, for reading."""
+"""The help page of each verb, for reading: every flag with its limits, choices, default and variable."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import inspect
 import shutil
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from arkworker.cli.documentation import type_name
+from arkworker.cli.flags import Within
 from arkworker.cli.terminal import styled
 from arkworker.options.options import Group, Option, constraints_of, walk
 from arkworker.settings.platform import variable_of
-from arkworker.settings.sources.source import PLATFORM_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pydantic.fields import FieldInfo
 
@@ -26,24 +26,57 @@ if TYPE_CHECKING:
 
 _WIDEST = 100
 _INDENT = "      "
-#: After the configuration; what is not named comes between, and `-h` at the end.
-_ORDER = {"arguments of this worker": -1, "options": 1}
+#: The sections, in their order.
+_SECTIONS = ("arguments", "configuration", "flags of this worker", "running", "flags", "showing")
 
 
-def help_page(parser: argparse.ArgumentParser, worker: WorkerOptions) -> str:
-    """The page: usage, what the worker and the verb do, its configuration, and all other flags."""
-    about = [_wrapped(part, "") for part in inspect.cleandoc(parser.description or "").split("\n\n")]
-    blocks = [f"usage: {parser.prog} [flags]", *about, *_configuration(worker)]
-    for group in sorted(parser._action_groups, key=lambda group: _ORDER.get(group.title or "", 0)):  # noqa: SLF001 - argparse gives them nowhere else
-        actions = [action for action in group._group_actions if not action.dest.startswith("config.")]  # noqa: SLF001
-        if actions:
-            blocks.append(_heading(group.title or ""))
-            blocks += [_flag(action, worker) for action in actions]
+def help_page(
+    parser: argparse.ArgumentParser, fields: Mapping[str, FieldInfo], worker: WorkerOptions | None = None
+) -> str:
+    """The page of a verb: usage, what it does, then its arguments, the configuration of the worker, and all flags.
+
+    Args:
+        parser: The parser of the verb.
+        fields: The settings that its flags set, by the name that the parser keeps a value under.
+        worker: For a verb about a worker.
+    """
+    blocks = [_usage(parser)]
+    blocks += [_wrapped(part, "") for part in inspect.cleandoc(parser.description or "").split("\n\n")]
+    entries: dict[str, list[str]] = {section: [] for section in _SECTIONS}
+    if parser.prog.endswith(" TARGET"):
+        entries["arguments"].append(_entry("TARGET", "The worker: module:name, or path/to/file.py:name."))
+    if worker is not None:
+        entries["configuration"] += _configuration(worker)
+    for group in parser._action_groups:  # noqa: SLF001 - argparse gives them nowhere else
+        for action in group._group_actions:  # noqa: SLF001 - the same
+            if action.dest.startswith("config."):
+                continue
+            section = group.title if group.title in entries else "flags"
+            if not action.option_strings:
+                section = "arguments"
+            elif action.dest == "help" or "--json" in action.option_strings:
+                section = "showing"
+            entries[section] += _flag(action, fields, worker)
+    for section in filter(entries.get, _SECTIONS):
+        # `-h` is the first that argparse knows.
+        blocks += [_heading(section), *sorted(entries[section], key=lambda entry: "-h, --help" in entry)]
     return "\n\n".join(blocks) + "\n"
 
 
+def _usage(parser: argparse.ArgumentParser) -> str:
+    if parser.usage:
+        return f"usage: {parser.usage % {'prog': parser.prog}}"
+    forms = {"?": "[{}]", "+": "{} …", "*": "[{} …]"}
+    positional = (action for action in parser._actions if not action.option_strings)  # noqa: SLF001
+    given = [forms.get(str(action.nargs), "{}").format(_name(action)) for action in positional]
+    return f"usage: {' '.join((parser.prog, *given))} [flags]"
+
+
+def _name(action: argparse.Action) -> str:
+    return str(action.metavar or (action.dest if action.choices is None else "|".join(action.choices)))
+
+
 def _configuration(worker: WorkerOptions) -> Iterator[str]:
-    yield _heading("configuration")
     if worker.configuration is None:
         yield _entry("--config.NAME VALUE", "Any option: this worker declares none.", "ARKINDEX_CONFIG_NAME")
         return
@@ -70,10 +103,13 @@ def _facts(option: Option) -> Iterator[str]:
 
 def _limits(field: FieldInfo) -> Iterator[str]:
     """`1…255` for numbers between two limits; else each limit in words."""
-    limits = {key: getattr(part, key) for part in field.metadata for key in ("ge", "le") if hasattr(part, key)}
+    metadata = [*field.metadata]
+    for member in get_args(field.annotation):  # of `Annotated[int, …] | None`
+        metadata += [item for part in getattr(member, "__metadata__", ()) for item in getattr(part, "metadata", [part])]
+    limits = {key: getattr(part, key) for part in metadata for key in ("ge", "le") if hasattr(part, key)}
     if len(limits) == 2:
         yield f"{_shown(limits['ge'])}…{_shown(limits['le'])}"
-    others = (part for part in field.metadata if len(limits) < 2 or not (hasattr(part, "ge") or hasattr(part, "le")))
+    others = (part for part in metadata if len(limits) < 2 or not (hasattr(part, "ge") or hasattr(part, "le")))
     yield from (words.replace("`", "") for words in constraints_of(others))
 
 
@@ -83,24 +119,42 @@ def _choices(field: FieldInfo) -> Iterator[str]:
         yield name
 
 
-def _flag(action: argparse.Action, worker: WorkerOptions) -> str:
-    names = ", ".join(action.option_strings) or str(action.metavar)
-    path = tuple(action.dest.split("."))
-    if path in PLATFORM_FIELDS:
-        field = PLATFORM_FIELDS[path]
+def _flag(action: argparse.Action, fields: Mapping[str, FieldInfo], worker: WorkerOptions | None) -> Iterator[str]:
+    names = ", ".join(action.option_strings) or _name(action)
+    path = action.dest.split(".")
+    if action.dest in fields:
+        field = fields[action.dest]
         facts = [*_limits(field), *_choices(field)]
         facts += [f"default {_shown(field.default)}"] if field.default not in (None, False, ()) else []
         facts += [variable] if (variable := variable_of(field)) else []
         values = f"{action.metavar} …" if action.nargs == "+" else action.metavar
-        return _entry(f"{names} {values or ''}", field.description or "", *facts)
-    if path[0] == "arguments" and worker.arguments is not None:
+        text = action.help if worker is None else field.description
+        yield _entry(f"{names} {values or ''}", text or "", *facts)
+    elif path[0] == "arguments" and worker is not None and worker.arguments is not None:
         parts = (part for part in walk(worker.arguments) if isinstance(part, Option))
-        option = next((part for part in parts if part.keys == path[1:]), None)
+        option = next((part for part in parts if part.keys == tuple(path[1:])), None)
         if option is not None:
             facts = [fact for fact in _facts(option) if fact != option.variable]
             text = _sentences(option.field.title, option.field.description)
-            return _entry(f"{names} {_placeholder(option.annotation)}", text, *facts)
-    return _entry(names, "Show this page." if action.dest == "help" else action.help or "")
+            yield _entry(f"{names} {_placeholder(option.annotation)}", text, *facts)
+    elif isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - it has no other name
+        for choice in action._choices_actions:  # noqa: SLF001
+            yield _entry(choice.dest, choice.help or "")
+    elif action.dest == "help":
+        yield _entry(names, "Show this page.")
+    else:
+        value = action.metavar if action.option_strings and action.nargs != 0 else ""
+        yield _entry(f"{names} {value or ''}", action.help or "", *_plain_facts(action))
+
+
+def _plain_facts(action: argparse.Action) -> Iterator[str]:
+    """What argparse knows of the flag of a verb."""
+    if isinstance(action.type, Within):
+        yield f"{action.type.lowest}…{action.type.highest}"
+    if action.choices is not None:
+        yield f"one of {', '.join(action.choices)}"
+    if action.option_strings and action.nargs != 0 and action.default not in (None, []):
+        yield f"default {action.default}"
 
 
 def _placeholder(annotation: Any) -> str:

@@ -56,10 +56,11 @@ def read_import(name: str) -> Imported:
 
 def make_parser() -> PlainParser:
     parser = PlainParser("import", DESCRIPTION)
-    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("file", metavar="FILE", help="A declaration file.")
     parser.add_argument(
         "--output", metavar="FILE", help="Write to FILE, which must not exist, instead of standard output."
     )
+    parser.add_argument("--json", action="store_true", help="Show all problems as JSON on standard output.")
     return parser
 
 

@@ -48,7 +48,7 @@ def perform(argv: Sequence[str], _stopping: Stopping) -> int:
 def make_parser() -> PlainParser:
     parser = PlainParser("init", "Create a worker project that passes its own tests and checks.")
     parser.add_argument(
-        "directory", metavar="DIRECTORY", help="Directory to create; must not exist. The worker gets its name."
+        "directory", metavar="DIRECTORY", help="Directory to create, which must not exist. The worker gets its name."
     )
     parser.add_argument(
         "--from", dest="source", metavar="FILE", help="Start from a declaration: arkindex/FILE.yml, or .arkindex.yml."
@@ -58,6 +58,7 @@ def make_parser() -> PlainParser:
         metavar="SPEC",
         help="Install arkworker from a wheel, of which the project keeps a copy, or an address like git+https://….",
     )
+    parser.add_argument("--json", action="store_true", help="Show all problems as JSON on standard output.")
     return parser
 
 

@@ -50,7 +50,7 @@ class Parser(argparse.ArgumentParser):
         self._negative_number_matcher = re.compile(r"-(\.?[0-9]|inf|Inf)")
         self._add_platform()
         has_arguments = worker.arguments is not None and bool(worker.arguments.model_fields)
-        self._of_arguments = self.add_argument_group("arguments of this worker") if has_arguments else self
+        self._of_arguments = self.add_argument_group("flags of this worker") if has_arguments else self
         self._of_options = self.add_argument_group("configuration")
         self.source = CommandLineSource(settings_model(worker), self, self._add_setting)
         self._add_unknown(argv)

@@ -99,21 +99,20 @@ def make_parser() -> PlainParser:
         "ARKINDEX_API_URL and ARKINDEX_API_TOKEN give the address and the token.",
         is_mixed=True,
     )
+    parser.usage = "%(prog)s FILE … [flags]"
     parser.add_argument(
         "file", metavar="FILE", nargs="+", help="A results file; of an element that is in several, the last one counts."
     )
+    parser.add_setting("worker_run_id", "Worker run that signs results recorded without one.")
+    parser.add_argument("--journal", metavar="FILE", help="Journal of one file's publication; FILE.journal by default.")
+    parser.add_setting("no_worker_activity")
+    parser.add_setting("publication_batch_size")
+    parser.add_setting("strict")
+    parser.add_setting("summary", "File to write the summary to, as JSON.")
+    parser.add_setting("env_file")
+    parser.add_setting("verbose")
+    parser.add_setting("log_format")
     parser.add_argument(
-        "--worker-run-id", metavar="ID", help=f"Worker run that signs results recorded without one. [env: {RUN}]"
+        "--json", action="store_true", help="Show the summary, or all problems, as JSON on standard output."
     )
-    parser.add_argument("--journal", metavar="FILE", help="Journal of one file's publication; by default FILE.journal.")
-    parser.add_argument("--no-worker-activity", action="store_true", help="Do not report the state of each element.")
-    parser.add_argument(
-        "--publication-batch-size", metavar="N", help="How many results of a kind one request holds; 50 by default."
-    )
-    parser.add_argument("--strict", action="store_true", help="Exit with 1 when any element failed.")
-    parser.add_argument("--summary", metavar="FILE", help="File to write the summary to, as JSON.")
-    parser.add_argument("--env-file", metavar="FILE", help="File of NAME=value lines, weaker than the environment.")
-    parser.add_argument("-v", "--verbose", "--debug", action="store_true", help="Log at level DEBUG.")
-    parser.add_argument("--log-format", metavar="FORMAT", choices=("text", "json"), help="How to log: text, or json.")
-    parser.add_argument("--json", action="store_true", help="Show the summary, or all problems, as JSON.")
     return parser

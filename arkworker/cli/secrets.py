@@ -43,17 +43,19 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
 def make_parser() -> argparse.ArgumentParser:
     parser = PlainParser("secrets", "The local secrets: files in ~/.config/arkindex/secrets that GPG encrypts for you.")
     actions = parser.add_subparsers(dest="action", required=True, metavar="set|list", parser_class=_Action)
-    setting = actions.add_parser("set", help="store a secret")
+    setting = actions.add_parser("set", help="Store a secret.")
     setting.description = (
         "Store a secret. Its content is asked for on a terminal; otherwise it is standard input, without a last line "
         "break: arkworker secrets set NAME < file"
     )
     setting.add_argument("name", metavar="NAME", help="Name of the secret; .json, .yaml and .yml make it data.")
     setting.add_argument("--gpg-key", metavar="ID", help="The key to encrypt for; it is remembered.")
-    listing = actions.add_parser("list", help="list the names of all secrets")
+    listing = actions.add_parser("list", help="List the names of all secrets.")
     listing.description = "List the names of all local secrets."
     for action in (setting, listing):
-        action.add_argument("--json", action="store_true", help="Answer, or show problems, as JSON on standard output.")
+        action.add_argument(
+            "--json", action="store_true", help="Show the answer, or all problems, as JSON on standard output."
+        )
     return parser
 
 

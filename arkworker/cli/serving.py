@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arkworker.cli import terminal
-from arkworker.cli.flags import PlainParser
+from arkworker.cli.flags import PlainParser, Within
 from arkworker.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from arkworker.runtime.stopping import Stopping
 
+_PORT = Within(0, 65535)
 #: What the emulator is made of, besides the package's own dependencies.
 _EXTRA = frozenset({"starlette", "uvicorn", "anyio", "h11", "click", "PIL"})
 
@@ -91,33 +92,29 @@ def make_parser() -> PlainParser:
     parser.add_argument(
         "--from-export", metavar="FILE", type=Path, help="SQLite export of an Arkindex, which a PROJECT adds to."
     )
-    parser.add_argument("--host", default="127.0.0.1", help="Address to listen on; %(default)s by default.")
+    parser.add_argument("--host", metavar="ADDRESS", default="127.0.0.1", help="Address to listen on.")
     parser.add_argument(
         "--port",
         metavar="N",
-        type=_port,
+        type=_PORT,
         default=8000,
-        help="Port of the API and the page; %(default)s by default, 0 for a free one",
+        help="Port of the API and the page; 0 for a free one.",
     )
     parser.add_argument(
-        "--storage-port", metavar="N", type=_port, default=0, help="Port of files and images; a free one by default."
+        "--storage-port", metavar="N", type=_PORT, default=0, help="Port of files and images; 0 for a free one."
     )
     parser.add_argument(
-        "--database", metavar="FILE", type=Path, help="SQLite file to keep everything in; memory by default."
+        "--database",
+        metavar="FILE",
+        type=Path,
+        help="SQLite file to keep everything in; by default, everything is in memory.",
     )
-    parser.add_argument("--directory", metavar="DIR", type=Path, help="Folder to keep stored files in.")
-    parser.add_argument("--jobs", metavar="N", help="Passed on to the COMMAND as --jobs N.")
+    parser.add_argument(
+        "--directory", metavar="DIR", type=Path, help="Folder to keep stored files in; by default, a temporary one."
+    )
+    parser.add_argument("--jobs", metavar="N", help="How many processes the COMMAND uses: it is given --jobs N.")
     parser.add_argument("--open", action="store_true", help="Open the page in a browser.")
     parser.add_argument("--once", action="store_true", help="Stop when the COMMAND has ended.")
     parser.add_argument("--fault", metavar="FAULT", action="append", default=[], help=_FAULT)
     parser.add_argument("--json", action="store_true", help="Show all problems as JSON on standard output.")
     return parser
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise ValueError(text)
-    return int(text)
-
-
-_port.__name__ = "port"  # argparse names it in its message

@@ -57,7 +57,9 @@ def make_parser() -> PlainParser:
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help=f"A file, or a folder with files; the folder {FOLDER} by default."
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="How to show what is found.")
+    parser.add_argument(
+        "--format", metavar="FORMAT", choices=("text", "json"), default="text", help="How to show what is found."
+    )
     parser.add_argument("--json", action="store_const", dest="format", const="json", help="The same as --format json.")
     return parser
 

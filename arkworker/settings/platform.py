@@ -277,7 +277,7 @@ class Settings(BaseSettings):
         Flag(("--jobs",), "N", elements=True),
     ] = Field(
         1,
-        description=f"How many processes to use on this machine, each with its own model, from 1 to {MOST_JOBS}; "
+        description="How many processes to use on this machine, each with its own model; "
         "auto uses one for each core available to this process.",
     )
     executor: Annotated[str | None, Variable("ARKINDEX_EXECUTOR"), Flag(("--executor",), "ENGINE", elements=True)] = (

@@ -40,7 +40,7 @@ def test_help_lists_every_verb(argv: tuple[str, ...], command: Callable[..., Res
     """No verb prints the help, which knows all that there are."""
     result = command(*argv)
 
-    listed = re.findall(r"^  (\w+)  +\w", result.out.partition("verbs about")[2].partition("flags:")[0], re.MULTILINE)
+    listed = re.findall(r"^  (\w+)  +\w", result.out.partition("VERBS ABOUT")[2].partition("FLAGS")[0], re.MULTILINE)
     assert (result.code, listed) == (0, [*cli.OF_A_WORKER, *cli.OTHERS])
 
 
@@ -50,13 +50,30 @@ def test_version(command: Callable[..., Result]) -> None:
 
 
 def test_every_verb_has_its_help(command: Callable[..., Result]) -> None:
-    """`VERB --help` needs no target."""
-    codes = {}
-    for verb in [*cli.OF_A_WORKER, *cli.OTHERS]:
-        result = command(verb, "--help")
-        codes[verb] = (result.code, result.out.startswith(f"usage: arkworker {verb}"))
+    """`VERB --help` needs no target, and all pages are written in one way."""
+    sections = ["ARGUMENTS", "CONFIGURATION", "RUNNING", "FLAGS", "SHOWING"]
+    wrong = []
+    for words in [*([verb] for verb in (*cli.OF_A_WORKER, *cli.OTHERS)), ["secrets", "set"], ["secrets", "list"]]:
+        result = command(*words, "--help")
+        headings = re.findall(r"^([A-Z][A-Z ]+)$", result.out, re.MULTILINE)
+        begins = result.out.startswith(f"usage: arkworker {' '.join(words)}") and "[flags]" in result.out.split("\n")[0]
+        ends = result.out.endswith("\n\n  -h, --help\n      Show this page.\n")
+        is_alike = headings == [section for section in sections if section in headings]
+        wrong += [] if (result.code, begins, ends, is_alike) == (0, True, True, True) else [(words, result)]
 
-    assert set(codes.values()) == {(0, True)}
+    assert wrong == []
+
+
+def test_help_shows_limits_and_choices(command: Callable[..., Result]) -> None:
+    """Of every verb; a flag of two verbs has one text."""
+    of_a_worker, publish = command("run", "--help").out, command("publish", "--help").out
+    batches = of_a_worker[of_a_worker.index("  --publication-batch-size") : of_a_worker.index("  --bootstrap")]
+
+    assert batches in publish
+    assert "1…10000 · default 50" in batches
+    assert "0…65535 · default 8000" in command("serve", "--help").out
+    assert "one of bash, zsh, fish" in command("completion", "--help").out
+    assert "one of json-schema, arkindex, markdown" in command("schema", "--help").out
 
 
 def test_help_of_a_worker(command: Callable[..., Result], write_worker: Callable[[str], str]) -> None:

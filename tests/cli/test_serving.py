@@ -70,8 +70,8 @@ def test_what_a_worker_writes_is_seen(process: Callable[..., Result], project: s
     [
         (["--once"], "--once stops when the worker has ended: give its command after --"),
         (["--"], "after -- comes the command of a worker: -- python -m arkworker run worker.py:PageLines"),
-        (["--port", "70000"], "argument --port: invalid port value: '70000'"),
-        (["--port", "-1"], "argument --port: invalid port value: '-1'"),
+        (["--port", "70000"], "argument --port: should be a whole number from 0 to 65535"),
+        (["--port", "-1"], "argument --port: should be a whole number from 0 to 65535"),
     ],
 )
 def test_a_wrong_flag_is_said(command: Callable[..., Result], project: str, flags: list[str], message: str) -> None:
