@@ -94,19 +94,6 @@ class PlainParser(argparse.ArgumentParser):
 
 
 @dataclass(frozen=True, slots=True)
-class Within:
-    """The type of a flag: a whole number between two limits, both of which may be given."""
-
-    lowest: int
-    highest: int
-
-    def __call__(self, text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not self.lowest <= int(text) <= self.highest:
-            raise argparse.ArgumentTypeError(f"should be a whole number from {self.lowest} to {self.highest}")
-        return int(text)
-
-
-@dataclass(frozen=True, slots=True)
 class Command:
     """A command line about a worker.
 

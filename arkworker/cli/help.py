@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from arkworker.cli.documentation import type_name
-from arkworker.cli.flags import Within
+from arkworker.cli.parser import Within
 from arkworker.cli.terminal import styled
 from arkworker.options.options import Group, Option, constraints_of, walk
 from arkworker.settings.platform import variable_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic_core import PydanticUndefined
@@ -26,6 +27,19 @@ if TYPE_CHECKING:
     from arkworker.settings.catalogue import WorkerOptions
 
 _QUOTED_VALUE = re.compile(r"ignored explicit argument .*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The type of a flag: a whole number between two limits, both of which may be given."""
+
+    lowest: int
+    highest: int
+
+    def __call__(self, text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not self.lowest <= int(text) <= self.highest:
+            raise argparse.ArgumentTypeError(f"should be a whole number from {self.lowest} to {self.highest}")
+        return int(text)
 
 
 class _Collect(argparse.Action):

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arkworker.cli import terminal
-from arkworker.cli.flags import PlainParser, Within
+from arkworker.cli.flags import PlainParser
+from arkworker.cli.parser import Within
 from arkworker.errors import UsageError
 
 if TYPE_CHECKING:
