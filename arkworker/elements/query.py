@@ -17,7 +17,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Source: TypeAlias = Literal["cache", "api"]
-_SWITCHES = ("folder", "with_classes", "with_metadata", "with_has_children", "with_corpus", "with_zone")
+_INCLUDED = ("with_classes", "with_metadata", "with_has_children", "with_corpus", "with_zone")
+_SWITCHES = ("recursive", "folder", *_INCLUDED)
 #: A worker run by its id; `False` for what was made by hand; None for all.
 MadeBy: TypeAlias = str | UUID | Literal[False] | None
 
@@ -59,17 +60,9 @@ class ElementFilters(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Which of them are wanted; None does not ask.
+    """What is asked for, checked; the filters are those of `ElementFilters`, and None does not ask.
 
-    Attributes:
-        type: Slug of an element type: of children and parents, or of the elements that transcriptions are on.
-        name: A part of the name, in any case. The cache has no names.
-        recursive: Whether those further down, or further up, are wanted, too.
-        worker_run: Id of the worker run that made them; False for what was made by hand.
-        source: The only place to look at; None for the cache where it knows the element, else the API.
-        folder: Whether folders are wanted, or others.
-        transcription_worker_run: Id of a worker run that has written on them; False for what was written by hand.
-        with_classes, with_metadata, with_has_children, with_corpus, with_zone: Whether that comes with an element.
+    Of transcriptions, `type` is the type of the elements that they are on.
 
     Raises:
         ValueError: One of them makes no sense.
@@ -93,11 +86,10 @@ class Query:
             value = getattr(self, field)
             if value is not None and not (isinstance(value, str) and value):
                 raise ValueError(f"{field} should be {meaning}")
-        if not isinstance(self.recursive, bool):
-            raise ValueError("recursive should be True or False")  # noqa: TRY004 - one kind for all of them
         for field in _SWITCHES:
-            if not isinstance(getattr(self, field), bool | None):
-                raise ValueError(f"{field} should be True or False")  # noqa: TRY004 - as above
+            allowed = bool if field == "recursive" else bool | None
+            if not isinstance(getattr(self, field), allowed):
+                raise ValueError(f"{field} should be True or False")  # noqa: TRY004 - one kind for all of them
         if self.source not in (None, "cache", "api"):
             raise ValueError('source should be "cache" or "api"')
         if self.source == "cache" and self.unknown:

@@ -80,10 +80,15 @@ def find_parents_file_paths(
         ApiContentError: A parent's id would lead elsewhere.
         ConfigurationError: The chunk would lead elsewhere.
     """
-    names = _names(os.fspath(filename), chunk)
-    directories = [task_data_dir / _checked_id(parent_id) for parent_id in dict.fromkeys(parent_ids)]
-    paths = (directory / name for directory in directories for name in names)
+    paths = paths_in_parents(os.fspath(filename), parent_ids=parent_ids, task_data_dir=task_data_dir, chunk=chunk)
     return [path for path in paths if os.path.isfile(path)]  # noqa: PTH113 pathlib raises where this answers
+
+
+def paths_in_parents(filename: str, *, parent_ids: Iterable[str], task_data_dir: Path, chunk: str | None) -> list[Path]:
+    """Where the parents may have left files of one name; arguments and errors as of `find_parents_file_paths`."""
+    names = _names(filename, chunk)
+    directories = [task_data_dir / _checked_id(parent_id) for parent_id in dict.fromkeys(parent_ids)]
+    return [directory / name for directory in directories for name in names]
 
 
 def _names(filename: str, chunk: str | None) -> list[str]:

@@ -12,9 +12,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from arkworker.storage.cache.database import (
-    MAX_BYTES,
-    MAX_SECONDS,
-    MAX_VALUE_BYTES,
     Limits,
     ParentFile,
     admit,
@@ -41,6 +38,7 @@ from arkworker.storage.cache.schema import (
 )
 from arkworker.storage.exclusive import private_directory, sync_directory
 from arkworker.storage.files import move
+from arkworker.storage.locating import paths_in_parents
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -78,14 +76,11 @@ class _Source:
         return self.file.path
 
 
-def merge(  # noqa: PLR0913 - the limits are named by the caller, one by one
+def merge(
     parents: Sequence[str | PathLike[str]],
     output: str | PathLike[str],
     *,
     on_conflict: Literal["replace", "refuse"] = "replace",
-    max_bytes: int = MAX_BYTES,
-    max_value_bytes: int = MAX_VALUE_BYTES,
-    max_seconds: float = MAX_SECONDS,
     limits: Limits | None = None,
 ) -> MergeReport:
     """Merge parents of versions 3 to 5 into a new cache of version 5 that takes the place of `output`.
@@ -98,10 +93,7 @@ def merge(  # noqa: PLR0913 - the limits are named by the caller, one by one
         parents: Their paths; a row of a later one replaces a row with the same id of an earlier one.
         output: The path of the task's own cache.
         on_conflict: Whether a row with the same id and other content is replaced, or the merge refused.
-        max_bytes: The size of one parent, its write-ahead log included.
-        max_value_bytes: The size of one value of a parent.
-        max_seconds: The time of the whole merge.
-        limits: These three together, instead of them: its `cancel` ends the merge from another thread.
+        limits: The sizes and the time that are allowed; its `cancel` ends the merge from another thread.
 
     Raises:
         ValueError: `on_conflict` is neither.
@@ -110,7 +102,7 @@ def merge(  # noqa: PLR0913 - the limits are named by the caller, one by one
     if on_conflict not in ("replace", "refuse"):
         raise ValueError(f"on_conflict is replace or refuse, not {on_conflict!r}")
     target = find_target(output)
-    limits = limits or Limits(max_bytes, max_value_bytes, max_seconds)
+    limits = limits or Limits()
     with refusing(target, limits), private_directory(target.parent, _PREFIX) as scratch:
         sources = [_examine(parent, scratch / f"parent-{number}", limits) for number, parent in enumerate(parents)]
         for source in sources:
@@ -158,18 +150,11 @@ def find_parent_caches(
         chunk: The chunk of this task: a parent may have left one cache for each.
 
     Raises:
-        CacheError: An id or the chunk leads out of the directory, or a file cannot be looked at.
+        ApiContentError, ConfigurationError: An id or the chunk leads out of the directory.
+        CacheError: A file cannot be looked at.
     """
-    names = ["db.sqlite"] if not chunk else ["db.sqlite", f"db_{chunk}.sqlite"]
-    paths = [_inside(Path(task_data_dir), parent_id, name) for parent_id in parent_ids for name in names]
-    return [path for path in paths if _is_file(path)]
-
-
-def _inside(root: Path, parent_id: str, name: str) -> Path:
-    for part in (parent_id, name):
-        if part in ("", ".", "..") or "/" in part or os.sep in part or "\0" in part:
-            raise refusal(root, f"has no directory or file {part!r}")
-    return root / parent_id / name
+    places = paths_in_parents("db.sqlite", parent_ids=parent_ids, task_data_dir=Path(task_data_dir), chunk=chunk)
+    return [path for path in places if _is_file(path)]
 
 
 def _is_file(path: Path) -> bool:

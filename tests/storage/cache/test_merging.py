@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from arkworker.errors import CacheError, ExitCode
-from arkworker.storage.cache import merge, open_cache, session_scope
+from arkworker.storage.cache import Limits, merge, open_cache, session_scope
 from arkworker.storage.cache.models import CachedElement, CachedImage, CachedTranscription, CachedTranscriptionEntity
 
 if TYPE_CHECKING:
@@ -283,24 +283,24 @@ def test_the_time_is_limited(write_cache: Any, rows: Any, tmp_path: Path) -> Non
     """A merge that takes too long ends with an error that says the limit."""
     parent = write_cache("1.sqlite", *(rows.element(number) for number in range(20000)))
     with pytest.raises(CacheError, match="not done within the limit of 0 s"):
-        merge([parent], tmp_path / "out.sqlite", max_seconds=0)
+        merge([parent], tmp_path / "out.sqlite", limits=Limits(max_seconds=0))
     assert not (tmp_path / "out.sqlite").exists()
 
 
 def test_the_size_of_a_parent_is_limited(write_cache: Any, tmp_path: Path) -> None:
     """A parent above the limit is not read."""
     with pytest.raises(CacheError, match="larger than the limit of 1000 bytes"):
-        merge([write_cache("1.sqlite")], tmp_path / "out.sqlite", max_bytes=1000)
+        merge([write_cache("1.sqlite")], tmp_path / "out.sqlite", limits=Limits(max_bytes=1000))
 
 
 def test_the_size_of_a_value_is_limited(write_cache: Any, rows: Any, tmp_path: Path) -> None:
     """A text above the limit is refused; many below it, together above, are not."""
     short = [rows.transcription(number, 1, text="a" * 900) for number in range(10, 200)]
     good = write_cache("1.sqlite", rows.element(1), *short)
-    assert merge([good], tmp_path / "out.sqlite", max_value_bytes=4000).rows["transcriptions"] == 190
+    assert merge([good], tmp_path / "out.sqlite", limits=Limits(max_value_bytes=4000)).rows["transcriptions"] == 190
     bad = write_cache("2.sqlite", rows.element(1), rows.transcription(2, 1, text="a" * 5000))
     with pytest.raises(CacheError, match=r"2\.sqlite: string or blob too big"):
-        merge([good, bad], tmp_path / "out.sqlite", max_value_bytes=4000)
+        merge([good, bad], tmp_path / "out.sqlite", limits=Limits(max_value_bytes=4000))
 
 
 def test_another_rule_for_conflicts_is_a_mistake(tmp_path: Path) -> None:
