@@ -29,7 +29,7 @@ from arkworker.options.options import accepts_null, alternatives, is_lenient, is
 from arkworker.options.secret import BY_REFERENCE, content_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from arkworker.documents.nodes import Node
 
@@ -52,7 +52,6 @@ _MOMENTS: tuple[Any, ...] = (
 _MOMENTS += (pydantic.FutureDatetime, pydantic.AwareDatetime, pydantic.NaiveDatetime)
 _LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Set)
 _CONTAINERS = (*_LISTS, dict, collections.abc.Mapping)
-_TOO_LARGE = "this number does not fit into 64 bits"
 #: What pydantic says of the kind of a value; all else it says is for validation to say.
 _OF_KIND = (
     *("_type", "_parsing", "literal_error", "enum", "extra_forbidden", "secret_reference", "none_required"),
@@ -148,7 +147,7 @@ def _read_scalar(text: str, members: tuple[Any, ...], *, nullable: bool) -> Any:
         return None
     if any(member in _MOMENTS for member in members):
         return _held_against(text, Union[members], {})  # noqa: UP007 - made at run time
-    choices = _choices_of(members)
+    choices = choices_of(members)
     try:
         value: Any = _adapter(Union[members]).validate_strings(text)  # noqa: UP007 - made at run time
     except ValidationError as error:
@@ -157,9 +156,10 @@ def _read_scalar(text: str, members: tuple[Any, ...], *, nullable: bool) -> Any:
     except Exception:  # noqa: BLE001 - of a type of the author
         return text
     value = value.value if isinstance(value, enum.Enum) else value
-    if type(value) is int and not _fits(value) and float not in members:
-        return Refused.because(_TOO_LARGE, value=text)
-    return value if type(value) in (bool, int, float) and math.isfinite(value) else text
+    if not (type(value) in (bool, int, float) and math.isfinite(value)):
+        return text
+    mistakes = tuple(_mistakes_in(value, Union[members], ()))  # noqa: UP007 - made at run time
+    return Refused(text, mistakes) if mistakes else value
 
 
 def read_node(node: Node, annotation: Any) -> Any:
@@ -168,62 +168,40 @@ def read_node(node: Node, annotation: Any) -> Any:
     A plain scalar is what its type takes of what it may be by YAML, and text where text is asked for; without a type,
     YAML 1.1 says what it is.
     """
-    types = list(parts_of(annotation))
-    reading = _Plain(is_untyped=any(map(_is_untyped, types)), prefers_text=Decimal in types)
-    value = reading.value_of(node, ())
-    if reading.mistakes:
-        return Refused(value, tuple(reading.mistakes))
-    return _held_against(value, annotation, reading.others, in_file=True)
+    types, others = list(parts_of(annotation)), dict[Steps, Any]()
+    try:
+        value = _plain(node, (), others, is_untyped=any(map(_is_untyped, types)), prefers_text=Decimal in types)
+    except YamlError as error:
+        return Refused.because(error.message, error.hint, place=(error.line, error.column))
+    return _held_against(value, annotation, others, in_file=True)
 
 
 def read_data(value: Any, annotation: Any) -> Any:
     """A value of a payload: typed, but for the values of a `dict`, which Arkindex keeps as text."""
-    large = _too_large(value, annotation, ())
-    mistakes = (*_mistakes_in(value, ()), *(line for steps in large for line in _refusal(_TOO_LARGE, steps)))
-    if mistakes:
-        return Refused(value, mistakes)
     if isinstance(value, dict) and not is_lenient(annotation):
         return _held_as_text(value, annotation)
     return _held_against(value, annotation, {})
 
 
-class _Plain:
-    """Plain data from the nodes of a file, and what each scalar may be instead."""
-
-    def __init__(self, *, is_untyped: bool, prefers_text: bool) -> None:
-        self.others: dict[Steps, Any] = {}
-        self.mistakes: list[dict[str, Any]] = []
-        self._is_untyped = is_untyped
-        self._prefers_text = prefers_text
-
-    def value_of(self, node: Node, steps: Steps) -> Any:
-        if isinstance(node, Sequence):
-            return [self.value_of(item, (*steps, index)) for index, item in enumerate(node.items)]
-        if isinstance(node, Mapping):
-            return {entry.key.text: self.value_of(entry.value, (*steps, entry.key.text)) for entry in node.entries}
-        if not node.plain and node.tag is None:
-            return self._text(node.text, steps)
-        value = self._resolved(node, steps) if self._is_untyped or node.tag else _as_yaml(node.text)
-        if node.plain and value is not None and not isinstance(value, str):
-            value, self.others[steps] = (node.text, value) if self._prefers_text else (value, node.text)
-        elif node.plain and value is None:
-            self.others[steps] = node.text  # where it is a choice
-        return self._text(value, steps) if isinstance(value, str) else value
-
-    def _resolved(self, node: Scalar, steps: Steps) -> Any:
+def _plain(node: Node, steps: Steps, others: dict[Steps, Any], *, is_untyped: bool, prefers_text: bool) -> Any:
+    """Plain data from the nodes of a file; what each scalar may be instead goes to `others`."""
+    plain = functools.partial(_plain, others=others, is_untyped=is_untyped, prefers_text=prefers_text)
+    if isinstance(node, Sequence):
+        return [plain(item, (*steps, index)) for index, item in enumerate(node.items)]
+    if isinstance(node, Mapping):
+        return {entry.key.text: plain(entry.value, (*steps, entry.key.text)) for entry in node.entries}
+    if is_untyped or node.tag:
         from arkworker.documents.scalars import resolve_scalar
 
-        try:
-            return resolve_scalar(node)
-        except YamlError as error:
-            place = (error.line, error.column)
-            self.mistakes += Refused.because(error.message, error.hint, steps=steps, place=place).lines
-        return None
-
-    def _text(self, text: str, steps: Steps) -> str:
-        if not _is_unicode(text):
-            self.mistakes += Refused.because("not valid Unicode text", "write it as UTF-8", steps=steps).lines
-        return text
+        value: Any = resolve_scalar(node)
+    else:
+        value = _as_yaml(node.text) if node.plain else node.text
+    if not node.plain or isinstance(value, str):
+        return value
+    others[steps] = node.text
+    if prefers_text and value is not None:
+        value, others[steps] = node.text, value
+    return value
 
 
 def _as_yaml(text: str) -> Any:
@@ -242,38 +220,25 @@ def _as_yaml(text: str) -> Any:
 
 def _held_against(value: Any, annotation: Any, others: dict[Steps, Any], *, in_file: bool = False) -> Any:
     """The value, if its type takes it in pydantic's strict mode; a scalar may be something else instead."""
-    held = _held_by_kind(value, annotation, others, in_file=in_file)
-    if isinstance(held, Refused) or is_lenient(annotation):
-        return held
-    mistakes = tuple(line for steps in _too_large(held, annotation, ()) for line in _refusal(_TOO_LARGE, steps))
-    return Refused(held, mistakes) if mistakes else held
-
-
-def _held_by_kind(value: Any, annotation: Any, others: dict[Steps, Any], *, in_file: bool) -> Any:
-    if type(value) in alternatives(annotation) and type(value) is not int:
-        return value
-    if is_lenient(annotation) or (value is None and accepts_null(annotation)):
-        return value
-    held = _judge(value, annotation)
+    members = alternatives(annotation)
+    is_taken = (type(value) in members and type(value) is not int) or (value is None and accepts_null(annotation))
+    lines = () if is_taken or is_lenient(annotation) else _refusals(value, annotation)
     for _ in range(4):  # members of a union take turns
-        if not isinstance(held, Refused):
+        changed = _instead(value, lines, others)
+        if changed is value:
             break
-        changed = _instead(held.value, held.lines, others)
-        if changed is held.value:
-            break
-        held = _judge(changed, annotation)
-    if not isinstance(held, Refused):
-        return refer(held, annotation)
-    lines = [line for line in held.lines if line["type"].endswith(_OF_KIND)]
-    if not lines:
-        return refer(held.value, annotation)
-    return Refused(held.value, tuple(_with_hint(line, held.value, in_file=in_file) for line in held.lines))
+        value, lines = changed, _refusals(changed, annotation)
+    if not any(line["type"].endswith(_OF_KIND) for line in lines):
+        lines = tuple(_mistakes_in(value, annotation, ()))
+    if lines:
+        return Refused(value, tuple(_with_hint(line, value, in_file=in_file) for line in lines))
+    return refer(value, annotation)
 
 
-def _judge(value: Any, annotation: Any) -> Any:
-    """The value, or what pydantic's strict mode for JSON says against it."""
-    given, members = value, alternatives(annotation)
-    choices = _choices_of(members)
+def _refusals(value: Any, annotation: Any) -> tuple[dict[str, Any], ...]:
+    """What pydantic's strict mode for JSON says against a value."""
+    members = alternatives(annotation)
+    choices = choices_of(members)
     if isinstance(value, bool | int) and choices and not {bool, int, float, Any} & set(members):
         value = value if value in [one for one in choices if isinstance(one, bool) == isinstance(value, bool)] else ()
     elif isinstance(value, str) and _NUMBER.fullmatch(value[:_LONGEST_NUMBER]) and str not in members:
@@ -282,15 +247,15 @@ def _judge(value: Any, annotation: Any) -> Any:
     try:
         _adapter(annotation).validate_json(to_json(value), strict=True, context={BY_REFERENCE: True})
     except ValidationError as error:
-        return Refused(given, tuple(map(dict, error.errors(include_url=False, include_input=False))))
+        return tuple(map(dict, error.errors(include_url=False, include_input=False)))
     except Exception:  # noqa: BLE001 - a validator of the author, which will speak again
-        return given
+        return ()
     finally:
         BY_SETTINGS.reset(token)
-    return value
+    return ()
 
 
-def _choices_of(members: tuple[Any, ...]) -> list[Any]:
+def choices_of(members: tuple[Any, ...]) -> list[Any]:
     """The values of `Literal` and of enumerations, as JSON has them."""
     literals = [value for member in members if get_origin(member) is Literal for value in get_args(member)]
     enums = [member for member in members if isinstance(member, type) and issubclass(member, enum.Enum)]
@@ -404,51 +369,34 @@ def refer(value: Any, annotation: Any) -> Any:
     members = alternatives(annotation)
     if isinstance(value, str) and value and any(map(is_secret_type, members)):
         return _reference(value, members)
-    if isinstance(value, list):
-        item = next((get_args(member)[0] for member in members if is_list(member) and get_args(member)), Any)
-        return [refer(inner, item) for inner in value]
-    if isinstance(value, dict):
-        types = [inner for member in members for inner in _types_of_values(member, value)]
-        return {key: refer(inner, dict(types).get(key, Any)) for key, inner in value.items()}
-    return value
+    inner = {step: refer(item, kind) for step, item, kind in _parts_of(value, members)}
+    return list(inner.values()) if isinstance(value, list) else inner if isinstance(value, dict) else value
 
 
-def _types_of_values(member: Any, value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    kind = get_origin(member) or member
-    if isinstance(kind, type) and issubclass(kind, collections.abc.Mapping) and len(get_args(member)) == 2:
-        yield from ((key, get_args(member)[1]) for key in value)
-    elif isinstance(kind, type) and issubclass(kind, BaseModel):
-        for name, info in kind.model_fields.items():
-            yield from ((key, info.annotation) for key in (name, *keys_of(name, info)))
-
-
-def _too_large(value: Any, annotation: Any, steps: Steps) -> Iterator[Steps]:
-    """Where integers beyond 64 bits stand, but for those whose type is that of larger numbers."""
-    members = alternatives(annotation)
-    if isinstance(value, int) and not _fits(value):
-        is_whole = any(member is int or _is_untyped(member) or get_origin(member) is Literal for member in members)
-        if is_whole and not {float, Decimal} & set(members):
-            yield steps
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _too_large(item, _joined(_types_of_items(members, index)), (*steps, index))
-    elif isinstance(value, dict):
-        types = [pair for member in members for pair in _types_of_values(member, value)]
-        for key, item in value.items():
-            yield from _too_large(item, _joined(kind for name, kind in types if name == key), (*steps, key))
-
-
-def _joined(types: Iterable[Any]) -> Any:
-    """One type from those of the members of a union; any, where it is not known."""
-    known = tuple(types)
-    return Union[known] if known else Any  # noqa: UP007 - made at run time
-
-
-def _types_of_items(members: tuple[Any, ...], index: int) -> Iterator[Any]:
+def _parts_of(value: Any, members: tuple[Any, ...]) -> Iterator[tuple[Any, Any, Any]]:
+    """The steps, values and types of what lies in a list or a mapping; `Any` where no type is known."""
+    types: dict[Any, list[Any]] = {}
     for member in members:
-        if is_list(member) and (given := get_args(member)):
-            is_fixed = (get_origin(member) or member) is tuple and given[-1] is not Ellipsis
-            yield given[min(index, len(given) - 1) if is_fixed else 0]
+        for step, kind in _types_of_parts(get_origin(member) or member, get_args(member), value):
+            types.setdefault(step, []).append(kind)
+    items = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
+    for step, item in items:
+        known = types.get(step, [Any])
+        yield step, item, known[0] if len(known) == 1 else Union[tuple(known)]  # noqa: UP007 - made at run time
+
+
+def _types_of_parts(kind: Any, arguments: tuple[Any, ...], value: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(value, list) and is_list(kind) and arguments:
+        is_fixed = kind is tuple and arguments[-1] is not Ellipsis
+        for index in range(len(value)):
+            yield index, arguments[min(index, len(arguments) - 1) if is_fixed else 0]
+    elif not isinstance(value, dict) or not isinstance(kind, type):
+        return
+    elif issubclass(kind, collections.abc.Mapping) and len(arguments) == 2:
+        yield from ((key, arguments[1]) for key in value)
+    elif issubclass(kind, BaseModel):
+        for name, info in kind.model_fields.items():
+            yield from ((key, info.annotation) for key in {name, *keys_of(name, info)})
 
 
 def _is_untyped(member: Any) -> bool:
@@ -466,17 +414,18 @@ def _is_mapping(member: Any) -> bool:
     return is_dict or (isinstance(kind, type) and (issubclass(kind, BaseModel) or hasattr(kind, "__annotations__")))
 
 
-def _mistakes_in(value: Any, steps: Steps) -> Iterator[dict[str, Any]]:
-    """What JSON should not hold: numbers that are not finite, text that is not Unicode."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _mistakes_in(key, (*steps, key))
-            yield from _mistakes_in(item, (*steps, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _mistakes_in(item, (*steps, index))
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield from _refusal("numbers must be finite", steps)
+def _mistakes_in(value: Any, annotation: Any, steps: Steps) -> Iterator[dict[str, Any]]:
+    """What JSON should not hold: numbers that are not finite, text that is not Unicode, integers beyond 64 bits."""
+    members = alternatives(annotation)
+    for step, item, kind in _parts_of(value, members):
+        yield from _mistakes_in(step, Any, (*steps, step))
+        yield from _mistakes_in(item, kind, (*steps, step))
+    if isinstance(value, float) and not math.isfinite(value):
+        yield from Refused.because("numbers must be finite", steps=steps).lines
+    elif isinstance(value, int) and not _fits(value):
+        is_whole = any(member is int or _is_untyped(member) or get_origin(member) is Literal for member in members)
+        if is_whole and not {float, Decimal} & set(members):
+            yield from Refused.because("this number does not fit into 64 bits", steps=steps).lines
     elif isinstance(value, str) and not _is_unicode(value):
         yield from Refused.because("not valid Unicode text", "write it as UTF-8", steps=steps).lines
 
@@ -487,10 +436,6 @@ def _texts_in(value: Any, steps: Steps) -> Iterator[tuple[Steps, str]]:
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for step, item in inner:
         yield from _texts_in(item, (*steps, step))
-
-
-def _refusal(message: str, steps: Steps) -> tuple[dict[str, Any], ...]:
-    return Refused.because(message, steps=steps).lines
 
 
 def _fits(number: float) -> bool:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_args
 
 from arkworker.options.options import Group, Option, alternatives, group_of, key_of, walk
 from arkworker.options.secret import SecretNotLoadedError
 from arkworker.settings.provenance import Ledger, Origin, Path, Place
-from arkworker.settings.reading import is_list
+from arkworker.settings.reading import choices_of, is_list
 from arkworker.settings.report.messages import is_of_author, message_of
 from arkworker.settings.report.redaction import REFUSED, Redaction, place_in_code
 from arkworker.text import MOST_SUGGESTIONS, did_you_mean
@@ -191,11 +190,4 @@ def _public_texts(parts: Iterable[Option | Group]) -> Iterator[str]:
     for part in parts:
         yield from part.keys
         if isinstance(part, Option):
-            for member in alternatives(part.annotation):
-                yield from map(str, _choices_of(member))
-
-
-def _choices_of(member: Any) -> Iterable[Any]:
-    if isinstance(member, type) and issubclass(member, enum.Enum):
-        return [item.value for item in member]
-    return get_args(member) if get_origin(member) is Literal else ()
+            yield from map(str, choices_of(alternatives(part.annotation)))
