@@ -7,12 +7,12 @@ import os
 from typing import TYPE_CHECKING, Any, Protocol
 
 from arkworker.arkindex.secret_content import ContentError, read_secret
-from arkworker.documents.json import UnparsableError, parse_content
 from arkworker.documents.text_file import TextFileError, read_text_file
 from arkworker.errors import ApiContentError, ApiError, ApiUnavailableError, ExitCode, SecretError
 from arkworker.options.secret import Secret
 from arkworker.storage.directories import expand_home
 from arkworker.storage.local_secrets import SecretStore, check_secret_name
+from arkworker.storage.local_secrets.content import UnparsableError, parse_content
 from arkworker.text import printable
 
 if TYPE_CHECKING:

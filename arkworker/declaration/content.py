@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from arkworker.declaration.checks import arkindex_value
-from arkworker.declaration.rules import LIMITS, validate
+from arkworker.declaration.rules import MOST_ALIASES, validate
 from arkworker.documents.nodes import Scalar, Sequence
 from arkworker.documents.yaml import read_yaml
 from arkworker.errors import ConfigurationError
@@ -122,7 +122,7 @@ def read_declaration(file: TextFile) -> WorkerContent:
     problems = validate(file)
     if problems:
         raise ConfigurationError(problems)
-    root, _ = read_yaml(file.text, LIMITS, json_pairs=False)
+    root, _ = read_yaml(file.text, most_aliases=MOST_ALIASES, json_pairs=False)
     return worker_content(as_plain(root))
 
 

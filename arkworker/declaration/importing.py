@@ -11,7 +11,7 @@ from arkworker.declaration.checks import SOURCE, UnreadableError
 from arkworker.declaration.content import as_plain, to_yaml, worker_content
 from arkworker.declaration.generation import Draft
 from arkworker.declaration.legacy import LegacyWorker
-from arkworker.declaration.rules import LIMITS, examine, validate
+from arkworker.declaration.rules import MOST_ALIASES, examine, validate
 from arkworker.documents.text_file import TextFile, TextFileError, read_text_file
 from arkworker.documents.yaml import read_yaml
 from arkworker.errors import ConfigurationError, Problem
@@ -75,7 +75,7 @@ def _data(file: TextFile) -> Any:
     Raises:
         ConfigurationError: It is no YAML, or holds what cannot be read.
     """
-    root, errors = read_yaml(file.text, LIMITS, json_pairs=False)
+    root, errors = read_yaml(file.text, most_aliases=MOST_ALIASES, json_pairs=False)
     if errors:
         places = ((error, f"{file.name}:{error.line}:{error.column}") for error in errors)
         raise ConfigurationError([Problem("", SOURCE, place, error.message, error.hint) for error, place in places])

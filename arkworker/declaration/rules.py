@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from arkworker.declaration import vocabulary
 from arkworker.declaration.checks import UNREADABLE, Place, Report, described, join, text_remedy
 from arkworker.documents.nodes import Mapping, Scalar, Sequence
-from arkworker.documents.yaml import Limits, read_yaml
+from arkworker.documents.yaml import read_yaml
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 #: Fields of one kind like to share their keys through `<<: *common`; what that expands to stays bounded.
-LIMITS = Limits(aliases=500)
+MOST_ALIASES = 500
 _START = f"write {', '.join(vocabulary.WORKER.required)}, one a line"
 
 
@@ -37,7 +37,7 @@ def validate(file: TextFile) -> list[Problem]:
 def examine(file: TextFile) -> Report:
     """All problems, and warnings about what Arkindex accepts but hardly as it was meant."""
     report = Report(file)
-    root, errors = read_yaml(file.text, LIMITS, json_pairs=False)
+    root, errors = read_yaml(file.text, most_aliases=MOST_ALIASES, json_pairs=False)
     for error in errors:
         report.unreadable(error)
     if root is not None:

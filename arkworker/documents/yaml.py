@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Entry",
-    "Limits",
     "Mapping",
     "Node",
     "Scalar",
@@ -51,24 +49,12 @@ _KNOWN_TAGS = ("python/", "binary", "merge", "omap", "pairs", "set", "timestamp"
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much a document may hold.
-
-    Attributes:
-        bytes: Its length in UTF-8.
-        levels: How deep lists and mappings nest.
-        aliases: How often `*name` occurs.
-        size: What it holds with aliases and merge keys expanded: one a value, and one more for every 16 characters.
-    """
-
-    bytes: int = 1024 * 1024
-    levels: int = 50
-    aliases: int = 20
-    size: int = 100_000
-
-
-_DEFAULT_LIMITS = Limits()
+# How much a document may hold.
+_MOST_BYTES = 1024 * 1024  # in UTF-8
+_MOST_LEVELS = 50  # of lists and mappings in one another
+_MOST_ALIASES = 20
+#: Aliases and merge keys expanded: one a value, and one more for every 16 characters.
+_MOST_VALUES = 100_000
 
 
 class _Tagged(yaml.ScalarNode):
@@ -78,9 +64,9 @@ class _Tagged(yaml.ScalarNode):
 class _Bounded(Composer):
     """Composes nodes, and ends at the first that the limits forbid."""
 
-    def __init__(self, limits: Limits = _DEFAULT_LIMITS) -> None:
+    def __init__(self, most_aliases: int = _MOST_ALIASES) -> None:
         Composer.__init__(self)
-        self._limits = limits
+        self._most_aliases = most_aliases
         self._aliases = self._size = 0
         self._heights: list[int] = []  # of the collections that are open: levels found in each
         self._open: list[str] = []  # their anchors
@@ -125,8 +111,8 @@ class _Bounded(Composer):
 
     def _compose_alias(self, parent: Any, index: Any, event: Any, *, is_key: bool) -> Any:
         self._aliases += 1
-        if self._aliases > self._limits.aliases:
-            raise _error(f"more than {self._limits.aliases} aliases", event.start_mark, "write the values out")
+        if self._aliases > self._most_aliases:
+            raise _error(f"more than {self._most_aliases} aliases", event.start_mark, "write the values out")
         if event.anchor in self._open:
             key = self._nearest_key(index)
             under = f", below the key '{printable(key, 60)}'" if key else ""
@@ -147,12 +133,12 @@ class _Bounded(Composer):
 
     def _grow(self, size: int, event: yaml.Event) -> None:
         self._size += size
-        if self._size > self._limits.size:
+        if self._size > _MOST_VALUES:
             raise _error(_TOO_LARGE, event.start_mark, "is it the right file?")
 
     def _check_levels(self, height: int, event: yaml.Event) -> None:
-        if len(self._heights) + height > self._limits.levels:
-            raise _error(f"more than {self._limits.levels} levels of lists and mappings", event.start_mark)
+        if len(self._heights) + height > _MOST_LEVELS:
+            raise _error(f"more than {_MOST_LEVELS} levels of lists and mappings", event.start_mark)
 
     def _raise_height(self, height: int) -> None:
         if self._heights:
@@ -162,9 +148,9 @@ class _Bounded(Composer):
 class _PythonLoader(_Bounded, yaml.SafeLoader):
     """PyYAML's own parser: slower, but it takes each half of a pair of surrogates."""
 
-    def __init__(self, text: str, limits: Limits = _DEFAULT_LIMITS) -> None:
+    def __init__(self, text: str, most_aliases: int = _MOST_ALIASES) -> None:
         yaml.SafeLoader.__init__(self, text)
-        _Bounded.__init__(self, limits)
+        _Bounded.__init__(self, most_aliases)
 
 
 if hasattr(yaml, "CSafeLoader"):
@@ -173,10 +159,10 @@ if hasattr(yaml, "CSafeLoader"):
     class _Loader(_Bounded, CParser, Resolver):
         """libyaml's parser."""
 
-        def __init__(self, text: str, limits: Limits = _DEFAULT_LIMITS) -> None:
+        def __init__(self, text: str, most_aliases: int = _MOST_ALIASES) -> None:
             CParser.__init__(self, text)
             Resolver.__init__(self)
-            _Bounded.__init__(self, limits)
+            _Bounded.__init__(self, most_aliases)
 
 else:
     _Loader = _PythonLoader  # type: ignore[assignment,misc]
@@ -184,14 +170,14 @@ else:
 _TOO_LARGE = "too large: too many values, aliases and merge keys included"
 
 
-def parse_yaml(text: str, limits: Limits = _DEFAULT_LIMITS) -> Node | None:
+def parse_yaml(text: str) -> Node | None:
     """Read one document; None when it is empty.
 
     Raises:
         YamlError: It is not YAML, is beyond the limits, holds a key twice, a key that is not text, a tag outside the
             core (`!!str`, `!!int`, `!!float`, `!!bool`, `!!null`, `!!seq`, `!!map`) or a second document.
     """
-    root, errors = read_yaml(text, limits)
+    root, errors = read_yaml(text)
     # Raised here, not where it was found: PyYAML's exceptions hold the text of the document.
     if errors:
         raise gather(errors)
@@ -199,23 +185,23 @@ def parse_yaml(text: str, limits: Limits = _DEFAULT_LIMITS) -> Node | None:
 
 
 def read_yaml(
-    text: str, limits: Limits = _DEFAULT_LIMITS, *, json_pairs: bool = True
+    text: str, *, most_aliases: int = _MOST_ALIASES, json_pairs: bool = True
 ) -> tuple[Node | None, list[YamlError]]:
     r"""As `parse_yaml`, for who goes on after an error: keys given twice are errors, but both stay in the document.
 
     Args:
         text: The document.
-        limits: How much it may hold.
+        most_aliases: How often `*name` may occur.
         json_pairs: Whether `"\ud83d\ude00"` is one character, as in JSON, or refused, as libyaml alone does.
     """
     text = text.removeprefix("\ufeff")
-    failure = _forbidden(text, limits)
+    failure = _forbidden(text)
     if failure is not None:
         return None, [failure]
     loader = _PythonLoader if json_pairs and _PAIR.search(text) else _Loader
-    reading = _Reading(limits)
+    reading = _Reading()
     try:
-        composed = yaml.compose(text, Loader=functools.partial(loader, limits=limits))  # type: ignore[arg-type]
+        composed = yaml.compose(text, Loader=functools.partial(loader, most_aliases=most_aliases))  # type: ignore[arg-type]
         root = None if composed is None else reading.node(composed)
     except YamlError as error:
         failure = error
@@ -229,9 +215,9 @@ def read_yaml(
     return None if is_nothing else root, reading.duplicates
 
 
-def _forbidden(text: str, limits: Limits) -> YamlError | None:
-    if len(text) > limits.bytes or len(text.encode(errors="surrogatepass")) > limits.bytes:
-        return YamlError(f"larger than {limits.bytes:,} bytes", 1, 1, "is it the right file?")
+def _forbidden(text: str) -> YamlError | None:
+    if len(text) > _MOST_BYTES or len(text.encode(errors="surrogatepass")) > _MOST_BYTES:
+        return YamlError(f"larger than {_MOST_BYTES:,} bytes", 1, 1, "is it the right file?")
     if len(_DIRECTIVE.findall(text)) > _MOST_DIRECTIVES:
         return YamlError(f"more than {_MOST_DIRECTIVES} lines begin with '%'", 1, 1, "is it the right file?")
     found = _FORBIDDEN.search(text)
@@ -250,9 +236,8 @@ class _Reading:
         duplicates: Keys given twice: they end nothing, so that all are found.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self) -> None:
         self.duplicates: list[YamlError] = []
-        self._limits = limits
         self._merged = 0
         self._known: dict[int, Node] = {}
 
@@ -324,7 +309,7 @@ class _Reading:
                 hint = "put the key in quotes if it is one"
                 raise YamlError("'<<' takes a mapping or a list of mappings", value.line, value.column, hint)
             self._merged += len(mapping.entries)
-            if self._merged > self._limits.size:
+            if self._merged > _MOST_VALUES:
                 raise YamlError(_TOO_LARGE, value.line, value.column, "is it the right file?")
             for entry in mapping.entries:
                 inherited.setdefault(entry.key.text, entry)

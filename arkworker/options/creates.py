@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 from arkworker.errors import DeclarationError
 from arkworker.text import printable
@@ -15,8 +15,33 @@ _LONGEST_NAME = 250
 _EXAMPLE = 'creates = ("text_line",)'
 
 
+class _Declared:
+    """Names of each kind, checked."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for known in fields(self):  # type: ignore[arg-type]  # the classes below are dataclasses
+            given = getattr(self, known.name)
+            if given is not None or known.default is not None:
+                names = _names(given, known.name, is_slug=known.name == "element_types")
+                object.__setattr__(self, known.name, names)
+
+    @classmethod
+    def of(cls, declared: Any, owner: str) -> Self:
+        """What an author wrote: such an object, or the slugs of element types alone.
+
+        Raises:
+            DeclarationError: It is neither; the message begins with `owner`.
+        """
+        try:
+            return declared if isinstance(declared, cls) else cls(element_types=declared)  # type: ignore[call-arg]
+        except DeclarationError as error:
+            raise DeclarationError(f"{owner}.{cls.__name__.lower()}: {error}") from None
+
+
 @dataclass(frozen=True, slots=True)
-class Creates:
+class Creates(_Declared):
     """The names that a worker brings to the corpora it works on.
 
     Each is looked up before the first element, and created where the corpus lacks it.
@@ -36,29 +61,9 @@ class Creates:
     classes: tuple[str, ...] | None = None
     entity_types: tuple[str, ...] | None = None
 
-    def __post_init__(self) -> None:
-        kept = {"element_types": _names(self.element_types, "element_types", is_slug=True)}
-        for field in ("classes", "entity_types"):
-            if getattr(self, field) is not None:
-                kept[field] = _names(getattr(self, field), field, is_slug=False)
-        for field, names in kept.items():
-            object.__setattr__(self, field, names)
-
-    @classmethod
-    def of(cls, declared: Any, owner: str) -> Creates:
-        """What an author wrote: such an object, or the slugs of element types alone.
-
-        Raises:
-            DeclarationError: It is neither; the message begins with `owner`.
-        """
-        try:
-            return declared if isinstance(declared, cls) else cls(element_types=declared)
-        except DeclarationError as error:
-            raise DeclarationError(f"{owner}.creates: {error}") from None
-
 
 @dataclass(frozen=True, slots=True)
-class Requires:
+class Requires(_Declared):
     """The names that a corpus must have for a worker to run on it; they are looked up first, and never created.
 
     Attributes:
@@ -73,23 +78,6 @@ class Requires:
     element_types: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     entity_types: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for field in ("element_types", "classes", "entity_types"):
-            kept = _names(getattr(self, field), field, is_slug=field == "element_types")
-            object.__setattr__(self, field, kept)
-
-    @classmethod
-    def of(cls, declared: Any, owner: str) -> Requires:
-        """What an author wrote: such an object, or the slugs of element types alone.
-
-        Raises:
-            DeclarationError: It is neither; the message begins with `owner`.
-        """
-        try:
-            return declared if isinstance(declared, cls) else cls(element_types=declared)
-        except DeclarationError as error:
-            raise DeclarationError(f"{owner}.requires: {error}") from None
 
 
 def _names(given: Any, field: str, *, is_slug: bool) -> tuple[str, ...]:

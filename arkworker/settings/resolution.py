@@ -147,7 +147,8 @@ def resolve(worker: WorkerOptions, inputs: Inputs, run: RunSays | None = None) -
     resolution.secrets = tuple(_secret_requests(ledger))
     for path, claim in ledger.claims.items():
         if isinstance(claim.value, Refused):
-            _complain(resolution, path[0], [line | {"loc": (*path[1:], *line["loc"])} for line in claim.value.lines])
+            lines = [line | {"loc": (*path[1:], *line["loc"])} for line in claim.value.lines]
+            _complaints(resolution, path[0]).report(lines)
             claim.refused = True
     ledger.problems.sort(key=_order_of(sources))
     if not resolution.is_developer_mode:
@@ -178,7 +179,7 @@ def validate(resolution: Resolution, loaded: Mapping[str, Secret[Any]] | None = 
         lines = error.errors(include_url=False, include_input=False)
         for root in ("config", "arguments"):
             own = [line | {"loc": line["loc"][1:]} for line in lines if line["loc"][0] == root]
-            _complain(resolution, root, own, secrets.values())
+            _complaints(resolution, root, secrets.values()).report(own)
     except Exception as error:  # noqa: BLE001 - a validator of the author may raise anything
         root = "config" if resolution.worker.configuration else "arguments"
         _complaints(resolution, root, secrets.values()).report_failure(error)
@@ -245,12 +246,7 @@ def _settings(model: type[WorkerSettings], sources: Sources) -> WorkerSettings:
     return model.model_construct(**{name: value for name, value in sound.items() if name not in broken})
 
 
-def _complain(resolution: Resolution, root: str, lines: list[Any], secrets: Iterable[Secret[Any]] = ()) -> None:
-    if lines:
-        _complaints(resolution, root, secrets).report(lines)
-
-
-def _complaints(resolution: Resolution, root: str, secrets: Iterable[Secret[Any]]) -> Complaints:
+def _complaints(resolution: Resolution, root: str, secrets: Iterable[Secret[Any]] = ()) -> Complaints:
     from arkworker.settings.report.complaints import Complaints
 
     worker = resolution.worker

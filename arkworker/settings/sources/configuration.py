@@ -255,29 +255,22 @@ class FileSource(ConfigurationSource):
         return list(filter(None, map(self._item, range(len(modern.items)), modern.items)))
 
     def _take_reserved(self, reserved: dict[str, Node]) -> None:
-        node = reserved.get("extras_dir")
-        if node is not None and _text(node):
-            self.locations["extras_dir",] = self._location(node)
-            self._values["extras_dir"] = _text(node)
-        elif node is not None:
-            self.report(("extras_dir",), "should be the path of a directory", self._location(node))
-        node = reserved.get("secrets")
-        if node is not None:
-            names = [_text(name) for name in node.items] if isinstance(node, Sequence) else [""]
-            self.locations["secrets",] = self._location(node)
-            if all(names):
-                self._values["secrets"] = names
-            else:
-                self.report(("secrets",), "should be a list of names of secrets", self._location(node))
+        kinds = {"extras_dir": (str, "the path of a directory"), "secrets": (list[str], "a list of names of secrets")}
+        for name, (kind, meant) in kinds.items():
+            if name in reserved:
+                value, location = read_node(reserved[name], kind), self._location(reserved[name])
+                if isinstance(value, Refused) or not all([value] if kind is str else value):
+                    self.report((name,), f"should be {meant}", location)
+                else:
+                    self.locations[name,] = location
+                    self._values[name] = value
 
     def _item(self, index: int, item: Node) -> Given | None:
         fields = {entry.key.text: entry.value for entry in item.entries} if isinstance(item, Mapping) else {}
-        key, secret = fields.get("key"), fields.get("secret")
-        flag = read_node(secret, bool) if isinstance(secret, Scalar) else None
-        is_whole = set(fields) == {"key", "value", "secret"} and isinstance(flag, bool)
-        if is_whole and isinstance(key, Scalar) and _text(key):
-            given = self._given(key, fields["value"])
-            return Given(given.key, given.value, given.location, is_secret=flag is True)
+        if set(fields) == {"key", "value", "secret"}:
+            key, is_secret = fields["key"], read_node(fields["secret"], bool)
+            if isinstance(is_secret, bool) and isinstance(key, Scalar) and read_node(key, str) == key.text != "":
+                return Given(key.text, fields["value"], self._location(key), is_secret)
         message = "should be an item with key, value and secret (true or false), and nothing more"
         self.report(("configuration", str(index)), message, self._location(item))
         return None
@@ -297,11 +290,6 @@ class FileSource(ConfigurationSource):
         name = self.worker.canonical.get(name, name)
         option = self.worker.options.get(name)
         return name in self.worker.groups or (option is not None and not option.is_secret)
-
-
-def _text(node: Node) -> str:
-    """The text of a single value; nothing where it is not one."""
-    return node.text if isinstance(node, Scalar) and node.tag in (None, "str") and not is_null(node) else ""
 
 
 def _descend(node: Node, rest: Path) -> Node:

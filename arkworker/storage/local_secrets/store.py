@@ -9,10 +9,10 @@ import unicodedata
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from arkworker.documents.json import UnparsableError, parse_content
 from arkworker.errors import SecretError
 from arkworker.storage import files
 from arkworker.storage.directories import make_private_directory
+from arkworker.storage.local_secrets.content import UnparsableError, parse_content
 from arkworker.text import printable
 
 if TYPE_CHECKING:
