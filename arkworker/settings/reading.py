@@ -168,12 +168,36 @@ def read_node(node: Node, annotation: Any) -> Any:
     A plain scalar is what its type takes of what it may be by YAML, and text where text is asked for; without a type,
     YAML 1.1 says what it is.
     """
-    types, others = list(parts_of(annotation)), dict[Steps, Any]()
-    try:
-        value = _plain(node, (), others, is_untyped=any(map(_is_untyped, types)), prefers_text=Decimal in types)
-    except YamlError as error:
-        return Refused.because(error.message, error.hint, place=(error.line, error.column))
-    return _held_against(value, annotation, others, in_file=True)
+    types = list(parts_of(annotation))
+    is_untyped, prefers_text = any(map(_is_untyped, types)), Decimal in types
+    others: dict[Steps, Any] = {}
+    mistakes: list[dict[str, Any]] = []
+
+    def plain(node: Node, steps: Steps) -> Any:
+        if isinstance(node, Sequence):
+            return [plain(item, (*steps, index)) for index, item in enumerate(node.items)]
+        if isinstance(node, Mapping):
+            return {entry.key.text: plain(entry.value, (*steps, entry.key.text)) for entry in node.entries}
+        try:
+            value = _resolved(node) if is_untyped or node.tag else _as_yaml(node.text) if node.plain else node.text
+        except YamlError as error:
+            place = (error.line, error.column)
+            mistakes.extend(Refused.because(error.message, error.hint, steps=steps, place=place).lines)
+            return None
+        if node.plain and not isinstance(value, str):
+            others[steps] = node.text
+            if prefers_text and value is not None:
+                value, others[steps] = node.text, value
+        return value
+
+    value = plain(node, ())
+    return Refused(value, tuple(mistakes)) if mistakes else _held_against(value, annotation, others, in_file=True)
+
+
+def _resolved(node: Scalar) -> Any:
+    from arkworker.documents.scalars import resolve_scalar
+
+    return resolve_scalar(node)
 
 
 def read_data(value: Any, annotation: Any) -> Any:
@@ -181,27 +205,6 @@ def read_data(value: Any, annotation: Any) -> Any:
     if isinstance(value, dict) and not is_lenient(annotation):
         return _held_as_text(value, annotation)
     return _held_against(value, annotation, {})
-
-
-def _plain(node: Node, steps: Steps, others: dict[Steps, Any], *, is_untyped: bool, prefers_text: bool) -> Any:
-    """Plain data from the nodes of a file; what each scalar may be instead goes to `others`."""
-    plain = functools.partial(_plain, others=others, is_untyped=is_untyped, prefers_text=prefers_text)
-    if isinstance(node, Sequence):
-        return [plain(item, (*steps, index)) for index, item in enumerate(node.items)]
-    if isinstance(node, Mapping):
-        return {entry.key.text: plain(entry.value, (*steps, entry.key.text)) for entry in node.entries}
-    if is_untyped or node.tag:
-        from arkworker.documents.scalars import resolve_scalar
-
-        value: Any = resolve_scalar(node)
-    else:
-        value = _as_yaml(node.text) if node.plain else node.text
-    if not node.plain or isinstance(value, str):
-        return value
-    others[steps] = node.text
-    if prefers_text and value is not None:
-        value, others[steps] = node.text, value
-    return value
 
 
 def _as_yaml(text: str) -> Any:
