@@ -43,12 +43,11 @@ from arkworker.runtime.worker import ElementsWorker, options_of
 from arkworker.text import printable
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from multiprocessing.connection import Connection
 
     from arkworker.runtime.context import WorkerContext
-    from arkworker.runtime.loop.job_process import Order
     from arkworker.runtime.preparation import Preparation
     from arkworker.runtime.stopping import Stopping
     from arkworker.runtime.worker import Worker
@@ -209,17 +208,17 @@ def _share_out(worker: ElementsWorker[Any], handover: Handover) -> None:
     process_elements_in_jobs(handover, run_job, finish)
 
 
-def run_job(order: Order, connection: Connection) -> None:
+def run_job(connection: socket.socket) -> None:
     """The life of one process of several, on this machine.
 
     Args:
-        order: What to do.
-        connection: The way to the parent, which hears of all that happens, failures included.
+        connection: The way to the parent, which says what to do, and hears of all that happens, failures included.
     """
     from arkworker.runtime.loop.job_process import alone, joined
 
-    with joined(order, connection) as job:
-        live(job.worker, job.handover, job.end, perform=job.perform, alone=alone(order.lock))
+    with joined(connection) as job:
+        if job is not None:
+            live(job.worker, job.handover, job.end, perform=job.perform, alone=alone(job.order.lock))
 
 
 def run_share(descriptor: int) -> None:

@@ -54,12 +54,17 @@ class Stopping:
     Outside the main thread, where Python sets no handlers, it watches nothing. A signal that is ignored when it is
     entered, as SIGHUP under nohup, and one that has a handler already stay as they are, but for SIGTERM and SIGINT.
 
+    Args:
+        is_led: Whether another process of the run hands signals on, and ends the run at a second one: what comes from
+            there and to the whole group is no request to end at once.
+
     Attributes:
         signal_number: The signal that came; None while there was none.
         received: The same, known before the main thread could handle it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_led: bool = False) -> None:
+        self._is_led = is_led
         self.signal_number: int | None = None
         self.received: int | None = None
         self._is_interruptible = False
@@ -248,7 +253,7 @@ class Stopping:
             self.received, self._first_at = number, now
             self._acting = threading.Thread(target=self._call_back, name="arkworker-stop", daemon=True)
             self._acting.start()
-        elif not self._is_one_with(self.received, number, now - self._first_at):
+        elif not self._is_led and not self._is_one_with(self.received, number, now - self._first_at):
             os._exit(128 + number)
 
     @staticmethod

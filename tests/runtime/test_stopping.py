@@ -236,3 +236,17 @@ def test_closed_pipe() -> None:
         signal.raise_signal(signal.SIGTERM)
 
     assert stopping.received == signal.SIGTERM
+
+
+def test_second_signal_in_a_process_that_is_led() -> None:
+    """What comes to the group, and again from the process that leads the run, is one request."""
+    with Stopping(is_led=True) as stopping:
+        os.kill(os.getpid(), signal.SIGTERM)
+        while stopping.received is None:
+            time.sleep(0.001)
+        stopping._first_at -= 60
+        os.kill(os.getpid(), signal.SIGTERM)
+        while stopping._heard < 2:
+            time.sleep(0.001)
+
+    assert stopping.received == signal.SIGTERM

@@ -2,64 +2,40 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import pickle
 from collections import Counter
+from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ArkworkerError, ExitCode
 from arkworker.runtime import logs
-from arkworker.runtime.loop import outcome
-from arkworker.runtime.loop.assignment import assigned, recording
-from arkworker.runtime.loop.clients import Clients
+from arkworker.runtime.loop.channel import Say
 from arkworker.runtime.loop.in_hand import Stage
-from arkworker.runtime.loop.job_process import SETTINGS, Say
-from arkworker.runtime.loop.outcome import Summary, Tally
-from arkworker.runtime.loop.work import end_left
+from arkworker.runtime.loop.outcome import Summary, exit_code_of
+from arkworker.runtime.loop.work import call_finish, end_left
 from arkworker.runtime.user_errors import described
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from arkworker.runtime.collecting import Collected, Share
+    from arkworker.runtime.collecting import Share
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.assignment import Assignment
     from arkworker.runtime.loop.ends import Ends
     from arkworker.runtime.loop.failures import Failures
+    from arkworker.runtime.loop.intake import Halt
     from arkworker.storage.recording.lines import Entry
 
 logger = logging.getLogger("arkworker.elements")
 
 FAREWELL = 1.8  # seconds that a process has beside the grace time, for its last reports
 MOST_IN_VAIN = 3  # processes in a row that die before they have an element
+#: What other processes need of the settings of the run.
+SETTINGS = ("element_timeout", "grace", "no_worker_activity", "prefetch", "report", "results", "strict")
 #: The codes of what ends a run before its elements do, the weightiest first.
 _WEIGHT = (ExitCode.CONFIGURATION, ExitCode.UNAVAILABLE, ExitCode.FAILED)
-
-
-@contextlib.contextmanager
-def prepared(run: Handover) -> Iterator[tuple[Clients, Assignment]]:
-    """What there is to do, for a run that shares it out; its lines of the log name their process.
-
-    Raises:
-        ConfigurationError: The elements cannot be chosen, or a file cannot be written.
-        ApiError: The sets that elements are in cannot be listed.
-    """
-    path = run.settings.summary
-    outcome.prepare(path)
-    tally = Tally(run.collected)
-    with (
-        outcome.summed_up(path, tally, run.stopping),
-        recording(run) as recorder,
-        contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
-        assigned(run, clients, tally, recorder) as assignment,
-    ):
-        yield clients, assignment
-
-
-def owner_of(run: Handover) -> str:
-    """The run that notes on disk make sense to."""
-    return f"{run.context.worker_run_id} {run.context.task_id}"
 
 
 def packed(run: Handover, **replaced: Any) -> bytes:
@@ -75,21 +51,9 @@ def packed(run: Handover, **replaced: Any) -> bytes:
         raise ArkworkerError(f"the context cannot be sent to other processes: {described(error)}") from error
 
 
-def take_down(given: Assignment, what: Say, *parts: Any) -> None:
-    """Take down what concerns the run as a whole."""
-    if what is Say.LOG:
-        logs.take_over(*parts)
-    elif what is Say.FAILURE:
-        given.failures.note(*parts)
-    elif what is Say.EXAMPLE:
-        given.failures.illustrate(*parts)
-
-
-def traced(error: ArkworkerError, trace: str | None) -> ArkworkerError:
-    """An error of another process, with the traceback of user code that it has there."""
-    if trace is not None:
-        vars(error)["trace"] = trace
-    return error
+def end_held(ids: Iterable[str], reason: str, ends: Ends, failures: Failures) -> None:
+    """End in error what is ours and will not be worked on."""
+    end_left(dict.fromkeys(ids, Stage.WORKING), reason, ends, failures)
 
 
 def tell_trace(error: ArkworkerError) -> None:
@@ -98,72 +62,114 @@ def tell_trace(error: ArkworkerError) -> None:
         logger.error("The worker failed\n%s", trace)
 
 
-def count(given: Assignment, name: str, number: int, element_id: str | None) -> None:
-    """Count an element that ended, or a claim that was lost."""
-    given.tally.count(name, number, element_id=element_id)
-    if element_id is not None:
-        given.in_hand.forget(element_id)
-        given.progress.advance()
-
-
-def record(given: Assignment, entry: Entry) -> Exception | bool:
-    """Write a line of the results file; what came of it."""
-    recorder = given.recorder
-    assert recorder is not None  # noqa: S101 - else no process would ask
-    place = recorder.found.get(entry.element.id)
-    if place is not None and place.claimed:
-        entry = entry.model_copy(update={"claimed": True})
-    try:
-        recorder.write(entry)
-    except (ArkworkerError, ValueError) as error:
-        return error
-    return True
-
-
-def end_held(ids: Iterable[str], reason: str, ends: Ends, failures: Failures) -> None:
-    """End in error what is ours and will not be worked on."""
-    end_left(dict.fromkeys(ids, Stage.WORKING), reason, ends, failures)
-
-
-def weightiest(codes: Iterable[int], error: Exception | None) -> int | None:
-    """The exit code of what ended a run early; None where nothing did.
+class Accounts:
+    """What the processes of a run tell, taken down in one place, and how the run ends after all of it.
 
     Args:
-        codes: Those of processes that ended early.
-        error: What made the run give up.
-    """
-    found = [*codes, *([int(error.exit_code)] if isinstance(error, ArkworkerError) else ())]
-    return next((code for code in (*_WEIGHT, *found) if code in found), None)
+        run: What the lifecycle hands over.
+        given: What there was to do.
+        halt: Whether the run goes on.
 
-
-class Sums:
-    """What processes measured, added up.
-
-    Args:
-        collected: Told of it, for a report.
+    Attributes:
+        codes: The exit codes of processes that ended early.
+        broken: The error of the first process that could not be set up.
+        ended_by: The exit code of what ended the run early; None where nothing did.
     """
 
-    def __init__(self, collected: Collected | None) -> None:
-        self._collected = collected
+    def __init__(self, run: Handover, given: Assignment, halt: Halt) -> None:
+        self.codes: list[int] = []
+        self.broken: ArkworkerError | None = None
+        self.ended_by: int | None = None
+        self._run = run
+        self._given = given
+        self._halt = halt
+        self._began = monotonic()
         self._phases: Counter[str] = Counter()
         self._metrics: dict[str, Any] = {}
 
-    def count(self, process: int, outcome: str, number: int) -> None:
-        """So many elements of a process ended so."""
-        if self._collected is not None:
-            self._collected.count_for(process, outcome, number)
+    def take_down(self, process: int, what: Say, *parts: Any) -> None:
+        """Take down what concerns the run as a whole; what concerns the process alone is nothing to this.
 
-    def add(
+        Args:
+            process: Its number, from 1.
+            what: What it says.
+            parts: The particulars.
+        """
+        notes: dict[Say, Callable[..., Any]] = {
+            Say.LOG: logs.take_over,
+            Say.FAILURE: self._given.failures.note,
+            Say.EXAMPLE: self._given.failures.illustrate,
+            Say.COUNT: partial(self._count, process),
+            Say.FIGURES: partial(self._add, process),
+            Say.BROKEN: self._note_broken,
+        }
+        if what in notes:
+            notes[what](*parts)
+
+    def record(self, entry: Entry) -> Exception | bool:
+        """Write a line of the results file; what came of it."""
+        recorder = self._given.recorder
+        assert recorder is not None  # noqa: S101 - else no process would ask
+        place = recorder.found.get(entry.element.id)
+        if place is not None and place.claimed:
+            entry = entry.model_copy(update={"claimed": True})
+        try:
+            recorder.write(entry)
+        except (ArkworkerError, ValueError) as error:
+            return error
+        return True
+
+    def conclude(self, finish: Callable[[Any], None] | None) -> Summary:
+        """The run in numbers, once no process is left; where nothing ended it early, after `finish`.
+
+        Args:
+            finish: User code for after the last element, with a session of the cache.
+
+        Raises:
+            ArkworkerError: A process could not be set up.
+        """
+        if self.broken is not None and self.signal is None:
+            raise self.broken
+        self.ended_by = 128 + self.signal if self.signal is not None else self._weightiest()
+        if finish is not None and self.ended_by is None:
+            self.ended_by = call_finish(finish, self._run)
+        code = exit_code_of(self._given.tally, ended_by=self.ended_by, strict=self._run.settings.strict)
+        phases = {name: round(spent, 3) for name, spent in self._phases.items()}
+        metrics = self._metrics | self._run.context.services.metrics.as_data()
+        return Summary.of(self._given.tally, monotonic() - self._began, code, phases, metrics)
+
+    @property
+    def signal(self) -> int | None:
+        """The signal that stopped the run; None where none came."""
+        return self._run.stopping.received or self._run.stopping.signal_number
+
+    def _count(self, process: int, outcome: str, number: int, element_id: str | None) -> None:
+        """Elements have ended, or claims were lost."""
+        self._given.tally.count(outcome, number, element_id=element_id)
+        if self._run.collected is not None:
+            self._run.collected.count_for(process, outcome, number)
+        if element_id is not None:
+            self._given.in_hand.forget(element_id)
+            self._given.progress.advance()
+
+    def _add(
         self, process: int, phases: Mapping[str, float], metrics: Mapping[str, Any], share: Share | None = None
     ) -> None:
         """A process has come to its end, and has seen some elements."""
-        if self._collected is not None:
-            self._collected.add_share(process, phases, share)
+        if self._run.collected is not None:
+            self._run.collected.add_share(process, phases, share)
         self._phases.update(phases)
         self._metrics |= metrics
 
-    def summary(self, run: Handover, tally: Tally, seconds: float, code: int) -> Summary:
-        """The run in numbers."""
-        phases = {name: round(spent, 3) for name, spent in self._phases.items()}
-        metrics = self._metrics | run.context.services.metrics.as_data()
-        return Summary.of(tally, seconds, code, phases, metrics)
+    def _note_broken(self, error: ArkworkerError, trace: str | None) -> None:
+        """What no other process would be spared: the first is told, with the traceback of user code there."""
+        if self.broken is None and not self._halt.is_stopped:
+            if trace is not None:
+                vars(error)["trace"] = trace
+            self.broken = error
+
+    def _weightiest(self) -> int | None:
+        """The exit code of what ended the run early; None where nothing did."""
+        error = self._halt.error
+        found = [*self.codes, *([int(error.exit_code)] if isinstance(error, ArkworkerError) else ())]
+        return next((code for code in (*_WEIGHT, *found) if code in found), None)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from arkworker.arkindex.activities import WITHOUT_ACTIVITIES
 from arkworker.clock import SystemClock
 from arkworker.errors import ApiError
+from arkworker.runtime.loop import outcome
 from arkworker.runtime.loop.choice import Choice, initial_ids
+from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.in_hand import InHand, Left, new_path, recover
 from arkworker.runtime.loop.progress import ProgressDisplay
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from arkworker.runtime.handover import Handover
-    from arkworker.runtime.loop.clients import Clients
     from arkworker.runtime.loop.outcome import Tally
     from arkworker.runtime.loop.worklist import Worklist
     from arkworker.storage.recording.writing import Recorder
@@ -54,7 +55,32 @@ class Assignment:
     progress: ProgressDisplay
 
 
-def recording(run: Handover) -> contextlib.AbstractContextManager[Recorder | None]:
+def owner_of(run: Handover) -> str:
+    """The run that notes on disk make sense to."""
+    return f"{run.context.worker_run_id} {run.context.task_id}"
+
+
+@contextlib.contextmanager
+def prepared(run: Handover) -> Iterator[tuple[Clients, Assignment]]:
+    """What there is to do, and what requests are sent with; where the run fails, its summary says how far it came.
+
+    Raises:
+        ConfigurationError: The elements cannot be chosen, or a file cannot be written.
+        ApiError: The sets that elements are in cannot be listed.
+    """
+    path = run.settings.summary
+    outcome.prepare(path)
+    tally = outcome.Tally(run.collected)
+    with (
+        outcome.summed_up(path, tally, run.stopping),
+        _recording(run) as recorder,
+        contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
+        _assigned(run, clients, tally, recorder) as assignment,
+    ):
+        yield clients, assignment
+
+
+def _recording(run: Handover) -> contextlib.AbstractContextManager[Recorder | None]:
     """The results file of a run, to be closed at its end; None where results are published.
 
     Raises:
@@ -81,7 +107,7 @@ def choice_of(run: Handover) -> Choice:
 
 
 @contextlib.contextmanager
-def assigned(run: Handover, clients: Clients, tally: Tally, recorder: Recorder | None) -> Iterator[Assignment]:
+def _assigned(run: Handover, clients: Clients, tally: Tally, recorder: Recorder | None) -> Iterator[Assignment]:
     """What there is to do; what a run before left behind is part of it.
 
     Raises:
@@ -92,7 +118,7 @@ def assigned(run: Handover, clients: Clients, tally: Tally, recorder: Recorder |
     choice = choice_of(run)
     choice.check()
     reports_states = _reports_states(run, choice, recorder)
-    owner = f"{context.worker_run_id} {context.task_id}"
+    owner = owner_of(run)
     folder = context.work_dir if reports_states else None
     with contextlib.closing(InHand(new_path(folder) if folder is not None else None, owner)) as in_hand:
         left = recover(folder, owner, in_hand) if folder is not None else Left()

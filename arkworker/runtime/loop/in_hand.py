@@ -182,8 +182,14 @@ def recover(folder: Path, owner: str, in_hand: InHand) -> Left:
     return found
 
 
-def read(path: Path, owner: str) -> Left:
+def read(path: Path, owner: str, *, is_over: bool = False) -> Left:
     """What a process that is no more had in hand.
+
+    Args:
+        path: The file.
+        owner: The run that its notes make sense to.
+        is_over: Whether the process is known to be no more; else the file is asked, which says so only once those that
+            user code has forked are no more, too.
 
     Raises:
         OSError: It lives, or there is no file.
@@ -191,7 +197,7 @@ def read(path: Path, owner: str) -> Left:
     """
     left = Left()
     with os.fdopen(exclusive.open_regular(path, os.O_RDWR | os.O_NOFOLLOW), "rb") as file:
-        if not exclusive.lock(file):
+        if not is_over and not exclusive.lock(file):
             raise BlockingIOError(errno.EAGAIN, "its process is still running")
         content = file.read(SIZE)
     if len(content) != SIZE or content[:SLOT] != owner.encode()[:SLOT].ljust(SLOT, b"\0"):

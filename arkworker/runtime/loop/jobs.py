@@ -18,10 +18,13 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import pickle
 import signal
+import socket
 import tempfile
 from collections import deque
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from pathlib import Path
 from time import monotonic
@@ -29,33 +32,19 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ApiError, ArkworkerError, ExitCode, StoppedError
 from arkworker.runtime.loop import outcome
-from arkworker.runtime.loop.accounts import (
-    FAREWELL,
-    MOST_IN_VAIN,
-    Sums,
-    count,
-    end_held,
-    owner_of,
-    packed,
-    prepared,
-    record,
-    take_down,
-    tell_trace,
-    traced,
-    weightiest,
-)
+from arkworker.runtime.loop.accounts import FAREWELL, MOST_IN_VAIN, Accounts, end_held, packed, tell_trace
+from arkworker.runtime.loop.assignment import owner_of, prepared
+from arkworker.runtime.loop.channel import Inbox, Say, send
 from arkworker.runtime.loop.in_hand import SLOTS, Left, new_path, read
 from arkworker.runtime.loop.intake import Halt
-from arkworker.runtime.loop.job_process import CLAIM, Order, Say
-from arkworker.runtime.loop.outcome import exit_code_of
+from arkworker.runtime.loop.job_process import CLAIM, Order, shielded
 from arkworker.runtime.loop.run import make_ends
 from arkworker.runtime.loop.threads import Timing
-from arkworker.runtime.loop.work import LEFT_BEFORE, call_finish, end_left
+from arkworker.runtime.loop.work import LEFT_BEFORE, end_left
 from arkworker.runtime.loop.worklist import Job, not_begun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
     from arkworker.runtime.handover import Handover
@@ -66,7 +55,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("arkworker.elements")
 
-GLANCE = 0.5  # seconds between looks whether a process lives whose pipe others hold open
+GLANCE = 0.5  # seconds between looks whether a process lives, where others hold open what its end would close
 
 
 def number_of_jobs(settings: Settings) -> int:
@@ -80,7 +69,8 @@ class _Child:
 
     number: int
     process: SpawnProcess
-    connection: Connection
+    connection: socket.socket
+    inbox: Inbox
     notes: Path
     handed: dict[str, Job] = field(default_factory=dict)  # by their ids, what it was given and has not ended
     ended: deque[str] = field(default_factory=lambda: deque(maxlen=SLOTS))  # elements, the last ones
@@ -89,13 +79,13 @@ class _Child:
 
 
 def process_elements_in_jobs(
-    run: Handover, start: Callable[[Order, Connection], None], finish: Callable[[Any], None] | None
+    run: Handover, start: Callable[[socket.socket], None], finish: Callable[[Any], None] | None
 ) -> None:
     """Put every element through user code, in processes.
 
     Args:
         run: What the lifecycle hands over.
-        start: What a process does, with its order and its pipe.
+        start: What a process does, with the way to its parent, who says first what the order is.
         finish: User code for after the last element, with a session of the cache; it is called here.
 
     Raises:
@@ -118,12 +108,11 @@ class Jobs:
         run: What the lifecycle hands over.
         clients: What requests are sent with.
         assignment: What there is to do.
-        start: What a process does, with its order and its pipe.
+        start: What a process does, with the way to its parent, who says first what the order is.
         folder: For notes of processes, where no run after this one needs them.
 
     Attributes:
-        ended_by: The exit code of what ended the run early; None where nothing did.
-        sums: What its processes measured.
+        accounts: What its processes have told.
     """
 
     def __init__(
@@ -131,7 +120,7 @@ class Jobs:
         run: Handover,
         clients: Clients,
         assignment: Assignment,
-        start: Callable[[Order, Connection], None],
+        start: Callable[[socket.socket], None],
         folder: Path,
     ) -> None:
         self._run = run
@@ -139,23 +128,19 @@ class Jobs:
         self._given = assignment
         self._start_one = start
         self._folder = folder
-        self.ended_by: int | None = None
-        self.sums = Sums(run.collected)
         self._data = packed(run)
         self._owner = owner_of(run)
-        self._began = monotonic()
-        self._timing = Timing()
         self._halt = Halt()  # nothing more is handed out
-        self._ends = make_ends(run, clients, assignment, self._timing, self._halt, 0)
+        self.accounts = Accounts(run, assignment, self._halt)
+        self._ends = make_ends(run, clients, assignment, Timing(), self._halt, 0)
         self._spawning = multiprocessing.get_context("spawn")
+        resource_tracker.ensure_running()  # not within `shielded`, which its start would end
         self._children: list[_Child] = []
         self._started = 0
         self._left: deque[Job] = deque()  # of processes that were killed
-        self._codes: list[int] = []  # of processes that ended early
-        self._broken: ArkworkerError | None = None  # the first that could not be set up
         self._vain = 0  # processes in a row that were killed before they had an element
         self._deadline: float | None = None  # of processes that were told to end
-        self._waking, self._wake = os.pipe()
+        self._waking, self._wake = socket.socketpair()
 
     def perform(self, finish: Callable[[Any], None] | None) -> Summary:
         """Work, stop, and end what is left.
@@ -164,7 +149,7 @@ class Jobs:
             ArkworkerError: A process could not be set up.
         """
         stopping = self._run.stopping
-        with self._given.progress, stopping.calling(self._stop):
+        with self._waking, self._wake, self._given.progress, stopping.calling(self._stop):
             try:
                 if stopping.look():
                     self._stop()
@@ -176,21 +161,8 @@ class Jobs:
                     self._step()
             finally:
                 self._kill()
-        os.close(self._waking)
-        os.close(self._wake)
         self._ends.close()
-        if self._broken is not None and self._signal is None:
-            raise self._broken
-        number = self._signal
-        self.ended_by = 128 + number if number is not None else weightiest(self._codes, self._halt.error)
-        if finish is not None and self.ended_by is None:
-            self.ended_by = call_finish(finish, self._run)
-        code = exit_code_of(self._given.tally, ended_by=self.ended_by, strict=self._run.settings.strict)
-        return self.sums.summary(self._run, self._given.tally, monotonic() - self._began, code)
-
-    @property
-    def _signal(self) -> int | None:
-        return self._run.stopping.received or self._run.stopping.signal_number
+        return self.accounts.conclude(finish)
 
     def _start(self) -> None:
         """Start one more process, unless the run is to end."""
@@ -210,79 +182,70 @@ class Jobs:
             self._given.recorder is not None,
             logging.getLogger().level,
         )
-        ours, theirs = self._spawning.Pipe()
+        ours, theirs = socket.socketpair()
         name = f"job-{self._started}"
-        process = self._spawning.Process(target=self._start_one, args=(order, theirs), name=name, daemon=False)
-        process.start()
-        theirs.close()
-        self._children.append(_Child(self._started, process, ours, notes))
+        with theirs, shielded():
+            process = self._spawning.Process(target=self._start_one, args=(theirs,), name=name, daemon=False)
+            process.start()
+        self._children.append(_Child(self._started, process, ours, Inbox(ours), notes))
+        with contextlib.suppress(OSError):  # it was killed meanwhile
+            send(ours, order)
 
     def _step(self) -> None:
         """Hear what a process has to say, or that it is no more."""
         timeout = GLANCE if self._deadline is None else max(0.0, min(GLANCE, self._deadline - monotonic()))
-        connections: list[Any] = [child.connection for child in self._children]
-        ready = wait([*connections, *(child.process.sentinel for child in self._children), self._waking], timeout)
+        open_ones: list[Any] = [child.connection for child in self._children if child.inbox.is_open]
+        ready = wait([*open_ones, *(child.process.sentinel for child in self._children), self._waking], timeout)
         if self._waking in ready:
-            os.read(self._waking, 64)
+            self._waking.recv(64)
             self._end_children()
         for child in tuple(self._children):
-            is_heard = child.connection not in ready or self._hear(child)
-            if not is_heard or child.process.exitcode is not None:
+            if child.connection in ready:
+                self._hear(child)
+            if child.process.exitcode is not None:
                 self._bury(child)
         if self._deadline is not None and monotonic() > self._deadline:
             self._kill()
 
-    def _hear(self, child: _Child) -> bool:
-        """Take one message; False when there will be no more."""
-        try:
-            what, *parts = child.connection.recv()
-        except (OSError, EOFError):
-            return False
-        answers: dict[Say, Callable[..., Any]] = {Say.TAKE: self._hand_out, Say.WRITE: self._write}
-        if what in answers:
-            answer = answers[what](child, *parts)
-            with contextlib.suppress(OSError):  # it was killed meanwhile
-                child.connection.send(answer)
-        else:
-            self._note(child, what, *parts)
-        return True
+    def _hear(self, child: _Child) -> None:
+        """Take what a process has said."""
+        for message in child.inbox.read():
+            what, *parts = pickle.loads(message)  # noqa: S301 - of our own processes
+            if what is Say.TAKE:
+                self._answer(child, self._hand_out(child))
+            elif what is Say.WRITE:
+                self._answer(child, self.accounts.record(*parts))
+            else:
+                self._note(child, what, *parts)
+
+    @staticmethod
+    def _answer(child: _Child, answer: Any) -> None:
+        with contextlib.suppress(OSError):  # it was killed meanwhile
+            send(child.connection, answer)
 
     def _note(self, child: _Child, what: Say, *parts: Any) -> None:
-        take_down(self._given, what, *parts)
+        self.accounts.take_down(child.number, what, *parts)
         if what is Say.COUNT:
-            self._count(child, *parts)
+            _, _, element_id = parts
+            if element_id is not None:
+                child.handed.pop(element_id, None)
+                child.ended.append(element_id)
         elif what is Say.READY:
             child.is_ready = True
         elif what is Say.BROKEN:
-            self._note_broken(child, *parts)
+            child.is_done = True
+            self._end_children()
         elif what is Say.DONE:
             self._note_done(child, *parts)
-        elif what is Say.FIGURES:
-            self.sums.add(child.number, *parts)
-
-    def _count(self, child: _Child, name: str, number: int, element_id: str | None) -> None:
-        count(self._given, name, number, element_id)
-        self.sums.count(child.number, name, number)
-        if element_id is not None:
-            child.handed.pop(element_id, None)
-            child.ended.append(element_id)
-
-    def _note_broken(self, child: _Child, error: ArkworkerError, trace: str | None) -> None:
-        """What no other process would be spared: the first is told, and the run ends."""
-        child.is_done = True
-        if self._broken is None and self._deadline is None:
-            self._broken = traced(error, trace)
-        self._end_children()
 
     def _note_done(self, child: _Child, ended_by: int | None) -> None:
         is_stopped_alone = ended_by == 128 + signal.SIGTERM and self._deadline is None
         child.is_done = not is_stopped_alone
         if ended_by is None or is_stopped_alone or self._deadline is not None:
             return
-        self._codes.append(ended_by)
-        if (
-            ended_by != ExitCode.UNAVAILABLE
-        ):  # user code has left; others find for themselves that Arkindex is out of reach
+        self.accounts.codes.append(ended_by)
+        # Else user code has left; that Arkindex is out of reach, others find for themselves.
+        if ended_by != ExitCode.UNAVAILABLE:
             self._end_children()
 
     def _hand_out(self, child: _Child) -> Any:
@@ -311,17 +274,12 @@ class Jobs:
         self._halt.is_over = job is None
         return job
 
-    def _write(self, _child: _Child, entry: Any) -> Any:
-        return record(self._given, entry)
-
     def _bury(self, child: _Child) -> None:
         """A process is no more: what it has said is heard first."""
-        while self._is_talking(child):
-            if not self._hear(child):
-                break
+        while child.inbox.is_open and wait([child.connection], 0):
+            self._hear(child)
         self._children.remove(child)
         child.connection.close()
-        child.process.join()
         code = child.process.exitcode or 0
         if not child.is_done:
             reason = f"killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
@@ -329,18 +287,12 @@ class Jobs:
             is_hopeless = self._vain >= MOST_IN_VAIN and not any(other.is_ready for other in self._children)
             if is_hopeless and self._deadline is None:
                 when = "while it was set up" if not child.is_ready else "before it had worked on an element"
-                self._broken = self._broken or ArkworkerError(f"a process of this run was {reason} {when}")
+                error = ArkworkerError(f"a process of this run was {reason} {when}")
+                self.accounts.take_down(child.number, Say.BROKEN, error, None)
                 self._end_children()
         child.process.close()
         if self._is_needed(child):
             self._start()
-
-    @staticmethod
-    def _is_talking(child: _Child) -> bool:
-        try:
-            return child.connection.poll()
-        except (OSError, EOFError):
-            return False
 
     def _is_needed(self, child: _Child) -> bool:
         """Whether another process is to take the place of one that is no more."""
@@ -354,7 +306,7 @@ class Jobs:
         """End what a process had in hand, or give it to others."""
         left = Left()
         with contextlib.suppress(OSError, ValueError):  # it had not even made the file
-            left = read(child.notes, self._owner)
+            left = read(child.notes, self._owner, is_over=True)
         left.stages = {name: stage for name, stage in left.stages.items() if name not in child.ended}
         in_hand = {**child.handed, **left.stages}
         self._vain = 0 if in_hand or child.ended else self._vain + 1
@@ -388,8 +340,9 @@ class Jobs:
     def _stop(self) -> None:
         """The first signal, in another thread."""
         self._halt.stop()
-        self._clients.stop(self._signal or signal.SIGTERM)
-        os.write(self._wake, b"\0")
+        self._clients.stop(self.accounts.signal or signal.SIGTERM)
+        with contextlib.suppress(OSError):  # the last process has just ended
+            self._wake.send(b"\0")
 
     def _end_children(self) -> None:
         """Let every process come to its end, within the grace time."""

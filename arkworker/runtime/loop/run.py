@@ -21,7 +21,6 @@ An element that was claimed or started always ends: what user code never got, be
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import signal
 import threading
@@ -33,12 +32,12 @@ from arkworker.arkindex.activities import Activities
 from arkworker.errors import ArkworkerError, ExitCode
 from arkworker.runtime import logs
 from arkworker.runtime.loop import outcome
-from arkworker.runtime.loop.assignment import assigned, recording
-from arkworker.runtime.loop.clients import CUT, Clients
+from arkworker.runtime.loop.assignment import prepared
+from arkworker.runtime.loop.clients import CUT
 from arkworker.runtime.loop.ends import ROUNDS
 from arkworker.runtime.loop.guard import Guard
 from arkworker.runtime.loop.intake import Halt, Intake, Retrieval
-from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
+from arkworker.runtime.loop.outcome import Summary, exit_code_of
 from arkworker.runtime.loop.reports import Reports
 from arkworker.runtime.loop.threads import Timing
 from arkworker.runtime.loop.work import LEFT_BEFORE, Work, end_left
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     from arkworker.elements import Element
     from arkworker.runtime.handover import ElementCode, Handover
     from arkworker.runtime.loop.assignment import Assignment
+    from arkworker.runtime.loop.clients import Clients
     from arkworker.runtime.loop.ends import Ends
     from arkworker.runtime.loop.worklist import Job
 
@@ -73,21 +73,13 @@ def process_elements(code: ElementCode, run: Handover) -> None:
         ConfigurationError: The elements cannot be chosen, or the summary cannot be written.
         ApiError: The sets that elements are in cannot be listed.
     """
-    path = run.settings.summary
-    outcome.prepare(path)
-    tally = Tally(run.collected)
-    with (
-        outcome.summed_up(path, tally, run.stopping),
-        recording(run) as recorder,
-        contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
-        assigned(run, clients, tally, recorder) as assignment,
-    ):
+    with prepared(run) as (clients, assignment):
 
         def record(summary: Summary) -> None:
-            outcome.record(summary, assignment.failures, path, run.collected)
+            outcome.record(summary, assignment.failures, run.settings.summary, run.collected)
 
         summary = ElementRun(code, run, clients, assignment, record).perform()
-        outcome.conclude(summary, assignment.failures, path, run.collected)
+        outcome.conclude(summary, assignment.failures, run.settings.summary, run.collected)
 
 
 class ElementRun:

@@ -16,45 +16,37 @@ order, as after a signal.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import pickle
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import spawn
-from multiprocessing.connection import Connection
+from multiprocessing.connection import wait
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
-from arkworker.clock import SystemClock
 from arkworker.errors import ArkworkerError
 from arkworker.runtime import logs
-from arkworker.runtime.loop.assignment import Assignment
+from arkworker.runtime.loop.channel import Channel, Inbox, Say, ToldRecorder, ToldTally, send
 from arkworker.runtime.loop.clients import Clients
-from arkworker.runtime.loop.in_hand import InHand, Left, new_path
-from arkworker.runtime.loop.job_process import (
-    Channel,
-    Say,
-    ToldFailures,
-    ToldRecorder,
-    ToldTally,
-    unpacked,
-    watching_parent,
-)
-from arkworker.runtime.loop.progress import ProgressDisplay
+from arkworker.runtime.loop.in_hand import InHand, new_path
+from arkworker.runtime.loop.job_process import shielded, tell_figures, telling, unpacked, watching_parent
 from arkworker.runtime.loop.worklist import Listing, Queue, Resumed
 from arkworker.runtime.stopping import Stopping
 from arkworker.runtime.target import load_target
 from arkworker.storage.recording.lines import dump
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.handover import Handover
-    from arkworker.runtime.loop.job_process import Order
     from arkworker.runtime.loop.worklist import Job, Worklist
     from arkworker.storage.recording.lines import Entry
 
@@ -110,32 +102,60 @@ def carry_out(share: Share) -> tuple[list[bytes], int]:
         All that the process below has said, pickled, and its exit code.
     """
     if share.stop.is_set():  # it waited for its turn meanwhile
-        return [pickle.dumps((Say.DONE, None, {}, {}))], 0
-    heard: list[bytes] = []
-    ours, theirs = multiprocessing.Pipe()
+        return [pickle.dumps((Say.DONE, None))], 0
+    ours, theirs = socket.socketpair()
     folder = share.folder if Path(share.folder).is_dir() else None
     with ours:
-        with theirs:
+        with theirs, shielded():
             descriptor = theirs.fileno()
             command = [sys.executable, "-c", _START.format(descriptor)]
             process = subprocess.Popen(  # noqa: S603 - this very program
                 command, stdin=subprocess.DEVNULL, pass_fds=[descriptor], cwd=folder
             )
         try:
-            with contextlib.suppress(OSError, EOFError):
-                ours.send(share)
-                is_told = False
-                while True:
-                    if ours.poll(GLANCE):
-                        heard.append(ours.recv_bytes())
-                    elif not is_told and share.stop.is_set():
-                        process.terminate()
-                        is_told = True
+            with contextlib.suppress(OSError):  # it was killed meanwhile
+                send(ours, share)
+            with _handing_on(process):
+                heard = _listen(Inbox(ours), process, share.stop)
         except BaseException:
             process.terminate()
             process.wait()
             raise
         return heard, process.wait()
+
+
+@contextlib.contextmanager
+def _handing_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """A signal that would end a process of the engine's is for what is below it: what became of elements is told."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    defaults: dict[int, Any] = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    taken = [number for number, handler in defaults.items() if signal.getsignal(number) == handler]
+    for number in taken:
+        signal.signal(number, lambda *_: process.terminate())
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, defaults[number])
+
+
+def _listen(inbox: Inbox, process: subprocess.Popen[bytes], stop: Stop) -> list[bytes]:
+    """All that a process says until it is no more; it is told to stop as soon as the run is."""
+    heard: list[bytes] = []
+    next_look, is_told = 0.0, False
+    while inbox.is_open:
+        is_over = process.poll() is not None
+        if wait([inbox.connection], 0 if is_over else GLANCE):
+            heard += inbox.read()
+        elif is_over:  # others hold open what its end would close
+            break
+        if not is_told and monotonic() >= next_look:  # also where it has much to say
+            next_look = monotonic() + GLANCE
+            if is_told := stop.is_set():
+                process.terminate()
+    return heard
 
 
 class _SentRecorder(ToldRecorder):
@@ -146,20 +166,22 @@ class _SentRecorder(ToldRecorder):
         self._channel.say(Say.WRITE, entry)
 
 
-def work_on(descriptor: int, start: Callable[[Order, Connection], None]) -> None:
+def work_on(descriptor: int, start: Callable[[socket.socket], None]) -> None:
     """Put the share that comes through a pipe through processes of this machine.
 
     Args:
         descriptor: The pipe to whoever gave the share, who hears of all that happens, failures included.
         start: What a process below does.
     """
-    connection = Connection(descriptor)
-    share = connection.recv()
+    connection = socket.socket(fileno=descriptor)
     channel = Channel(connection)
+    share = channel.receive()
+    if share is None:
+        return
     logs.hand_over(channel.log, share.level)
     try:
         with (
-            Stopping() as stopping,
+            Stopping(is_led=True) as stopping,
             watching_parent(stopping, connection),
             tempfile.TemporaryDirectory(prefix="arkworker-") as folder,
         ):
@@ -171,7 +193,7 @@ def work_on(descriptor: int, start: Callable[[Order, Connection], None]) -> None
         channel.say_broken(error)
 
 
-def _work(share: Share, run: Handover, channel: Channel, start: Callable[[Order, Connection], None]) -> None:
+def _work(share: Share, run: Handover, channel: Channel, start: Callable[[socket.socket], None]) -> None:
     """Tell how it went.
 
     Raises:
@@ -187,21 +209,14 @@ def _work(share: Share, run: Handover, channel: Channel, start: Callable[[Order,
         contextlib.closing(InHand(notes, share.owner)) as in_hand,
     ):
         source: Worklist = Queue(clients.intake, tally, in_hand) if share.is_queue else Listing(())
-        recorder: Any = _SentRecorder(channel, run.settings.results or "") if share.is_recorded else None
-        assignment = Assignment(
-            Resumed(share.jobs, {job.id for job in share.jobs}, source),
-            share.reports_states,
-            in_hand,
-            Left(),
-            recorder,
-            tally,
-            ToldFailures(channel),
-            ProgressDisplay(tally, None, SystemClock(), is_shown=False),
+        worklist = Resumed(share.jobs, {job.id for job in share.jobs}, source)
+        recorder = _SentRecorder(channel, run.settings.results or "") if share.is_recorded else None
+        assignment = telling(
+            channel, worklist, in_hand, reports_states=share.reports_states, recorder=recorder, tally=tally
         )
         jobs = Jobs(run, clients, assignment, start, Path(folder))
-        summary = jobs.perform(None)
-        channel.say(Say.FIGURES, summary.phases, summary.metrics, run.collected and run.collected.share)
-        channel.say(Say.DONE, jobs.ended_by)
+        tell_figures(channel, run, jobs.perform(None))
+        channel.say(Say.DONE, jobs.accounts.ended_by)
 
 
 def main_of(target: str) -> dict[str, str]:

@@ -21,30 +21,16 @@ from typing import TYPE_CHECKING, Any
 from arkworker.arkindex.activities import State
 from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, Problem, StoppedError
 from arkworker.runtime.loop import engines, outcome
-from arkworker.runtime.loop.accounts import (
-    FAREWELL,
-    MOST_IN_VAIN,
-    Sums,
-    count,
-    end_held,
-    owner_of,
-    packed,
-    prepared,
-    record,
-    take_down,
-    tell_trace,
-    traced,
-    weightiest,
-)
+from arkworker.runtime.loop.accounts import FAREWELL, MOST_IN_VAIN, Accounts, end_held, packed, tell_trace
+from arkworker.runtime.loop.assignment import owner_of, prepared
+from arkworker.runtime.loop.channel import Say
 from arkworker.runtime.loop.ends import Ending
 from arkworker.runtime.loop.in_hand import recover
 from arkworker.runtime.loop.intake import PATIENCE, Halt
-from arkworker.runtime.loop.job_process import Say
-from arkworker.runtime.loop.outcome import exit_code_of
 from arkworker.runtime.loop.run import activities_of, make_ends
 from arkworker.runtime.loop.share_process import GLANCE, Share, carry_out, main_of
 from arkworker.runtime.loop.threads import Timing
-from arkworker.runtime.loop.work import LEFT_BEFORE, call_finish, end_left
+from arkworker.runtime.loop.work import LEFT_BEFORE, end_left
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -119,8 +105,8 @@ class _Shares:
         self._clients = clients
         self._given = assignment
         self._engine = engine
-        self._began = monotonic()
         self._halt = Halt()  # nothing more is handed out
+        self._accounts = Accounts(run, assignment, self._halt)
         self._ends = make_ends(run, clients, assignment, Timing(), self._halt, 0)
         self._data = packed(run, jobs=1)
         self._owner = owner_of(run)
@@ -132,10 +118,7 @@ class _Shares:
         self._queues = self._width  # jobs that are still to be started on a queue
         self._lost = _Lost()
         self._vain = 0  # jobs in a row that died before anything was heard of an element
-        self._sums = Sums(run.collected)
         self._numbers = itertools.count(1)
-        self._codes: list[int] = []
-        self._broken: ArkworkerError | None = None
         self._deadline: float | None = None
 
     def perform(self, finish: Callable[[Any], None] | None) -> Summary:
@@ -154,14 +137,7 @@ class _Shares:
                 self._step()
             self._end_lost()
         self._ends.close()
-        number = stopping.received or stopping.signal_number
-        if self._broken is not None and number is None:
-            raise self._broken
-        ended_by = 128 + number if number is not None else weightiest(self._codes, self._halt.error)
-        if finish is not None and ended_by is None:
-            ended_by = call_finish(finish, self._run)
-        code = exit_code_of(self._given.tally, ended_by=ended_by, strict=self._run.settings.strict)
-        return self._sums.summary(self._run, self._given.tally, monotonic() - self._began, code)
+        return self._accounts.conclude(finish)
 
     def _hand_out(self) -> None:
         """Give the engine as many shares as it runs at once."""
@@ -254,36 +230,26 @@ class _Shares:
         self._note_lost(given, reason)
         self._queues += 1
         if self._vain >= MOST_IN_VAIN and not self._halt.is_stopped:
-            self._broken = self._broken or ArkworkerError(f"{MOST_IN_VAIN} jobs in a row ended in vain: {reason}")
-            self._halt.stop()
+            hopeless = ArkworkerError(f"{MOST_IN_VAIN} jobs in a row ended in vain: {reason}")
+            self._note(given, Say.BROKEN, hopeless, None)
 
     def _note(self, given: _Given, what: Say, *parts: Any) -> None:
+        self._accounts.take_down(given.number, what, *parts)
         if what is Say.COUNT:
-            given.open.pop(parts[2], None)
-            count(self._given, *parts)
-            self._sums.count(given.number, *parts[:2])
-        elif what is Say.FIGURES:
-            self._sums.add(given.number, *parts)
+            _, _, element_id = parts
+            given.open.pop(element_id, None)
         elif what is Say.WRITE:
-            error = record(self._given, *parts)
+            error = self._accounts.record(*parts)
             if isinstance(error, Exception) and self._halt.error is None:
                 logger.error("%s", error)
                 self._halt.give_up(error)
         elif what is Say.BROKEN:
             given.is_done = True
-            self._note_broken(*parts)
+            self._halt.stop()
         elif what is Say.DONE:
             given.is_done = True
             if parts[0] is not None and not self._halt.is_stopped:
                 self._note_ended(given, parts[0])
-        else:
-            take_down(self._given, what, *parts)
-
-    def _note_broken(self, error: ArkworkerError, trace: str | None) -> None:
-        """What no other job would be spared: the first is told, and the run ends."""
-        if self._broken is None and not self._halt.is_stopped:
-            self._broken = traced(error, trace)
-        self._halt.stop()
 
     def _note_ended(self, given: _Given, ended_by: int) -> None:
         """A job ended early, and said so: of a signal of its own machine, of Arkindex, or of user code."""
@@ -291,7 +257,7 @@ class _Shares:
             self._note_lost(given, f"its job was stopped by signal {ended_by - 128}")
             self._queues += 1
             return
-        self._codes.append(ended_by)
+        self._accounts.codes.append(ended_by)
         self._halt.stop()
 
     def _note_lost(self, given: _Given, reason: str) -> None:
@@ -314,8 +280,8 @@ class _Shares:
             return
         if not lost.since:
             return
-        if self._deadline is None:
-            time.sleep(max(0.0, lost.since + self._run.settings.grace + FAREWELL - monotonic()))
+        end = lost.since + self._run.settings.grace + FAREWELL
+        time.sleep(max(0.0, min(end, self._deadline or end) - monotonic()))
         left = recover(self._run.context.work_dir, self._owner, self._given.in_hand)
         if left.uncertain:
             self._given.tally.count("uncertain", left.uncertain)

@@ -90,19 +90,66 @@ def test_setup_that_fails(twelve: Trial) -> None:
     assert dict(twelve.states) == {"queued": 12}
 
 
+@pytest.mark.parametrize("whom", ["parent", "group"])
 @pytest.mark.parametrize("kind", ["queue", "list"])
-def test_a_signal_ends_jobs_with_grace(twelve: Trial, kind: str) -> None:
+def test_a_signal_ends_jobs_with_grace(twelve: Trial, kind: str, whom: str) -> None:
     """The elements in user code may finish, nothing stays started, and there is one summary."""
     chosen = ["--elements-list", twelve.write_list()] if kind == "list" else []
-    process = twelve.start(*PROCESSES, *chosen, WORK="0.7")
+    process = twelve.start(*PROCESSES, "--grace", "2", *chosen, WORK="0.7", session=True)
     wait_until(lambda: len(twelve.user_calls) >= 2)
 
-    process.signal(signal.SIGTERM)
+    process.signal(signal.SIGTERM) if whom == "parent" else process.signal_group(signal.SIGTERM)
     ended = process.wait()
 
     assert ended.code == ended.summary["exit_code"] == 143, ended
     assert twelve.states["started"] <= ended.summary["uncertain"], ended
-    assert twelve.states["processed"] == ended.summary["processed"] >= 2, ended
+    assert twelve.states["processed"] == sum(twelve.user_calls.values()) >= 2, ended
+    assert twelve.states["processed"] == ended.summary["processed"], ended
+
+
+def test_a_signal_is_heard_where_there_is_much_to_tell(tmp_path: Path) -> None:
+    """Not only in a pause between two elements."""
+    with trial(tmp_path, 600) as made:
+        process = made.start(*THREADS, "--elements-list", made.write_list(), WORK="0.02")
+        wait_until(lambda: len(made.user_calls) >= 2)
+        process.signal(signal.SIGTERM)
+        ended = process.wait()
+
+        assert (ended.code, ended.summary["uncertain"]) == (143, 0), ended
+        assert made.states["processed"] == ended.summary["processed"] == sum(made.user_calls.values()) < 600, ended
+        assert made.states["started"] == 0, ended
+
+
+def test_a_report_has_what_all_jobs_did(twelve: Trial) -> None:
+    """Errors with an example, and figures by process."""
+    page = twelve.folder / "run.html"
+    hook = "if element.name.endswith(' 3'): raise ValueError('three of twelve')"
+
+    ended = twelve.start(*THREADS, "--elements-list", twelve.write_list(), "--report", str(page), HOOK=hook).wait()
+
+    text = page.read_text()
+    assert numbers(ended) == [12, 11, 1, 0, 0, 0], ended
+    assert ("three of twelve" in text, text.count("<h2>Processes</h2>")) == (True, 1)
+    assert twelve.emulator.token not in text
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("kind", ["queue", "list"])
+def test_faults_with_four_jobs(tmp_path: Path, kind: str) -> None:
+    """With 30 % of faults, what stays started was told."""
+    with trial(tmp_path, 400) as made:
+        made.befall(["500", "503", "429", "reset", "close", "cut", "malformed"], 0.3)
+        chosen = ["--elements-list", made.write_list()] if kind == "list" else []
+
+        ended = made.start("--executor", f"{ENGINES}:threads", "--jobs", "4", *chosen).wait(600)
+
+        assert made.states["queued"] == 0, ended
+        assert made.states["started"] <= ended.summary["uncertain"], ended
+        assert (made.states["processed"], made.states["error"]) == (
+            ended.summary["processed"],
+            ended.summary["failed"],
+        ), ended
+        assert set(made.user_calls.values()) == {1}
 
 
 def test_a_process_of_the_engine_that_is_killed(twelve: Trial) -> None:
