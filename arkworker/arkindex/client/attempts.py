@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -112,50 +113,30 @@ class Retries:
         Raises:
             ApiError: The last failure, as it is; its `uncertain` counts the attempts that may have been applied.
         """
-        attempts = uncertain = 0
-
-        def count() -> Attempt:
-            nonlocal attempts, uncertain
+        uncertain = 0
+        for number, pause in enumerate((*WAITS, None), 1):
             result = attempt()
-            attempts += 1
-            uncertain += job.writes and result.fault in _POSSIBLY_APPLIED
-            return result
+            uncertain += job.writes and is_possibly_applied(result)
+            error = result.error
+            if error is None:
+                return Outcome(result.value, number, uncertain)
+            error.uncertain = uncertain
+            if pause is None or not is_repeated(result, job) or not self._wait(pause, result, job, number):
+                raise error
+        raise AssertionError  # the last attempt has no pause after it
 
-        last = count()
-        if is_repeated(last, job):
-            last = self._repeat(last, count, job)
-        if last.error is not None:
-            last.error.uncertain = uncertain
-            raise last.error
-        return Outcome(last.value, attempts, uncertain)
-
-    def _repeat(self, first: Attempt, attempt: Callable[[], Attempt], job: Job) -> Attempt:
-        """Go on after a first attempt that failed; the last attempt, success or not."""
-        # The first attempt nearly always succeeds: only a failure pays for importing this.
-        from tenacity import Retrying, retry_if_result, wait_chain, wait_fixed, wait_random
-
-        last = first
-        attempts = itertools.chain([lambda: first], itertools.repeat(attempt))
-        contract, jitter = wait_chain(*map(wait_fixed, WAITS)), wait_random(0, self.jitter)
-
-        def next_attempt() -> Attempt:
-            nonlocal last
-            if not self.ended.is_set():
-                last = next(attempts)()
-            return last
-
-        retrying = Retrying(
-            retry=retry_if_result(lambda result: is_repeated(result, job)),
-            stop=lambda state: state.attempt_number >= ATTEMPTS or self.ended.is_set() or not self.budget.take(),
-            wait=lambda state: min(LONGEST_WAIT, max(contract(state), last.delay)) + jitter(state),
-            before_sleep=lambda state: _announce(job, last, state.attempt_number, state.upcoming_sleep),
-            sleep=self.clock.sleep,
-            retry_error_callback=lambda _: last,
-        )
+    def _wait(self, pause: float, failed: Attempt, job: Job, number: int) -> bool:
+        """Wait before another attempt; False where there is none, because the run is stopped or the budget spent."""
+        if self.ended.is_set() or not self.budget.take():
+            return False
+        jitter = random.uniform(0, self.jitter)  # noqa: S311 - no secret
+        seconds = min(LONGEST_WAIT, max(pause, failed.delay)) + jitter
+        _announce(job, failed, number, seconds)
         try:
-            return retrying(next_attempt)
+            self.clock.sleep(seconds)
         except StoppedError:
-            return last  # the clock ended the wait: what is known about the attempts must reach the caller
+            return False  # what is known about the attempts must reach the caller
+        return not self.ended.is_set()
 
 
 def is_repeated(attempt: Attempt, job: Job) -> bool:
