@@ -10,12 +10,12 @@ from pydantic import PrivateAttr, ValidationError, model_validator
 from arkworker.elements.readable import Readable
 from arkworker.elements.records import Corpus, Image, Zone, first_problem, named
 from arkworker.elements.shapes import from_cache_row, gather
-from arkworker.elements.temporary import saved_image, shrinking
 from arkworker.errors import ApiContentError, CacheError, ImageError
 from arkworker.geometry import BoundingBox, PixelBox, Polygon, bounding_box, pixel_box, trim_polygon
 from arkworker.images.opener import default_opener
 from arkworker.images.options import ImageOptions, OpensImages, Picture
 from arkworker.images.orientation import Orientation, apply_orientation, revert_orientation
+from arkworker.images.saving import saved_image, shrinking
 from arkworker.text import printable
 
 if TYPE_CHECKING:
