@@ -62,13 +62,15 @@ def _reason(causes: list[BaseException], connection: Connection) -> str:
     import ssl
 
     import requests
-    from urllib3.exceptions import NameResolutionError, ReadTimeoutError
+    from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ReadTimeoutError
 
     for cause in causes:
         match cause:
             case NameResolutionError():
                 return "the host name is unknown"
-            case requests.ConnectTimeout():
+            case NewConnectionError():  # a ConnectTimeoutError to urllib3; its cause says what it is
+                continue
+            case ConnectTimeoutError() | requests.ConnectTimeout():
                 return f"no connection within {connection.connect_timeout:g} s"
             case ReadTimeoutError() | requests.ReadTimeout():
                 return f"no answer within {connection.read_timeout:g} s, or it stalled"
