@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from arkworker.arkindex.promises import record_of, text_of
 from arkworker.elements.model import Element
@@ -167,7 +167,8 @@ def list_named_sets(client: Client, names: Sequence[tuple[str, str]]) -> list[Da
         found = client.request("RetrieveDatasetSet", dataset=dataset_id, set=name)
         if dataset_id not in datasets:
             datasets[dataset_id] = client.request("RetrieveDataset", id=dataset_id)
-        sets.append(_set_of("RetrieveDatasetSet", {"name": name, **found, "dataset": datasets[dataset_id]}))
+        values = {"name": name, **found, "dataset": datasets[dataset_id]}
+        sets.append(record_of(DatasetSet, "RetrieveDatasetSet", values))
     return sets
 
 
@@ -177,8 +178,9 @@ def list_process_sets(client: Client, process_id: str) -> list[DatasetSet]:
     Raises:
         ApiError: They cannot be listed.
     """
-    items = client.paginate("ListProcessSets", id=process_id)
-    return [_process_set(item) for item in items]
+    operation = "ListProcessSets"
+    items = (item if isinstance(item, dict) else {} for item in client.paginate(operation, id=process_id))
+    return [record_of(DatasetSet, operation, {**item, "name": item.get("set_name")}) for item in items]
 
 
 def list_set_elements(client: Client, dataset_set: DatasetSet) -> Iterator[tuple[str, Any]]:
@@ -202,18 +204,6 @@ def identified(operation: str, answer: Any) -> tuple[str, Any]:
     if not isinstance(element_id, str) or not element_id:
         raise ApiContentError(operation, "an item of the answer is not an element with an id", status=200)
     return element_id, answer
-
-
-def _process_set(item: Any) -> DatasetSet:
-    values = item if isinstance(item, dict) else {}
-    return _set_of("ListProcessSets", {**values, "name": values.get("set_name")})
-
-
-def _set_of(operation: str, values: Any) -> DatasetSet:
-    try:
-        return DatasetSet.model_validate(values)
-    except ValidationError:
-        raise ApiContentError(operation, "an item of the answer is not a set of a dataset", status=200) from None
 
 
 class ExportError(ArkworkerError):

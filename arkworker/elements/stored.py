@@ -27,22 +27,24 @@ class Stored(Record):
 
     #: What messages call it.
     kind: ClassVar[str] = "record"
+    #: A field that an answer has within an object: the field, the key of the object, the key in it.
+    within: ClassVar[tuple[str, str, str] | None] = None
 
     worker_run_id: str | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, answer: Any) -> Any:
+        """An answer in the shape of the declared fields."""
         if not isinstance(answer, Mapping):
             return answer
-        values = cls._shape(dict(answer))
+        values = dict(answer)
         if isinstance(values.get("worker_run"), Mapping):
             values.setdefault("worker_run_id", values["worker_run"].get("id"))
-        return values
-
-    @classmethod
-    def _shape(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """An answer in the shape of the declared fields."""
+        if cls.within is not None:
+            field, owner, key = cls.within
+            if isinstance(values.get(owner), Mapping):
+                values[field] = values[owner].get(key)
         return values
 
     @classmethod
@@ -75,17 +77,12 @@ class StoredEntity(Stored):
     """
 
     kind = "entity"
+    within = "type", "type", "name"
 
     type: str
     offset: int
     length: int
     confidence: float | None = None
-
-    @classmethod
-    def _shape(cls, values: dict[str, Any]) -> dict[str, Any]:
-        if isinstance(values.get("type"), Mapping):
-            values["type"] = values["type"].get("name")
-        return values
 
 
 class ReadsEntities(Protocol):
@@ -105,6 +102,7 @@ class StoredTranscription(Stored):
     """
 
     kind = "transcription"
+    within = "element_id", "element", "id"
 
     id: str
     text: str
@@ -113,12 +111,6 @@ class StoredTranscription(Stored):
     element_id: str | None = None
 
     _reader: ReadsEntities | None = PrivateAttr(default=None)
-
-    @classmethod
-    def _shape(cls, values: dict[str, Any]) -> dict[str, Any]:
-        if isinstance(values.get("element"), Mapping):
-            values["element_id"] = values["element"].get("id")
-        return values
 
     def entities(self, *, worker_run: MadeBy = None, source: Source | None = None) -> Iterator[StoredEntity]:
         """The entities in it, read when the first is asked for, from where `Element.transcriptions` says.
@@ -155,17 +147,12 @@ class StoredClassification(Stored):
     """
 
     kind = "classification"
+    within = "class_name", "ml_class", "name"
 
     id: str
     class_name: str
     confidence: float | None = None
     state: str | None = None
-
-    @classmethod
-    def _shape(cls, values: dict[str, Any]) -> dict[str, Any]:
-        if isinstance(values.get("ml_class"), Mapping):
-            values["class_name"] = values["ml_class"].get("name")
-        return values
 
 
 class StoredEmbedding(Stored):
