@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.secret_content import ContentError, read_secret
 from arkworker.documents.text_file import TextFileError, read_text_file
@@ -18,6 +18,7 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from arkworker.arkindex.client import Client
     from arkworker.settings.provenance import Origin, Path
     from arkworker.settings.resolution import SecretRequest
 
@@ -26,15 +27,7 @@ logger = logging.getLogger("arkworker.secrets")
 _OPERATION = "RetrieveSecret"
 
 
-class SecretsApi(Protocol):
-    """What is needed of a client."""
-
-    def request(self, operation_id: str, body: Any = None, **parameters: Any) -> Any: ...
-
-    def has_operation(self, operation_id: str) -> bool: ...
-
-
-def is_community(api: SecretsApi) -> bool:
+def is_community(api: Client) -> bool:
     """Whether the payload of this instance holds the contents of secrets, not references to them.
 
     Raises:
@@ -44,7 +37,7 @@ def is_community(api: SecretsApi) -> bool:
 
 
 def load_secret(
-    reference: str | os.PathLike[str], *, store: SecretStore, api: SecretsApi | None, environ: Mapping[str, str]
+    reference: str | os.PathLike[str], *, store: SecretStore, api: Client | None, environ: Mapping[str, str]
 ) -> Any:
     """The content that a reference leads to: text, or data where the name ends with `.json`, `.yaml` or `.yml`.
 
@@ -70,7 +63,7 @@ def load_secret(
     raise problem.with_traceback(None)
 
 
-def _load(reference: str, store: SecretStore, api: SecretsApi | None, environ: Mapping[str, str]) -> Any:
+def _load(reference: str, store: SecretStore, api: Client | None, environ: Mapping[str, str]) -> Any:
     kind, colon, rest = reference.partition(":")
     if colon and kind == "file":
         return _load_file(reference, rest, environ)
@@ -102,7 +95,7 @@ def _load_variable(reference: str, name: str, environ: Mapping[str, str]) -> str
     return value
 
 
-def _load_name(name: str, store: SecretStore, api: SecretsApi | None) -> Any:
+def _load_name(name: str, store: SecretStore, api: Client | None) -> Any:
     remote, failure = (None, None) if api is None else _ask(api, name)
     try:
         local = store.load(name)
@@ -121,7 +114,7 @@ def _load_name(name: str, store: SecretStore, api: SecretsApi | None) -> Any:
     return value
 
 
-def _ask(api: SecretsApi, name: str) -> tuple[str | None, ApiError | None]:
+def _ask(api: Client, name: str) -> tuple[str | None, ApiError | None]:
     try:
         answer = api.request(_OPERATION, name=name)
         return _content(answer), None
@@ -152,7 +145,7 @@ def _log_local(name: str, remote: str | None, failure: ApiError | None) -> None:
     logger.info("secret %r: loaded from the local secrets directory%s", name, replaced)
 
 
-def _not_found(name: str, store: SecretStore, api: SecretsApi | None, failure: ApiError | None) -> Exception:
+def _not_found(name: str, store: SecretStore, api: Client | None, failure: ApiError | None) -> Exception:
     local = f"in the local secrets directory {printable(str(store.directory), 500)}"
     if api is None:
         return SecretError(name, f"this secret is not {local}, and Arkindex is not asked")
@@ -182,7 +175,7 @@ class SecretLoader:
     def __init__(
         self,
         store: SecretStore,
-        api: SecretsApi | None,
+        api: Client | None,
         environ: Mapping[str, str],
         report: Callable[[Path, str, Origin], None],
     ) -> None:

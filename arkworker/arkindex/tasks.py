@@ -8,14 +8,16 @@ import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.promises import address_of
 from arkworker.errors import ApiContentError, ArkworkerError
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+    from arkworker.arkindex.client import Client
 
 __all__ = ["Artifact", "download_artifact", "list_artifacts", "retrieve_parents", "upload_artifact"]
 
@@ -26,16 +28,6 @@ _COMPRESSIONS = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz
 _TYPES = {".zst": "application/zstd", ".sqlite": "application/vnd.sqlite3"}
 # RFC 9110, section 8.3.1, with the parameters that follow a semicolon.
 _MEDIA_TYPE = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+(;[ -~]*)?", re.ASCII)
-
-
-class ArtifactsApi(Protocol):
-    """What is needed of a client."""
-
-    def request(self, operation_id: str, body: Any = None, **parameters: Any) -> Any: ...
-
-    def download(self, operation_id: str, destination: Path, *, size: int | None = None, **parameters: Any) -> Path: ...
-
-    def upload_url(self, url: str, source: Path, *, content_type: str) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +45,7 @@ class Artifact:
     content_type: str
 
 
-def list_artifacts(api: ArtifactsApi, task_id: str) -> list[Artifact]:
+def list_artifacts(api: Client, task_id: str) -> list[Artifact]:
     """The artifacts of a task, in the order of Arkindex.
 
     Raises:
@@ -65,9 +57,7 @@ def list_artifacts(api: ArtifactsApi, task_id: str) -> list[Artifact]:
     return [_artifact("ListArtifacts", item) for item in answer]
 
 
-def download_artifact(
-    api: ArtifactsApi, task_id: str, path: str, destination: Path, *, size: int | None = None
-) -> Path:
+def download_artifact(api: Client, task_id: str, path: str, destination: Path, *, size: int | None = None) -> Path:
     """Write one artifact to a file, completely or not at all.
 
     Args:
@@ -91,7 +81,7 @@ def download_artifact(
 
 
 def upload_artifact(
-    api: ArtifactsApi, task_id: str, path: Path, *, name: str | None = None, content_type: str | None = None
+    api: Client, task_id: str, path: Path, *, name: str | None = None, content_type: str | None = None
 ) -> Artifact:
     """Upload a file as an artifact of a task.
 
@@ -159,12 +149,7 @@ def _content_type(name: str) -> str:
     return known or _COMPRESSIONS.get(encoding or "", None if encoding else guessed) or _UNKNOWN_TYPE
 
 
-class _Api(Protocol):
-    @property
-    def request(self) -> Callable[..., Any]: ...
-
-
-def retrieve_parents(api: _Api, task_id: str) -> list[str]:
+def retrieve_parents(api: Client, task_id: str) -> list[str]:
     """The ids of a task's parents, in order.
 
     Raises:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import arkworker
+from arkworker.arkindex.client import Client
 from arkworker.arkindex.secrets import is_community, load_secret
 from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ApiUnavailableError, ExitCode, SecretError
 
@@ -28,7 +29,7 @@ FAILING = ApiResponseError("RetrieveSecret", "canary-name", status=502)
 UNREACHABLE = ApiUnavailableError("RetrieveSecret", "https://example.org/secret/canary-name")
 
 
-class FakeApi:
+class FakeApi(Client):
     """Gives secrets, or fails in the way of the client."""
 
     def __init__(self, *, answer: Any = None, error: ApiError | None = None, operations: tuple[str, ...] = ()) -> None:

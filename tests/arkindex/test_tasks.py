@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from arkworker.arkindex.client import Client
 from arkworker.arkindex.tasks import Artifact, download_artifact, list_artifacts, upload_artifact
 from arkworker.emulator import Emulator, Fault
 from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ArkworkerError, ReadOnlyError
@@ -12,13 +13,12 @@ from arkworker.errors import ApiContentError, ApiError, ApiResponseError, Arkwor
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from arkworker.arkindex.client import Client
 
 TASK = "0a0a0a0a-0000-4000-8000-000000000001"
 URL = "https://storage.example.org/put?signature=canary"
 
 
-class FakeApi:
+class FakeApi(Client):
     """Answers every operation alike, and keeps what it was asked."""
 
     def __init__(self, answer: Any = None) -> None:
@@ -35,7 +35,7 @@ class FakeApi:
         self.calls.append((operation_id, destination, size, parameters))
         return destination
 
-    def upload_url(self, url: str, source: Path, *, content_type: str) -> Any:
+    def upload_url(self, url: str, source: Path, *, content_type: str | None = None, **_: Any) -> Any:
         self.calls.append((url, source, content_type))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from arkworker.arkindex.client import Client
 from arkworker.arkindex.secrets import load_secret
 from arkworker.errors import ApiResponseError, SecretError
 from arkworker.storage.directories import secrets_directory
@@ -119,7 +120,7 @@ def _run(python: Path, script: str, case: Any, environ: dict[str, str]) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-class FakeApi:
+class FakeApi(Client):
     """Gives the contents it was told to, and 404 for all else."""
 
     def __init__(self, remote: dict[str, str]) -> None:
