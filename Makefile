@@ -16,6 +16,9 @@ INSTALLED := $(VENV)/.installed
 PEERS := base-worker-0.6.0 base-worker-0.5.1 base-worker-0.3.7
 PEERS_INSTALLED := $(PEERS:%=.venv-compat/%/.installed)
 
+# What differs with the version of Python and of packages: models, types, documents, settings, values, public names.
+DIFFERING := tests/options tests/settings tests/documents tests/elements tests/test_frozen.py tests/test_public_names.py
+
 SCHEMAS := $(RUN) -m arkworker.cli.schema_files
 DEMO_OUTPUT := demo-output
 
@@ -23,7 +26,7 @@ DEMO_OUTPUT := demo-output
 .DELETE_ON_ERROR:
 .NOTPARALLEL: # pytest's closing line comes last
 .PHONY: help all demo test install format format-check lint types pyright schemas schemas-check pytest coverage compat campaign \
-	bench dist docs lowest upgrade clean
+	bench dist docs interpreters lowest lowest-quick upgrade clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -120,8 +123,14 @@ docs: $(INSTALLED) .venv-docs/.installed ## build the documentation as a site, i
 	@.venv-docs/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+interpreters: $(INSTALLED) ## what differs with the version, on each newer Python that is installed
+	@WORKERS=$(WORKERS) .ci/interpreters $(DIFFERING) $(PYTEST_FLAGS)
+
 lowest: .venv-lowest/.installed ## the tests with the oldest packages that pyproject.toml admits
 	@.venv-lowest/bin/python -m pytest --numprocesses $(WORKERS) $(PYTEST_FLAGS)
+
+lowest-quick: .venv-lowest/.installed ## the same, of what differs with the version
+	@.venv-lowest/bin/python -m pytest --numprocesses $(WORKERS) $(DIFFERING) $(PYTEST_FLAGS)
 
 .venv-lowest/.installed: pyproject.toml tests/dist/lowest.lock
 	@echo "Installing in .venv-lowest …"
@@ -136,5 +145,5 @@ upgrade: $(INSTALLED) ## the newest packages that pyproject.toml admits, written
 	@mv requirements.lock.new requirements.lock
 
 clean: ## forget all that can be made again
-	@rm -rf $(VENV) .venv-compat .venv-dist .venv-docs .venv-lowest .venv-pyright $(DEMO_OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build dist
+	@rm -rf $(VENV) .venv-compat .venv-dist .venv-docs .venv-lowest .venv-pyright .venv-python* $(DEMO_OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
