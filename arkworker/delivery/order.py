@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from arkworker.arkindex.activities import WITHOUT_ACTIVITIES, Activities
+from arkworker.arkindex.client import Client, RetryBudget
 from arkworker.arkindex.publishing.certainty import Certainty
 from arkworker.arkindex.worker_run import Named, retrieve_run
 from arkworker.clock import SystemClock
@@ -18,7 +19,6 @@ from arkworker.delivery.journal import Journal, Owner
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem, StoppedError
 from arkworker.options.creates import Creates
 from arkworker.runtime.loop import outcome
-from arkworker.runtime.loop.clients import LoopClient, OutageBudget
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
 from arkworker.runtime.loop.progress import ProgressDisplay
@@ -161,7 +161,9 @@ class _Publishing:
         self._failures = Failures()
         self._clock = SystemClock()
         self._start = self._clock.now()
-        self._client = LoopClient(connection_of(self._settings), self._clock, OutageBudget(), careful=True)
+        self._client = Client(
+            connection_of(self._settings), clock=self._clock, budget=RetryBudget(in_a_row=True), careful=True
+        )
         self._corpora: dict[str, Corpora] = {}
         self._is_sending = False
 
@@ -207,7 +209,7 @@ class _Publishing:
             there = recording.header.corpus_id or corpus_id
             sender = Sender(self._client, certainty, corpora, journal, self._check, run_id, there)
             files.append(ResultsFile(path, recording, sender))
-        bar = ProgressDisplay(self._tally, len({name for one in self._recordings for name in one.places}), self._clock)
+        bar = ProgressDisplay(self._tally, len({name for one in self._recordings for name in one.places}))
         return Publication(files, activities, tally=self._tally, failures=self._failures, bar=bar)
 
     def _corpora_of(self, recording: Recording) -> Corpora:

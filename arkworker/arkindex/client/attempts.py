@@ -84,10 +84,16 @@ class Outcome:
 
 
 class RetryBudget:
-    """How many repeats a whole run may make, so that an outage ends in minutes; shared by its clients."""
+    """How many repeats a whole run may make, so that an outage ends in minutes; shared by its clients.
 
-    def __init__(self, limit: int = 200) -> None:
+    Args:
+        limit: So many.
+        in_a_row: Whether only those count that no success has followed: a run of days meets noise, too.
+    """
+
+    def __init__(self, limit: int = 200, *, in_a_row: bool = False) -> None:
         self._limit = limit
+        self._in_a_row = in_a_row
         self._taken = itertools.count(1)  # next() is atomic: no lock that a fork could leave held
 
     def take(self) -> bool:
@@ -96,6 +102,11 @@ class RetryBudget:
         if taken == self._limit + 1:
             logger.error("%d requests have been repeated in this run: no more will be", self._limit)
         return taken <= self._limit
+
+    def note_success(self) -> None:
+        """A request has come through."""
+        if self._in_a_row:
+            self._taken = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +130,7 @@ class Retries:
             uncertain += job.writes and is_possibly_applied(result)
             error = result.error
             if error is None:
+                self.budget.note_success()
                 return Outcome(result.value, number, uncertain)
             error.uncertain = uncertain
             if pause is None or not is_repeated(result, job) or not self._wait(pause, result, job, number):

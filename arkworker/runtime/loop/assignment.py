@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from arkworker.arkindex.activities import WITHOUT_ACTIVITIES
-from arkworker.clock import SystemClock
+from arkworker.arkindex.activities import WITHOUT_ACTIVITIES, Activities
 from arkworker.errors import ApiError
 from arkworker.runtime.loop import outcome
 from arkworker.runtime.loop.choice import Choice, initial_ids
@@ -17,13 +16,19 @@ from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.in_hand import InHand, Left, new_path, recover
 from arkworker.runtime.loop.progress import ProgressDisplay
+from arkworker.runtime.loop.reports import Reports
 from arkworker.runtime.loop.worklist import Resumed, not_begun
+from arkworker.runtime.services import LatePublisher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from arkworker.arkindex.client import Client
     from arkworker.runtime.handover import Handover
+    from arkworker.runtime.loop.ends import Ends
+    from arkworker.runtime.loop.intake import Halt
     from arkworker.runtime.loop.outcome import Tally
+    from arkworker.runtime.loop.threads import Timing
     from arkworker.runtime.loop.worklist import Worklist
     from arkworker.storage.recording.writing import Recorder
 
@@ -101,7 +106,7 @@ def choice_of(run: Handover) -> Choice:
         run.settings,
         context.process,
         run.origins,
-        functools.cache(lambda: initial_ids(run.sessions) if context.use_cache else []),
+        cache(lambda: initial_ids(run.sessions) if context.use_cache else []),
         context.connection_is_given or context.use_cache,
     )
 
@@ -135,7 +140,7 @@ def _assigned(run: Handover, clients: Clients, tally: Tally, recorder: Recorder 
             left.stages = {name: stage for name, stage in left.stages.items() if name not in recorder.found}
         if left.stages:
             worklist = Resumed(not_begun(left.stages), left.stages, worklist)
-        progress = ProgressDisplay(tally, worklist.count, SystemClock())
+        progress = ProgressDisplay(tally, worklist.count)
         yield Assignment(worklist, reports_states, in_hand, left, recorder, tally, Failures(), progress)
 
 
@@ -157,3 +162,58 @@ def _reports_states(run: Handover, choice: Choice, recorder: Recorder | None) ->
     if process is None or run.context.worker_run_id is None or settings.no_worker_activity:
         return False
     return choice.is_queue or (process.activity_state == "ready" and process.mode not in WITHOUT_ACTIVITIES)
+
+
+def make_ends(  # noqa: PLR0913, PLR0917 - the parts that it connects
+    run: Handover, clients: Clients, given: Assignment, timing: Timing, halt: Halt, behind: int
+) -> Ends:
+    """Where elements end, and where user code publishes in the middle of its work.
+
+    Args:
+        run: What the lifecycle hands over.
+        clients: What requests are sent with.
+        given: What there is to do.
+        timing: Told how long it takes.
+        halt: Told when nothing can be ended any more.
+        behind: How many elements may be ended side by side.
+    """
+    publisher = LatePublisher(partial(run.context.services.make_publisher, clients.reports, run.outbox))
+
+    def on_failure(element_id: str, error: Exception) -> None:
+        given.failures.add(element_id, error, traced=False)
+
+    if given.recorder is not None:
+        from arkworker.runtime.loop.results_file import ResultsFile
+
+        recorded = ResultsFile(
+            given.recorder,
+            publisher,
+            tally=given.tally,
+            in_hand=given.in_hand,
+            on_failure=on_failure,
+            on_broken=halt.give_up,
+            is_queue=given.worklist.is_queue,
+            outbox=run.outbox if run.context.is_read_only else None,
+        )
+        run.context.services.publisher = recorded
+        return recorded
+    run.context.services.publisher = publisher
+    return Reports(
+        activities_of(run, given, clients.reports),
+        publisher,
+        tally=given.tally,
+        timing=timing,
+        in_hand=given.in_hand,
+        on_failure=on_failure,
+        on_outage=halt.give_up,
+        behind=behind,
+        outbox=run.outbox,
+    )
+
+
+def activities_of(run: Handover, given: Assignment, client: Client) -> Activities | None:
+    """Where states are reported; None where they are not."""
+    context = run.context
+    if not given.reports_states or context.process is None or context.worker_run_id is None:
+        return None
+    return Activities(client, context.worker_run_id, context.process.id)

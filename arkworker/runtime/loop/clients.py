@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from arkworker.arkindex.client import Client
-from arkworker.arkindex.client.attempts import RetryBudget
+from arkworker.arkindex.client import Client, RetryBudget
 from arkworker.clock import SystemClock
 from arkworker.errors import StoppedError
 
@@ -15,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from arkworker.arkindex.client import Connection
-    from arkworker.arkindex.client.attempts import Outcome
 
 #: A claim or retrieval under way at the first signal may still come within this time; then it is cut off.
 CUT = 0.4  # seconds
@@ -48,45 +45,14 @@ class LoopClock(SystemClock):
         self.wake()
 
 
-class OutageBudget(RetryBudget):
-    """How many repeats may follow one another without a single success: an outage ends in minutes, noise does not."""
-
-    def __init__(self, limit: int = 200) -> None:
-        super().__init__(limit)
-
-    def refill(self) -> None:
-        self._taken = itertools.count(1)
-
-
-class LoopClient(Client):
-    """A client whose successes refill the budget of repeats."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        clock: Any,
-        budget: OutageBudget,
-        *,
-        read_only: bool = False,
-        careful: bool = False,
-    ) -> None:
-        super().__init__(connection, read_only=read_only, clock=clock, budget=budget, careful=careful)
-        self._outage_budget = budget
-
-    def request_with_outcome(self, *args: Any, **kwargs: Any) -> Outcome:
-        outcome = super().request_with_outcome(*args, **kwargs)
-        self._outage_budget.refill()
-        return outcome
-
-
 class Clients:
     """Both of them, over one connection and one budget."""
 
     def __init__(self, connection: Connection, *, read_only: bool) -> None:
-        budget = OutageBudget()
+        budget = RetryBudget(in_a_row=True)
         self.intake_clock, self._report_clock = LoopClock(), LoopClock(HURRIED)
-        self.intake = LoopClient(connection, self.intake_clock, budget, read_only=read_only)
-        self.reports = LoopClient(connection, self._report_clock, budget, read_only=read_only)
+        self.intake = Client(connection, read_only=read_only, clock=self.intake_clock, budget=budget)
+        self.reports = Client(connection, read_only=read_only, clock=self._report_clock, budget=budget)
         self._timer: threading.Timer | None = None
 
     def stop(self, number: int) -> None:

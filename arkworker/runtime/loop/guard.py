@@ -12,9 +12,9 @@ import os
 import signal
 import threading
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from arkworker.clock import SystemClock
 from arkworker.errors import ExitCode
 from arkworker.runtime import logs
 from arkworker.runtime.stopping import Interruption
@@ -22,7 +22,6 @@ from arkworker.runtime.stopping import Interruption
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.clock import Clock
     from arkworker.runtime.stopping import Stopping
 
 logger = logging.getLogger("arkworker.elements")
@@ -58,10 +57,9 @@ class Guard:
         on_stop: Called at the first signal with its number, in another thread.
         on_abandon: Called with the exit code and the seconds that are left when the run does not end in time, in
             another thread; the process ends after it.
-        clock: Tells the time.
     """
 
-    def __init__(  # noqa: PLR0913 - each is one thing that it does
+    def __init__(
         self,
         stopping: Stopping,
         *,
@@ -69,14 +67,12 @@ class Guard:
         limit: float | None,
         on_stop: Callable[[int], None],
         on_abandon: Callable[[int, float], None],
-        clock: Clock | None = None,
     ) -> None:
         self._stopping = stopping
         self._grace = grace
         self._limit = limit
         self._on_stop = on_stop
         self._on_abandon = on_abandon
-        self._clock = clock or SystemClock()
         self._main = threading.get_ident()
         self._is_main = threading.current_thread() is threading.main_thread()
         self._process = os.getpid()
@@ -121,7 +117,7 @@ class Guard:
         """
         is_limited = self._limit is not None and elements > 0
         if self._limit is not None and is_limited:
-            end = self._clock.now() + self._limit * elements
+            end = monotonic() + self._limit * elements
             self._watch_element(_Deadline(end, end + TOLERANCE, ExitCode.FAILED, max(FAREWELL, self._grace)))
         self._has_interrupted = False
         try:
@@ -157,7 +153,7 @@ class Guard:
 
     def look(self) -> None:
         """Between elements: take back what user code took of the signals, not more often than it could matter."""
-        now = self._clock.now()
+        now = monotonic()
         if now >= self._next_look:
             self._next_look = now + GLANCE
             self._stopping.look()
@@ -182,7 +178,7 @@ class Guard:
             if self._stop is not None:
                 return
             number = self._stopping.received or self._stopping.signal_number or signal.SIGTERM
-            end = self._clock.now() + self._grace
+            end = monotonic() + self._grace
             self._stop = _Deadline(end, end + PATIENCE, 128 + number, FAREWELL)
             self._changed.notify_all()
         self._on_stop(number)
@@ -195,7 +191,7 @@ class Guard:
     def _watch(self) -> None:
         with self._changed:
             while not self._is_over:
-                self._act(self._clock.now())
+                self._act(monotonic())
                 self._changed.wait(self._timeout())
 
     def _deadlines(self) -> list[_Deadline]:
@@ -203,7 +199,7 @@ class Guard:
 
     def _timeout(self) -> float | None:
         times = [min(deadline.interrupt, deadline.abandon) for deadline in self._deadlines()]
-        return max(0.0, min(times) - self._clock.now()) if times else None
+        return max(0.0, min(times) - monotonic()) if times else None
 
     def _act(self, now: float) -> None:
         for deadline in self._deadlines():

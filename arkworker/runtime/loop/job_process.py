@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
-from arkworker.clock import SystemClock
 from arkworker.errors import ArkworkerError, StoppedError
 from arkworker.runtime import logs
 from arkworker.runtime.cache_sessions import shared_cache
@@ -235,7 +234,7 @@ def telling(  # noqa: PLR0913 - the parts of an assignment
 ) -> Assignment:
     """What a process works on that tells another one what becomes of it."""
     told: Any = recorder
-    bar = ProgressDisplay(tally, None, SystemClock(), is_shown=False)
+    bar = ProgressDisplay(tally, None, is_shown=False)
     return Assignment(worklist, reports_states, in_hand, Left(), told, tally, ToldFailures(channel), bar)
 
 

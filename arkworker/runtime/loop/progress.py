@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 from arkworker.runtime import logs
 
 if TYPE_CHECKING:
-    from arkworker.clock import Clock
     from arkworker.runtime.loop.outcome import Tally
 
 logger = logging.getLogger("arkworker.elements")
@@ -23,16 +23,14 @@ class ProgressDisplay:
     Args:
         tally: What to show.
         total: How many elements there are; None for a queue.
-        clock: Says when a line is due.
         is_shown: Whether anything is shown; not by one process of several.
     """
 
-    def __init__(self, tally: Tally, total: int | None, clock: Clock, *, is_shown: bool = True) -> None:
+    def __init__(self, tally: Tally, total: int | None, *, is_shown: bool = True) -> None:
         self._tally = tally
         self._total = total
-        self._clock = clock
         self._is_shown = is_shown
-        self._start = self._last = clock.now()
+        self._start = self._last = monotonic()
         self._bar: Any = None
         self._handlers: list[tuple[logging.StreamHandler[Any], Any]] = []
 
@@ -51,7 +49,7 @@ class ProgressDisplay:
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=self._tally.elements, failed=self._tally["failed"])
             return
-        now = self._clock.now()
+        now = monotonic()
         if self._is_shown and now - self._last >= INTERVAL:
             self._last = now
             logger.info("%s", self._line(now))

@@ -26,33 +26,26 @@ import signal
 import threading
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from arkworker.arkindex.activities import Activities
-from arkworker.errors import ArkworkerError, ExitCode
-from arkworker.runtime import logs
+from arkworker.errors import ArkworkerError
 from arkworker.runtime.loop import outcome
-from arkworker.runtime.loop.assignment import prepared
+from arkworker.runtime.loop.assignment import activities_of, make_ends, prepared
 from arkworker.runtime.loop.clients import CUT
 from arkworker.runtime.loop.ends import ROUNDS
 from arkworker.runtime.loop.guard import Guard
 from arkworker.runtime.loop.intake import Halt, Intake, Retrieval
 from arkworker.runtime.loop.outcome import Summary, exit_code_of
-from arkworker.runtime.loop.reports import Reports
 from arkworker.runtime.loop.threads import Timing
-from arkworker.runtime.loop.work import LEFT_BEFORE, Work, end_left
-from arkworker.runtime.services import LatePublisher
-from arkworker.runtime.stopping import Interruption
+from arkworker.runtime.loop.work import LEFT_BEFORE, Work, call_finish, end_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.arkindex.client import Client
     from arkworker.elements import Element
     from arkworker.runtime.handover import ElementCode, Handover
     from arkworker.runtime.loop.assignment import Assignment
     from arkworker.runtime.loop.clients import Clients
-    from arkworker.runtime.loop.ends import Ends
     from arkworker.runtime.loop.worklist import Job
 
 logger = logging.getLogger("arkworker.elements")
@@ -133,18 +126,14 @@ class ElementRun:
         )
         self._work = Work(
             code,
-            run.sessions,
+            run,
+            assignment,
             self._retrieve_late,
             intake=self._intake,
             halt=self._halt,
             ends=self._ends,
             guard=self._guard,
-            tally=assignment.tally,
-            failures=assignment.failures,
-            progress=assignment.progress,
             timing=self._timing,
-            in_hand=assignment.in_hand,
-            collected=run.collected,
         )
 
     def perform(self) -> Summary:
@@ -162,7 +151,8 @@ class ElementRun:
                 self._end()
             is_stopped = self._run.stopping.look()  # the guard may not have heard of a signal that has just come
             if self._code.finish is not None and self.ended_by is None and not is_stopped:
-                self._finish(self._code.finish)
+                call = partial(self._guard.call, elements=0)
+                self._work.ended_by = call_finish(self._code.finish, self._run, call)
         return self._summary(self.ended_by)
 
     def _end(self) -> None:
@@ -172,18 +162,6 @@ class ElementRun:
         self._dismiss()
         self._intake.close()
         self._ends.close(rounds=1 if self._halt.error else ROUNDS)
-
-    def _finish(self, finish: Callable[[Any], None]) -> None:
-        logs.note(phase="finish")
-        try:
-            with self._run.sessions() as cache:
-                self._guard.call(lambda: finish(cache), elements=0)
-        except Interruption:
-            logger.warning("The worker's finish was interrupted")
-        except BaseException as error:
-            # SystemExit and KeyboardInterrupt, too: from user code they are failures, never a silent success.
-            logger.error("The worker's finish failed", exc_info=error)  # noqa: TRY400 - the same, for any exception
-            self._work.ended_by = ExitCode.FAILED
 
     def _dismiss(self) -> None:
         with self._dismissing:
@@ -229,58 +207,3 @@ class ElementRun:
         if job.answer is None and not self._run.context.connection_is_given:
             raise ArkworkerError("it is not in the cache, and the address of Arkindex is not set: set ARKINDEX_API_URL")
         return self._retrieval.retrieve(job.id, job.answer)
-
-
-def make_ends(  # noqa: PLR0913, PLR0917 - the parts that it connects
-    run: Handover, clients: Clients, given: Assignment, timing: Timing, halt: Halt, behind: int
-) -> Ends:
-    """Where elements end, and where user code publishes in the middle of its work.
-
-    Args:
-        run: What the lifecycle hands over.
-        clients: What requests are sent with.
-        given: What there is to do.
-        timing: Told how long it takes.
-        halt: Told when nothing can be ended any more.
-        behind: How many elements may be ended side by side.
-    """
-    publisher = LatePublisher(partial(run.context.services.make_publisher, clients.reports, run.outbox))
-
-    def on_failure(element_id: str, error: Exception) -> None:
-        given.failures.add(element_id, error, traced=False)
-
-    if given.recorder is not None:
-        from arkworker.runtime.loop.results_file import ResultsFile
-
-        recorded = ResultsFile(
-            given.recorder,
-            publisher,
-            tally=given.tally,
-            in_hand=given.in_hand,
-            on_failure=on_failure,
-            on_broken=halt.give_up,
-            is_queue=given.worklist.is_queue,
-            outbox=run.outbox if run.context.is_read_only else None,
-        )
-        run.context.services.publisher = recorded
-        return recorded
-    run.context.services.publisher = publisher
-    return Reports(
-        activities_of(run, given, clients.reports),
-        publisher,
-        tally=given.tally,
-        timing=timing,
-        in_hand=given.in_hand,
-        on_failure=on_failure,
-        on_outage=halt.give_up,
-        behind=behind,
-        outbox=run.outbox,
-    )
-
-
-def activities_of(run: Handover, given: Assignment, client: Client) -> Activities | None:
-    """Where states are reported; None where they are not."""
-    context = run.context
-    if not given.reports_states or context.process is None or context.worker_run_id is None:
-        return None
-    return Activities(client, context.worker_run_id, context.process.id)

@@ -20,15 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from arkworker.elements import Element
-    from arkworker.runtime.collecting import Collected
     from arkworker.runtime.handover import ElementCode, Handover
+    from arkworker.runtime.loop.assignment import Assignment
     from arkworker.runtime.loop.ends import Ends
     from arkworker.runtime.loop.failures import Failures
     from arkworker.runtime.loop.guard import Guard
-    from arkworker.runtime.loop.in_hand import InHand
     from arkworker.runtime.loop.intake import Halt, Intake
-    from arkworker.runtime.loop.outcome import Tally
-    from arkworker.runtime.loop.progress import ProgressDisplay
     from arkworker.runtime.loop.threads import Timing
     from arkworker.runtime.loop.worklist import Job
 
@@ -43,18 +40,14 @@ class Work:
 
     Args:
         code: User code.
-        sessions: Makes sessions of the cache; committed when user code has succeeded, rolled back when it has not.
+        run: Has sessions of the cache, which are committed when user code has succeeded, rolled back when it has not.
+        given: Where it is told what became of elements.
         late: Retrieves the element of a job in this thread, where the intake did not; from the cache first.
         intake: Where elements come from.
         halt: Whether the run goes on.
         ends: Where they go.
         guard: Interrupts user code.
-        tally: Counts those that others have.
-        failures: Told of those that failed.
-        progress: Told after each.
         timing: Told how long user code takes.
-        in_hand: Where it is noted what user code has.
-        collected: Told of what user code found, and how long it took, for a report.
 
     Attributes:
         ended_by: The exit code of user code that ended the run.
@@ -63,35 +56,29 @@ class Work:
     def __init__(  # noqa: PLR0913 - the parts that it connects
         self,
         code: ElementCode,
-        sessions: Callable[[], Any],
+        run: Handover,
+        given: Assignment,
         late: Callable[[Job], Element],
         *,
         intake: Intake,
         halt: Halt,
         ends: Ends,
         guard: Guard,
-        tally: Tally,
-        failures: Failures,
-        progress: ProgressDisplay,
         timing: Timing,
-        in_hand: InHand,
-        collected: Collected | None = None,
     ) -> None:
         self.ended_by: int | None = None
         self._code = code
         self._batch_size = code.batch_size if code.process_batch is not None else 1
-        self._sessions = sessions
+        self._sessions = run.sessions
+        self._collected = run.collected
+        self._tally, self._failures = given.tally, given.failures
+        self._progress, self._in_hand = given.progress, given.in_hand
         self._late = late
         self._intake = intake
         self._halt = halt
         self._ends = ends
         self._guard = guard
-        self._tally = tally
-        self._failures = failures
-        self._progress = progress
         self._timing = timing
-        self._in_hand = in_hand
-        self._collected = collected
         self._current: dict[str, Job] = {}
         self._ending = threading.Lock()  # an element is ended once: by the main thread, or by who leaves it behind
 
@@ -269,18 +256,32 @@ def end_left(left: Mapping[str, Stage], reason: str, ends: Ends, failures: Failu
             ends.submit(Ending(element_id, state, reason=reason if stage is Stage.WORKING else "", uncertain=1))
 
 
-def call_finish(finish: Callable[[Any], None], run: Handover) -> int | None:
+def call_finish(
+    finish: Callable[[Any], None], run: Handover, call: Callable[[Callable[[], None]], None] | None = None
+) -> int | None:
     """What a worker does after the last of its work; the exit code, where it failed.
 
+    Args:
+        finish: User code, which gets a session of the cache.
+        run: The run.
+        call: Calls it, and raises Interruption when it takes too long after a signal; else the first signal interrupts
+            it.
+
     Raises:
-        StoppedError: A signal came meanwhile.
+        StoppedError: The first signal came meanwhile.
     """
     logs.note(phase="finish")
     try:
-        with run.sessions() as cache, run.stopping.interruptible():
-            finish(cache)
+        with run.sessions() as cache:
+            if call is not None:
+                call(lambda: finish(cache))
+            else:
+                with run.stopping.interruptible():
+                    finish(cache)
     except StoppedError:
         raise
+    except Interruption:
+        logger.warning("The worker's finish was interrupted")
     except BaseException as error:
         # SystemExit and KeyboardInterrupt, too: from user code they are failures, never a silent success.
         logger.error("The worker's finish failed", exc_info=error)  # noqa: TRY400 - the same, for any exception
