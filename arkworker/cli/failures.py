@@ -128,7 +128,7 @@ def _problems(error: ArkworkerError) -> Sequence[Problem]:
 
 
 def _show_traceback(error: ArkworkerError, argv: Sequence[str]) -> None:
-    from arkworker.runtime.logs import mask
+    from arkworker.runtime.log_lines import mask
     from arkworker.runtime.user_errors import WorkerFailedError
 
     if isinstance(error, WorkerFailedError):

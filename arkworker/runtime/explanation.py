@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 
 from arkworker.options.options import Group, Option, key_of, walk
 from arkworker.options.secret import Secret
-from arkworker.runtime.logs import mask
+from arkworker.runtime.log_lines import mask
 from arkworker.settings.reading import Reference
 
 if TYPE_CHECKING:

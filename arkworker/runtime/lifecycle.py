@@ -32,7 +32,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ArkworkerError, StoppedError
-from arkworker.runtime import logs
+from arkworker.runtime import log_lines, logs
 from arkworker.runtime.announcement import acknowledged, announce
 from arkworker.runtime.cache_sessions import opened_cache
 from arkworker.runtime.corpus_check import check_corpus, check_declared_in_setup
@@ -99,9 +99,9 @@ def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> 
         context = preparation.prepare()
         settings = preparation.resolution.settings
         if context.worker_run_id is not None:
-            logs.note(run=context.worker_run_id)
+            log_lines.note(run=context.worker_run_id)
         if preparation.worker.processes_elements and _is_shared_out(settings) and not is_trial:
-            logs.name_processes()
+            log_lines.name_processes()
         announce(context, preparation)
         preparation.check_elements(context.process)
         if not preparation.offline:
@@ -130,10 +130,10 @@ def live(
         with failures_of_worker(is_logged=perform is None):
             declared = options_of(worker, handover.target)
             with handover.stopping.interruptible():
-                logs.note(phase="setup")
+                log_lines.note(phase="setup")
                 worker.setup(handover.context)
             logs.keep_streams()
-            logs.note(phase="run")
+            log_lines.note(phase="run")
             with alone or nullcontext():
                 handover = check_declared_in_setup(declared, options_of(worker, handover.target), handover, end)
             handover.begin()
@@ -150,7 +150,7 @@ def live(
 def _tear_down(worker: Worker[Any], handover: Handover) -> None:
     try:
         with handover.stopping.interruptible(although_stopped=True):
-            logs.note(phase="teardown")
+            log_lines.note(phase="teardown")
             worker.teardown(handover.context)
     except (StoppedError, Interruption):
         logger.warning("The worker's teardown was interrupted")

@@ -1,4 +1,4 @@
-"""Logging to standard error: text, coloured on a terminal, or one JSON object a line; never with a URL's query.
+"""Logging to standard error, in the lines of `log_lines`.
 
 What arkworker itself has to say of a run reaches standard error whatever user code does to logging: `dictConfig`
 disables the loggers that are there, and libraries call it at their first use.
@@ -8,125 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import logging
-import math
 import os
-import re
 import sys
 import threading
-import time
 import warnings
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pydantic_core import to_jsonable_python
-
+from arkworker.runtime.log_lines import JsonFormatter, TextFormatter, forget, portable
 from arkworker.runtime.stopping import Interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Literal
 
-# A presigned URL carries its signature there.
-_QUERY = re.compile(r"(https?://[^\s?'\"<>]+\?)[^\s'\"<>]+")
-_COLOURS = {"WARNING": "\033[33m", "ERROR": "\033[31m", "CRITICAL": "\033[31;1m", "DEBUG": "\033[2m"}
-_RESET = "\033[0m"
 _ROOM = "arkworker"
 #: The loggers of arkworker; their names are those of parts that a user knows.
 _PARTS = ("elements", "api", "cache", "publishing", "results", "archives", "images", "secrets")
-# Made directly, here and below: the factory of records may be one of user code, that adds to them, or raises.
-_STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {"message", "asctime", "taskName"}
 _OF_PYTHON = "py.warnings"
 #: Loggers of the libraries that arkworker itself calls.
 _OF_LIBRARIES = ("gnupg", "urllib3.connectionpool")
-
-_element: ContextVar[str | None] = ContextVar("arkworker_element", default=None)
-
-
-def mask(text: str) -> str:
-    return _QUERY.sub(r"\1…", text)
-
-
-class TextFormatter(logging.Formatter):
-    """`2026-01-31 12:30:00 INFO  arkworker.elements: message`; shorter for a person at a terminal."""
-
-    converter = time.gmtime  # type: ignore[assignment]  # as the manual of logging says
-
-    def __init__(self, *, colour: bool, short: bool = False) -> None:
-        moment = "%H:%M:%S" if short else "%Y-%m-%d %H:%M:%S"
-        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s", moment)
-        self.colour = colour
-        self.short = short
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = mask(super().format(record))
-        colour = _COLOURS.get(record.levelname, "") if self.colour else ""
-        return f"{colour}{text}{_RESET}" if colour else text
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - its name
-        if not self.short and not _setup.names_processes:
-            return super().formatMessage(record)
-        whole = record.name
-        if self.short:
-            record.name = whole.rpartition(".")[2]
-        if _setup.names_processes:
-            record.name += f"[{record.process}]"
-        try:
-            return super().formatMessage(record)
-        finally:
-            record.name = whole
-
-
-class JsonFormatter(logging.Formatter):
-    """One object a line.
-
-    `time` (UTC, ISO 8601, milliseconds), `level`, `logger`, `message`; where known `run`, `phase`, `element` and
-    `traceback`; and what was given as `extra`.
-    """
-
-    def __init__(self, *, ascii_only: bool = False) -> None:
-        super().__init__()
-        self.ascii_only = ascii_only
-
-    def format(self, record: logging.LogRecord) -> str:
-        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        fields: dict[str, Any] = {
-            "time": f"{moment}.{int(record.msecs):03}Z",
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if _setup.names_processes:
-            fields["process"] = record.process
-        fields |= _setup.facts
-        if (element := _element.get()) is not None:
-            fields["element"] = element
-        given = vars(record)
-        fields |= {name: given[name] for name in given if name not in _STANDARD and name not in fields}
-        if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
-        elif record.exc_text:  # of another process
-            fields["traceback"] = record.exc_text
-        if record.stack_info:
-            fields["stack"] = record.stack_info
-        return json.dumps(_as_json(fields), ensure_ascii=self.ascii_only)
-
-
-def _as_json(value: Any) -> Any:
-    """A value as JSON can hold it, masked; what it has no numbers for is text."""
-    if isinstance(value, str):
-        return mask(value)
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, dict):
-        return {str(key): _as_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_as_json(item) for item in value]
-    found = to_jsonable_python(value, fallback=str)
-    return _as_json(found) if isinstance(found, dict | list | float) else mask(str(found))
 
 
 class Handler(logging.StreamHandler[TextIO]):
@@ -167,14 +68,10 @@ class _Setup:
 
     Attributes:
         handler: Writes to standard error; None where logging is somebody else's.
-        facts: What each JSON line says of the run.
-        names_processes: Whether each line says which process it is of, by its id.
     """
 
     def __init__(self) -> None:
         self.handler: Handler | None = None
-        self.facts: dict[str, str] = {}
-        self.names_processes = False
         self.hooks: tuple[Any, Any] | None = None
         self.spare = -1  # standard error, too
         self._file: tuple[int, int] | None = None  # what it leads to
@@ -324,7 +221,8 @@ def configure(
         logging.getLogger(name).__class__ = HeardLogger
     for name in _OF_LIBRARIES:
         logging.getLogger(name).__class__ = SafeLogger
-    _setup.handler, _setup.facts, _setup.names_processes = handler, {}, False
+    _setup.handler = handler
+    forget()
     _setup.make_spare()
     keep_streams()
     set_level(verbose=verbose)
@@ -371,11 +269,6 @@ def release() -> None:
     _setup.handler, _setup.hooks = None, None
 
 
-def name_processes() -> None:
-    """There are several processes now: each line says which one it is of."""
-    _setup.names_processes = True
-
-
 class _Relay(Handler):
     """Hands records to the process that writes the log."""
 
@@ -385,22 +278,10 @@ class _Relay(Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._send(self._portable(record))
+            self._send(portable(record))
             self.last = record
         except Exception:  # noqa: BLE001 - as `emit` of the standard library
             self.handleError(record)
-
-    def _portable(self, record: logging.LogRecord) -> logging.LogRecord:
-        """The same, with nothing in it that could not be sent."""
-        text = record.exc_text or (logging.Formatter().formatException(record.exc_info) if record.exc_info else None)
-        plain = {name: value for name, value in vars(record).items() if name in _STANDARD}
-        extra = {name: _as_json(value) for name, value in vars(record).items() if name not in _STANDARD}
-        if (element := _element.get()) is not None:
-            extra["element"] = element
-        plain |= {"msg": record.getMessage(), "args": None, "exc_info": None, "exc_text": text}
-        portable = logging.LogRecord("", 0, "", 0, "", None, None)
-        vars(portable).update(plain | extra)
-        return portable
 
 
 def hand_over(send: Callable[[logging.LogRecord], None], level: int) -> None:
@@ -421,21 +302,6 @@ def take_over(record: logging.LogRecord) -> None:
 def is_json() -> bool:
     """Whether this process logs JSON."""
     return _setup.handler is not None and isinstance(_setup.handler.formatter, JsonFormatter)
-
-
-def note(**facts: str) -> None:
-    """What each JSON line says from now on, such as the `run` and its `phase`."""
-    _setup.facts |= facts
-
-
-@contextlib.contextmanager
-def about(element_id: str) -> Iterator[None]:
-    """While the block lasts, JSON lines of this thread name the element."""
-    token = _element.set(element_id)
-    try:
-        yield
-    finally:
-        _element.reset(token)
 
 
 def is_on_terminal() -> bool:

@@ -23,7 +23,7 @@ from arkworker.errors import ArkworkerError, ConfigurationError, Problem
 from arkworker.options.secret import Secret, SecretNotLoadedError
 from arkworker.runtime.collecting import MOST_PROCESSES, Collected
 from arkworker.runtime.explanation import STARS, explain, leaves, plain
-from arkworker.runtime.logs import mask
+from arkworker.runtime.log_lines import mask
 from arkworker.storage import files
 from arkworker.version import __version__
 

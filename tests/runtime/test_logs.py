@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arkworker.runtime import logs
+from arkworker.runtime import log_lines, logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -191,8 +191,8 @@ def test_run_and_element_in_json() -> None:
     """Where they are known, with milliseconds."""
     stream = io.StringIO()
     logs.configure(stream=stream, style="json")
-    logs.note(run="r", phase="run")
-    with logs.about("e"):
+    log_lines.note(run="r", phase="run")
+    with log_lines.about("e"):
         logging.getLogger("x").warning("m")
     logging.getLogger("x").warning("m")
 
@@ -243,7 +243,7 @@ def test_stream_that_user_code_closed(capfd: pytest.CaptureFixture[str]) -> None
 
 CLOSED = """
 import logging, os, sys
-from arkworker.runtime import logs
+from arkworker.runtime import log_lines, logs
 logs.configure()
 os.close(2)
 logs.keep_streams()

@@ -9,7 +9,7 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from arkworker.runtime import logs
+from arkworker.runtime import log_lines
 from arkworker.runtime.user_errors import described, message_of, place_of, trace_of
 from arkworker.text import printable
 
@@ -83,13 +83,13 @@ class Failures:
         shown = (type(error), error, trace_of(error)) if traced and is_new else None
         if shown is not None:
             self.illustrate(kind, "".join(traceback.format_exception(*shown)))
-        with logs.about(element_id):
+        with log_lines.about(element_id):
             logger.error("element %s failed: %s", printable(element_id, 60), text, exc_info=shown)
 
     def add_reason(self, element_id: str, reason: str) -> None:
         """An element failed for a reason that is no error."""
         self.note(element_id, reason, reason)
-        with logs.about(element_id):
+        with log_lines.about(element_id):
             logger.warning("element %s ends in error: %s", printable(element_id, 60), reason)
 
     def illustrate(self, kind: Hashable, trace: str) -> None:

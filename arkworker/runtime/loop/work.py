@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import State
 from arkworker.errors import ArkworkerError, ExitCode, StoppedError
-from arkworker.runtime import logs
+from arkworker.runtime import log_lines
 from arkworker.runtime.loop.ends import Ending
 from arkworker.runtime.loop.in_hand import Stage
 from arkworker.runtime.stopping import Interruption
@@ -181,7 +181,7 @@ class Work:
                 if batch is not None:
                     found = self._guard.call(lambda: batch(elements, cache), elements=len(elements))
                 else:
-                    with logs.about(elements[0].id):
+                    with log_lines.about(elements[0].id):
                         found = [self._guard.call(lambda: self._code.process(elements[0], cache))]
             return found
         finally:
@@ -270,7 +270,7 @@ def call_finish(
     Raises:
         StoppedError: The first signal came meanwhile.
     """
-    logs.note(phase="finish")
+    log_lines.note(phase="finish")
     try:
         with run.sessions() as cache:
             if call is not None:
