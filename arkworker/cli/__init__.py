@@ -201,7 +201,7 @@ def _with_target(verb: str, target: str, argv: Sequence[str], stopping: Stopping
     import os
 
     with _importing():
-        from arkworker.runtime.preparation import current_folder
+        from arkworker.runtime.named_files import current_folder
         from arkworker.runtime.target import load_target
     folder = current_folder()
     with stopping.interruptible():

@@ -10,7 +10,7 @@ from arkworker.cli.differences import difference
 from arkworker.cli.documentation import as_markdown
 from arkworker.cli.flags import schema_parser
 from arkworker.errors import ArkworkerError, ExitCode, UsageError
-from arkworker.runtime.outputs import mistakes
+from arkworker.runtime.named_files import mistakes
 from arkworker.runtime.worker import options_of
 from arkworker.settings.schema import as_json_schema, to_text
 from arkworker.storage import files

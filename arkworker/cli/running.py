@@ -15,7 +15,8 @@ from arkworker.documents.text_file import read_text_file
 from arkworker.errors import ExitCode
 from arkworker.runtime import lifecycle, logs
 from arkworker.runtime.cache_sessions import opened_cache
-from arkworker.runtime.preparation import Preparation, current_folder
+from arkworker.runtime.named_files import current_folder
+from arkworker.runtime.preparation import Preparation
 from arkworker.runtime.worker import options_of
 from arkworker.settings.platform import OFF
 from arkworker.settings.resolution import Inputs

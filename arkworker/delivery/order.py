@@ -22,7 +22,7 @@ from arkworker.runtime.loop import outcome
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
 from arkworker.runtime.loop.progress import ProgressDisplay
-from arkworker.runtime.outputs import mistakes
+from arkworker.runtime.named_files import mistakes
 from arkworker.runtime.preparation import connection_of
 from arkworker.storage.files import identity
 from arkworker.storage.recording.reading import read_recording

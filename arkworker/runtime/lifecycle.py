@@ -27,16 +27,16 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import threading
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from arkworker.errors import ArkworkerError, StoppedError
+from arkworker.errors import StoppedError
 from arkworker.runtime import log_lines, logs
 from arkworker.runtime.announcement import acknowledged, announce
 from arkworker.runtime.cache_sessions import opened_cache
 from arkworker.runtime.corpus_check import check_corpus, check_declared_in_setup
 from arkworker.runtime.handover import Handover
+from arkworker.runtime.loop.outcome import summed_up_before
 from arkworker.runtime.stopping import Interruption
 from arkworker.runtime.user_errors import failures_of_worker
 from arkworker.runtime.worker import ElementsWorker, options_of
@@ -67,7 +67,7 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
         StoppedError: A signal ended the run.
         ArkworkerError: What else ended it; its class decides the exit code.
     """
-    with _summed_up_before(preparation) as begin:
+    with summed_up_before(lambda: preparation.summary) as begin:
         context = prepare(preparation, stopping, is_trial=False)
         settings, target = preparation.resolution.settings, preparation.worker.target
         with opened_cache(context, preparation.parent_caches, stopping) as sessions:
@@ -157,24 +157,6 @@ def _tear_down(worker: Worker[Any], handover: Handover) -> None:
     except BaseException as error:
         # What ended the run, or its success, is not changed by what cleaning up makes of it.
         logger.error("The worker's teardown failed", exc_info=error)  # noqa: TRY400 - the same, for any exception
-
-
-@contextmanager
-def _summed_up_before(preparation: Preparation) -> Iterator[Callable[[], None]]:
-    """A run that ends before its loop begins, in `setup` for one, leaves no summary that says otherwise.
-
-    Yields:
-        To be called when the loop begins: it tells the rest.
-    """
-    begun = threading.Event()
-    try:
-        yield begun.set
-    except ArkworkerError as error:
-        if preparation.summary is not None and not begun.is_set():
-            from arkworker.runtime.loop import outcome
-
-            outcome.write(outcome.Summary.of(outcome.Tally(), 0.0, int(error.exit_code)), preparation.summary)
-        raise
 
 
 @contextmanager

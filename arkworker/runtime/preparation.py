@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,8 +15,8 @@ from arkworker.options.creates import Creates
 from arkworker.options.secret import UnloadedSecret
 from arkworker.runtime.context import WorkerContext
 from arkworker.runtime.context_data import RunnerData
+from arkworker.runtime.named_files import anchored, check_inputs, check_outputs, current_folder
 from arkworker.runtime.origins import context_origins
-from arkworker.runtime.outputs import TEMPORARY_HINT, mistakes, temporary_directory_mistake
 from arkworker.runtime.services import Services
 from arkworker.settings.provenance import Origin
 from arkworker.settings.resolution import Resolution, resolve, validate
@@ -38,31 +37,11 @@ if TYPE_CHECKING:
     from arkworker.settings.provenance import Path as Steps
     from arkworker.settings.resolution import Inputs, RunSays
 
-_PATHS = (
-    "data_dir",
-    "xdg_data_home",
-    "xdg_config_home",
-    "model_dir",
-    "database",
-    "extras_dir",
-    "elements_list",
-    "summary",
-    "report",
-    "results",
-)
 #: Problems of these do not keep Arkindex from being asked: they are shown with what it answers.
 _OF_THE_WORKER = ("config", "arguments", "secrets")
 _LISTED_SECRETS = f"{WORKER_RUN} worker_version.configuration.secrets"
 #: How a validator's need for a secret is reported that could not be loaded.
 _NEEDS_SECRET = "cannot be checked here"  # noqa: S105 no password
-
-
-def current_folder() -> str:
-    """The current directory, which relative names on a command line belong to; empty where it is gone."""
-    try:
-        return str(Path.cwd())
-    except OSError:
-        return ""
 
 
 @dataclass(slots=True)
@@ -106,12 +85,12 @@ class Preparation:
         settings = self.resolution.settings
         work_dir = work_directory(settings.data_dir, settings.xdg_data_home, self.inputs.environ)
         if not self.dry:
-            self._check_inputs()
+            check_inputs(self.resolution, uses_cache=self.uses_cache)
         if self.offline or self.dry:
             loaded: Mapping[str, Secret[Any]] = {}
             values = self._validate()
         else:
-            self._check_outputs()
+            self.summary = check_outputs(self.resolution)
             self._bootstrap()
             self._make(work_dir)
             loaded, values = self._load_and_validate()
@@ -147,11 +126,11 @@ class Preparation:
 
     def _resolve(self, says: RunSays | None = None) -> Resolution:
         resolution = resolve(self.worker, self.inputs, says)
-        resolution.settings = _anchored(resolution.settings, self.folder)
+        resolution.settings = anchored(resolution.settings, self.folder)
         return resolution
 
     def _validate(self, loaded: Mapping[str, Secret[Any]] | None = None) -> WorkerSettings:
-        values = _anchored(validate(self.resolution, loaded), self.folder)
+        values = anchored(validate(self.resolution, loaded), self.folder)
         self.resolution.settings = values
         return values
 
@@ -211,42 +190,6 @@ class Preparation:
         )
         with self.interruptible():  # a model's archive may be large
             bootstrap(self._get_client(), task)
-
-    def _check_inputs(self) -> None:
-        """Tell now what a person named and user code would miss, or not look at."""
-        settings, ledger = self.resolution.settings, self.resolution.ledger
-        extras, database = settings.extras_dir, settings.database
-        # pathlib raises where these answer, as at a name that is too long.
-        if extras and not settings.task_id and not os.path.isdir(extras):  # noqa: PTH112
-            message = f"there is no directory {printable(extras, 500)!r}"
-            ledger.report(("extras_dir",), message, ledger.claims["extras_dir",].origin)
-        if database and not self.uses_cache:
-            origin, unused = ledger.claims["database",].origin, "this worker does not use a cache"
-            if os.path.lexists(database):
-                ledger.warn(("database",), f"is ignored: {unused}", origin)
-            else:
-                message = f"there is no file {printable(database, 500)!r}, and {unused}"
-                ledger.report(("database",), message, origin, hint="leave it out")
-
-    def _check_outputs(self) -> None:
-        """Tell now what would be told after the work: a file that cannot be written, or that must not be."""
-        settings, ledger = self.resolution.settings, self.resolution.ledger
-        outputs = {"summary": settings.summary, "report": settings.report, "results": settings.results}
-        inputs = [
-            ("--config", settings.config_file),
-            ("--env-file", settings.env_file),
-            ("--database", settings.database),
-            ("--elements-list", settings.elements_list),
-            ("ARKINDEX_API_CA_BUNDLE", settings.api.ca_bundle),
-            *(("an --image", image) for image in settings.image),
-        ]
-        for name, message in mistakes(outputs, inputs):
-            ledger.report((name,), message, ledger.claims[name,].origin)
-        if settings.summary is not None and not any(problem.path == "summary" for problem in ledger.problems):
-            self.summary = settings.summary
-        mistake = temporary_directory_mistake()
-        if mistake:
-            ledger.warn((), mistake, Origin("environment", "TMPDIR"), TEMPORARY_HINT)
 
     def _make(self, work_dir: Path) -> None:
         mistake = ensure_directory(work_dir)
@@ -363,17 +306,6 @@ class Preparation:
         parents = retrieve_parents(self._get_client(), settings.task_id)
         self.parent_caches = find_parent_caches(root, parents, settings.task_chunk)
         return root / settings.task_id / "db.sqlite" if self.parent_caches else None
-
-
-def _anchored(settings: WorkerSettings, folder: str) -> WorkerSettings:
-    """The settings with absolute paths: `os.chdir` in user code does not move what a person named."""
-    if not folder:  # it is gone
-        return settings
-    found: dict[str, Any] = {name: str(Path(folder, text)) for name in _PATHS if (text := getattr(settings, name))}
-    found["image"] = tuple(str(Path(folder, path)) for path in settings.image)
-    if settings.api.ca_bundle:
-        found["api"] = settings.api.model_copy(update={"ca_bundle": str(Path(folder, settings.api.ca_bundle))})
-    return settings.model_copy(update=found)
 
 
 def _problems_of(error: ApiError | ConfigurationError) -> list[Problem]:

@@ -18,7 +18,7 @@ from arkworker.errors import ArkworkerError, ConfigurationError, ExitCode, Probl
 from arkworker.storage import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from arkworker.runtime.collecting import Collected
     from arkworker.runtime.loop.failures import Failures
@@ -161,6 +161,25 @@ def prepare(path: str | None) -> None:
     except OSError as error:
         problem = Problem("summary", "command line", "--summary", f"cannot be written: {error.strerror}")
         raise ConfigurationError([problem]) from None
+
+
+@contextmanager
+def summed_up_before(path_of: Callable[[], str | None]) -> Iterator[Callable[[], None]]:
+    """A run that ends before its loop begins, in `setup` for one, leaves no summary that says otherwise.
+
+    Args:
+        path_of: The file of the summary, as soon as it is known.
+
+    Yields:
+        To be called when the loop begins: `summed_up` tells the rest.
+    """
+    begun = threading.Event()
+    try:
+        yield begun.set
+    except ArkworkerError as error:
+        if not begun.is_set():
+            write(Summary.of(Tally(), 0.0, int(error.exit_code)), path_of())
+        raise
 
 
 @contextmanager

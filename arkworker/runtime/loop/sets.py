@@ -17,7 +17,7 @@ from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
 from arkworker.runtime.loop.work import call_finish
-from arkworker.runtime.outputs import TEMPORARY_HINT, temporary_directory_mistake
+from arkworker.runtime.named_files import TEMPORARY_HINT, temporary_directory_mistake
 
 if TYPE_CHECKING:
     from collections.abc import Callable

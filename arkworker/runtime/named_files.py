@@ -1,23 +1,101 @@
-"""The files that a run writes where a person named them: what is wrong with one is told before the work."""
+"""The files that a person named: absolute from the start, and what is wrong with one is told before the work."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from arkworker.settings.provenance import Origin
 from arkworker.storage import files
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from arkworker.settings.model import WorkerSettings
+    from arkworker.settings.resolution import Resolution
+
+_PATHS = (
+    "data_dir",
+    "xdg_data_home",
+    "xdg_config_home",
+    "model_dir",
+    "database",
+    "extras_dir",
+    "elements_list",
+    "summary",
+    "report",
+    "results",
+)
 TEMPORARY_HINT = "set TMPDIR to a directory that can be written"
 REPORT_MARK = b'<meta name="generator" content="arkworker run --report">'
 _LONGEST_SUMMARY = 4096  # bytes
 _BEGINNING = 1024  # bytes of a report, which the mark is in
 _OF_A_SUMMARY = {"elements", "processed", "exit_code"}
+
+
+def current_folder() -> str:
+    """The current directory, which relative names on a command line belong to; empty where it is gone."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return ""
+
+
+def anchored(settings: WorkerSettings, folder: str) -> WorkerSettings:
+    """The settings with absolute paths: `os.chdir` in user code does not move what a person named."""
+    if not folder:  # it is gone
+        return settings
+    found: dict[str, Any] = {name: str(Path(folder, text)) for name in _PATHS if (text := getattr(settings, name))}
+    found["image"] = tuple(str(Path(folder, path)) for path in settings.image)
+    if settings.api.ca_bundle:
+        found["api"] = settings.api.model_copy(update={"ca_bundle": str(Path(folder, settings.api.ca_bundle))})
+    return settings.model_copy(update=found)
+
+
+def check_inputs(resolution: Resolution, *, uses_cache: bool) -> None:
+    """Tell now what a person named and user code would miss, or not look at."""
+    settings, ledger = resolution.settings, resolution.ledger
+    extras, database = settings.extras_dir, settings.database
+    # pathlib raises where these answer, as at a name that is too long.
+    if extras and not settings.task_id and not os.path.isdir(extras):  # noqa: PTH112
+        message = f"there is no directory {printable(extras, 500)!r}"
+        ledger.report(("extras_dir",), message, ledger.claims["extras_dir",].origin)
+    if database and not uses_cache:
+        origin, unused = ledger.claims["database",].origin, "this worker does not use a cache"
+        if os.path.lexists(database):
+            ledger.warn(("database",), f"is ignored: {unused}", origin)
+        else:
+            message = f"there is no file {printable(database, 500)!r}, and {unused}"
+            ledger.report(("database",), message, origin, hint="leave it out")
+
+
+def check_outputs(resolution: Resolution) -> str | None:
+    """Tell now what would be told after the work: a file that cannot be written, or that must not be.
+
+    Returns:
+        The file of the summary, where one is wanted, and can be written.
+    """
+    settings, ledger = resolution.settings, resolution.ledger
+    outputs = {"summary": settings.summary, "report": settings.report, "results": settings.results}
+    inputs = [
+        ("--config", settings.config_file),
+        ("--env-file", settings.env_file),
+        ("--database", settings.database),
+        ("--elements-list", settings.elements_list),
+        ("ARKINDEX_API_CA_BUNDLE", settings.api.ca_bundle),
+        *(("an --image", image) for image in settings.image),
+    ]
+    for name, message in mistakes(outputs, inputs):
+        ledger.report((name,), message, ledger.claims[name,].origin)
+    mistake = temporary_directory_mistake()
+    if mistake:
+        ledger.warn((), mistake, Origin("environment", "TMPDIR"), TEMPORARY_HINT)
+    return None if any(problem.path == "summary" for problem in ledger.problems) else settings.summary
 
 
 def mistakes(outputs: Mapping[str, str | None], inputs: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, str]]:
