@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Entry:
     value: Node
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mapping:
     """Keys and values in order: no key twice, merge keys (`<<`) resolved, what they bring in keeps its own place."""
 
@@ -75,6 +76,10 @@ class Mapping:
     line: int
     column: int
     end: int = field(default=0, compare=False)
+
+    @cached_property
+    def by_name(self) -> dict[str, Entry]:
+        return {entry.key.text: entry for entry in self.entries}
 
 
 Node: TypeAlias = Scalar | Sequence | Mapping

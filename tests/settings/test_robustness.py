@@ -237,3 +237,15 @@ def test_any_modern_list(items: list[Any]) -> None:
     """From Arkindex, and from a file."""
     inspect(attempt(lambda: settle(Configuration, items=items)))
     inspect(settle(Configuration, file=json.dumps({"configuration": items})))
+
+
+def test_many_mistakes_on_one_line_are_all_told() -> None:
+    """A line is looked at as far as a report shows it, and a mapping once: time grows with the file, not its square."""
+
+    class Large(UserConfiguration):
+        numbers: list[float] = Field(default_factory=list)
+        table: dict[str, int] = Field(default_factory=dict)
+
+    file = json.dumps({"numbers": ["x"] * 4000, "table": {f"key {number}": "x" for number in range(4000)}})
+
+    assert len(settle(Large, file=file).problems) == 8_000

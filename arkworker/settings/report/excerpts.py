@@ -19,8 +19,9 @@ _COMMENT = re.compile(r"(?:^|\s)#")
 
 def shown_part(line: str, column: int) -> str:
     """What may be shown of a line that is not hidden: up to a comment, which may say anything; nothing after it."""
-    comment = _COMMENT.search(line)
-    shown = line[: comment.start() if comment else None][:LONGEST_EXCERPT]
+    shown = line[:LONGEST_EXCERPT]
+    comment = _COMMENT.search(shown)
+    shown = shown[: comment.start() if comment else None]
     return shown if column <= len(shown) else ""
 
 

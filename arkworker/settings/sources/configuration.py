@@ -188,14 +188,13 @@ class FileSource(ConfigurationSource):
 
     def read(self, value: Any, annotation: Any) -> Any:
         read = read_node(value, annotation)
-        if isinstance(read, Refused):
-            for line in read.lines:
-                if line["type"] == "extra_forbidden":  # at the key, not at its value
-                    *way, last = steps_of(line["loc"], read.value)
-                    entries = getattr(_descend(value, tuple(way)), "entries", ())
-                    for entry in entries:
-                        if entry.key.text == last:
-                            line["place"] = (entry.key.line, entry.key.column)
+        for line in read.lines if isinstance(read, Refused) else ():
+            if line["type"] == "extra_forbidden":  # at the key, not at its value
+                *way, last = steps_of(line["loc"], read.value)
+                holder = _descend(value, way)
+                entry = holder.by_name.get(last) if isinstance(holder, Mapping) else None
+                if entry is not None:
+                    line["place"] = (entry.key.line, entry.key.column)
         return read
 
     def entries_of(self, given: Given) -> Iterable[Given] | None:
@@ -266,11 +265,11 @@ class FileSource(ConfigurationSource):
                     self._values[name] = value
 
     def _item(self, index: int, item: Node) -> Given | None:
-        fields = {entry.key.text: entry.value for entry in item.entries} if isinstance(item, Mapping) else {}
-        if set(fields) == {"key", "value", "secret"}:
-            key, is_secret = fields["key"], read_node(fields["secret"], bool)
+        if isinstance(item, Mapping) and set(item.by_name) == {"key", "value", "secret"}:
+            key, value, secret = (item.by_name[name].value for name in ("key", "value", "secret"))
+            is_secret = read_node(secret, bool)
             if isinstance(is_secret, bool) and isinstance(key, Scalar) and read_node(key, str) == key.text != "":
-                return Given(key.text, fields["value"], self._location(key), is_secret)
+                return Given(key.text, value, self._location(key), is_secret)
         message = "should be an item with key, value and secret (true or false), and nothing more"
         self.report(("configuration", str(index)), message, self._location(item))
         return None
@@ -292,19 +291,13 @@ class FileSource(ConfigurationSource):
         return name in self.worker.groups or (option is not None and not option.is_secret)
 
 
-def _descend(node: Node, rest: Path) -> Node:
+def _descend(node: Node, rest: Iterable[Any]) -> Node:
     """The node of a part of a value: the deepest one on the way to it."""
     for step in rest:
-        inner = _step(node, str(step))
-        if inner is None:
-            return node
-        node = inner
+        if isinstance(node, Sequence) and str(step).isdigit() and int(step) < len(node.items):
+            node = node.items[int(step)]
+        elif isinstance(node, Mapping) and str(step) in node.by_name:
+            node = node.by_name[str(step)].value
+        else:
+            break
     return node
-
-
-def _step(node: Node, step: str) -> Node | None:
-    if isinstance(node, Sequence) and step.isdigit() and int(step) < len(node.items):
-        return node.items[int(step)]
-    if isinstance(node, Mapping):
-        return next((entry.value for entry in node.entries if entry.key.text == step), None)
-    return None
