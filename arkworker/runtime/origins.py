@@ -101,7 +101,7 @@ def _model_origins(
             continue
         claim, _ = resolution.ledger.claim_for(path)
         if isinstance(part, Group):
-            if _value_at(model, value, part.keys) is None:
+            if _value_at(value, part.keys) is None:
                 absent.append(path)
                 yield ".".join(path), _of_claim(claim, model.__name__)
             continue
@@ -112,11 +112,10 @@ def _model_origins(
         yield ".".join(path), provenance
 
 
-def _value_at(model: type[BaseModel], value: Any, keys: Path) -> Any:
+def _value_at(value: Any, keys: Path) -> Any:
     for key in keys:
         fields = {key_of(name, field): name for name, field in type(value).model_fields.items()}
         value = getattr(value, fields[key])
         if value is None:
             return None
-    del model
     return value

@@ -74,12 +74,12 @@ def test_the_files_of_the_walks_exist() -> None:
 
 
 def test_each_walk_has_five_to_ten_steps() -> None:
-    """A value, an element, a result and a secret."""
+    """A run, a value, an element, a result and a secret."""
     walks = re.findall(r"^## The walk of an? (\w+)\n(.*?)(?=^## )", ARCHITECTURE, re.MULTILINE | re.DOTALL)
 
     steps = {name: len(re.findall(r"^\d+\. ", text, re.MULTILINE)) for name, text in walks}
 
-    assert set(steps) == {"value", "element", "result", "secret"}
+    assert set(steps) == {"run", "value", "element", "result", "secret"}
     assert all(5 <= number <= 10 for number in steps.values())
 
 

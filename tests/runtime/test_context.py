@@ -21,7 +21,6 @@ from arkworker.arkindex.payload import Process
 from arkworker.errors import ArkworkerError, ConfigurationError
 from arkworker.frozen import FrozenDict, FrozenList, freeze
 from arkworker.options.secret import Secret
-from arkworker.runtime.cache_sessions import CacheStandIn
 from arkworker.runtime.migration import GONE
 
 if TYPE_CHECKING:
@@ -243,13 +242,6 @@ def test_extras(tmp_path: Path) -> None:
     context = changed(task_id=None, extras_dir=tmp_path)
 
     assert context.find_extras_directory() == tmp_path
-
-
-def test_cache_stand_in() -> None:
-    """Says what to do, however it is touched."""
-    with pytest.raises(ArkworkerError, match="set uses_cache = True"):
-        CacheStandIn().execute("SELECT 1")
-    assert "uses_cache = True" in repr(CacheStandIn())
 
 
 SIGNED = "https://storage.test/bucket/model?X-Amz-Signature=canary"

@@ -322,6 +322,18 @@ def test_a_run_repeats_only_so_often(
     ]
 
 
+def test_repeats_in_a_row() -> None:
+    """Of a budget for an outage, a success lifts what was taken: noise over days uses up nothing."""
+    total, in_a_row = RetryBudget(2), RetryBudget(2, in_a_row=True)
+    taken = []
+    for budget in (total, in_a_row):
+        taken.append([budget.take(), budget.take()])
+        budget.note_success()
+        taken.append([budget.take(), budget.take(), budget.take()])
+
+    assert taken == [[True, True], [False, False, False], [True, True], [True, True, False]]
+
+
 def test_a_wait_that_is_ended_ends_the_request(server: FaultyServer, make_client: Callable[..., Client]) -> None:
     """A clock that stops raises out of the wait; what is known about the attempts still reaches the caller."""
 
