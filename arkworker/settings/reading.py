@@ -284,7 +284,7 @@ def _instead(value: Any, lines: tuple[dict[str, Any], ...], others: dict[Steps, 
     places = [(line, steps_of(line["loc"], value)) for line in lines]
     sound = {steps for line, steps in places if not line["type"].endswith(_OF_KIND)}
     for line, steps in places:
-        if steps in sound or line["type"] == "unreadable":
+        if steps in sound or steps in swaps or line["type"] == "unreadable":
             continue
         current = _at(value, steps)
         other = others.get(steps)

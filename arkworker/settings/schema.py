@@ -4,18 +4,28 @@ What it says is what `check` does, in both directions, but for what JSON Schema 
 
 - a plain number or word is text for an option that takes text, as in `name: 5`: schemas see a number;
 - names with dots (`advanced.batch_size`) and the list under `configuration:`, which programs write;
-- values that exist or not: the 30th of February, a file, the port of an address; integers written as `1e3`;
-- keys given twice, limits on size and depth, numbers beyond 64 bits, and validators of the author.
+- values that exist or not: the 30th of February, what is past or to come, a file, the port of an address, a network;
+- limits of numbers in quotes, as of a `Decimal`; `max_digits` and `decimal_places`; integers as `1e3`;
+- texts in a language of their own: regular expressions, base64, JSON, sizes (`5 MB`), fractions, complex numbers;
+- numbers for `IPvAnyAddress`, mappings for a `NamedTuple`, lists for `Hashable`;
+- keys given twice or empty, limits on size and depth, numbers beyond 64 bits, and validators of the author.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
+
+from pydantic.json_schema import GenerateJsonSchema
 
 from arkworker.options.options import DEBUG
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic_core import core_schema
+
     from arkworker.settings.catalogue import WorkerOptions
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -34,21 +44,93 @@ _RESERVED: dict[str, dict[str, Any]] = {
     },
 }
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.,][0-9]{1,9})?)?"
-_BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_MOMENT = rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt _]{_TIME}"
+_ZONE = "([Zz]|[-+][0-9]{2}:?[0-9]{2})"
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
+_BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = rf"({_BYTE}\.){{3}}{_BYTE}"
+_IPV6 = r"(?=[^%/]*::|([^:%/]*:){6,7}[^:]*$)[0-9a-fA-F:]+[0-9a-fA-F:.]*(%[^/]+)?"
+_PREFIX4 = rf"(/(3[0-2]|[12]?[0-9]|{_IPV4}))?"
+_PREFIX6 = "(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?"
+#: Of addresses on the web: an address of another scheme need not have a host.
+_SPECIAL = ("http", "https", "ws", "wss", "ftp")
+_HOST_AND_REST = r":[/\\]*[^/\\?#\s]+([/\\?#].*)?\s*$"
 #: `format` says what is meant, and most validators do not look at it.
 _FORMATS = {
     "date": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
-    "date-time": rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt _]{_TIME}.*$",
-    "time": rf"^{_TIME} ?([Zz]|[-+][0-9]{{2}}:?[0-9]{{2}})?$",
+    "date-time": rf"^{_MOMENT}.*$",
+    "time": rf"^{_TIME} ?{_ZONE}?$",
     "duration": rf"^[-+]?([Pp][0-9YMWDTHSymwdths.,]+|([0-9]+ ?[Dd][a-zA-Z]*,? ?)?{_CLOCK}|[0-9]+ ?[Dd][a-zA-Z]*,?)$",
     "uuid": r"^(urn:uuid:|\{)?[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?$",
-    "uri": r"^\s*[a-zA-Z][a-zA-Z0-9+.-]*:.",
-    "ipv4": rf"^({_BYTE}\.){{3}}{_BYTE}$",
-    "ipv6": r"^[0-9a-fA-F.]*:[0-9a-fA-F:.]*(%.+)?$",
-    "ipv4network": r"^([0-9]{1,3}\.){3}[0-9]{1,3}(/[0-9.]+)?$",
-    "ipv6network": r"^[0-9a-fA-F.]*:[0-9a-fA-F:.]*(/[0-9]+)?$",
+    **{
+        f"uuid{version}": rf"^(urn:uuid:|\{{)?[0-9a-fA-F]{{8}}-?[0-9a-fA-F]{{4}}-?{version}[0-9a-fA-F]{{3}}"
+        r"-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}\}?$"
+        for version in range(1, 9)
+    },
+    "ipv4": rf"^{_IPV4}$",
+    "ipv6": rf"^{_IPV6}$",
+    "ipvanyaddress": rf"^({_IPV4}|{_IPV6})$",
+    "ipv4network": rf"^{_IPV4}{_PREFIX4}$",
+    "ipv6network": rf"^{_IPV6}{_PREFIX6}$",
+    "ipvanynetwork": rf"^({_IPV4}{_PREFIX4}|{_IPV6}{_PREFIX6})$",
+    "ipv4interface": rf"^{_IPV4}{_PREFIX4}$",
+    "ipv6interface": rf"^{_IPV6}{_PREFIX6}$",
+    "ipvanyinterface": rf"^({_IPV4}{_PREFIX4}|{_IPV6}{_PREFIX6})$",
 }
+
+
+def _any_case(word: str) -> str:
+    return "".join(f"[{letter.upper()}{letter}]" if letter.isalpha() else re.escape(letter) for letter in word)
+
+
+def _address(schemes: Iterable[str] | None) -> str:
+    """A pattern of addresses with some schemes, or any."""
+    special = "|".join(_any_case(scheme) for scheme in _SPECIAL if schemes is None or scheme in schemes)
+    if schemes is None:
+        every = "|".join(map(_any_case, _SPECIAL))
+        others = rf"(?!({every}):)[a-zA-Z][a-zA-Z0-9+.-]*"
+    else:
+        others = "|".join(_any_case(scheme) for scheme in schemes if scheme not in _SPECIAL)
+    forms = [rf"({special}){_HOST_AND_REST}"] if special else []
+    forms += [f"({others}):."] if others else []
+    return rf"^\s*({'|'.join(forms)})"
+
+
+class _Generator(GenerateJsonSchema):
+    """What pydantic knows of some types and does not say."""
+
+    def url_schema(self, schema: core_schema.UrlSchema) -> dict[str, Any]:
+        return super().url_schema(schema) | {"pattern": _address(schema.get("allowed_schemes"))}
+
+    def multi_host_url_schema(self, schema: core_schema.MultiHostUrlSchema) -> dict[str, Any]:
+        return super().multi_host_url_schema(schema) | {"pattern": _address(schema.get("allowed_schemes"))}
+
+    def datetime_schema(self, schema: core_schema.DatetimeSchema) -> dict[str, Any]:
+        patterns = {"aware": rf"^{_MOMENT} ?{_ZONE}$", "naive": rf"^{_MOMENT}$"}
+        pattern = patterns.get(str(schema.get("tz_constraint")))
+        return super().datetime_schema(schema) | ({"pattern": pattern} if pattern else {})
+
+    def set_schema(self, schema: core_schema.SetSchema) -> dict[str, Any]:
+        return _taking_twice(super().set_schema(schema))
+
+    def frozenset_schema(self, schema: core_schema.FrozenSetSchema) -> dict[str, Any]:
+        return _taking_twice(super().frozenset_schema(schema))
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> dict[str, Any]:
+        made = super().dict_schema(schema)
+        if "propertyNames" in made or "patternProperties" in made or "keys_schema" not in schema:
+            return made
+        keys = self.generate_inner(schema["keys_schema"])
+        if keys.get("type") == "integer":
+            return made | {"propertyNames": {"pattern": "^[-+]?(0|[1-9][0-9]*)$"}}
+        return made | ({"propertyNames": keys} if keys.get("type") == "string" and len(keys) > 1 else {})
+
+
+def _taking_twice(schema: dict[str, Any]) -> dict[str, Any]:
+    """A set takes what is listed twice, but counts it once."""
+    if schema.get("minItems", 0) < 2:
+        schema.pop("uniqueItems", None)
+    return schema
 
 
 def as_json_schema(worker: WorkerOptions, description: str = "") -> dict[str, Any]:
@@ -56,7 +138,7 @@ def as_json_schema(worker: WorkerOptions, description: str = "") -> dict[str, An
     schema: dict[str, Any] = {"$schema": DIALECT}
     if worker.configuration is None:
         return schema | {"title": worker.target, "description": description, "type": "object"}
-    schema |= _exact(worker.configuration.model_json_schema(by_alias=True))
+    schema |= _exact(worker.configuration.model_json_schema(by_alias=True, schema_generator=_Generator))
     declared = schema.get("properties", {})
     schema["properties"] = declared | {name: of for name, of in _RESERVED.items() if name not in declared}
     if description:
@@ -72,7 +154,7 @@ def _exact(schema: Any) -> Any:
         return schema
     pattern = _FORMATS.get(schema["format"]) if isinstance(schema.get("format"), str) else None
     added: dict[str, Any] = {}
-    if pattern and "pattern" not in schema and schema.get("type") == "string":
+    if pattern and "pattern" not in schema and schema.get("type", "string") == "string":
         added["pattern"] = pattern
     if isinstance(schema.get("discriminator"), dict) and "oneOf" in schema:
         added["required"] = [schema["discriminator"]["propertyName"]]

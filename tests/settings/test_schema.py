@@ -14,7 +14,17 @@ from uuid import UUID  # noqa: TC003 - pydantic reads it
 import pytest
 from hypothesis import given, strategies as st
 from jsonschema import Draft202012Validator
-from pydantic import AnyUrl, Field
+from pydantic import (
+    UUID4,
+    AnyUrl,
+    AwareDatetime,
+    Field,
+    FileUrl,
+    HttpUrl,
+    NaiveDatetime,
+    PostgresDsn,
+    WebsocketUrl,
+)
 from resolving import settle
 
 from arkworker import Secret, UserConfiguration
@@ -77,23 +87,78 @@ class Configuration(UserConfiguration):
     token: Secret[str] | None = None
 
 
+class Numbered(enum.IntEnum):
+    ONE = 1
+    TWO = 2
+
+
+class Kinds(UserConfiguration):
+    """Types that have constraints or a form of their own."""
+
+    even: Annotated[int, Field(ge=0, le=10, multiple_of=2)] = 0
+    open: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    numbered: Numbered | None = None
+    mixed: Literal["auto", 2, True] | None = None
+    aware: AwareDatetime | None = None
+    naive: NaiveDatetime | None = None
+    random: UUID4 | None = None
+    host: ipaddress.IPv6Address | None = None
+    interface: ipaddress.IPv4Interface | None = None
+    network: ipaddress.IPv6Network | None = None
+    link: HttpUrl | None = None
+    socket: WebsocketUrl | None = None
+    folder: FileUrl | None = None
+    base: PostgresDsn | None = None
+    flags: tuple[bool, int] | None = None
+    whole: tuple[int, ...] = ()
+    several: Annotated[set[int], Field(min_length=2)] | None = None
+    once: frozenset[float] = frozenset()
+    few: Annotated[list[int], Field(min_length=1, max_length=2)] | None = None
+    by_number: dict[int, bool] = Field(default_factory=dict)
+    by_day: dict[dt.date, float] = Field(default_factory=dict)
+    by_colour: dict[Colour, int] = Field(default_factory=dict)
+    either: int | bool = 0
+    size: float | list[int] = 0.5
+    part: Inner | int = 1
+    parts: dict[str, Inner] = Field(default_factory=dict)
+    inner: Inner | None = None
+
+
 SCHEMA = as_json_schema(WorkerOptions("w:W", Configuration))
 VALIDATOR = Draft202012Validator(SCHEMA)
+OF_KINDS = Draft202012Validator(as_json_schema(WorkerOptions("w:W", Kinds)))
 TEXTS = [
     *("", "a", "no", "x y", "red", "2024-01-02", "20240102", "12:30:00", "PT1M", "1 day, 00:00:01", "P", "00:01:30"),
     *("1.5", "1_0", "127.0.0.1", "::1", "http://a/", "a:b", "12345678-1234-1234-1234-123456789012", "0", "true"),
     *("2024-01-02T10:00:00", "2024-01-02T10:00:00Z", "1h", "-PT5S"),
     *("2024-01-02T00:00:00", "2024-01-02T25:00:00", "2024-01-02T1:30", "24:00:00", "1:30:00", "01:30"),
     *("1.2.3.400", "01.2.3.4", "0.0.0.255"),
+    *(
+        "2024-01-02T10:00:00+02:00",
+        "12345678-1234-4234-8234-123456789012",
+        "10:00:00",
+        "2001:db8::/32",
+        "::/129",
+        "a:b:c",
+    ),
+    *(
+        "HTTPS://a.b:9/c?d#e",
+        "http://",
+        "ftp://a/",
+        "ws://a",
+        "file:///x",
+        "postgres://u:p@h/d",
+        "mailto:x",
+        "http://a b/",
+    ),
 ]
 #: Options that take any text, and so also a number that is written without quotes.
 TAKE_TEXT = {"folder", "token", "extras_dir"}
 NUMBERS = st.sampled_from([0, 1, -1, 3, 5, 6, 0.5, 1.5, 8.0, -0.25])
+KEYS = ["size", "flags", "x", "1", "red", "2024-01-02"]
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.sampled_from(TEXTS),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["size", "flags", "x"]), inner, max_size=2)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=2),
     max_leaves=5,
 )
 NAMES = [*Configuration.model_fields, "debug", "secrets", "unknown"]
@@ -114,12 +179,29 @@ def test_schema_and_check_agree(name: str, value: Any) -> None:
     assert by_schema == by_check
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in TAKE_TEXT])
-def test_schema_and_check_agree_on_every_text(name: str) -> None:
-    """Dates, durations, addresses and numbers have patterns."""
-    found = {text: agreement({name: text}) for text in TEXTS}
+@pytest.mark.parametrize("model", [Configuration, Kinds])
+def test_schema_and_check_agree_on_every_text(model: type[UserConfiguration]) -> None:
+    """Dates, durations, addresses and numbers have patterns; moments have zones or none, identifiers have versions."""
+    validator = VALIDATOR if model is Configuration else OF_KINDS
+    names = [name for name in model.model_fields if name not in TAKE_TEXT]
+    different = []
+    for text in TEXTS:
+        told = {
+            problem.path.split(".")[1]
+            for problem in settle(model, file=json.dumps(dict.fromkeys(names, text))).problems
+        }
+        by_schema = {name for name in names if not validator.is_valid({name: text})}
+        different += [(name, text) for name in by_schema ^ told]
 
-    assert {text: both for text, both in found.items() if both[0] != both[1]} == {}
+    assert different == []
+
+
+@given(st.sampled_from([*Kinds.model_fields]), VALUES)
+def test_schema_and_check_agree_on_kinds(name: str, value: Any) -> None:
+    """What has constraints or a form of its own, too."""
+    document = {name: value}
+
+    assert OF_KINDS.is_valid(document) == (not settle(Kinds, file=json.dumps(document)).problems)
 
 
 @pytest.mark.parametrize("pet", [{}, {"kind": "dog"}, {"kind": "cow"}, {"lives": 3}, {"kind": "cat", "lives": 3}, 5])
