@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import threading
+import uuid
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -150,11 +151,21 @@ class StandardTests:
             os.kill(os.getpid(), signal.SIGTERM)
 
         monkeypatch.setattr(type(self.subject.worker), "setup", setup)
-        done = arkworker_invoke("run", self.subject.target, config=self.subject.config)
+        work, environ = _something_to_do(self.subject.options)
+        done = arkworker_invoke(
+            "run", self.subject.target, *work, config=self.subject.config, environ=environ, files={"image.png": ""}
+        )
         if done.code != 128 + signal.SIGTERM:
             pytest.fail(f"the exit code is {done.code}, not {128 + signal.SIGTERM}\n{done.err}", pytrace=False)
         if "teardown failed" in done.err:
             pytest.fail(f"teardown needs what setup had not made yet\n{done.err}", pytrace=False)
+
+
+def _something_to_do(options: WorkerOptions) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Flags and variables that name what is never looked at: without anything to do, `setup` is not called."""
+    if options.processes_sets:
+        return ("--set", f"{uuid.UUID(int=0)}:train"), {"ARKINDEX_API_URL": "http://127.0.0.1:9"}
+    return ("--image", "image.png") if options.processes_elements else (), {}
 
 
 def _succeed(done: Invocation) -> Invocation:
