@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from arkworker.arkindex.client.operations import Operation
 
-# Query parameters of lists that come in pages, and of lists of elements.
-_PAGES = ("page_size", "page")
-_CURSOR = ("page_size", "cursor", "with_count")
 _ELEMENTS = (
     "transcription_worker_version",
     "transcription_worker_run",
@@ -23,6 +20,15 @@ _ELEMENTS = (
     "worker_run",
 )
 
+
+def _pages(name: str, path: str, *query: str) -> Operation:
+    return Operation(name, "GET", path, query=(*query, "page_size", "page"), pages="page")
+
+
+def _cursor(name: str, path: str, *query: str) -> Operation:
+    return Operation(name, "GET", path, query=(*query, "page_size", "cursor", "with_count"), pages="cursor")
+
+
 OPERATIONS: dict[str, Operation] = {
     operation.id: operation
     for operation in (
@@ -33,37 +39,13 @@ OPERATIONS: dict[str, Operation] = {
         Operation("RetrieveTaskFromAgent", "GET", "/api/v1/task/{id}/from-agent/"),
         Operation("StartWorkerActivity", "POST", "/api/v1/process/start-activity/"),
         Operation("UpdateWorkerActivity", "PUT", "/api/v1/workers/versions/{id}/activity/", answer="nothing"),
-        Operation(
-            "ListProcessElements",
-            "GET",
-            "/api/v1/process/{id}/elements/",
-            query=("with_image", *_CURSOR),
-            pages="cursor",
-        ),
-        Operation("ListProcessSets", "GET", "/api/v1/process/{id}/sets/", query=_PAGES, pages="page"),
+        _cursor("ListProcessElements", "/api/v1/process/{id}/elements/", "with_image"),
+        _pages("ListProcessSets", "/api/v1/process/{id}/sets/"),
         Operation("RetrieveElement", "GET", "/api/v1/element/{id}/"),
         Operation("PartialUpdateElement", "PATCH", "/api/v1/element/{id}/"),
-        Operation(
-            "ListElements",
-            "GET",
-            "/api/v1/corpus/{corpus}/elements/",
-            query=("folder", "name", "top_level", *_ELEMENTS, *_PAGES),
-            pages="page",
-        ),
-        Operation(
-            "ListElementChildren",
-            "GET",
-            "/api/v1/elements/{id}/children/",
-            query=("folder", "name", "recursive", *_ELEMENTS, *_PAGES),
-            pages="page",
-        ),
-        Operation(
-            "ListElementParents",
-            "GET",
-            "/api/v1/elements/{id}/parents/",
-            query=("folder", "name", "recursive", *_ELEMENTS, *_PAGES),
-            pages="page",
-        ),
+        _pages("ListElements", "/api/v1/corpus/{corpus}/elements/", "folder", "name", "top_level", *_ELEMENTS),
+        _pages("ListElementChildren", "/api/v1/elements/{id}/children/", "folder", "name", "recursive", *_ELEMENTS),
+        _pages("ListElementParents", "/api/v1/elements/{id}/parents/", "folder", "name", "recursive", *_ELEMENTS),
         Operation("CreateElement", "POST", "/api/v1/elements/create/"),
         Operation("CreateElements", "POST", "/api/v1/element/{id}/children/bulk/", answer="list"),
         Operation("CreateElementParent", "POST", "/api/v1/element/{child}/parent/{parent}/"),
@@ -73,16 +55,17 @@ OPERATIONS: dict[str, Operation] = {
         Operation("CreateTranscription", "POST", "/api/v1/element/{id}/transcription/"),
         Operation("CreateTranscriptions", "POST", "/api/v1/transcription/bulk/"),
         Operation("CreateElementTranscriptions", "POST", "/api/v1/element/{id}/transcriptions/bulk/", answer="list"),
-        Operation(
+        _pages(
             "ListTranscriptions",
-            "GET",
             "/api/v1/element/{id}/transcriptions/",
-            query=("element_type", "recursive", "worker_version", "worker_run", *_PAGES),
-            pages="page",
+            "element_type",
+            "recursive",
+            "worker_version",
+            "worker_run",
         ),
         Operation("CreateClassification", "POST", "/api/v1/classifications/"),
         Operation("CreateClassifications", "POST", "/api/v1/classification/bulk/"),
-        Operation("ListCorpusMLClasses", "GET", "/api/v1/corpus/{id}/classes/", query=_PAGES, pages="page"),
+        _pages("ListCorpusMLClasses", "/api/v1/corpus/{id}/classes/"),
         Operation("CreateMLClass", "POST", "/api/v1/corpus/{id}/classes/"),
         Operation("CreateMetaData", "POST", "/api/v1/element/{id}/metadata/"),
         Operation(
@@ -93,33 +76,21 @@ OPERATIONS: dict[str, Operation] = {
             answer="list",
         ),
         Operation("CreateMetaDataBulk", "POST", "/api/v1/element/{id}/metadata/bulk/"),
-        Operation("ListCorpusEntityTypes", "GET", "/api/v1/corpus/{id}/entity-types/", query=_PAGES, pages="page"),
+        _pages("ListCorpusEntityTypes", "/api/v1/corpus/{id}/entity-types/"),
         Operation("CreateEntityType", "POST", "/api/v1/entity/types/"),
         Operation("CreateTranscriptionEntity", "POST", "/api/v1/transcription/{id}/entities/"),
-        Operation(
-            "ListTranscriptionEntities",
-            "GET",
-            "/api/v1/transcription/{id}/entities/",
-            query=("worker_version", "worker_run", *_PAGES),
-            pages="page",
-        ),
+        _pages("ListTranscriptionEntities", "/api/v1/transcription/{id}/entities/", "worker_version", "worker_run"),
         Operation("CreateTranscriptionEntities", "POST", "/api/v1/transcription/{id}/entities/bulk/"),
         Operation("CreateEmbedding", "POST", "/api/v1/element/{id}/embedding/"),
-        Operation("ListEmbeddings", "GET", "/api/v1/element/{id}/embedding/", query=_PAGES, pages="page"),
-        Operation("ListExports", "GET", "/api/v1/corpus/{id}/export/", query=("dataset_id", *_PAGES), pages="page"),
+        _pages("ListEmbeddings", "/api/v1/element/{id}/embedding/"),
+        _pages("ListExports", "/api/v1/corpus/{id}/export/", "dataset_id"),
         Operation("StartExport", "POST", "/api/v1/corpus/{id}/export/"),
         Operation("DownloadExport", "GET", "/api/v1/export/{id}/", answer="anything"),
         Operation("CreateDataset", "POST", "/api/v1/corpus/{id}/datasets/"),
         Operation("RetrieveDataset", "GET", "/api/v1/datasets/{id}/"),
         Operation("PartialUpdateDataset", "PATCH", "/api/v1/datasets/{id}/"),
         Operation("RetrieveDatasetSet", "GET", "/api/v1/datasets/{dataset}/sets/{set}/"),
-        Operation(
-            "ListDatasetElements",
-            "GET",
-            "/api/v1/datasets/{id}/elements/",
-            query=("set", *_CURSOR),
-            pages="cursor",
-        ),
+        _cursor("ListDatasetElements", "/api/v1/datasets/{id}/elements/", "set"),
         Operation("CreateDatasetElement", "POST", "/api/v1/datasets/{id}/elements/"),
         Operation(
             "DestroyDatasetElement",

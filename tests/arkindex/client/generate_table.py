@@ -36,23 +36,22 @@ EITHER = {"CreateElementChildren"}
 # Operations that answer a file.
 FILES = {"DownloadArtifact", "DownloadExport"}
 
-# Query parameters that several operations share, one after the other.
-SHARED = {
-    "PAGES": ("page_size", "page"),
-    "CURSOR": ("page_size", "cursor", "with_count"),
-    "ELEMENTS": (
-        "transcription_worker_version",
-        "transcription_worker_run",
-        "type",
-        "with_classes",
-        "with_corpus",
-        "with_has_children",
-        "with_metadata",
-        "with_zone",
-        "worker_version",
-        "worker_run",
-    ),
-}
+# What the lists of elements have in common among their query parameters, one after the other.
+ELEMENTS = (
+    "transcription_worker_version",
+    "transcription_worker_run",
+    "type",
+    "with_classes",
+    "with_corpus",
+    "with_has_children",
+    "with_metadata",
+    "with_zone",
+    "worker_version",
+    "worker_run",
+)
+
+# What lists in pages have last among them.
+PAGES = {"_pages": ["page_size", "page"], "_cursor": ["page_size", "cursor", "with_count"]}
 
 HEADER = '''"""The operations that workers use, so that no document is downloaded at start.
 
@@ -63,8 +62,18 @@ from __future__ import annotations
 
 from arkworker.arkindex.client.operations import Operation
 
-# Query parameters of lists that come in pages, and of lists of elements.
-{shared}
+_ELEMENTS = (
+{elements}
+)
+
+
+def _pages(name: str, path: str, *query: str) -> Operation:
+    return Operation(name, "GET", path, query=(*query, "page_size", "page"), pages="page")
+
+
+def _cursor(name: str, path: str, *query: str) -> Operation:
+    return Operation(name, "GET", path, query=(*query, "page_size", "cursor", "with_count"), pages="cursor")
+
 
 OPERATIONS: dict[str, Operation] = {
     operation.id: operation
@@ -87,30 +96,8 @@ def render(document: dict[str, dict[str, dict[str, dict[str, object]]]]) -> str:
     for path, methods in document["paths"].items():
         for method, details in methods.items():
             lines += _render_operation(path, method, details)
-    return HEADER.replace("{shared}", "\n".join(_shared())) + "\n".join(lines) + "\n    )\n}\n"
-
-
-def _shared() -> list[str]:
-    lines: list[str] = []
-    for name, parameters in SHARED.items():
-        line = f"_{name} = ({', '.join(map(_quoted, parameters))})"
-        wrapped = [f"_{name} = (", *(f"    {_quoted(parameter)}," for parameter in parameters), ")"]
-        lines += [line] if len(line) <= 120 else wrapped
-    return lines
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"'
-
-
-def _query(parameters: list[str]) -> str:
-    """The names of parameters, where some of them stand together for what is shared."""
-    text = ", ".join(map(_quoted, parameters))
-    for name, shared in SHARED.items():
-        text = text.replace(", ".join(map(_quoted, shared)), f"*_{name}")
-    if text.count("*") == 1 and text.startswith("*") and "," not in text:
-        return text.removeprefix("*")
-    return f"({text}{',' if ',' not in text else ''})"
+    elements = "\n".join(f'    "{name}",' for name in ELEMENTS)
+    return HEADER.replace("{elements}", elements) + "\n".join(lines) + "\n    )\n}\n"
 
 
 def _render_operation(path: str, method: str, details: dict[str, object]) -> list[str]:
@@ -118,17 +105,26 @@ def _render_operation(path: str, method: str, details: dict[str, object]) -> lis
     parameters = details.get("parameters", [])
     assert isinstance(parameters, list)
     query = [parameter["name"] for parameter in parameters if parameter["in"] == "query"]
-    arguments = [f'"{name}"', f'"{method.upper()}"', f'"{path}"']
-    if query:
-        arguments.append(f"query={_query(query)}")
-    if details["x-paginated"]:
-        arguments.append(f'pages="{"cursor" if "cursor" in query else "page"}"')
-    if answer_of(name) != "object":
-        arguments.append(f'answer="{answer_of(name)}"')
-    line = f"        Operation({', '.join(arguments)}),"
+    maker = next((maker for maker, last in PAGES.items() if query[-len(last) :] == last), None)
+    if maker is not None:
+        assert (method, answer_of(name), details["x-paginated"]) == ("get", "object", True)
+        arguments = [f'"{name}"', f'"{path}"', *_names(query[: -len(PAGES[maker])])]
+    else:
+        maker, arguments = "Operation", [f'"{name}"', f'"{method.upper()}"', f'"{path}"']
+        if query:
+            arguments.append(f"query=({', '.join(_names(query))},)")
+        if answer_of(name) != "object":
+            arguments.append(f'answer="{answer_of(name)}"')
+    line = f"        {maker}({', '.join(arguments)}),"
     if len(line) <= 120:
         return [line]
-    return ["        Operation(", *(f"            {argument}," for argument in arguments), "        ),"]
+    return [f"        {maker}(", *(f"            {argument}," for argument in arguments), "        ),"]
+
+
+def _names(query: list[str]) -> list[str]:
+    start = next((n for n in range(len(query)) if tuple(query[n : n + len(ELEMENTS)]) == ELEMENTS), None)
+    names = [f'"{name}"' for name in query]
+    return names if start is None else [*names[:start], "*_ELEMENTS", *names[start + len(ELEMENTS) :]]
 
 
 if __name__ == "__main__":
