@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import time
 from dataclasses import asdict, dataclass, field
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NoReturn
 
-logger = logging.getLogger("arkworker.publishing")
 
 FORMAT = "arkworker publication"
 VERSION = 1
@@ -125,10 +123,6 @@ class Journal:
             self._refuse("another process is publishing these results")
         except OSError as error:
             self._refuse(f"cannot be written: {error.strerror}")
-        if self._file.is_alone is None:
-            logger.warning(
-                "%s cannot be locked on this file system; make sure that no other process publishes it", printable(path)
-            )
         try:
             self._read(owner)
             if not self._file.end:

@@ -16,6 +16,8 @@ import shutil
 import stat
 from typing import IO, TYPE_CHECKING, NoReturn
 
+from arkworker.text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from os import PathLike
@@ -115,7 +117,6 @@ class AppendedFile:
 
     Attributes:
         end: Where the next piece goes, in bytes; at first behind all that is there.
-        is_alone: Whether it is locked; None where the file system has no locks.
 
     Raises:
         OSError: It cannot be opened, or is not a regular file; `strerror` says why.
@@ -125,8 +126,11 @@ class AppendedFile:
     def __init__(self, path: AnyPath) -> None:
         is_new = not os.path.lexists(path)
         self._descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
-        self.is_alone = lock(self._descriptor)
-        if self.is_alone is False:
+        is_alone = lock(self._descriptor)
+        if is_alone is None:
+            told = "%s cannot be locked on this file system; make sure that no other process writes it"
+            logger.warning(told, printable(os.fspath(path)))
+        elif not is_alone:
             os.close(self._descriptor)
             raise BlockingIOError(errno.EAGAIN, "another process has it", os.fspath(path))
         self.end = os.fstat(self._descriptor).st_size

@@ -53,10 +53,6 @@ class Recorder:
             refuse(path, 0, "another process is writing or publishing it: give each run a file of its own")
         except OSError as error:
             _refuse_unwritable(path, error)
-        if self._file.is_alone is None:
-            logger.warning(
-                "%s cannot be locked on this file system; make sure that no other process writes it", printable(path)
-            )
         try:
             self._continue(header)
             self._make_room()
