@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from arkworker.arkindex.publishing.plan import Item, Kind, Node, Ref, Text
+from arkworker.arkindex.publishing.plan import Item, Kind, NewNode, NewText, Node, Ref, StoredNode, StoredText
 from arkworker.elements import Element
 from arkworker.elements.results import (
     Child,
@@ -39,7 +39,7 @@ class Gathered(NamedTuple):
     """
 
     nodes: list[Node]
-    stored: list[Text]
+    stored: list[StoredText]
     needs: list[tuple[Kind, str, str]]
 
 
@@ -58,9 +58,9 @@ class _Gathering:
     """Finds the places that the results of one element belong to."""
 
     def __init__(self, element: Element) -> None:
-        self._root = Node.of(element)
-        self._existing: dict[str, Node] = {element.id: self._root}
-        self._stored: dict[str, Text] = {}
+        self._root = StoredNode.of(element)
+        self._existing: dict[str, StoredNode] = {element.id: self._root}
+        self._stored: dict[str, StoredText] = {}
         self._needs: list[tuple[Kind, str, str]] = []
 
     def take(self, results: Sequence[Any]) -> None:
@@ -76,26 +76,25 @@ class _Gathering:
 
     def gathered(self) -> Gathered:
         nodes: list[Node] = []
-        waiting = deque(self._existing.values())
+        waiting: deque[Node] = deque(self._existing.values())
         while waiting:
             node = waiting.popleft()
             nodes.append(node)
             for child in node.children:
-                if child.child is not None:
-                    for path, result in _checked(child.child.results, f"{child.path}.results"):
-                        _put(child, result, path)
+                for path, result in _checked(child.child.results, f"{child.path}.results"):
+                    _put(child, result, path)
             waiting.extend(node.children)
         return Gathered(nodes, list(self._stored.values()), self._needs)
 
     def _node(self, element: Element, path: str) -> Node:
         """The node of an element that exists, whether it was named before or not."""
-        root = self._root.element
-        if root is not None and root.corpus is not None and element.corpus not in (None, root.corpus):
+        corpus = self._root.element.corpus
+        if corpus is not None and element.corpus not in (None, corpus):
             raise ResultError(f"{path}.target: is in another corpus: publish on it with context.publish")
-        return self._existing.setdefault(element.id, Node.of(element))
+        return self._existing.setdefault(element.id, StoredNode.of(element))
 
     def _annotate(self, stored: StoredTranscription, entities: Sequence[Any], path: str) -> None:
-        text = self._stored.setdefault(stored.id, Text(stored.id, stored=stored))
+        text = self._stored.setdefault(stored.id, StoredText(target=stored.id, stored=stored))
         known = {_extent(item.value) for item in text.entities}
         for number, entity in enumerate(entities):
             place = f"{path}.results.{number}"
@@ -145,8 +144,8 @@ def _put(node: Node, result: Any, path: str) -> None:
             raise ResultError(f"{path} cannot be published on an element")
 
 
-def _text(node: Node, value: Transcription, path: str) -> Text:
-    text = Text(Ref("transcription", path), value)
+def _text(node: Node, value: Transcription, path: str) -> NewText:
+    text = NewText(target=Ref("transcription", path), value=value)
     for number, entity in enumerate(value.entities):
         place = f"{path}.entities.{number}"
         text.entities.append(Item(Ref("entity", place), entity))
@@ -162,14 +161,14 @@ def _update(node: Node, update: Update, path: str) -> None:
         node.needs.append(("element type", update.type, f"{path}.type"))
 
 
-def _child(node: Node, child: Child, path: str) -> Node:
+def _child(node: Node, child: Child, path: str) -> NewNode:
     if child.image is None:
         _check_outline(node, child.polygon, path)
     node.needs.append(("element type", child.type, f"{path}.type"))
     node.numbers[child.type] += 1
     is_below = child.polygon is not None and child.image is None
-    return Node(
-        Ref("element", path),
+    return NewNode(
+        target=Ref("element", path),
         child=child,
         name=child.name or str(node.numbers[child.type]),
         path=path,

@@ -55,33 +55,41 @@ class Item(Generic[V]):
     value: V
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Text:
-    """A transcription that is created, or one that is stored, and what lies in it.
+    """A transcription, and what lies in it.
 
     Attributes:
         target: Its id, or what will be it.
-        value: What creates it; None for one that is stored.
-        stored: The one that is stored; None for one that is created.
         entities: What lies in it.
     """
 
     target: Target
-    value: Transcription | None = None
-    stored: StoredTranscription | None = None
     entities: list[Item[Entity]] = field(default_factory=list)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
+class NewText(Text):
+    """One that is created, from a value."""
+
+    target: Ref
+    value: Transcription
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class StoredText(Text):
+    """One that is stored."""
+
+    target: str
+    stored: StoredTranscription
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
 class Node:
-    """An element that exists, or one that is created below such a one.
+    """An element, and what is published on it.
 
     Attributes:
         target: Its id, or what will be it.
-        element: The element that exists; None for one that is created.
-        child: What creates it; None for one that exists.
-        name: Of a child: its own, or its number among those of its type.
-        path: Of a child: where it is in the results, such as `results.3`.
         has_image: Whether children can have an outline.
         image_id: The image that it lies on, where that is known.
         size: Width and height of that image in pixels; None where they are unknown.
@@ -89,15 +97,11 @@ class Node:
     """
 
     target: Target
-    element: Element | None = None
-    child: Child | None = None
-    name: str = ""
-    path: str = ""
     has_image: bool = False
     image_id: str | None = None
     size: tuple[int, int] | None = None
-    children: list[Node] = field(default_factory=list)
-    texts: list[Text] = field(default_factory=list)
+    children: list[NewNode] = field(default_factory=list)
+    texts: list[NewText] = field(default_factory=list)
     classifications: list[Item[Classification]] = field(default_factory=list)
     metadata: list[Item[Metadata]] = field(default_factory=list)
     embeddings: list[Item[Embedding]] = field(default_factory=list)
@@ -106,14 +110,37 @@ class Node:
     needs: list[tuple[Kind, str, str]] = field(default_factory=list)
     numbers: Counter[str] = field(default_factory=Counter)
 
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class StoredNode(Node):
+    """An element that exists."""
+
+    target: str
+    element: Element
+
     @classmethod
-    def of(cls, element: Element) -> Node:
-        """The node of an element that exists."""
+    def of(cls, element: Element) -> StoredNode:
         image = element.zone.image if element.zone is not None else None
         if image is None:
-            return cls(element.id, element)
+            return cls(target=element.id, element=element)
         size = (image.width, image.height) if image.width and image.height else None
-        return cls(element.id, element, has_image=True, image_id=image.id, size=size)
+        return cls(target=element.id, element=element, has_image=True, image_id=image.id, size=size)
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class NewNode(Node):
+    """An element that is created below another.
+
+    Attributes:
+        child: What creates it.
+        name: Its own, or its number among those of its type.
+        path: Where it is in the results, such as `results.3`.
+    """
+
+    target: Ref
+    child: Child
+    name: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +176,7 @@ class Plan:
     requests: tuple[Request, ...]
     needs: Needs = field(default_factory=dict)
     nodes: tuple[Node, ...] = field(default=(), repr=False, compare=False)
-    stored: tuple[Text, ...] = field(default=(), repr=False, compare=False)
+    stored: tuple[StoredText, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def holds(self) -> Mapping[str, int]:

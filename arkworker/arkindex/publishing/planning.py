@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from arkworker.arkindex.publishing.gathering import Gathered
-    from arkworker.arkindex.publishing.plan import Kind, Needs, Node, Text
+    from arkworker.arkindex.publishing.plan import Kind, Needs, NewNode, NewText, Node, Text
     from arkworker.elements import Element
-    from arkworker.elements.results import Child, Classification, Entity, Metadata, Transcription
+    from arkworker.elements.results import Child, Classification, Entity, Metadata
     from arkworker.geometry import Polygon
 
 
@@ -64,7 +64,7 @@ class _Planning:
         self._run = run
         self._corpus = corpus
         self._size = size
-        self._merged: set[Node] = set()  # children that are created together with their first transcription
+        self._merged: set[NewNode] = set()  # children that are created together with their first transcription
 
     def requests(self) -> Iterator[Request]:
         for parent in self._nodes:
@@ -88,8 +88,8 @@ class _Planning:
         self._merged.update(node for group in groups for node in group)
         for batch in batches([node for node in outlined if node not in self._merged], self._size):
             body = {"worker_run_id": self._run, "elements": [_element(node) for node in batch]}
-            holds = Counter(_child(node).type for node in batch)
-            yield Request("CreateElements", {"id": parent.target}, body, holds, tuple((_ref(node),) for node in batch))
+            holds = Counter(node.child.type for node in batch)
+            yield Request("CreateElements", {"id": parent.target}, body, holds, tuple((node.target,) for node in batch))
         for group in groups:
             for batch in batches(group, self._size):
                 yield self._annotated(parent, batch)
@@ -97,23 +97,23 @@ class _Planning:
             if not _is_in_bulk(node):
                 yield self._single(parent, node)
 
-    def _annotated(self, parent: Node, nodes: Sequence[Node]) -> Request:
+    def _annotated(self, parent: Node, nodes: Sequence[NewNode]) -> Request:
         """Children of one type, each with its first transcription."""
-        slug = _child(nodes[0]).type
+        slug = nodes[0].child.type
         body = {
             "element_type": slug,
             "worker_run_id": self._run,
             "transcriptions": [_annotation(node) for node in nodes],
             "return_elements": True,
         }
-        gives = tuple((_ref(node), _text_ref(node.texts[0])) for node in nodes)
+        gives = tuple((node.target, node.texts[0].target) for node in nodes)
         holds = {slug: len(nodes), "transcriptions": len(nodes)}
         return Request("CreateElementTranscriptions", {"id": parent.target}, body, holds, gives)
 
-    def _single(self, parent: Node, node: Node) -> Request:
+    def _single(self, parent: Node, node: NewNode) -> Request:
         if self._corpus is None:
             raise ResultError(f"{node.path}: it needs a corpus, and that of its parent is unknown")
-        child = _child(node)
+        child = node.child
         body = {
             "type": child.type,
             "name": node.name,
@@ -124,7 +124,7 @@ class _Planning:
             "worker_run_id": self._run,
             "confidence": child.confidence,
         }
-        return Request("CreateElement", {}, body, {child.type: 1}, ((_ref(node),),))
+        return Request("CreateElement", {}, body, {child.type: 1}, ((node.target,),))
 
     def _transcriptions(self) -> Iterator[Request]:
         loose = [(node, text) for node in self._nodes for text in node.texts[node in self._merged :]]
@@ -132,12 +132,12 @@ class _Planning:
             node, text = loose[0]
             body = {"worker_run_id": self._run, **_written(text)}
             holds = {"transcriptions": 1}
-            yield Request("CreateTranscription", {"id": node.target}, body, holds, ((_text_ref(text),),))
+            yield Request("CreateTranscription", {"id": node.target}, body, holds, ((text.target,),))
             return
         for batch in batches(loose, self._size):
             items = [{"element_id": node.target, **_written(text)} for node, text in batch]
             body = {"worker_run_id": self._run, "transcriptions": items}
-            gives = tuple((_text_ref(text),) for _, text in batch)
+            gives = tuple((text.target,) for _, text in batch)
             yield Request("CreateTranscriptions", {}, body, {"transcriptions": len(batch)}, gives)
 
     def _entities(self, text: Text) -> Iterator[Request]:
@@ -194,17 +194,17 @@ class _Planning:
             yield Request("CreateElementChildren", {"id": node.target}, body, {"links": len(batch)})
 
 
-def _merged(children: Sequence[Node], size: int) -> list[Sequence[Node]]:
+def _merged(children: Sequence[NewNode], size: int) -> list[Sequence[NewNode]]:
     """The children, by type, that are better created together with their first transcription.
 
     `CreateElementTranscriptions` does the work of two requests for children of one type. A full batch of it always
     saves one; what is left of several types may be cheaper in the other two, which take several types at once.
     """
     outlines = Counter(map(_place, children))
-    groups: dict[str, list[Node]] = defaultdict(list)
+    groups: dict[str, list[NewNode]] = defaultdict(list)
     for node in children:  # Arkindex names those, and takes equal outlines for one element
-        if node.texts and _child(node).name is None and outlines[_place(node)] == 1:
-            groups[_child(node).type].append(node)
+        if node.texts and node.child.name is None and outlines[_place(node)] == 1:
+            groups[node.child.type].append(node)
     full = [group[: len(group) // size * size] for group in groups.values()]
     rests = [rest for group in groups.values() if (rest := group[len(group) // size * size :])]
     plain = len(children) - sum(map(len, groups.values()))
@@ -217,27 +217,27 @@ def _batches(count: int, size: int) -> int:
     return -(-count // size)
 
 
-def _place(node: Node) -> tuple[str, Polygon]:
+def _place(node: NewNode) -> tuple[str, Polygon]:
     """Type and outline, whether that is closed or not."""
-    child = _child(node)
+    child = node.child
     outline = tuple(child.polygon or ())
     return child.type, outline[:-1] if outline[0] == outline[-1] else outline
 
 
-def _is_in_bulk(node: Node) -> bool:
+def _is_in_bulk(node: NewNode) -> bool:
     """Whether it has an outline on the image of its parent: others are created singly."""
-    child = _child(node)
+    child = node.child
     return child.polygon is not None and child.image is None
 
 
-def _element(node: Node) -> dict[str, Any]:
-    child = _child(node)
+def _element(node: NewNode) -> dict[str, Any]:
+    child = node.child
     item = {"type": child.type, "name": node.name, "polygon": _points(child)}
     return item if child.confidence is None else {**item, "confidence": child.confidence}
 
 
-def _annotation(node: Node) -> dict[str, Any]:
-    child = _child(node)
+def _annotation(node: NewNode) -> dict[str, Any]:
+    child = node.child
     item = {"polygon": _points(child), **_written(node.texts[0])}
     return item if child.confidence is None else {**item, "element_confidence": child.confidence}
 
@@ -247,9 +247,9 @@ def _points(child: Child) -> list[list[float]]:
     return [list(point) for point in points]
 
 
-def _written(text: Text) -> dict[str, Any]:
+def _written(text: NewText) -> dict[str, Any]:
     """A transcription as every operation wants it."""
-    value = _value(text)
+    value = text.value
     return {"text": value.text, "confidence": value.confidence, "orientation": value.orientation}
 
 
@@ -266,23 +266,3 @@ def _classified(item: Classification) -> dict[str, Any]:
 
 def _named(item: Metadata) -> dict[str, Any]:
     return {"type": item.type, "name": item.name, "value": item.value}
-
-
-def _child(node: Node) -> Child:
-    assert node.child is not None  # noqa: S101 - only elements that exist have none, and they are nobody's children
-    return node.child
-
-
-def _ref(node: Node) -> Ref:
-    assert isinstance(node.target, Ref)  # noqa: S101 - as above
-    return node.target
-
-
-def _value(text: Text) -> Transcription:
-    assert text.value is not None  # noqa: S101 - only stored transcriptions have none, and they are on no node
-    return text.value
-
-
-def _text_ref(text: Text) -> Ref:
-    assert isinstance(text.target, Ref)  # noqa: S101 - as above
-    return text.target

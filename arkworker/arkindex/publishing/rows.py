@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from arkworker.arkindex.publishing.plan import StoredNode
 from arkworker.arkindex.publishing.sending import Sent
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from arkworker.arkindex.publishing.plan import Item, Node, Plan, Target, Text
+    from arkworker.arkindex.publishing.plan import Item, NewNode, NewText, Node, Plan, Target, Text
     from arkworker.elements import Element, Image, StoredTranscription
     from arkworker.elements.results import Classification
 
@@ -90,7 +91,7 @@ def rows_of(plan: Plan, sent: Sent, worker_run_id: str | None) -> Rows:
         ),
     }
     known = {name: [row for row in rows if row is not None] for name, rows in tables.items()}
-    existing = (node for node in plan.nodes if node.element is not None)
+    existing = (node for node in plan.nodes if isinstance(node, StoredNode))
     changes = {str(node.target): found for node in existing if (found := maker.changes(node))}
     rows = Rows(str(plan.nodes[0].target), tables=known, changes=changes)
     if rows:
@@ -114,9 +115,9 @@ class _Maker:
         self._annotated = {r.parameters["id"] for r in sent.requests if r.operation.startswith(_ANNOTATING)}
         self._updated = {r.parameters["id"] for r in sent.requests if r.operation == "PartialUpdateElement"}
 
-    def element(self, parent: Node, node: Node) -> Row | None:
+    def element(self, parent: Node, node: NewNode) -> Row | None:
         child, identifier = node.child, self._find(node.target)
-        if child is None or identifier is None:
+        if identifier is None:
             return None
         return {
             "id": identifier,
@@ -132,9 +133,9 @@ class _Maker:
             **self.changes(node),
         }
 
-    def transcription(self, node: Node, text: Text) -> Row | None:
+    def transcription(self, node: Node, text: NewText) -> Row | None:
         identifier, value = self._find(text.target), text.value
-        if identifier is None or value is None:
+        if identifier is None:
             return None
         return {
             "id": identifier,
@@ -183,10 +184,10 @@ class _Maker:
 
 def _parents(plan: Plan) -> dict[str, list[Row]]:
     """Elements that exist with their images, and stored transcriptions on them, for a cache that lacks them."""
-    stored = [text.stored for text in plan.stored if text.stored is not None]
+    stored = [text.stored for text in plan.stored]
     wanted = {plan.nodes[0].target, *(text.element_id for text in stored)}
     wanted |= {node.target for node in plan.nodes if node.children or node.texts or node.classifications}
-    elements = [node.element for node in plan.nodes if node.element is not None and node.target in wanted]
+    elements = [node.element for node in plan.nodes if isinstance(node, StoredNode) and node.target in wanted]
     images = {image.id: image for image in map(_image_of, elements) if image is not None and image.id is not None}
     places = {element.id for element in elements}
     return {
