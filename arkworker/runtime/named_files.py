@@ -130,9 +130,12 @@ def _code() -> Iterator[tuple[str, str | None]]:
 
 def _reason(name: str, path: str) -> str:
     try:
+        is_stream = files.is_stream(path)
+        if is_stream and name not in _STREAMED:
+            return "is not a regular file"
         files.check_replaceable(path)
-        if files.is_stream(path):
-            return "" if name in _STREAMED else "is not a regular file"
+        if is_stream:
+            return ""
         what, is_ours = _KINDS[name]
         if not is_ours(path):
             return f"holds something other than {what}: choose another file, or remove it"
