@@ -13,6 +13,17 @@ from arkworker.version import __version__ as __version__
 if TYPE_CHECKING:
     from arkworker.arkindex.datasets import DatasetSet as DatasetSet
     from arkworker.cli import command as command
+    from arkworker.declaration.form import (
+        CorpusExport as CorpusExport,
+        ElementType as ElementType,
+        Model as Model,
+        NotDeclared as NotDeclared,
+        NotEditable as NotEditable,
+        Required as Required,
+        S3Bucket as S3Bucket,
+        Text as Text,
+        WorkerVersion as WorkerVersion,
+    )
     from arkworker.declaration.metadata import Declaration as Declaration
     from arkworker.elements import Element as Element
     from arkworker.elements.results import (
@@ -44,17 +55,6 @@ if TYPE_CHECKING:
     )
     from arkworker.options.configuration import UserConfiguration as UserConfiguration
     from arkworker.options.creates import Creates as Creates, Requires as Requires
-    from arkworker.options.form import (
-        CorpusExport as CorpusExport,
-        ElementType as ElementType,
-        Model as Model,
-        NotDeclared as NotDeclared,
-        NotEditable as NotEditable,
-        Required as Required,
-        S3Bucket as S3Bucket,
-        Text as Text,
-        WorkerVersion as WorkerVersion,
-    )
     from arkworker.options.secret import Secret as Secret
     from arkworker.runtime.context import WorkerContext as WorkerContext
     from arkworker.runtime.worker import (
@@ -72,14 +72,14 @@ else:
         "Child": "elements.results",
         "Classification": "elements.results",
         "ConfigurationError": "errors",
-        "CorpusExport": "options.form",
+        "CorpusExport": "declaration.form",
         "Created": "elements.results",
         "Creates": "options.creates",
         "DatasetSet": "arkindex.datasets",
         "DatasetWorker": "runtime.worker",
         "Declaration": "declaration.metadata",
         "Element": "elements",
-        "ElementType": "options.form",
+        "ElementType": "declaration.form",
         "ElementsWorker": "runtime.worker",
         "Embedding": "elements.results",
         "Entity": "elements.results",
@@ -87,26 +87,26 @@ else:
         "ExtrasDirNotFoundError": "errors",
         "Link": "elements.results",
         "Metadata": "elements.results",
-        "Model": "options.form",
-        "NotDeclared": "options.form",
-        "NotEditable": "options.form",
+        "Model": "declaration.form",
+        "NotDeclared": "declaration.form",
+        "NotEditable": "declaration.form",
         "On": "elements.results",
         "PublicationError": "errors",
         "ReadOnlyError": "errors",
-        "Required": "options.form",
+        "Required": "declaration.form",
         "Requires": "options.creates",
         "Result": "elements.results",
         "ResultError": "errors",
-        "S3Bucket": "options.form",
+        "S3Bucket": "declaration.form",
         "Secret": "options.secret",
         "SecretError": "errors",
-        "Text": "options.form",
+        "Text": "declaration.form",
         "Transcription": "elements.results",
         "Update": "elements.results",
         "UserConfiguration": "options.configuration",
         "Worker": "runtime.worker",
         "WorkerContext": "runtime.context",
-        "WorkerVersion": "options.form",
+        "WorkerVersion": "declaration.form",
         "command": "cli",
     }
 

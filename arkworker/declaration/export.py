@@ -11,12 +11,12 @@ from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from arkworker.declaration.content import FieldContent, WorkerContent, to_yaml
 from arkworker.declaration.expression import Expression, InexpressibleError, express, rules_of
+from arkworker.declaration.form import NotDeclared, NotEditable, Required
 from arkworker.declaration.metadata import display_name_of, label_of, slug_of
 from arkworker.declaration.rules import validate
 from arkworker.declaration.vocabulary import VALUE_TYPES
 from arkworker.documents.text_file import TextFile
 from arkworker.errors import ConfigurationError, Problem
-from arkworker.options.form import NotDeclared, NotEditable, Required
 from arkworker.options.options import Group, Option, walk
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from arkworker.declaration.form import FormRule
     from arkworker.declaration.metadata import Declaration
-    from arkworker.options.form import FormRule
 
 
 SOURCE = "code of the worker"

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
+from arkworker.declaration.form import Control
 from arkworker.errors import ConfigurationError, Problem, ResultError
 from arkworker.options.creates import Creates
-from arkworker.options.form import Control
 from arkworker.options.options import bare
 from arkworker.text import did_you_mean, printable
 

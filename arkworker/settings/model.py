@@ -14,7 +14,6 @@ from arkworker.options.configuration import BY_SETTINGS, completed
 from arkworker.settings.platform import Settings
 from arkworker.settings.provenance import Origin, Path, Recorded, Sources, failure_of
 from arkworker.settings.sources.configuration import FileSource, Layer, LayerSource
-from arkworker.settings.sources.environment import EnvFileSource, EnvironmentSource
 
 if TYPE_CHECKING:
     from arkworker.settings.catalogue import WorkerOptions
@@ -49,8 +48,8 @@ class WorkerSettings(Settings):
         if not given.recorded:
             sources: tuple[PydanticBaseSettingsSource, ...] = (
                 given.command_line,
-                EnvironmentSource(settings_cls, given.environ),
-                EnvFileSource(settings_cls, given.env_file),
+                given.environment,
+                given.env_file,
                 FileSource(settings_cls, given.config_file),
                 *(LayerSource(settings_cls, given.layers.get(name, Layer(name))) for name in RUN_LAYERS),
             )

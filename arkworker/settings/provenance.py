@@ -186,8 +186,8 @@ class Sources:
 
     Attributes:
         command_line: The source of the flags, loaded.
-        environ: The environment variables.
-        env_file: What `--env-file` names.
+        environment: That of the environment variables.
+        env_file: That of the file which `--env-file` names.
         config_file: What `-c` names, in developer mode.
         layers: What a worker run says, by the name of the source.
         ledger: Takes what each source says.
@@ -196,8 +196,8 @@ class Sources:
     """
 
     command_line: Any
-    environ: Mapping[str, str]
-    env_file: TextFile | None = None
+    environment: Any
+    env_file: Any
     config_file: TextFile | None = None
     layers: Mapping[str, Any] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)

@@ -17,11 +17,9 @@ from arkworker.options.configuration import BY_SETTINGS
 from arkworker.options.options import DEBUG
 from arkworker.options.secret import Secret, UnloadedSecret
 from arkworker.settings.model import WorkerSettings, settings_model
-from arkworker.settings.platform import variable_of
 from arkworker.settings.provenance import Ledger, Origin, Path, Sources
 from arkworker.settings.reading import Reference, Refused
 from arkworker.settings.sources.environment import EnvFileSource, EnvironmentSource
-from arkworker.settings.sources.source import PLATFORM_FIELDS
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -139,9 +137,12 @@ def resolve(worker: WorkerOptions, inputs: Inputs, run: RunSays | None = None) -
     model = settings_model(worker)
     command_line = inputs.flags.source
     ledger = Ledger()
-    sources = Sources(command_line, inputs.environ, ledger=ledger, layers=run.layers if run else {})
-    sources.env_file = _read(ledger, inputs, "env_file")
-    if "dev" in command_line.typed or not _names_a_worker_run(model, sources):
+    environment = EnvironmentSource(model, inputs.environ)
+    env_file = EnvFileSource(model, _read(ledger, inputs, "env_file"))
+    sources = Sources(command_line, environment, env_file, ledger=ledger, layers=run.layers if run else {})
+    if "dev" in command_line.typed or not any(
+        ("worker_run_id",) in source.locations for source in (environment, env_file)
+    ):
         sources.config_file = _read(ledger, inputs, "config_file")
     resolution = Resolution(worker, _settings(model, sources), sources, run)
     resolution.secrets = tuple(_secret_requests(ledger))
@@ -215,12 +216,6 @@ def _read(ledger: Ledger, inputs: Inputs, name: str) -> TextFile | None:
         source = "configuration file" if name == "config_file" else EnvFileSource.name
         ledger.report((name,), error.reason, Origin(source, place), hint=error.hint)
     return None
-
-
-def _names_a_worker_run(model: type[WorkerSettings], sources: Sources) -> bool:
-    variable = variable_of(PLATFORM_FIELDS["worker_run_id",])
-    both = (EnvironmentSource(model, sources.environ), EnvFileSource(model, sources.env_file))
-    return any(variable in source.env_vars for source in both)
 
 
 def _settings(model: type[WorkerSettings], sources: Sources) -> WorkerSettings:

@@ -61,7 +61,7 @@ class CommandLineSource(TextSource, CliSettingsSource[argparse.ArgumentParser]):
         if kwargs:
             return super().__call__(**kwargs)
         self._given = list(self._find())
-        values = super().__call__()
+        values = super().__call__() if self.typed else {}
         for path in PLATFORM_FIELDS:
             typed = self.typed.get(".".join(path))
             if typed is not None and typed.texts == [""]:

@@ -37,6 +37,10 @@ class Variables(TextSource):
 
     env_vars: Mapping[str, str | None]
 
+    def __call__(self) -> dict[str, Any]:
+        # DotEnvSettingsSource would add unknown names of the file; and to ask for each setting in vain takes time.
+        return EnvSettingsSource.__call__(self) if self.locations else {}  # type: ignore[arg-type]
+
     def location(self, variable: str) -> str:
         return printable(variable)
 
@@ -116,9 +120,6 @@ class EnvFileSource(Variables, DotEnvSettingsSource):
         self.file = file
         self._lines: dict[str, int] = {}
         self.take(dict(self._parse(file.text)) if file else {})
-
-    def __call__(self) -> dict[str, Any]:
-        return EnvSettingsSource.__call__(self)  # DotEnvSettingsSource would add unknown names of the file
 
     def location(self, variable: str) -> str:
         return self._at(self._lines[variable])
