@@ -124,7 +124,8 @@ def test_exit_in_user_code(ten: Trial) -> None:
     ended = run(ten, WORK="0.05", HOOK="raise SystemExit(0)")
 
     assert ended.code == 1, ended
-    assert ten.states["started"] == 0
+    # Of a claim whose answer is still under way, on a busy machine, it cannot be known.
+    assert ten.states["started"] <= ended.summary["uncertain"], ended
     assert ten.states["processed"] == 0
     assert sum(ten.user_calls.values()) == 1
 
@@ -392,7 +393,7 @@ def test_signal_lets_the_current_element_finish(tmp_path: Path, number: int) -> 
         ended = process.wait()
 
         assert ended.code == 128 + number, ended
-        assert made.states["started"] == 0, ended
+        assert made.states["started"] <= ended.summary["uncertain"], ended  # of a claim that was under way
         assert sum(made.user_calls.values()) == made.states["processed"] == ended.summary["processed"], ended
         assert made.states["error"] == ended.summary["failed"] <= 2, ended
         assert ended.log.count(f"stopping after signal {number}: what is being processed has") == 1, ended
@@ -417,8 +418,8 @@ def test_grace_time_ends(tmp_path: Path, hook: str) -> None:
         ended = process.wait()
 
         assert ended.code == 143, ended
-        assert (made.states["started"], made.states["error"]) == (0, 3), ended
-        assert ended.summary["failed"] == 3, ended
+        assert made.states["started"] <= ended.summary["uncertain"], ended  # of a claim that was under way
+        assert made.states["error"] == ended.summary["failed"] == 3 - made.states["started"], ended
         assert ended.seconds < 30, ended
 
 
