@@ -8,6 +8,7 @@ loops of asyncio, uvloop and trio take the descriptor for themselves, and put ha
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import signal
@@ -21,6 +22,8 @@ from arkworker.errors import StoppedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
+
+logger = logging.getLogger("arkworker")
 
 #: The two that people and supervisors send; they are taken back even where user code has handlers of its own.
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -82,6 +85,7 @@ class Stopping:
         self._first_at = 0.0
         self._acting: threading.Thread | None = None
         self._main = threading.main_thread().ident or 0
+        self._process = os.getpid()
         self._insists = False  # whether signals of user code are heard, too: a run over elements has begun
         self._borrowed: dict[int, Any] = {}  # handlers of user code that are called after ours
 
@@ -130,7 +134,9 @@ class Stopping:
             if not although_stopped:
                 self.check()  # a signal from now on interrupts; one that came before does it here
             yield
+            self.leave_child(None)
         except BaseException as error:
+            self.leave_child(error)
             if self._has_interrupted:
                 raise StoppedError(self.signal_number or 0) from (None if isinstance(error, Interruption) else error)
             raise
@@ -160,6 +166,14 @@ class Stopping:
         """
         if self.signal_number is not None:
             raise StoppedError(self.signal_number) from None
+
+    def leave_child(self, error: BaseException | None) -> None:
+        """End a child that user code forked, and that found its way back: the run is the business of its parent."""
+        if os.getpid() != self._process:
+            if isinstance(error, Exception):
+                logger.error("a process that user code forked failed", exc_info=error)
+            code = error.code if isinstance(error, SystemExit) else int(error is not None)
+            os._exit(code if isinstance(code, int) else int(code is not None))
 
     def look(self) -> bool:
         """Between two pieces of user code: take back what user code took. Answers whether the run is to stop.

@@ -104,3 +104,37 @@ def test_a_missing_file_is_one_code(
     worker = write_worker("from arkworker import Worker\nclass W(Worker):\n    def run(self, context, cache): ...\n")
     result = command(*(text.replace("{}", str(tmp_path)).replace("{worker}", worker) for text in argv))
     assert (result.code, "absent" in result.out + result.err, (tmp_path / "new").exists()) == (78, True, False)
+
+
+FORKING = """
+import os, sys
+from arkworker import Worker
+
+class W(Worker):
+    def setup(self, context):
+        self.fork("setup")
+
+    def run(self, context, cache):
+        self.fork("run")
+
+    def teardown(self, context):
+        os.write(1, b"torn down\\n")
+
+    def fork(self, hook):
+        if os.environ["HOOK"] == hook and os.fork() == 0:
+            {way}
+        elif os.environ["HOOK"] == hook:
+            os.wait()
+"""
+
+
+@pytest.mark.parametrize("hook", ["setup", "run"])
+@pytest.mark.parametrize("way", ["pass", "sys.exit(3)", "raise ValueError('of the child')"])
+def test_a_child_that_comes_back_from_user_code(
+    write_worker: Callable[[str], str], process: Callable[..., Result], way: str, hook: str
+) -> None:
+    """It goes no further: the run, its failures and its end are told by the parent, once."""
+    ended = process("run", write_worker(FORKING.format(way=way)), "--dev", HOOK=hook)
+
+    assert (ended.code, ended.out.count("torn down"), ended.err.count("the worker failed")) == (0, 1, 0), ended.err
+    assert ended.err.count("ValueError: of the child") == ("ValueError" in way)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from arkworker.errors import ApiError, PublicationError
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from arkworker.elements import Element
 
 ROUNDS = 2  # of attempts at what is still open when a run ends
+_LONGEST_CHAIN = 20  # errors
 
 
 @dataclass(slots=True, eq=False)
@@ -41,6 +44,16 @@ class Ending:
     uncertain: int = 0
     tries: int = 0
     pause: int = 0
+
+
+def leaves_doubt(error: BaseException) -> bool:
+    """Whether what an error, or one that it was raised from, tried to write may be on Arkindex all the same."""
+    shown: BaseException | None = error
+    for _ in range(_LONGEST_CHAIN):
+        if isinstance(shown, ApiError | PublicationError):
+            return bool(shown.uncertain)
+        shown = shown.__cause__ if shown is not None else None
+    return False
 
 
 class Ends(Protocol):

@@ -75,7 +75,6 @@ class Guard:
         self._on_abandon = on_abandon
         self._main = threading.get_ident()
         self._is_main = threading.current_thread() is threading.main_thread()
-        self._process = os.getpid()
         self._in_user_code = False
         self._has_interrupted = False
         self._next_look = 0.0
@@ -123,7 +122,7 @@ class Guard:
         try:
             return self._call(code)
         except BaseException as error:
-            self._leave_child(error)
+            self._stopping.leave_child(error)
             if self._has_interrupted and not isinstance(error, Interruption):
                 raise Interruption from error  # what user code made of it
             raise
@@ -138,18 +137,10 @@ class Guard:
         finally:
             self._in_user_code = False
             logs.keep_streams()
-        self._leave_child(None)
+        self._stopping.leave_child(None)
         if self._has_interrupted:
             raise Interruption  # user code swallowed it: its work was cut all the same
         return result
-
-    def _leave_child(self, error: BaseException | None) -> None:
-        """A child that user code forked, and that found its way back: the element is not its business."""
-        if os.getpid() != self._process:
-            if isinstance(error, Exception):
-                logger.error("a process that user code forked failed", exc_info=error)
-            code = error.code if isinstance(error, SystemExit) else int(error is not None)
-            os._exit(code if isinstance(code, int) else int(code is not None))
 
     def look(self) -> None:
         """Between elements: take back what user code took of the signals, not more often than it could matter."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from arkworker.arkindex.activities import State, is_refusal
 from arkworker.arkindex.publishing.outbox import drained
-from arkworker.errors import ApiError, PublicationError
-from arkworker.runtime.loop.ends import ROUNDS, Ending
+from arkworker.errors import ApiError
+from arkworker.runtime.loop.ends import ROUNDS, Ending, leaves_doubt
 from arkworker.runtime.loop.in_hand import InHand, Stage
 from arkworker.runtime.loop.threads import Threads
 from arkworker.text import printable
@@ -154,7 +154,7 @@ class Reports:
                 self._publisher.publish(ending.element, ending.results)
             except Exception as error:  # noqa: BLE001 - whatever it raises concerns this element
                 ending.state = State.ERROR
-                ending.is_doubtful = isinstance(error, PublicationError) and bool(error.uncertain)
+                ending.is_doubtful = leaves_doubt(error)
                 self._on_failure(ending.id, error)
             ending.element, ending.results = None, ()
             if self._outbox is not None and ending.state is State.PROCESSED:

@@ -14,6 +14,7 @@ from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, ExitC
 from arkworker.runtime.loop import outcome
 from arkworker.runtime.loop.choice import Choice
 from arkworker.runtime.loop.clients import Clients
+from arkworker.runtime.loop.ends import leaves_doubt
 from arkworker.runtime.loop.failures import Failures
 from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
 from arkworker.runtime.loop.work import call_finish
@@ -122,7 +123,7 @@ def _process_all(
             unreachable = unreachable or (error if error.exit_code == ExitCode.UNAVAILABLE else None)
             continue
         failure = _failure_of(call, one, path, run)
-        tally.count("processed" if failure is None else "failed")
+        tally.count("processed" if failure is None else "uncertain" if leaves_doubt(failure) else "failed")
         if failure is not None:
             failures.add(str(one), failure, traced=True)
         if isinstance(failure, SystemExit | KeyboardInterrupt):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from arkworker.arkindex.activities import State
 from arkworker.errors import ArkworkerError, ExitCode, StoppedError
 from arkworker.runtime import log_lines
-from arkworker.runtime.loop.ends import Ending
+from arkworker.runtime.loop.ends import Ending, leaves_doubt
 from arkworker.runtime.loop.in_hand import Stage
 from arkworker.runtime.stopping import Interruption
 from arkworker.runtime.user_errors import described
@@ -235,7 +235,9 @@ class Work:
 
     def _end(self, job: Job, error: BaseException, *, traced: bool) -> None:
         self._failures.add(job.id, error, traced=traced)
-        self._ends.submit(Ending(job.id, State.ERROR, reason=described(error), is_held=job.is_held))
+        is_doubtful = traced and leaves_doubt(error)  # of what user code has published itself
+        ending = Ending(job.id, State.ERROR, reason=described(error), is_held=job.is_held, is_doubtful=is_doubtful)
+        self._ends.submit(ending)
 
 
 def end_left(left: Mapping[str, Stage], reason: str, ends: Ends, failures: Failures) -> None:

@@ -34,6 +34,26 @@ def test_swallows_the_interruption(tmp_path: Path, hook: str) -> None:
         assert "interrupted" in ended.log
 
 
+PUBLISHED = """
+from arkworker.errors import PublicationError
+error = PublicationError('no answer', {}, {'transcriptions': 1}, {})
+"""
+DOUBTFUL = {
+    "itself": f"{PUBLISHED}raise error",
+    "as the cause of another": f"{PUBLISHED}raise KeyError('mine') from error",
+}
+
+
+@pytest.mark.parametrize("hook", DOUBTFUL.values(), ids=DOUBTFUL)
+def test_publication_of_which_nobody_knows(tmp_path: Path, hook: str) -> None:
+    """What user code published itself, and whose answer was lost, makes its element an uncertain one."""
+    with trial(tmp_path, 2) as made:
+        ended = made.start(HOOK=hook).wait()
+
+        assert (ended.code, ended.summary["failed"], ended.summary["uncertain"]) == (75, 0, 2), ended
+        assert dict(made.states) == {"error": 2}
+
+
 @pytest.mark.parametrize("recorded", [False, True], ids=["published", "recorded"])
 def test_exception_without_a_message(tmp_path: Path, recorded: bool) -> None:  # noqa: FBT001 - a parameter
     """An exception that cannot even be shown fails its element alone."""
