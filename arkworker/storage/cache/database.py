@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import stat
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from arkworker.errors import CacheError
+from arkworker.storage.exclusive import open_regular
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -190,16 +190,13 @@ def admit(parent: str | PathLike[str], private: Path, limits: Limits) -> ParentF
 
 
 def check_file(path: str, real: Path) -> None:
-    """Raises: CacheError: The path does not lead to a SQLite database; FileNotFoundError: to nothing."""
-    status = real.stat()
-    kinds = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-    if not stat.S_ISREG(status.st_mode):
-        raise refusal(path, f"is {kinds.get(stat.S_IFMT(status.st_mode), 'a device')}, not a file")
-    if not status.st_size:
+    """Raises: CacheError: It is not an SQLite database; OSError: It is not a regular file, or nothing is there."""
+    with os.fdopen(open_regular(real), "rb") as file:
+        header = file.read(100)
+    if not header:
         raise refusal(path, "is empty")
-    with real.open("rb") as file:
-        if len(header := file.read(100)) < 100 or not header.startswith(_MAGIC):
-            raise refusal(path, "is not an SQLite database: of another format, damaged, cut or encrypted")
+    if len(header) < 100 or not header.startswith(_MAGIC):
+        raise refusal(path, "is not an SQLite database: of another format, damaged, cut or encrypted")
 
 
 def check_pages(connection: sqlite3.Connection, path: str | PathLike[str], *, thorough: bool = False) -> None:

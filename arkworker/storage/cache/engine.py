@@ -7,7 +7,6 @@ import logging
 import os
 import sqlite3
 import tempfile
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +34,7 @@ from arkworker.storage.cache.schema import (
     check_schema,
     create_statements,
     index_statements,
-    is_bare,
     read_objects,
-    table_statements,
 )
 from arkworker.text import printable
 
@@ -142,22 +139,9 @@ def _check_own(path: str, target: Path, limits: Limits) -> None:
         with reading(target, limits, is_shared=True) as connection:
             objects = read_objects(connection, path)
             check_pages(connection, path, thorough=True)
-        if any(kind in ("trigger", "view") for kind, *_ in objects):
-            raise refusal(path, "has triggers or views, which would run when it is used")
-        if is_bare(objects):
-            _create_tables(target)
-        with reading(target, limits, is_shared=True) as connection:
-            check_schema(connection, path, read_objects(connection, path), (SCHEMA_VERSION,))
-
-
-def _create_tables(target: Path) -> None:
-    """As the published library does where it finds a version alone."""
-    with closing(_connect(target, _BUSY_SECONDS)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        if connection.execute('SELECT "version" FROM "version"').fetchall() == [(SCHEMA_VERSION,)]:
-            for statement in [*table_statements(), *index_statements().values()]:
-                connection.execute(statement)
-        connection.execute("COMMIT")
+            if any(kind in ("trigger", "view") for kind, *_ in objects):
+                raise refusal(path, "has triggers or views, which would run when it is used")
+            check_schema(connection, path, objects, (SCHEMA_VERSION,))
 
 
 def _open_copy(path: Path, target: Path, limits: Limits) -> Engine:

@@ -54,17 +54,12 @@ def columns_of(version: int) -> Mapping[str, frozenset[str]]:
 
 @functools.cache
 def create_statements() -> tuple[str, ...]:
-    """The statements that create an empty cache, its version row included, without the indexes."""
+    """The statements that create an empty cache, letter by letter those of the published library; without indexes."""
     return (
         'CREATE TABLE "version" ("version" INTEGER NOT NULL PRIMARY KEY)',
         f'INSERT INTO "version" ("version") VALUES ({SCHEMA_VERSION})',  # noqa: S608 - a constant
-        *table_statements(),
+        *(_create(CacheModel.metadata.tables[name]) for name in TABLES),
     )
-
-
-def table_statements() -> list[str]:
-    """The statement that creates each table, letter by letter that of the published library."""
-    return [_create(CacheModel.metadata.tables[name]) for name in TABLES]
 
 
 @functools.cache
@@ -94,11 +89,6 @@ def is_exactly_ours(objects: set[tuple[str, str, str | None]]) -> bool:
     """Whether all the objects of a file are those of version 5, our own index or not."""
     ours = _exact_objects()
     return ours - {entry for entry in ours if entry[1] == _OWN_INDEX} <= objects <= ours
-
-
-def is_bare(objects: set[tuple[str, str, str | None]]) -> bool:
-    """Whether a file has a version and nothing else: whoever made it was stopped before the tables."""
-    return {name for kind, name, _ in objects if kind == "table"} == {"version"}
 
 
 def check_schema(

@@ -159,17 +159,6 @@ def test_an_older_version_says_how_it_is_converted(write_cache: Any, version: in
     open_cache(path.with_name("new.sqlite")).dispose()
 
 
-def test_a_version_alone_gets_its_tables(write_cache: Any, tmp_path: Path) -> None:
-    """As the published library leaves a cache whose task ended before it made the tables, and as it opens it."""
-    schema = 'CREATE TABLE "version" ("version" INTEGER NOT NULL PRIMARY KEY);'
-    engine = open_cache(write_cache("bare.sqlite", schema=schema))
-    with session_scope(engine) as session:
-        session.add(image())
-    assert count(engine) == 1
-    engine.dispose()
-    merge([tmp_path / "bare.sqlite"], tmp_path / "out.sqlite")
-
-
 @pytest.mark.parametrize(
     "extra",
     [
