@@ -96,21 +96,16 @@ class WorkerContent:
 
     def as_data(self) -> dict[str, Any]:
         """The mapping of the file, without what goes without saying."""
-        data: dict[str, Any] = {
-            "slug": self.slug,
-            "display_name": self.display_name,
-            "type": self.type,
-            "description": self.description,
-        }
-        for name in ("gpu_usage", "model_usage"):
-            if getattr(self, name) != "disabled":
-                data[name] = getattr(self, name)
         docker = {"command": self.docker_command, "shm_size": self.shm_size}
-        if any(value is not None for value in docker.values()):
-            data["docker"] = {name: value for name, value in docker.items() if value is not None}
-        if self.configuration:
-            data["configuration"] = [field.as_data() for field in self.configuration]
-        return data
+        names = "slug", "display_name", "type", "description"
+        optional = {
+            "gpu_usage": self.gpu_usage,
+            "model_usage": self.model_usage,
+            "docker": {name: value for name, value in docker.items() if value is not None},
+            "configuration": [field.as_data() for field in self.configuration],
+        }
+        given = {name: value for name, value in optional.items() if value not in ("disabled", {}, [])}
+        return {name: getattr(self, name) for name in names} | given
 
 
 def read_declaration(file: TextFile) -> WorkerContent:

@@ -159,19 +159,18 @@ class Download:
             self._written += len(chunk)
 
     def _check(self) -> Attempt:
-        label, size, written = self._remote.label, self._remote.size, self._written
-        if self._total is not None and written != self._total:
-            reason = f"{written} bytes came, but {self._total} were announced"
-            if written > self._total:
-                self._start_over()
-            return lose(label, reason, Fault.GARBLED)
-        if size is not None and written != size:
+        remote, written = self._remote, self._written
+        is_cut = self._total is not None and written < self._total
+        announced = next((size for size in (self._total, remote.size) if size not in (None, written)), None)
+        if announced is not None:
+            reason = f"{written} bytes came, but {announced} were announced"
+        elif remote.md5 is not None and self._digest.hexdigest() != remote.md5.lower():
+            reason = "the MD5 of the file is not the announced one"
+        else:
+            return Attempt()
+        if not is_cut:  # else the next attempt goes on from here
             self._start_over()
-            return lose(label, f"{written} bytes came, but {size} were announced", Fault.GARBLED)
-        if self._remote.md5 is not None and self._digest.hexdigest() != self._remote.md5.lower():
-            self._start_over()
-            return lose(label, "the MD5 of the file is not the announced one", Fault.GARBLED)
-        return Attempt()
+        return lose(remote.label, reason, Fault.GARBLED)
 
 
 def send_file(transport: Transport, upload: Upload) -> Attempt:

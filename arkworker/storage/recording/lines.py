@@ -133,15 +133,15 @@ def _fields(result: BaseModel, level: int) -> dict[str, Any]:
     if "results" in values:
         values["results"] = as_data(values["results"], level + 1)
     if isinstance(result, Transcription):
-        values["entities"] = [_values(entity, exclude="kind") for entity in result.entities]
+        values["entities"] = [_entity(entity) for entity in result.entities]
     if isinstance(result, Update):
         # Where it is given, a null says something: it takes a value away.
         return {name: value for name, value in values.items() if name in {"kind", *result.model_fields_set}}
     return {name: value for name, value in values.items() if value is not None and value not in ((), [])}
 
 
-def _values(entity: Entity, *, exclude: str) -> dict[str, Any]:
-    values = {name: getattr(entity, name) for name in type(entity).model_fields if name != exclude}
+def _entity(entity: Entity) -> dict[str, Any]:
+    values = {name: getattr(entity, name) for name in type(entity).model_fields if name != "kind"}
     return {name: value for name, value in values.items() if value is not None}
 
 
