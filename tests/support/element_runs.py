@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 WORKER = Path(__file__).with_name("element_worker.py")
 ROOT = Path(__file__).parents[2]
+LONG = 600  # seconds for what is not about time: a machine that does much else takes half a minute to start Python
 OPERATIONS = ("StartWorkerActivity", "RetrieveElement", "UpdateWorkerActivity")
 
 #: Each kind of fault, before or after the server acted.
@@ -56,6 +57,7 @@ class Trial:
     elements: list[str]
     run: str
     folder: Path
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def befall(
         self, kinds: Sequence[str], rate: float, *, acted: Sequence[bool] = (False, True), seed: int = 0
@@ -87,6 +89,7 @@ class Trial:
         log = (self.folder / f"log{name}.txt").open("w+")
         output: Any = log if stream is None else stream
         popen = subprocess.Popen(command, env=environ, stdout=output, stderr=output, start_new_session=session)
+        self.started.append(popen)
         return Process(popen, summary, log)
 
     def wait_for(self, operation: str, count: int = 1) -> None:
@@ -145,7 +148,13 @@ def trial(folder: Path, count: int = 10, **arrangement: Any) -> Iterator[Trial]:
     with Emulator() as emulator:
         emulator.add_corpus()
         elements = emulator.add_elements(count, image=(100, 100))
-        yield Trial(emulator, list(elements), emulator.add_worker_run(**arrangement), folder)
+        made = Trial(emulator, list(elements), emulator.add_worker_run(**arrangement), folder)
+        try:
+            yield made
+        finally:
+            for process in made.started:  # of a test that failed
+                process.kill()
+                process.wait()
 
 
 def wait_until(condition: Callable[[], bool], timeout: float = 30) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from element_runs import ROOT, trial, wait_until
+from element_runs import LONG, ROOT, trial, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ def cluster(made: Trial, *, workers: int = 2, **variables: str) -> Iterator[tupl
 
     processes = [start("scheduler", "--host", "127.0.0.1", "--port", "0")]
     try:
-        wait_until(lambda: place.exists() and place.read_text().endswith("}"))
+        wait_until(lambda: place.exists() and place.read_text().endswith("}"), LONG)
         processes += [start("worker", "--nthreads", "1", "--no-nanny", "--name", str(n)) for n in range(workers)]
         yield f"dask:{json.loads(place.read_text())['address']}", processes[1:]
     finally:
@@ -118,9 +118,9 @@ def test_a_worker_of_dask_is_killed(tmp_path: Path, seed: int) -> None:
     with trial(tmp_path, 24) as made, cluster(made, WORK="0.05") as (address, workers):
         process = made.start("--executor", address, "--jobs", "2", "--elements-list", made.write_list())
         count = dice.randrange(1, 20)
-        wait_until(lambda: len(made.user_calls) >= count)
+        wait_until(lambda: len(made.user_calls) >= count, LONG)
         dice.choice(workers).send_signal(signal.SIGKILL)
-        ended = process.wait()
+        ended = process.wait(LONG)
 
         assert made.states["started"] == 0, ended
         assert made.states["queued"] + made.states["error"] <= ended.summary["failed"] + ended.summary["uncertain"]

@@ -15,7 +15,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from element_runs import trial, wait_until
+from element_runs import LONG, trial, wait_until
 from PIL import Image
 
 from arkworker.storage.cache import open_cache
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from element_runs import Ended, Trial
 
 JOBS = ("--jobs", "3")
-LONG = 600  # seconds for what is not about time: a machine that does much else takes half a minute to start Python
 DEATHS = {
     "killed by signal 9": "os.kill(os.getpid(), 9)",
     "killed by signal 11": "import ctypes; ctypes.string_at(0)",

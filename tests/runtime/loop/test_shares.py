@@ -7,7 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from element_runs import ROOT, trial, wait_until
+from element_runs import LONG, ROOT, trial, wait_until
 
 from arkworker.storage.cache import open_cache
 
@@ -141,7 +141,7 @@ def test_faults_with_four_jobs(tmp_path: Path, kind: str) -> None:
         made.befall(["500", "503", "429", "reset", "close", "cut", "malformed"], 0.3)
         chosen = ["--elements-list", made.write_list()] if kind == "list" else []
 
-        ended = made.start("--executor", f"{ENGINES}:threads", "--jobs", "4", *chosen).wait(600)
+        ended = made.start("--executor", f"{ENGINES}:threads", "--jobs", "4", *chosen).wait(LONG)
 
         assert made.states["queued"] == 0, ended
         assert made.states["started"] <= ended.summary["uncertain"], ended

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from element_runs import ROOT, WORKER, trial, wait_until
+from element_runs import LONG, ROOT, WORKER, trial, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.campaign, pytest.mark.usefixtures("slurm")]
 
-LONG = 300  # seconds for what is not about time
 CONFIGURATION = """
 ClusterName=trial
 SlurmctldHost={host}(127.0.0.1)
