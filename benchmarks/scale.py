@@ -5,12 +5,12 @@ its ratio to one process: two of `--jobs`, two workers of Dask's `LocalCluster`,
 matrices multiplied for each element, some 150 ms of one core: a small page for a model. Time runs from the beginning of
 the first element to the end of the last, so that starting up is left out, but not that one process begins later than
 another; all take turns. The emulated Arkindex needs some 4 ms of the same cores for each element. Then one element or
-sixteen at a time, where the network takes 20 ms for a request and the model 20 ms for a call. Then, once, 10,000 elements
-without work go through four processes: each once, and the memory of the parent at the end beside that at the first
-element.
+sixteen at a time, where the network takes 20 ms for a request and the model 20 ms for a call. Then, once, 10,000
+elements without work go through four processes: each once, and the memory of the parent at the end beside that at the
+first element.
 
-It takes some six minutes. Figures of processes are to be believed on idle cores only. Dask and submitit are extras: what
-is not installed is left out.
+It takes some six minutes. Figures of processes are to be believed on idle cores only. Dask and submitit are extras:
+what is not installed is left out.
 """
 
 from __future__ import annotations
