@@ -72,6 +72,7 @@ class Group:
 
     keys: tuple[str, ...]
     names: tuple[str, ...]
+    fields: tuple[str, ...]
     field: FieldInfo
     model: type[BaseModel]
 
@@ -106,7 +107,7 @@ def walk(
         if group is None:
             yield Option(own_keys, own_names, own_fields, annotation_of(model, name, field), field, default)
         else:
-            yield Group(own_keys, own_names, field, group)
+            yield Group(own_keys, own_names, own_fields, field, group)
             yield from walk(group, own_keys, own_fields, default if isinstance(default, group) else None, own_names)
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from arkworker.options.mistakes import require_complete
-from arkworker.options.options import Group, Option, fields_of, walk
+from arkworker.options.options import Group, Option, fields_of, keys_of, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +80,17 @@ class WorkerOptions:
         options = {("config", *option.keys): option for option in self.options.values()}
         extra = fields_of(self.arguments) if self.arguments else ()
         return options | {("arguments", *option.keys): option for option in extra}
+
+    @cached_property
+    def paths(self) -> dict[tuple[str, ...], tuple[str, ...]]:
+        """The path of each option, group and extra flag by what it may be called in the place where it lies."""
+        extra = fields_of(self.arguments) if self.arguments else ()
+        parts = [*(("config", part) for part in self._parts), *(("arguments", part) for part in extra)]
+        paths = {(root, *part.keys[:-1], part.fields[-1]): (root, *part.keys) for root, part in parts}
+        for root, part in parts:  # an alias may be the name of another field
+            for name in keys_of(part.fields[-1], part.field):
+                paths[root, *part.keys[:-1], name] = (root, *part.keys)
+        return paths
 
     @property
     def names(self) -> list[str]:

@@ -12,7 +12,7 @@ from arkworker.errors import DeclarationError
 from arkworker.frozen import freeze
 from arkworker.options.configuration import BY_SETTINGS, completed
 from arkworker.settings.platform import Settings
-from arkworker.settings.provenance import Origin, Path, Recorded, Sources, failure_of
+from arkworker.settings.provenance import Origin, Recorded, Sources, failure_of
 from arkworker.settings.sources.configuration import FileSource, Layer, LayerSource
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ class WorkerSettings(Settings):
             )
             if cls.worker.arrange_sources is not None:
                 sources = _arranged(cls.worker.arrange_sources, settings_cls, sources, given)
-            groups, types = _groups(cls.worker), {path: flag.annotation for path, flag in cls.worker.flags.items()}
-            given.recorded = tuple(Recorded(source, given, groups, types) for source in sources)
+            given.recorded = tuple(Recorded(source, given, cls.worker) for source in sources)
         return given.recorded
 
     @model_validator(mode="after")
@@ -106,8 +105,3 @@ def _options(kind: Any, given: Any, handler: ValidatorFunctionWrapHandler) -> An
         return None
     given = {} if given is None else given
     return handler(completed(given, kind) if isinstance(given, dict) and isinstance(kind, type) else given)
-
-
-def _groups(worker: WorkerOptions) -> frozenset[Path]:
-    inner = (("config", *group.keys) for group in worker.groups.values())
-    return frozenset({("api",), ("config",), ("arguments",), *inner})

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from arkworker.documents.text_file import TextFile
+    from arkworker.settings.catalogue import WorkerOptions
 
 Path = tuple[str, ...]
 
@@ -205,11 +206,8 @@ class Sources:
     secrets: Callable[[Any], Any] = lambda value: value
 
 
-_OPTIONS = ("config", "arguments")
-
-
 class _Hidden(dict[str, Any]):
-    """Values of options, which pydantic-settings would log where somebody asks for it."""
+    """Values, which pydantic-settings would log where somebody asks for it."""
 
     def __repr__(self) -> str:
         return "{…}"
@@ -222,19 +220,19 @@ class Recorded(PydanticBaseSettingsSource):
         source: Any source of pydantic-settings. It may have a `name`, `locate(path)`, `place_of(path)`, and `problems`
             and `warnings` of its own, as those of arkworker have; the name of a class is the name of any other.
         sources: What is made of all sources.
-        groups: The paths of all that has parts; everything else is replaced as a whole.
-        annotations: The type of each option by its path.
+        worker: Which options there are: groups have parts, everything else is replaced as a whole.
     """
 
-    def __init__(self, source: Any, sources: Sources, groups: frozenset[Path], annotations: Mapping[Path, Any]) -> None:
+    def __init__(self, source: Any, sources: Sources, worker: WorkerOptions) -> None:
         super().__init__(source.settings_cls)
         self.source = source
         self.name: str = getattr(source, "name", type(source).__name__)
         self.__name__ = self.name  # what pydantic-settings calls its values by
         self._sources = sources
         self._ledger = sources.ledger
-        self._groups = groups
-        self._annotations = annotations
+        self._worker = worker
+        inner = (("config", *group.keys) for group in worker.groups.values())
+        self._groups = {("api",), ("config",), ("arguments",), *inner}
         self._won: list[Path] | None = None
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
@@ -245,7 +243,7 @@ class Recorded(PydanticBaseSettingsSource):
             self._won = list(self._record())
         load = self._sources.secrets
         values = nested((path, load(self._ledger.claims[path].value)) for path in self._won)
-        return {root: _Hidden(inner) if root in _OPTIONS else inner for root, inner in values.items()}
+        return {root: _Hidden(inner) if isinstance(inner, dict) else inner for root, inner in values.items()}
 
     def _record(self) -> Iterator[Path]:
         claims = ((path, claim.value) for path, claim in self._ledger.claims.items())
@@ -264,7 +262,7 @@ class Recorded(PydanticBaseSettingsSource):
 
     def _said(self) -> Mapping[str, Any]:
         try:
-            return self.source()  # type: ignore[no-any-return]
+            return dict(self.source())
         except Exception as error:
             if hasattr(self.source, "report_unknown"):  # one of ours, which has no business to fail
                 raise
@@ -273,19 +271,20 @@ class Recorded(PydanticBaseSettingsSource):
 
     def _leaves(self, values: Mapping[str, Any], above: Path) -> Iterator[tuple[Path, Any]]:
         for key, value in values.items():
-            path = (*above, key)
+            path = (*above, str(key))
+            path = self._worker.paths.get(path, path)
             if path in self._groups and isinstance(value, dict):
                 yield from self._leaves(value, path)
             else:
                 yield path, value
 
     def _read(self, path: Path, value: Any) -> Any:
-        annotation = self._annotations.get(path, Any)
+        option = self._worker.flags.get(path)
         if isinstance(value, list) and getattr(self.source, "holds_text", False) and path[0] in ("config", "arguments"):
-            return joined([read_text(text, annotation) for text in value])
-        if isinstance(value, Reference | Refused) or path not in self._annotations:
+            return joined([read_text(text, option.annotation if option else Any) for text in value])
+        if option is None or isinstance(value, Reference | Refused):
             return value
-        return refer(value, annotation)
+        return refer(value, option.annotation)
 
     def _origin(self, path: Path) -> Origin:
         locate = getattr(self.source, "locate", ".".join)

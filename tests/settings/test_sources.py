@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import pydantic_settings
 import pytest
 from jsonschema import Draft202012Validator
-from pydantic import AliasChoices, BeforeValidator, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field
 from pydantic_settings import CliSuppress, InitSettingsSource, NoDecode, TomlConfigSettingsSource
 from resolving import RUN_ID, settle
 
@@ -145,6 +145,49 @@ def test_sources_of_pydantic_settings_can_be_added(tmp_path: Path) -> None:
 
     assert outcome.config.threshold == 0.7
     assert outcome.origins["config.threshold"].source == "TomlConfigSettingsSource"
+
+
+@pytest.mark.parametrize("name", ["beta", "bee", "b"])
+def test_source_of_a_worker_may_use_any_name_of_an_option(name: str) -> None:
+    """Its aliases and the name of its field; `explain` has one name for it."""
+
+    class Named(UserConfiguration):
+        b: int = Field(1, validation_alias=AliasChoices("beta", "bee"))
+
+    class Outer(UserConfiguration):
+        group: Named = Field(Named(), alias="part")
+
+    class Arguments(BaseModel):
+        b: int = Field(1, validation_alias=AliasChoices("beta", "bee"))
+
+    def own(settings_cls: Any) -> Any:
+        return InitSettingsSource(settings_cls, {"config": {"group": {name: 2}}, "arguments": {name: 3}})
+
+    outcome = settle(Outer, arguments=Arguments, arrange_sources=adding(1, own))
+
+    assert (outcome.config.group.b, outcome.arguments.b) == (2, 3)
+    assert {outcome.origins[name].source for name in ("config.part.beta", "arguments.beta")} == {"InitSettingsSource"}
+
+
+@pytest.mark.parametrize("said", [None, 5, ["config"]])
+def test_source_that_says_no_mapping_is_a_problem(said: Any) -> None:
+    """It failed, and all others are asked."""
+
+    class Own(InitSettingsSource):
+        def __call__(self) -> dict[str, Any]:
+            return said  # type: ignore[no-any-return]
+
+    outcome = settle(Configuration, arrange_sources=adding(1, lambda model: Own(model, {})))
+
+    assert outcome.problem.message.startswith("this source failed: ")
+
+
+@pytest.mark.parametrize(("said", "path"), [({"config": 5}, "config"), ({"config": {"inner": 5}}, "config.inner")])
+def test_source_that_says_a_value_for_a_group_is_a_problem(said: dict[str, Any], path: str) -> None:
+    """A group has options."""
+    outcome = settle(Configuration, arrange_sources=adding(1, lambda model: InitSettingsSource(model, said)))
+
+    assert outcome.told == {path: "Input should be a mapping"}
 
 
 def test_problem_of_a_workers_source_is_told() -> None:
