@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from arkworker.version import __version__
@@ -32,6 +33,8 @@ OTHERS = {
     "serve": ("serve an emulated Arkindex, for development and tests", "arkworker.cli.serving"),
     "completion": ("complete verbs and flags in a shell: bash, zsh or fish", "arkworker.cli.completing"),
 }
+
+LEAST_DESCRIPTORS = 64
 
 HELP = """\
 usage: arkworker VERB TARGET [flags]
@@ -65,7 +68,7 @@ EXIT CODES
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The console command `arkworker`."""
-    _leave(invoke(sys.argv[1:] if argv is None else argv))
+    _leave(_descriptors_mistake() or invoke(sys.argv[1:] if argv is None else argv))
 
 
 def command(worker: type[Worker[Any]] | Worker[Any] | Callable[..., Any], argv: Sequence[str] | None = None) -> None:
@@ -79,6 +82,8 @@ def command(worker: type[Worker[Any]] | Worker[Any] | Callable[..., Any], argv: 
     """
     if worker.__module__ == "__mp_main__":
         return
+    if mistake := _descriptors_mistake():
+        _leave(mistake)
     from arkworker.cli.failures import guarded
     from arkworker.runtime.target import as_worker
 
@@ -87,6 +92,25 @@ def command(worker: type[Worker[Any]] | Worker[Any] | Callable[..., Any], argv: 
     _leave(
         guarded(lambda stopping: _run_made(lambda: as_worker(worker, target), target, flags, stopping), flags, target)
     )
+
+
+def _descriptors_mistake() -> int:
+    """The exit code where this process may open too few files, even for its own modules; said at once. 0 elsewhere."""
+    try:
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft in range(LEAST_DESCRIPTORS) and hard not in range(LEAST_DESCRIPTORS):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (LEAST_DESCRIPTORS, hard))
+            soft = LEAST_DESCRIPTORS
+    except (ImportError, OSError):
+        soft = 0
+    if soft not in range(LEAST_DESCRIPTORS):
+        return 0
+    told = f"this process may have too few files open at once: at least {LEAST_DESCRIPTORS} (ulimit -n) are needed"
+    with suppress(OSError):
+        os.write(2, f"arkworker: {told}\n".encode())
+    return 78
 
 
 def _leave(code: int) -> NoReturn:
@@ -98,7 +122,6 @@ def _leave(code: int) -> NoReturn:
 
 
 def _run_made(make: Callable[[], Worker[Any]], target: str, argv: Sequence[str], stopping: Stopping) -> int:
-    import os
     from pathlib import Path
 
     with _importing():
@@ -170,8 +193,6 @@ def _verb(verb: str, rest: Sequence[str], stopping: Stopping) -> int:
         raise UsageError(f"unknown verb {printable(verb, 60)}" + (f"; {nearest}" if nearest else ""))
     if verb != "run":
         return _about_worker(verb, rest, stopping)
-    import os
-
     from arkworker.runtime.instance import instance_stopped_after
 
     with instance_stopped_after(rest, os.environ):
@@ -198,8 +219,6 @@ def _without_target(verb: str, rest: Sequence[str]) -> int:
 
 
 def _with_target(verb: str, target: str, argv: Sequence[str], stopping: Stopping) -> int:
-    import os
-
     with _importing():
         from arkworker.runtime.named_files import current_folder
         from arkworker.runtime.target import load_target

@@ -138,3 +138,21 @@ def test_a_child_that_comes_back_from_user_code(
 
     assert (ended.code, ended.out.count("torn down"), ended.err.count("the worker failed")) == (0, 1, 0), ended.err
     assert ended.err.count("ValueError: of the child") == ("ValueError" in way)
+
+
+LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({}, {}))"
+
+
+@pytest.mark.parametrize("limit", [5, 8, 20])
+@pytest.mark.parametrize("verb", ["run", "schema", "--help"])
+def test_too_few_descriptors(process: Callable[..., Result], verb: str, limit: int) -> None:
+    """One line says so, before a module or a file is missing somewhere."""
+    ended = process(verb, "w:W", before=LIMITED.format(limit, limit))
+
+    assert (ended.code, ended.out, ended.err.count("\n")) == (78, "", 1)
+    assert "at least 64 (ulimit -n) are needed" in ended.err
+
+
+def test_few_descriptors_that_may_be_more(process: Callable[..., Result]) -> None:
+    """A limit that the process itself can raise is raised."""
+    assert process("--version", before=LIMITED.format(8, 64)).code == 0
