@@ -10,17 +10,19 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from arkworker.arkindex.client.attempts import WAITS
 from arkworker.arkindex.tasks import download_artifact, list_artifacts
 from arkworker.clock import SystemClock
 from arkworker.errors import ApiContentError, ArkworkerError, ConfigurationError
 from arkworker.text import printable
-from arkworker.transport.failures import TransportError
+from arkworker.transport.failures import Fault, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from arkworker.arkindex.client import Client
+    from arkworker.clock import Clock
     from arkworker.transport.connection import Connection
 
 logger = logging.getLogger("arkworker")
@@ -29,6 +31,8 @@ _CURRENT = "current"
 _RESERVED = frozenset({_CURRENT, "extra_files"})  # the task itself, and the model of older agents: found by these names
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _STOP_LIMITS = (10.0, 30.0)  # seconds to connect and to read: the instance costs money until it is stopped
+_LONGEST_STOP = 120.0  # seconds for all attempts
+_LATER = frozenset({408, 425, 429})  # statuses below 500 that may be others the next time
 _ANSWER = 1 << 20  # bytes
 
 
@@ -132,34 +136,51 @@ def _link(link: Path, target: str) -> None:
     temporary.replace(link)
 
 
-def stop_instance(connection: Connection, vast_url: str, container_id: str, api_key: str) -> None:
+def stop_instance(
+    connection: Connection, vast_url: str, container_id: str, api_key: str, clock: Clock | None = None
+) -> None:
     """Stop the vast.ai instance that this worker runs in; it would be started again for ever.
 
-    A failure is logged, since the run is over.
+    A request that may succeed later is repeated, with the waits of other requests, for at most two minutes. A failure
+    is logged, since the run is over.
 
     Args:
         connection: How the run speaks to others: certificates and user agent are taken from it.
         vast_url: Address of the vast.ai API.
         container_id: Id of the instance.
         api_key: Token that stops it; it is sent to the origin of `vast_url` alone.
+        clock: Waits between attempts.
     """
-    from arkworker.transport.transport import Transport  # it imports requests
-
     connect, read = _STOP_LIMITS
     vast = replace(connection, url=vast_url, token=api_key, scheme="Bearer", connect_timeout=connect, read_timeout=read)
     url = f"{vast_url.rstrip('/')}/api/v0/instances/{container_id}"
+    clock = clock or SystemClock()
+    start = clock.now()
+    for pause in (*WAITS, None):
+        failure, is_final = _ask_to_stop(vast, url, clock)
+        if not failure:
+            logger.info("The instance %s stops", container_id)
+            return
+        if is_final or pause is None or clock.now() + pause > start + _LONGEST_STOP:
+            break
+        logger.warning("The instance %s was not stopped: %s; trying again in %g s", container_id, failure, pause)
+        clock.sleep(pause)
+    logger.error("The instance %s was not stopped: %s", container_id, failure)
+
+
+def _ask_to_stop(vast: Connection, url: str, clock: Clock) -> tuple[str, bool]:
+    """Why the instance was not stopped, and whether it would not be the next time, either; nothing where it was."""
+    from arkworker.transport.transport import Transport  # it imports requests
+
     body, headers = b'{"state": "stopped"}', {"Content-Type": "application/json"}
     try:
-        transport = Transport(vast, SystemClock())
+        transport = Transport(vast, clock)
         with transport.send("PUT", url, trusted=True, headers=headers, body=body, limit=_ANSWER) as answer:
             answer.read_error()
-            failure = "" if 200 <= answer.status < 300 else str(answer.status)
+            status = answer.status
         transport.close()
     except TransportError as error:
-        failure = error.reason
+        return error.reason, error.fault is Fault.REFUSED
     except ConfigurationError as error:
-        failure = str(error)
-    if failure:
-        logger.error("The instance %s was not stopped: %s", container_id, failure)
-    else:
-        logger.info("The instance %s stops", container_id)
+        return str(error), True
+    return "" if 200 <= status < 300 else str(status), status < 500 and status not in _LATER

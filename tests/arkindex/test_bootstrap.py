@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from arkindex_stub import Stub, serve
 from faulty_server import tls_server  # noqa: F401 - a fixture
+from manual_clock import ManualClock
 
 from arkworker.arkindex.bootstrap import Task, bootstrap, stop_instance
 from arkworker.arkindex.client import Client, Connection
@@ -162,7 +163,9 @@ def vast() -> Iterator[tuple[str, list[Any]]]:
         def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             calls.append((self.path, json.loads(body), self.headers["Authorization"]))
-            self.send_response(200 if self.path.endswith("/good") else 500)
+            tried = sum(path == self.path for path, *_ in calls)
+            codes = {"good": [200], "bad": [500], "wrong": [401], "soon": [502, 429, 200]}[self.path.rpartition("/")[2]]
+            self.send_response(codes[min(tried, len(codes)) - 1])
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -186,16 +189,26 @@ def test_instance_is_stopped_with_its_own_token(vast: tuple[str, list[Any]]) -> 
     assert calls == [("/api/v0/instances/good", {"state": "stopped"}, "Bearer key")]
 
 
-def test_instance_that_cannot_be_stopped_is_logged(
-    vast: tuple[str, list[Any]], caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("name", "waits", "last"),
+    [
+        ("bad", [3.0, 4.0, 8.0, 16.0], "The instance bad was not stopped: 500"),
+        ("wrong", [], "The instance wrong was not stopped: 401"),
+        ("soon", [3.0, 4.0], "The instance soon stops"),
+    ],
+)
+def test_instance_that_cannot_be_stopped(
+    vast: tuple[str, list[Any]], caplog: pytest.LogCaptureFixture, name: str, waits: list[float], last: str
 ) -> None:
-    """A failure raises nothing, and shows no token."""
-    url, _ = vast
+    """It is tried again where that may help; a failure raises nothing, and shows no token."""
+    url, calls = vast
+    clock = ManualClock()
 
-    with caplog.at_level(logging.ERROR):
-        stop_instance(Connection(), url, "bad", "s3cret")
+    with caplog.at_level(logging.INFO):
+        stop_instance(Connection(), url, name, "s3cret", clock)
 
-    assert caplog.messages == ["The instance bad was not stopped: 500"]
+    assert (clock.waits, len(calls), caplog.messages[-1]) == (waits, len(waits) + 1, last)
+    assert "s3cret" not in caplog.text
 
 
 def test_an_instance_is_stopped_with_the_certificates_of_the_run(tls_server: FaultyServer) -> None:  # noqa: F811 - the fixture
@@ -212,7 +225,7 @@ def test_an_instance_is_stopped_with_the_certificates_of_the_run(tls_server: Fau
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "ftp://vast.example", "https://[::1"])
 def test_an_instance_that_cannot_be_reached_is_logged(url: str, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever is wrong with the address."""
-    stop_instance(Connection(), url, "12", "s3cret")
+    stop_instance(Connection(), url, "12", "s3cret", ManualClock())
 
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert caplog.records[-1].levelname == "ERROR"
     assert ("The instance 12 was not stopped: " in caplog.text, "s3cret" in caplog.text) == (True, False)
