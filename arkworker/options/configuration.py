@@ -77,8 +77,8 @@ class UserConfiguration(BaseModel):
                     required = [key for key in required if key != first]
             elif Decimal in alternatives(field.annotation) and str not in alternatives(field.annotation):
                 for part in properties[first].get("anyOf", ()):
-                    if part.get("type") == "string":
-                        part.setdefault("pattern", _DECIMAL)
+                    if part.get("type") == "string" and part.get("pattern", _UNSEPARATED) == _UNSEPARATED:
+                        part["pattern"] = _DECIMAL
             for other in others:  # `AliasChoices`, of which pydantic's schema knows the first alone
                 properties[other] = properties[first]
             if others and first in required:
@@ -119,6 +119,8 @@ class UserConfiguration(BaseModel):
 
 
 _OF_A_MAPPING = frozenset({"get", "items", "keys", "values"})
+#: The pattern of pydantic before 2.14, which leaves out the `1_000` that it takes.
+_UNSEPARATED = r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"
 _DECIMAL = r"^\s*[-+]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?\s*$"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import zipfile
@@ -10,6 +9,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 SUITE = """
@@ -55,8 +55,9 @@ def requirements(name: str, found: set[str]) -> set[str]:
     if name not in found:
         found.add(name)
         for line in distribution(name).requires or ():
-            if "extra ==" not in line and ("python_version" not in line and "sys_platform" not in line):
-                requirements(re.split(r"[^\w.-]", line)[0].lower().replace("_", "-"), found)
+            needed = Requirement(line)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                requirements(needed.name.lower().replace("_", "-"), found)
     return found
 
 
