@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from time import monotonic
@@ -10,11 +11,19 @@ from typing import TYPE_CHECKING, Any, Self
 from arkworker.runtime import logs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+    from rich.progress import ProgressColumn
+
     from arkworker.runtime.loop.outcome import Tally
 
 logger = logging.getLogger("arkworker.elements")
 
 INTERVAL = 15.0  # seconds between two lines
+_WIDEST_BAR = 40
+_BESIDE_THE_BAR = 66  # columns that the figures may take
+_FEWEST_COLUMNS = 50  # below that, there is only the count
 
 
 class ProgressDisplay:
@@ -40,39 +49,79 @@ class ProgressDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
+        if self._bar is None:
+            return
+        with contextlib.ExitStack() as held:
+            for handler, _ in self._handlers:  # a line of another thread would come between the parts of the bar
+                handler.acquire()
+                held.callback(handler.release)
+            self._update()
             self._bar.stop()
             for handler, stream in self._handlers:
                 handler.setStream(stream)
 
     def advance(self) -> None:
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=self._tally.elements, failed=self._tally["failed"])
+            self._update()
             return
         now = monotonic()
         if self._is_shown and now - self._last >= INTERVAL:
             self._last = now
-            logger.info("%s", self._line(now))
+            done = self._tally.elements
+            total = "" if self._total is None else f" of {self._total}"
+            logger.info("%d%s elements, %d failed, %s a second", done, total, self._tally["failed"], self._rate())
 
-    def _line(self, now: float) -> str:
-        done = self._tally.elements
-        total = "" if self._total is None else f" of {self._total}"
-        return f"{done}{total} elements, {self._tally['failed']} failed, {done / (now - self._start):.2g} a second"
+    def _rate(self) -> str:
+        seconds = monotonic() - self._start
+        return f"{self._tally.elements / seconds:.2g}" if seconds > 0 else "0"
+
+    def _update(self) -> None:
+        (task,) = self._bar.task_ids
+        self._bar.update(task, completed=self._tally.elements, failed=self._tally["failed"], rate=self._rate())
 
     def _show_bar(self) -> None:
-        from rich import progress
         from rich.console import Console
+        from rich.progress import Progress
 
-        columns = (
-            progress.BarColumn(),
-            progress.MofNCompleteColumn(),
-            progress.TextColumn("{task.fields[failed]} failed"),
-            progress.TimeElapsedColumn(),
-        )
-        self._bar = progress.Progress(*columns, console=Console(stderr=True), transient=True)
-        self._bar.add_task("", total=self._total, failed=0)
+        console = Console(stderr=True)
+        if not console.is_interactive:  # a dumb terminal gets lines
+            return
+        # What goes to standard output must not end up on the terminal when it is a file.
+        is_redirected = sys.stdout is not None and not sys.stdout.closed and sys.stdout.isatty()
+        columns = self._columns(console.width)
+        self._bar = Progress(*columns, console=console, transient=True, redirect_stdout=is_redirected)
+        self._bar.add_task("", total=self._total, failed=0, rate="0")
         self._bar.start()
-        # The bar puts a stand-in there, which writes above it.
         for handler in logging.getLogger().handlers:
-            if isinstance(handler, logging.StreamHandler) and (stream := handler.setStream(sys.stderr)):
+            if isinstance(handler, logging.StreamHandler) and (stream := handler.setStream(_Above(console))):
                 self._handlers.append((handler, stream))
+
+    def _columns(self, width: int) -> Iterator[ProgressColumn]:
+        from rich import progress
+
+        if width > _BESIDE_THE_BAR:
+            yield progress.BarColumn(min(_WIDEST_BAR, width - _BESIDE_THE_BAR))
+        yield progress.MofNCompleteColumn(separator=" of ")
+        yield progress.TextColumn("{task.fields[failed]} failed")
+        if width >= _FEWEST_COLUMNS:
+            yield progress.TextColumn("{task.fields[rate]} a second")
+            yield progress.TimeElapsedColumn()
+            if self._total is not None:
+                yield progress.TimeRemainingColumn()
+                yield progress.TextColumn("left")
+
+
+class _Above:
+    """A stream whose lines appear above the bar, as they are: not wrapped, so that they can be copied and searched."""
+
+    closed = False
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def write(self, text: str) -> int:
+        self._console.out(text, end="", highlight=False)
+        return len(text)
+
+    def flush(self) -> None:
+        self._console.file.flush()

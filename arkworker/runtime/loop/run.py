@@ -139,21 +139,25 @@ class ElementRun:
     def perform(self) -> Summary:
         """Work, stop, and end what is left."""
         with self._guard:
-            try:
-                end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._given.failures)
-                self._work.run()
-            except KeyboardInterrupt:  # of a handler that user code has put there
-                self._work.ended_by = 128 + signal.SIGINT
-            except Exception as error:
-                logger.exception("the run over elements failed")
-                self._halt.give_up(error)
-            finally:
-                self._end()
+            with self._given.progress:
+                self._perform()
             is_stopped = self._run.stopping.look()  # the guard may not have heard of a signal that has just come
             if self._code.finish is not None and self.ended_by is None and not is_stopped:
                 call = partial(self._guard.call, elements=0)
                 self._work.ended_by = call_finish(self._code.finish, self._run, call)
         return self._summary(self.ended_by)
+
+    def _perform(self) -> None:
+        try:
+            end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._given.failures)
+            self._work.run()
+        except KeyboardInterrupt:  # of a handler that user code has put there
+            self._work.ended_by = 128 + signal.SIGINT
+        except Exception as error:
+            logger.exception("the run over elements failed")
+            self._halt.give_up(error)
+        finally:
+            self._end()
 
     def _end(self) -> None:
         """Nothing new, and everything that is ours is ended."""

@@ -84,13 +84,12 @@ class Work:
 
     def run(self) -> None:
         """Until there are no more elements, or the run is to end."""
-        with self._progress:
-            while self.ended_by is None and (batch := self._gather()):
-                self._guard.look()
-                self._ends.settle()  # what came in while this thread was waiting
-                self._process(batch)
-                self._ends.settle()
-                self._progress.advance()
+        while self.ended_by is None and (batch := self._gather()):
+            self._guard.look()
+            self._ends.settle()  # what came in while this thread was waiting
+            self._process(batch)
+            self._ends.settle()
+            self._progress.advance()
 
     def dismiss(self, jobs: Sequence[Job]) -> None:
         """End elements that user code never got, because the run ends."""
