@@ -57,31 +57,20 @@ def sync_directory(path: AnyPath) -> None:
             os.close(descriptor)
 
 
-def open_regular(path: AnyPath, flags: int = os.O_RDONLY, mode: int = 0o644) -> int:
-    """Open what is a regular file; a pipe without the other end does not hold us up.
-
-    Args:
-        path: Its name.
-        flags: Of `os.open`.
-        mode: The permissions of a file that is made.
+def open_regular(path: AnyPath, flags: int = os.O_RDONLY) -> int:
+    """Open what is a regular file; a pipe without the other end does not hold us up. Fit for the `opener` of `open`.
 
     Raises:
         OSError: It cannot be opened, or is something else; `strerror` says why.
     """
     with explained(path):
-        descriptor = os.open(path, flags | FLAGS | os.O_NONBLOCK, mode)
-        try:
-            _require_regular(os.fstat(descriptor))
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
-
-
-def _require_regular(status: os.stat_result) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, "is a directory, not a file")
-    if not stat.S_ISREG(status.st_mode):
+        descriptor = os.open(path, flags | FLAGS | os.O_NONBLOCK, 0o644)
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISREG(mode):
+            return descriptor
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "is a directory, not a file")
         raise OSError(errno.EINVAL, "is not a regular file")
 
 

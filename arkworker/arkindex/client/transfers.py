@@ -8,13 +8,13 @@ import hashlib
 import logging
 import os
 import re
-import stat
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
 from arkworker.arkindex.client.attempts import Attempt
 from arkworker.arkindex.client.content import Excerpts, lose, refuse
 from arkworker.errors import ArkworkerError
+from arkworker.storage.exclusive import open_regular
 from arkworker.storage.files import replacing
 from arkworker.transport.failures import Fault, TransportError
 from arkworker.transport.transport import Slice, encode
@@ -176,10 +176,7 @@ class Download:
 def send_file(transport: Transport, upload: Upload) -> Attempt:
     """Attempt to PUT a file, or a part of one; the value is the headers of the answer."""
     label, source = upload.label, upload.source
-    with _disk(source):
-        if not stat.S_ISREG(source.stat().st_mode):  # opening a pipe would wait for its writer
-            raise OSError(errno.EINVAL, "not a regular file")
-    with _disk(source), source.open("rb") as file:
+    with _disk(source), open(source, "rb", opener=open_regular) as file:
         body = _slice(file, upload)
         try:
             with transport.send(

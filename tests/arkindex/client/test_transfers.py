@@ -381,8 +381,8 @@ def test_only_regular_files_are_uploaded(server: FaultyServer, client: Client, t
     """A pipe would be waited for."""
     os.mkfifo(tmp_path / "pipe")
 
-    for name in ("pipe", "."):
-        with pytest.raises(ArkworkerError, match="not a regular file"):
+    for name, reason in (("pipe", "is not a regular file"), (".", "is a directory, not a file")):
+        with pytest.raises(ArkworkerError, match=reason):
             client.upload_url(server.origin, tmp_path / name, content_type="text/plain")
 
     assert server.received == []
