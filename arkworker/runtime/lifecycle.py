@@ -36,7 +36,7 @@ from arkworker.runtime.announcement import acknowledged, announce
 from arkworker.runtime.cache_sessions import opened_cache
 from arkworker.runtime.corpus_check import check_corpus, check_declared_in_setup
 from arkworker.runtime.handover import Handover
-from arkworker.runtime.loop.outcome import summed_up_before
+from arkworker.runtime.loop import outcome
 from arkworker.runtime.stopping import Interruption
 from arkworker.runtime.user_errors import failures_of_worker
 from arkworker.runtime.worker import ElementsWorker, options_of
@@ -67,8 +67,9 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
         StoppedError: A signal ended the run.
         ArkworkerError: What else ended it; its class decides the exit code.
     """
-    with summed_up_before(lambda: preparation.summary) as begin:
+    with outcome.summed_up_before(lambda: preparation.summary) as begin:
         context = prepare(preparation, stopping, is_trial=False)
+        outcome.prepare(preparation.summary)
         settings, target = preparation.resolution.settings, preparation.worker.target
         with opened_cache(context, preparation.parent_caches, stopping) as sessions:
             stopping.check()

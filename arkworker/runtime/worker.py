@@ -220,10 +220,8 @@ class ElementsWorker(Worker[C]):
         """
 
     def _check_work(self, handover: Handover) -> None:
-        from arkworker.runtime.loop import outcome
         from arkworker.runtime.loop.assignment import choice_of
 
-        outcome.prepare(handover.settings.summary)
         choice_of(handover).check_work()
 
     def _perform(self, handover: Handover) -> None:
@@ -316,10 +314,8 @@ class DatasetWorker(Worker[C]):
         """
 
     def _check_work(self, handover: Handover) -> None:
-        from arkworker.runtime.loop import outcome
         from arkworker.runtime.loop.sets import check_outside
 
-        outcome.prepare(handover.settings.summary)
         check_outside(handover)
 
     def _perform(self, handover: Handover) -> None:

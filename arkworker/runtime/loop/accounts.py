@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from arkworker.errors import ArkworkerError, ExitCode
 from arkworker.runtime import logs
 from arkworker.runtime.loop.channel import Say
+from arkworker.runtime.loop.ends import end_left
 from arkworker.runtime.loop.in_hand import Stage
 from arkworker.runtime.loop.outcome import Summary, exit_code_of
-from arkworker.runtime.loop.work import call_finish, end_left
+from arkworker.runtime.loop.work import call_finish
 from arkworker.runtime.user_errors import described
 
 if TYPE_CHECKING:

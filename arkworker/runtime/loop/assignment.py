@@ -73,11 +73,9 @@ def prepared(run: Handover) -> Iterator[tuple[Clients, Assignment]]:
         ConfigurationError: The elements cannot be chosen, or a file cannot be written.
         ApiError: The sets that elements are in cannot be listed.
     """
-    path = run.settings.summary
-    outcome.prepare(path)
     tally = outcome.Tally(run.collected)
     with (
-        outcome.summed_up(path, tally, run.stopping),
+        outcome.summed_up(run.settings.summary, tally, run.stopping),
         _recording(run) as recorder,
         contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
         _assigned(run, clients, tally, recorder) as assignment,

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from arkworker.arkindex.activities import State
 from arkworker.errors import ApiError, PublicationError
+from arkworker.runtime.loop.in_hand import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from arkworker.arkindex.activities import State
     from arkworker.elements import Element
+    from arkworker.runtime.loop.failures import Failures
 
+LEFT_BEFORE = "an earlier run ended while it worked on this element"
 ROUNDS = 2  # of attempts at what is still open when a run ends
 _LONGEST_CHAIN = 20  # errors
 
@@ -82,3 +85,21 @@ class Ends(Protocol):
             rounds: Of attempts at what is still open then.
             within: Seconds; None for as long as it takes.
         """
+
+
+def end_left(left: Mapping[str, Stage], reason: str, ends: Ends, failures: Failures) -> None:
+    """End what a process had in hand when it was killed, but for what user code had not begun.
+
+    Args:
+        left: How far its elements were, by their ids.
+        reason: Why what user code had in hand ends in error.
+        ends: Where elements end.
+        failures: Told of those that failed.
+    """
+    for element_id, stage in left.items():
+        if stage in (Stage.WORKING, Stage.PROCESSED, Stage.ERROR):
+            if stage is Stage.WORKING:
+                failures.add_reason(element_id, reason)
+            state = State.PROCESSED if stage is Stage.PROCESSED else State.ERROR
+            # It may have been reported just before.
+            ends.submit(Ending(element_id, state, reason=reason if stage is Stage.WORKING else "", uncertain=1))

@@ -35,11 +35,11 @@ from arkworker.runtime.loop import outcome
 from arkworker.runtime.loop.accounts import FAREWELL, MOST_IN_VAIN, Accounts, end_held, packed, tell_trace
 from arkworker.runtime.loop.assignment import make_ends, owner_of, prepared
 from arkworker.runtime.loop.channel import Inbox, Say, send
+from arkworker.runtime.loop.ends import LEFT_BEFORE, end_left
 from arkworker.runtime.loop.in_hand import SLOTS, Left, new_path, read
 from arkworker.runtime.loop.intake import Halt
 from arkworker.runtime.loop.job_process import CLAIM, Order, shielded
 from arkworker.runtime.loop.threads import Timing
-from arkworker.runtime.loop.work import LEFT_BEFORE, end_left
 from arkworker.runtime.loop.worklist import Job, not_begun
 
 if TYPE_CHECKING:

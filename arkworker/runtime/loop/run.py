@@ -32,12 +32,12 @@ from arkworker.errors import ArkworkerError
 from arkworker.runtime.loop import outcome
 from arkworker.runtime.loop.assignment import activities_of, make_ends, prepared
 from arkworker.runtime.loop.clients import CUT
-from arkworker.runtime.loop.ends import ROUNDS
+from arkworker.runtime.loop.ends import LEFT_BEFORE, ROUNDS, end_left
 from arkworker.runtime.loop.guard import Guard
 from arkworker.runtime.loop.intake import Halt, Intake, Retrieval
 from arkworker.runtime.loop.outcome import Summary, exit_code_of
 from arkworker.runtime.loop.threads import Timing
-from arkworker.runtime.loop.work import LEFT_BEFORE, Work, call_finish, end_left
+from arkworker.runtime.loop.work import Work, call_finish
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -48,7 +48,6 @@ def process_sets(
     tally = Tally(run.collected)
     if run.settings.jobs != 1:
         logger.warning("--jobs: sets of datasets are worked on one after the other, in this process")
-    outcome.prepare(run.settings.summary)
     with outcome.summed_up(run.settings.summary, tally, run.stopping):
         _process_sets(call, run, tally, finish)
 

@@ -24,12 +24,11 @@ from arkworker.runtime.loop import engines, outcome
 from arkworker.runtime.loop.accounts import FAREWELL, MOST_IN_VAIN, Accounts, end_held, packed, tell_trace
 from arkworker.runtime.loop.assignment import activities_of, make_ends, owner_of, prepared
 from arkworker.runtime.loop.channel import Say
-from arkworker.runtime.loop.ends import Ending
+from arkworker.runtime.loop.ends import LEFT_BEFORE, Ending, end_left
 from arkworker.runtime.loop.in_hand import recover
 from arkworker.runtime.loop.intake import PATIENCE, Halt
 from arkworker.runtime.loop.share_process import GLANCE, Share, carry_out, main_of
 from arkworker.runtime.loop.threads import Timing
-from arkworker.runtime.loop.work import LEFT_BEFORE, end_left
 from arkworker.text import printable
 
 if TYPE_CHECKING:

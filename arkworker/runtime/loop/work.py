@@ -17,13 +17,12 @@ from arkworker.runtime.user_errors import described
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from arkworker.elements import Element
     from arkworker.runtime.handover import ElementCode, Handover
     from arkworker.runtime.loop.assignment import Assignment
     from arkworker.runtime.loop.ends import Ends
-    from arkworker.runtime.loop.failures import Failures
     from arkworker.runtime.loop.guard import Guard
     from arkworker.runtime.loop.intake import Halt, Intake
     from arkworker.runtime.loop.threads import Timing
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("arkworker.elements")
 
 INTERRUPTED = "interrupted"
-LEFT_BEFORE = "an earlier run ended while it worked on this element"
 
 
 class Work:
@@ -237,24 +235,6 @@ class Work:
         is_doubtful = traced and leaves_doubt(error)  # of what user code has published itself
         ending = Ending(job.id, State.ERROR, reason=described(error), is_held=job.is_held, is_doubtful=is_doubtful)
         self._ends.submit(ending)
-
-
-def end_left(left: Mapping[str, Stage], reason: str, ends: Ends, failures: Failures) -> None:
-    """End what a process had in hand when it was killed, but for what user code had not begun.
-
-    Args:
-        left: How far its elements were, by their ids.
-        reason: Why what user code had in hand ends in error.
-        ends: Where elements end.
-        failures: Told of those that failed.
-    """
-    for element_id, stage in left.items():
-        if stage in (Stage.WORKING, Stage.PROCESSED, Stage.ERROR):
-            if stage is Stage.WORKING:
-                failures.add_reason(element_id, reason)
-            state = State.PROCESSED if stage is Stage.PROCESSED else State.ERROR
-            # It may have been reported just before.
-            ends.submit(Ending(element_id, state, reason=reason if stage is Stage.WORKING else "", uncertain=1))
 
 
 def call_finish(
