@@ -60,11 +60,15 @@ _CHANGING = (
     collections.abc.MutableSequence,
     collections.abc.MutableSet,
 )
+_READS = "reads the environment by itself, bypassing the worker's sources: derive it from UserConfiguration"
 _MADE_BY_CODE = (type, collections.abc.Callable, collections.abc.Iterator, collections.abc.Iterable)
 
 
 def mistakes_in(model: type[BaseModel]) -> Iterator[str]:
     """What is wrong with a configuration, one sentence each, without its name."""
+    if _reads_by_itself(model):
+        yield f"it {_READS}"
+        return
     if not model.model_config.get("frozen"):
         yield "a configuration must stay frozen: write frozen=True in its model_config"
     if model.model_config.get("arbitrary_types_allowed"):
@@ -128,6 +132,8 @@ def _type_mistakes(part: Any) -> Iterator[str]:
         return
     if issubclass(kind, (pydantic.SecretStr, pydantic.SecretBytes)) or _is_foreign_secret(part):
         yield "use arkworker.Secret, which is loaded from its reference and never shown"
+    elif _reads_by_itself(kind):
+        yield f"{kind.__name__} {_READS}"
     elif issubclass(kind, RootModel):
         yield f"{kind.__name__} has no options: use its type itself"
     elif not _is_frozen(kind):
@@ -136,6 +142,11 @@ def _type_mistakes(part: Any) -> Iterator[str]:
         yield f"{_with_article(kind)} is mutable: use list, set or dict, which are frozen here"
     elif kind in _MADE_BY_CODE:
         yield f"{_with_article(kind)} cannot be read from text: declare a name for it, and look up the object in setup"
+
+
+def _reads_by_itself(kind: type) -> bool:
+    # A `BaseSettings`, whose import would take more time than the look at all else.
+    return hasattr(kind, "settings_customise_sources")
 
 
 def _with_article(kind: type) -> str:

@@ -100,15 +100,8 @@ def configuration_of(argument: Any, owner: str, module: str) -> type[BaseModel] 
 
 def _checked_model(model: type[BaseModel], owner: str) -> type[BaseModel]:
     """A model of pydantic that an author has already, if it can be a configuration."""
-    from pydantic_settings import BaseSettings
-
-    if issubclass(model, BaseSettings):
-        reasons = [
-            "it reads the environment by itself, bypassing the worker's sources: derive it from UserConfiguration"
-        ]
-    else:
-        require_complete(model)
-        reasons = list(mistakes_in(model))
+    require_complete(model)
+    reasons = list(mistakes_in(model))
     if reasons:
         raise DeclarationError(f"{owner}: {model.__name__} cannot be the configuration: {'; '.join(reasons)}")
     return model

@@ -70,9 +70,13 @@ def message_of(error: BaseException) -> str:
 
 
 def place_of(error: BaseException) -> tuple[str, int | None] | None:
-    """The last file and line outside of ours that an error came through; None for one that came through no other."""
-    frames = traceback.walk_tb(error.__traceback__)
-    places = [(frame.f_code.co_filename, line) for frame, line in frames if not is_ours(frame)]
+    """The last file and line outside of ours that an error came through; None for one that came through no other.
+
+    Those of pydantic, which makes the classes of models, count only where there is nothing else.
+    """
+    frames = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if not is_ours(frame)]
+    others = [(frame, line) for frame, line in frames if not _root_of(frame).startswith("pydantic")]
+    places = [(frame.f_code.co_filename, line) for frame, line in others or frames]
     return places[-1] if places else None
 
 
@@ -86,4 +90,8 @@ def trace_of(error: BaseException) -> TracebackType | None:
 
 def is_ours(frame: FrameType) -> bool:
     """Whether a frame is one of arkworker, or of what Python does to import a module."""
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in _OURS
+    return _root_of(frame) in _OURS
+
+
+def _root_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]

@@ -26,6 +26,7 @@ from pydantic import (
     field_validator,
 )
 from pydantic.errors import PydanticUserError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from arkworker import Secret, UserConfiguration
 from arkworker.errors import DeclarationError
@@ -255,6 +256,17 @@ def test_configurations_that_could_not_hold_are_refused(config: dict[str, Any], 
     """The settings of a model that its promises rest upon cannot be turned off."""
     with pytest.raises(DeclarationError, match=message):
         declare(int, 1, **config)
+
+
+class Own(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True)
+
+
+@pytest.mark.parametrize("kind", [Own, list[Own], Own | None])
+def test_settings_of_their_own_are_refused(kind: Any) -> None:
+    """They would read the environment when they are made, and no source would be named for it."""
+    with pytest.raises(DeclarationError, match="Own reads the environment by itself"):
+        declare(kind)
 
 
 def test_private_attributes_are_refused() -> None:

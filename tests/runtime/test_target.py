@@ -171,6 +171,10 @@ def test_forgotten_suffix(write: Callable[..., str]) -> None:
         ("class E(Exception):\n def __str__(self): 1/0\nraise E", "some_worker.E: <exception str() failed> ({file}:3)"),
         ("from . import x", "known parent package ({file}:1); name a module of a package as package.module:name"),
         (
+            "from arkworker import UserConfiguration\nclass C(UserConfiguration):\n a: int = 'x'",
+            "C: a: the default is refused: Input should be a valid integer ({file}:2)",
+        ),
+        (
             "from arkworker import Worker\nclass W(Worker[int]): ...",
             "W: the configuration int is not derived from UserConfiguration",
         ),
