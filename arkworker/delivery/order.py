@@ -27,6 +27,7 @@ from arkworker.runtime.preparation import connection_of
 from arkworker.storage.files import identity
 from arkworker.storage.recording.reading import read_recording
 from arkworker.text import printable
+from arkworker.transport.connection import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -180,7 +181,8 @@ class _Publishing:
         return self._conclude(publication)
 
     def _journal(self, path: str, recording: Recording) -> Journal:
-        owner = Owner(recording.header.id, self._settings.worker_run_id or "", _origin_of(self._settings.api.url))
+        origin = check(connection_of(self._settings)).origin
+        owner = Owner(recording.header.id, self._settings.worker_run_id or "", origin)
         return Journal(path, owner, self._settings.publication_batch_size)
 
     def _publish(self, journals: Sequence[Journal]) -> Publication:
@@ -245,13 +247,6 @@ class _Publishing:
         summary = Summary.of(self._tally, self._clock.now() - self._start, code)
         outcome.conclude(summary, self._failures, self._settings.summary)
         return summary
-
-
-def _origin_of(url: str) -> str:
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def default_journal(path: str) -> str:

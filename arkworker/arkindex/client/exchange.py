@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from arkworker.arkindex.client import content
+from arkworker.arkindex.client import answers
+from arkworker.arkindex.client.answers import Excerpts, judge, lose, refuse
 from arkworker.arkindex.client.attempts import Attempt
-from arkworker.arkindex.client.content import Excerpts, judge, lose, refuse
 from arkworker.arkindex.client.operations import Operation
 from arkworker.arkindex.client.transfers import Download
 from arkworker.storage.exclusive import open_regular
@@ -71,8 +71,8 @@ class Exchange:
                     text = answer.read(LARGEST)
             else:
                 text = _read_file(self._schema_url.removeprefix("file://"))
-            return Attempt(read_operations(content.parse(text)))
-        except content.ContentError as error:
+            return Attempt(read_operations(answers.parse(text)))
+        except answers.AnswerError as error:
             return lose(DOCUMENT, f"{presentable(self._schema_url)}: it {error}", Fault.GARBLED)
         except TransportError as error:
             return lose(DOCUMENT, f"{presentable(self._schema_url)}: {error.reason}", error.fault)
@@ -136,11 +136,11 @@ def read_operations(document: Any) -> dict[str, Operation]:
     """The operations of a document, by id; what makes no sense in it is left out.
 
     Raises:
-        ContentError: It is not an OpenAPI document.
+        AnswerError: It is not an OpenAPI document.
     """
     paths = document.get("paths") if isinstance(document, dict) else None
     if not isinstance(paths, dict):
-        raise content.ContentError("is not an OpenAPI document")
+        raise answers.AnswerError("is not an OpenAPI document")
     return {operation.id: operation for path, methods in paths.items() for operation in _of_path(path, methods)}
 
 

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
+from arkworker.arkindex.client.answers import Excerpts, lose, refuse
 from arkworker.arkindex.client.attempts import Attempt
-from arkworker.arkindex.client.content import Excerpts, lose, refuse
 from arkworker.errors import ArkworkerError
 from arkworker.storage.exclusive import open_regular
 from arkworker.storage.files import replacing

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arkworker.arkindex.client.content import ContentError
+from arkworker.arkindex.client.answers import AnswerError
 from arkworker.arkindex.client.exchange import read_operations
 from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ApiUnavailableError, UsageError
 
@@ -209,7 +209,7 @@ def test_a_plain_list_is_not_paginated() -> None:
 @pytest.mark.parametrize("document", [None, [], {}, {"paths": None}, {"paths": []}, "x"])
 def test_what_is_no_document_is_refused(document: Any) -> None:
     """It has no paths."""
-    with pytest.raises(ContentError):
+    with pytest.raises(AnswerError):
         read_operations(document)
 
 

@@ -45,7 +45,7 @@ class Excerpts:
         return printable(_QUERY.sub("?…", text).strip(), LONGEST - 1)
 
 
-class ContentError(ValueError):
+class AnswerError(ValueError):
     """A body is not what was promised; the message says in which way."""
 
 
@@ -53,10 +53,10 @@ def parse(body: bytes) -> Any:
     """The value of a JSON text: UTF-8, at most some 200 levels deep, no key twice, every number finite.
 
     Raises:
-        ContentError: It is not such a text, or it is one of more than two million values.
+        AnswerError: It is not such a text, or it is one of more than two million values.
     """
     if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
-        raise ContentError(f"holds more than {MOST_VALUES:,} values")
+        raise AnswerError(f"holds more than {MOST_VALUES:,} values")
     try:
         # Both are needed: the first bounds the depth and is strict about UTF-8 and surrogates, and the second sees
         # keys that come twice and numbers beyond all floats.
@@ -66,19 +66,19 @@ def parse(body: bytes) -> Any:
         reason = str(error)
     except ValueError as error:
         reason = f"is not JSON ({error if len(str(error)) < 100 else type(error).__name__})"
-    raise ContentError(reason if body else "is empty")
+    raise AnswerError(reason if body else "is empty")
 
 
 def check(value: Any, answer: Promise) -> None:
     """Refuse a value of another shape than the operation promises.
 
     Raises:
-        ContentError: It has another shape.
+        AnswerError: It has another shape.
     """
     if answer == "object" and not isinstance(value, dict):
-        raise ContentError(f"is {_kind(value)} where an object is expected")
+        raise AnswerError(f"is {_kind(value)} where an object is expected")
     if answer == "list" and not isinstance(value, list):
-        raise ContentError(f"is {_kind(value)} where a list is expected")
+        raise AnswerError(f"is {_kind(value)} where a list is expected")
 
 
 def messages(body: bytes, excerpt: Callable[[str], str]) -> tuple[list[ApiMessage], str | None]:
@@ -89,7 +89,7 @@ def messages(body: bytes, excerpt: Callable[[str], str]) -> tuple[list[ApiMessag
     """
     try:
         data = parse(body)
-    except ContentError:
+    except AnswerError:
         return [], None
     found = _newer_style(data) if _is_newer_style(data) else _older_style(data, "")
     cleaned = [
@@ -108,7 +108,7 @@ def judge(operation: Operation, status: int, body: bytes, excerpts: Excerpts) ->
             return Attempt()
         value = parse(body)
         check(value, operation.answer)
-    except ContentError as error:
+    except AnswerError as error:
         shown = f": {excerpts.of(body)}" if body else ""
         return _garbled(operation.id, status, f"the answer {error}{shown}", Fault.GARBLED)
     return Attempt(value)

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, strategies as st
 
-from arkworker.arkindex.client import content
-from arkworker.arkindex.client.content import LONGEST, ContentError, Excerpts
+from arkworker.arkindex.client import answers
+from arkworker.arkindex.client.answers import LONGEST, AnswerError, Excerpts
 from arkworker.errors import ApiMessage
 
 VALUES = st.recursive(
@@ -30,7 +30,7 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_sound_json_is_read_as_it_is(value: Any) -> None:
     """Values, types and order."""
-    assert content.parse(json.dumps(value).encode()) == value
+    assert answers.parse(json.dumps(value).encode()) == value
 
 
 @pytest.mark.parametrize(
@@ -53,15 +53,15 @@ def test_sound_json_is_read_as_it_is(value: Any) -> None:
         (b'"\xff"', "is not JSON"),
         (rb'"\ud800"', "is not JSON"),
         (b"\xef\xbb\xbf{}", "is not JSON"),
-        (b"[" + b"[]," * content.MOST_VALUES + b"1]", "more than 2,000,000 values"),
-        (b"[" + b"1," * content.MOST_VALUES + b"1]", "more than 2,000,000 values"),
+        (b"[" + b"[]," * answers.MOST_VALUES + b"1]", "more than 2,000,000 values"),
+        (b"[" + b"1," * answers.MOST_VALUES + b"1]", "more than 2,000,000 values"),
     ],
     ids=lambda value: repr(value[:20]),
 )
 def test_what_is_no_sound_json_is_refused(body: bytes, reason: str) -> None:
     """With a short reason that repeats nothing of it."""
-    with pytest.raises(ContentError, match=reason) as caught:
-        content.parse(body)
+    with pytest.raises(AnswerError, match=reason) as caught:
+        answers.parse(body)
 
     assert len(str(caught.value)) < 120
 
@@ -79,8 +79,8 @@ def test_what_is_no_sound_json_is_refused(body: bytes, reason: str) -> None:
 )
 def test_a_value_of_another_shape_is_refused(value: Any, answer: Any, kind: str) -> None:
     """The reason says what came and what was promised."""
-    with pytest.raises(ContentError, match=kind):
-        content.check(value, answer)
+    with pytest.raises(AnswerError, match=kind):
+        answers.check(value, answer)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_value_of_another_shape_is_refused(value: Any, answer: Any, kind: str)
 )
 def test_a_value_of_the_promised_shape_passes(value: Any, answer: Any) -> None:
     """And what was not promised is not checked."""
-    content.check(value, answer)
+    answers.check(value, answer)
 
 
 @pytest.mark.parametrize(
@@ -121,27 +121,27 @@ def test_a_value_of_the_promised_shape_passes(value: Any, answer: Any) -> None:
 )
 def test_both_styles_of_messages_are_read(data: Any, messages: list[ApiMessage]) -> None:
     """Fields, codes and sentences, in order."""
-    assert content.messages(json.dumps(data).encode(), str) == (messages, None)
+    assert answers.messages(json.dumps(data).encode(), str) == (messages, None)
 
 
 def test_the_id_of_what_exists_is_read() -> None:
     """Conflicts name it."""
     body = json.dumps({"detail": "Exists.", "existing_id": "5f1c"}).encode()
 
-    assert content.messages(body, str) == ([ApiMessage("Exists.")], "5f1c")
+    assert answers.messages(body, str) == ([ApiMessage("Exists.")], "5f1c")
 
 
 def test_only_some_messages_are_read() -> None:
     """A thousand would hide the first."""
-    found, _ = content.messages(json.dumps(["x"] * 1000).encode(), str)
+    found, _ = answers.messages(json.dumps(["x"] * 1000).encode(), str)
 
-    assert len(found) == content.MESSAGES
+    assert len(found) == answers.MESSAGES
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"Bad gateway", b"[" * 100_000])
 def test_what_is_no_json_holds_no_messages(body: bytes) -> None:
     """The text itself is shown instead."""
-    assert content.messages(body, str) == ([], None)
+    assert answers.messages(body, str) == ([], None)
 
 
 @given(st.binary(max_size=600) | st.text(max_size=600))
