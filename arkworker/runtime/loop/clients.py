@@ -55,12 +55,16 @@ class Clients:
         self.reports = Client(connection, read_only=read_only, clock=self._report_clock, budget=budget)
         self._timer: threading.Timer | None = None
 
-    def stop(self, number: int) -> None:
-        """Let nothing wait that lies ahead, cut off what does not come shortly, and hurry the reports."""
-        if self._timer is not None:
-            return
+    def hurry(self, number: int) -> None:
+        """Let nothing wait that lies ahead, and hurry the reports; a request under way may take its time."""
         self.intake_clock.stop(number)
         self._report_clock.stop(number)
+
+    def stop(self, number: int) -> None:
+        """As `hurry`, and cut off what does not come shortly: whoever sent a signal does not wait for long."""
+        if self._timer is not None:
+            return
+        self.hurry(number)
         self._timer = _after(CUT, self.intake.end)
 
     def end_reports_after(self, seconds: float) -> None:

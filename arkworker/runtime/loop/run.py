@@ -162,7 +162,8 @@ class ElementRun:
     def _end(self) -> None:
         """Nothing new, and everything that is ours is ended."""
         if self._work.ended_by is not None:
-            self._stop(self._work.ended_by)
+            self._halt.stop()
+            self._clients.hurry(self._work.ended_by)
         self._dismiss()
         self._intake.close()
         self._ends.close(rounds=1 if self._halt.error else ROUNDS)

@@ -130,6 +130,15 @@ def test_exit_in_user_code(ten: Trial) -> None:
     assert sum(ten.user_calls.values()) == 1
 
 
+def test_exit_in_user_code_during_a_slow_claim(ten: Trial) -> None:
+    """Nobody is in a hurry: the claim is waited for, and its element ends in error."""
+    ten.emulator.faults.add("StartWorkerActivity", Fault.delay(0.8, acted=True), skip=1, times=1)
+
+    ended = run(ten, HOOK="raise SystemExit(0)")
+
+    assert (ended.code, ended.summary["uncertain"], ten.states["started"]) == (1, 0, 0), ended
+
+
 def test_memory_error_in_user_code(ten: Trial) -> None:
     """No memory for one element is no end of the run."""
     ended = run(ten, HOOK="if element.name.endswith('3'): raise MemoryError")
