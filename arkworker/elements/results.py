@@ -9,7 +9,7 @@ image; an array of shape (N, 2) is one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Self, TypeAlias
 
@@ -408,6 +408,7 @@ On.model_rebuild()
 
 
 #: The kind of a result.
+Kind = TypeVar("Kind", bound=ResultModel)
 R_co = TypeVar("R_co", covariant=True, default=Result | Entity)
 
 
@@ -437,6 +438,17 @@ class Created(Generic[R_co]):
         if self._id is None:
             raise ArkworkerError(f"this {type(self.result).__name__} has no id: {self._reason}")
         return self._id
+
+
+def all_of(results: Iterable[Any], kind: type[Kind]) -> Iterator[Kind]:
+    """The results of a kind, those within others included: on children, in `On`, entities in transcriptions."""
+    for result in results:
+        if isinstance(result, kind):
+            yield result
+        if isinstance(result, Child | On):
+            yield from all_of(result.results, kind)
+        elif isinstance(result, Transcription):
+            yield from all_of(result.entities, kind)
 
 
 def collect(returned: Any) -> tuple[Any, ...]:

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from arkworker.emulator.application import create_application
-from arkworker.emulator.arrange import CorpusArrangement, FileArrangement, ResultArrangement, RunArrangement
+from arkworker.emulator.arrange import (
+    CorpusArrangement,
+    FileArrangement,
+    PublishedResults,
+    ResultArrangement,
+    RunArrangement,
+)
 from arkworker.emulator.database import Database
 from arkworker.emulator.desk import Desk
 from arkworker.emulator.faults import Faults
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-class Emulator(CorpusArrangement, ResultArrangement, RunArrangement, FileArrangement):
+class Emulator(CorpusArrangement, ResultArrangement, PublishedResults, RunArrangement, FileArrangement):
     """An emulated Arkindex on a loopback port.
 
     ```python

@@ -11,10 +11,10 @@ import sys
 import types
 import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
 
@@ -22,10 +22,14 @@ from arkworker.cli import invoke as invoke_command_line
 from arkworker.testing.contexts import isolation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from arkworker.elements import Element
+    from arkworker.elements.results import Created, ResultModel
     from arkworker.settings.catalogue import WorkerOptions
     from arkworker.testing.expectations import Arkindex
+
+R = TypeVar("R", bound="ResultModel")
 
 # What could lead a run out of its folder, or to somebody's instance.
 _FOREIGN = ("ARKINDEX_", "PONOS_", "TASK_", "XDG_", "SLURM_", "VAST_", "CONTAINER_")
@@ -47,6 +51,23 @@ class Invocation:
     out: str
     err: str
     work_dir: Path
+    _published: tuple[tuple[Element, tuple[Any, ...]], ...] = field(default=(), repr=False)
+
+    def published(self, kind: type[R], *, element: str | None = None) -> list[R]:
+        """What the worker published in this process, as it made it; in a read-only run, what it would have published.
+
+        Args:
+            kind: A class of results, such as `Transcription`; those on children and entities in texts are there, too.
+            element: Only what was published for the element with this id.
+        """
+        from arkworker.elements.results import all_of
+
+        return [
+            result
+            for owner, results in self._published
+            if element in (None, owner.id)
+            for result in all_of(results, kind)
+        ]
 
     @cached_property
     def data(self) -> Any:
@@ -112,9 +133,9 @@ class Invoker:
             variables |= self._configure(words, config)
         if payload is not None:
             variables |= self._serve(words, payload)
-        with self._surroundings(variables | dict(environ or {}), stdin) as (out, err):
+        with self._surroundings(variables | dict(environ or {}), stdin) as (out, err), _noting() as published:
             code = int(invoke_command_line(_absolute(words)))
-        return Invocation(code, _text(out), _text(err), self._folder / "ponos" / "current")
+        return Invocation(code, _text(out), _text(err), self._folder / "ponos" / "current", tuple(published))
 
     def _configure(self, words: list[str], config: Mapping[str, Any]) -> dict[str, str]:
         from arkworker.testing.values import FileValues
@@ -156,6 +177,24 @@ class Invoker:
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
             yield out, err
+
+
+@contextmanager
+def _noting() -> Iterator[list[tuple[Element, tuple[Any, ...]]]]:
+    """What is published meanwhile: all of it passes here, whether a run sends it, records it or only checks it."""
+    from arkworker.runtime.services import LatePublisher
+
+    noted: list[tuple[Element, tuple[Any, ...]]] = []
+    publish = LatePublisher.publish
+
+    def note(self: LatePublisher, element: Element, results: Sequence[Any]) -> tuple[Created, ...]:
+        created = publish(self, element, results)
+        noted.append((element, tuple(results)))
+        return created
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LatePublisher, "publish", note)
+        yield noted
 
 
 @contextmanager

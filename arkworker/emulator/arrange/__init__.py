@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from arkworker.emulator.arrange.corpora import CorpusArrangement
 from arkworker.emulator.arrange.files import FileArrangement
+from arkworker.emulator.arrange.published import PublishedResults
 from arkworker.emulator.arrange.results import ResultArrangement
 from arkworker.emulator.arrange.runs import RunArrangement
 
-__all__ = ["CorpusArrangement", "FileArrangement", "ResultArrangement", "RunArrangement"]
+__all__ = ["CorpusArrangement", "FileArrangement", "PublishedResults", "ResultArrangement", "RunArrangement"]

@@ -1,0 +1,70 @@
+"""What a worker run left on the emulated Arkindex, as the values that a worker makes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import select
+
+from arkworker.elements import results as found
+from arkworker.emulator import tables
+from arkworker.emulator.arrange.corpora import Arrangement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.orm import Session
+
+R = TypeVar("R", bound=found.ResultModel)
+
+
+class PublishedResults(Arrangement):
+    """The part of the `Emulator` that shows what was published."""
+
+    def published(self, worker_run: str, kind: type[R], *, element: str | None = None) -> list[R]:
+        """What a worker run published, in the order in which it came.
+
+        Args:
+            worker_run: The worker run that signed it.
+            kind: A class of results, such as `Transcription`. A `Child` is given without the results on it, which are
+                there themselves; an `Entity` is in its transcription, and there itself.
+            element: Only what is on the element with this id; for a `Child`, those below it.
+        """
+        with self.database.transaction() as session:
+            return list(found.all_of(list(_published(session, worker_run, element)), kind))
+
+
+def _published(session: Session, run: str, on: str | None) -> Iterator[found.ResultModel]:
+    below = select(tables.Element).where(tables.Element.worker_run_id == run).order_by(tables.Element.position)
+    if on is not None:
+        below = below.join(tables.ElementLink, tables.ElementLink.child_id == tables.Element.id)
+        below = below.where(tables.ElementLink.parent_id == on)
+    for element in session.scalars(below):
+        values: dict[str, Any] = {"type": element.type.slug, "name": element.name, "polygon": element.polygon}
+        yield found.Child.model_construct(**values, confidence=element.confidence, image=element.image_id)
+    for text in _signed(session, tables.Transcription, run, on):
+        yield _transcription(session, text, run)
+    for row in _signed(session, tables.Classification, run, on):
+        yield found.Classification.model_construct(
+            class_name=row.ml_class.name, confidence=row.confidence, high_confidence=row.high_confidence
+        )
+    for row in _signed(session, tables.MetaData, run, on):
+        yield found.Metadata.model_construct(type=row.type, name=row.name, value=row.value)
+    for row in _signed(session, tables.Embedding, run, on):
+        yield found.Embedding.model_construct(value=tuple(row.value))
+
+
+def _signed(session: Session, table: Any, run: str, on: str | None) -> list[Any]:
+    rows = select(table).where(table.worker_run_id == run).order_by(table.position)
+    return list(session.scalars(rows if on is None else rows.where(table.element_id == on)))
+
+
+def _transcription(session: Session, row: tables.Transcription, run: str) -> found.Transcription:
+    table = tables.TranscriptionEntity
+    rows = select(table).where(table.transcription_id == row.id, table.worker_run_id == run).order_by(table.position)
+    entities = tuple(
+        found.Entity(type=each.type.name, offset=each.offset, length=each.length, confidence=each.confidence)
+        for each in session.scalars(rows)
+    )
+    values: dict[str, Any] = {"text": row.text, "confidence": row.confidence, "orientation": row.orientation}
+    return found.Transcription.model_construct(**values, entities=entities)

@@ -1,0 +1,102 @@
+"""What a test reads of what a worker published: typed results, of a run in this process and of an emulated Arkindex."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from arkworker import (
+    Child,
+    Classification,
+    Element,
+    ElementsWorker,
+    Embedding,
+    Entity,
+    Metadata,
+    Transcription,
+    UserConfiguration,
+    WorkerContext,
+)
+from arkworker.emulator import Emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.orm import Session
+
+    from arkworker import Result
+    from arkworker.testing import Arkindex, Invoke
+
+pytest_plugins = ["arkworker.testing.fixtures"]
+PAGE = {"id": "0c1fbe0e-54d9-4f25-8a28-0a5a4cd0a1b3", "type": "page", "name": "De rerum natura"}
+OTHER = {**PAGE, "id": "1c1fbe0e-54d9-4f25-8a28-0a5a4cd0a1b3", "name": "Liber secundus"}
+SQUARE = ((0, 0), (0, 10), (10, 10), (10, 0))
+
+
+class Options(UserConfiguration):
+    fails: bool = False
+
+
+class Reading(ElementsWorker[Options]):
+    creates = ("line", "person")
+
+    def process_element(self, element: Element, context: WorkerContext[Options], cache: Session) -> Iterator[Result]:
+        del cache
+        context.publish(element, Metadata(type="text", name="read", value="yes"))
+        entity = Entity(type="person", offset=0, length=2)
+        yield Child(
+            type="line",
+            polygon=None if context.is_read_only else SQUARE,
+            results=[Transcription(text=element.name, confidence=1, entities=[entity])],
+        )
+        yield Classification(class_name="title", confidence=0.5)
+        yield Embedding(value=[1.0, 2.0])
+        if context.config.fails:
+            raise ValueError
+
+
+def test_what_a_run_published_is_typed(invoke: Invoke, arkindex: Arkindex) -> None:
+    """By class, those on children and in texts included; of one element or of all; read-only, what it would have."""
+    for page in (PAGE, OTHER):
+        arkindex.expect("RetrieveElement", page, id=page["id"])
+
+    done = invoke("run", Reading, "--element", PAGE["id"], OTHER["id"], "--dev")
+
+    assert done.code == 0, done.err
+    assert sorted(text.text for text in done.published(Transcription)) == [PAGE["name"], OTHER["name"]]
+    assert [text.text for text in done.published(Transcription, element=OTHER["id"])] == [OTHER["name"]]
+    assert [entity.type for entity in done.published(Entity)] == ["person", "person"]
+    assert [item.value for item in done.published(Metadata, element=PAGE["id"])] == ["yes"]
+
+
+@pytest.mark.parametrize("flags", [(), ("--results", "found.jsonl")])
+def test_what_was_not_published_is_not_there(invoke: Invoke, arkindex: Arkindex, flags: tuple[str, ...]) -> None:
+    """Of an element that failed, only what was published before; what is recorded counts."""
+    arkindex.expect("RetrieveElement", PAGE, id=PAGE["id"])
+
+    done = invoke("run", Reading, "--element", PAGE["id"], "--dev", "--config.fails", *flags)
+
+    assert (done.published(Classification), len(done.published(Metadata))) == ([], 1)
+
+
+def test_what_the_emulated_arkindex_got_is_typed(invoke: Invoke) -> None:
+    """As it was accepted, by the worker run that signed it."""
+    with Emulator() as arkindex:
+        arkindex.add_corpus()
+        first, second = arkindex.add_elements(2, image=(100, 100))
+        arkindex.add_class("title")
+        arkindex.add_transcription(first, "by hand")
+        run = arkindex.add_worker_run()
+
+        assert invoke("run", Reading, environ=arkindex.environment(run)).code == 0
+
+        (line, other) = arkindex.published(run, Child)
+        (text,) = arkindex.published(run, Classification, element=first)
+        transcriptions = arkindex.published(run, Transcription)
+        assert (line.type, other.type, line.polygon) == ("line", "line", other.polygon)
+        assert (text.class_name, text.confidence) == ("title", 0.5)
+        assert [[entity.type for entity in each.entities] for each in transcriptions] == [["person"], ["person"]]
+        assert arkindex.published(run, Metadata, element=second) == [Metadata(type="text", name="read", value="yes")]
+        assert arkindex.published(run, Embedding, element=second) == [Embedding(value=[1.0, 2.0])]
+        assert len(arkindex.published(run, Child, element=second)) == 1
