@@ -60,6 +60,14 @@ session = requests.Session()
 call = lambda: session.get(f"http://127.0.0.1:{port}/api/v1/element/5f1c/", timeout=60).json()
 """,
     ),
+    "urllib3": (
+        sys.executable,
+        """
+import urllib3
+pool = urllib3.HTTPConnectionPool("127.0.0.1", port)
+call = lambda: json.loads(pool.urlopen("GET", "/api/v1/element/5f1c/").data)
+""",
+    ),
     "limit": (
         sys.executable,
         """
@@ -93,13 +101,13 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 def time_call(python: str, code: str, port: int, folder: Path) -> list[float]:
-    """The median of the microseconds of a call, for both rows."""
+    """The median of the microseconds of a call."""
     environ = {
         "ARKINDEX_API_URL": f"http://127.0.0.1:{port}/api/v1/",
         "ARKINDEX_API_TOKEN": "token",
         "ARKINDEX_API_SCHEMA_URL": str(OPENAPI),
     }
-    return 2 * numbers(execute([python, "-c", TIMED + code + MEASURED, str(port)], folder, environ))
+    return numbers(execute([python, "-c", TIMED + code + MEASURED, str(port)], folder, environ))
 
 
 def prepare(place: Place) -> Mapping[str, Measure]:
@@ -114,7 +122,11 @@ def prepare(place: Place) -> Mapping[str, Measure]:
 CASES = [
     Case(
         "api-call",
-        (Row("one API call", "µs", goal="0.35"), Row("the same, beside bare `requests`", "µs", peer="requests")),
+        (
+            Row("one API call", "µs", goal="0.35"),
+            Row("  the same, beside bare requests", "µs", peer="requests"),
+            Row("  the same, beside urllib3 alone", "µs", "limit", limit="urllib3"),
+        ),
         prepare,
         rounds=9,
     )

@@ -142,8 +142,8 @@ def case(task: str, files: str, goal: str) -> Case:
     title = f"{task} {count:,} files of {size // 1000:,} kB"
     rows = (
         Row(title, "MB/s", "limit", goal),
-        Row("  memory for it", "MiB"),
-        Row("  most room on the disk" if task == "extract" else "  size of the archive", "x data", "limit"),
+        Row("  memory for it", "MiB", figure=1),
+        Row("  most room on the disk" if task == "extract" else "  size of the archive", "x data", "limit", figure=2),
     )
     return Case(f"{task}-{files}", rows, partial(prepare, task=task, files=files), rounds=3)
 

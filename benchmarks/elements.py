@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -41,12 +42,8 @@ class W(ElementsWorker):
             time.sleep(WORK)
 W().run()
 """
-LIMIT = """
-import http.client, json, os, threading, time
-from queue import Queue
-from urllib.parse import urlsplit
-PORT = urlsplit(os.environ["ARKINDEX_API_URL"]).port
-RUN = os.environ["ARKINDEX_WORKER_RUN_ID"]
+HTTP_CLIENT = """
+import http.client
 def caller():
     connection = http.client.HTTPConnection("127.0.0.1", PORT)
     def call(method, path, body=None):
@@ -54,6 +51,22 @@ def caller():
         response = connection.getresponse()
         return response.status, json.loads(response.read())
     return call
+"""
+URLLIB3 = """
+import urllib3
+def caller():
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", PORT)
+    def call(method, path, body=None):
+        response = pool.urlopen(method, path, body)
+        return response.status, json.loads(response.data)
+    return call
+"""
+LOOP = """
+import json, os, threading, time
+from queue import Queue
+from urllib.parse import urlsplit
+PORT = urlsplit(os.environ["ARKINDEX_API_URL"]).port
+RUN = os.environ["ARKINDEX_WORKER_RUN_ID"]
 def fetch(call):
     status, claimed = call("POST", "/api/v1/process/start-activity/")
     return call("GET", f"/api/v1/element/{claimed['id']}/")[1] if status == 200 else None
@@ -92,7 +105,12 @@ def overlapped():
         thread.join()
 overlapped() if WORK else one_by_one()
 """
-SUBJECTS = {"limit": (sys.executable, LIMIT), "arkworker": (sys.executable, OURS), "published": (str(PEER), PUBLISHED)}
+SUBJECTS = {
+    "limit": (sys.executable, HTTP_CLIENT + LOOP),
+    "urllib3": (sys.executable, URLLIB3 + LOOP),
+    "arkworker": (sys.executable, OURS),
+    "published": (str(PEER), PUBLISHED),
+}
 
 
 def work_off(python: str, code: str, folder: Path, elements: int = 500, wait: float = 0) -> tuple[float, float]:
@@ -122,47 +140,54 @@ def work_off(python: str, code: str, folder: Path, elements: int = 500, wait: fl
     return elements / float(said["seconds"]), numbers(output)[0]
 
 
-def prepare(place: Place, wait: float) -> Mapping[str, Measure]:
-    """500 elements, with waiting or without."""
-    return {name: partial(work_off, *subject, place.folder, wait=wait) for name, subject in SUBJECTS.items()}
+def prepare_waiting(place: Place) -> Mapping[str, Measure]:
+    """20 ms for each request and for the work. The published library does one after the other: a few tell its rate."""
+    counts = {"limit": 500, "arkworker": 500, "published": 100}
+    return {name: partial(work_off, *SUBJECTS[name], place.folder, count, 0.02) for name, count in counts.items()}
 
 
-def prepare_growing(place: Place, *counts: int) -> Mapping[str, Measure]:
-    """More and more elements, without waiting; the limit is 500 of them."""
+def prepare(place: Place) -> Mapping[str, Measure]:
+    """Nothing to wait for."""
+    return {name: partial(work_off, *subject, place.folder) for name, subject in SUBJECTS.items()}
 
-    def measure(subject: tuple[str, str], elements: int) -> tuple[float, float]:
-        rate, memory = work_off(*subject, place.folder, elements)
+
+def prepare_growing(place: Place, count: int) -> Mapping[str, Measure]:
+    """So many elements, without waiting; the limit is 500 of them."""
+
+    def measure(name: str, elements: int) -> tuple[float, float]:
+        rate, memory = work_off(*SUBJECTS[name], place.folder, elements)
         return 1e6 / rate, memory
 
-    subjects = {f"arkworker {count}": partial(measure, SUBJECTS["arkworker"], count) for count in (500, *counts)}
-    return subjects | {f"published {count}": partial(measure, SUBJECTS["published"], count) for count in counts}
+    return {
+        f"{name} {elements}": partial(measure, name, elements)
+        for name, elements in (("arkworker", 500), ("arkworker", count), ("published", count))
+    }
 
 
 def growing(count: int) -> tuple[Row, Row]:
     """An element among so many, beside one among 500."""
-    subjects = {"ours": f"arkworker {count}", "peer": f"published {count}", "limit": "arkworker 500"}
-    return (
-        Row(f"an element among {count:,} (limit: ours among 500)", "µs", "limit", "1.05", **subjects),
-        Row(f"memory of {count:,} elements (limit: ours of 500)", "MiB", "limit", "1.05", **subjects),
-    )
+    subjects = f"arkworker {count}", f"published {count}", "arkworker 500"
+    time = Row(f"an element among {count:,} (limit: ours among 500)", "µs", "limit", "1.05", *subjects)
+    return time, replace(time, name="  memory of that run", unit="MiB", figure=1)
 
 
 CASES = [
     Case(
         "elements-waiting",
         (Row("500 elements, 20 ms of latency, 20 ms of work", "elements/s", "limit", "0.95"),),
-        partial(prepare, wait=0.02),
+        prepare_waiting,
         rounds=3,
         warm_up=0,
     ),
     Case(
         "elements",
-        (Row("500 elements, no latency, no work", "elements/s", "limit", "0.60"),),
-        partial(prepare, wait=0),
+        (
+            Row("500 elements, no latency, no work", "elements/s", "limit", "0.60"),
+            Row("  the same, beside urllib3 alone", "elements/s", "limit", limit="urllib3"),
+        ),
+        prepare,
         warm_up=0,
     ),
-    Case("growing", growing(5_000), lambda place: prepare_growing(place, 5_000), rounds=3, warm_up=0),
-    Case(
-        "growing-50000", growing(50_000), lambda place: prepare_growing(place, 50_000), rounds=1, warm_up=0, asked=True
-    ),
+    Case("growing", growing(5_000), partial(prepare_growing, count=5_000), rounds=3, warm_up=0),
+    Case("growing-50000", growing(50_000), partial(prepare_growing, count=50_000), rounds=1, warm_up=0, asked=True),
 ]

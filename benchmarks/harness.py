@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import ExitStack
 
-    Measure = Callable[[], Sequence[float]]  # works once and tells one figure for each row of the case
+    Measure = Callable[[], Sequence[float]]  # works once, and tells its figures
 
 ROOT = Path(__file__).parents[1]
 PEER = ROOT / ".venv-compat" / "base-worker-0.6.0" / "bin" / "python"
@@ -47,6 +47,7 @@ class Row:
         ours: The subject that is arkworker.
         peer: The subject that is the published library, if any.
         limit: The subject that does the same without a library, if any.
+        figure: Which of the figures of the subjects it shows.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Row:
     ours: str = "arkworker"
     peer: str = "published"
     limit: str = "limit"
+    figure: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,10 @@ class Outcome:
 
     def lines(self) -> list[list[str]]:
         """Its lines of the table."""
-        return [self._line(number, row) for number, row in enumerate(self.case.rows)]
+        return [self._line(row) for row in self.case.rows]
 
-    def _line(self, number: int, row: Row) -> list[str]:
-        found = {name: [figures[number] for figures in rounds] for name, rounds in self.figures.items()}
+    def _line(self, row: Row) -> list[str]:
+        found = {name: [figures[row.figure] for figures in rounds] for name, rounds in self.figures.items()}
         ours, peer, limit = (found.get(name, []) for name in (row.ours, row.peer, row.limit))
         against = {"peer": peer, "limit": limit}[row.against]
         ratios = [one / other for one, other in zip(ours, against, strict=False) if other and not math.isnan(other)]
