@@ -96,8 +96,5 @@ class Activities:
 
 def is_refusal(error: ApiError) -> bool:
     """Whether the server understood and said no, so that trying again is pointless."""
-    return isinstance(error, ApiResponseError) and error.status is not None and _is_final(error.status)
-
-
-def _is_final(status: int) -> bool:
-    return 400 <= status < 500 and status not in (408, 429)
+    status = error.status if isinstance(error, ApiResponseError) else None
+    return status is not None and 400 <= status < 500 and status not in (408, 429)

@@ -17,8 +17,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Source: TypeAlias = Literal["cache", "api"]
-_INCLUDED = ("with_classes", "with_metadata", "with_has_children", "with_corpus", "with_zone")
-_SWITCHES = ("recursive", "folder", *_INCLUDED)
+#: What may come with each element of a list.
+INCLUDED = ("with_classes", "with_metadata", "with_has_children", "with_corpus", "with_zone")
+_SWITCHES = ("recursive", "folder", *INCLUDED)
 #: A worker run by its id; `False` for what was made by hand; None for all.
 MadeBy: TypeAlias = str | UUID | Literal[False] | None
 

@@ -114,7 +114,8 @@ class Transport:
         request = self._prepare(channel, method, url, headers, trusted=trusted)
         request.body = body  # type: ignore[assignment] # the stubs know no such body
         if body is not None or method not in _SAFE:
-            request.headers.setdefault("Content-Length", str(_length(body)))
+            length = body.size if isinstance(body, Slice) else len(body or b"")
+            request.headers.setdefault("Content-Length", str(length))
         channel.wire.begin(limit)
         try:
             return Answer(self._exchange(channel, request, trusted=trusted), channel.wire, self, trusted=trusted)
@@ -363,10 +364,6 @@ def encode(url: str) -> str:
     else:
         return request.url or url
     raise failure
-
-
-def _length(body: bytes | Slice | None) -> int:
-    return body.size if isinstance(body, Slice) else len(body or b"")
 
 
 def _bundle(connection: Connection) -> bool | str:

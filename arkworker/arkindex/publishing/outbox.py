@@ -77,12 +77,9 @@ class Outbox:
 
     def _failure(self, reason: object) -> UncachedError:
         done = "its results are on Arkindex, but" if self._are_published else "its results"
-        return UncachedError(f"{done} could not be written to the cache: {_reason_of(reason)}")
-
-
-def _reason_of(reason: object) -> str:
-    """Without the statement that SQLAlchemy repeats, which holds the results."""
-    return printable(str(getattr(reason, "orig", None) or reason))
+        # Without the statement that SQLAlchemy repeats, which holds the results.
+        told = printable(str(getattr(reason, "orig", None) or reason))
+        return UncachedError(f"{done} could not be written to the cache: {told}")
 
 
 def drained(queue: deque[T]) -> Iterator[T]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from arkworker.elements import Element
+from arkworker.elements.query import INCLUDED
 from arkworker.elements.stored import (
     StoredClassification,
     StoredEmbedding,
@@ -104,9 +105,8 @@ class RemoteReader:
 
 def _wanted(query: Query) -> dict[str, Any]:
     """What all lists of elements can be asked for."""
-    names = ("type", "name", "folder", "worker_run", "transcription_worker_run")
-    include = ("with_classes", "with_metadata", "with_has_children", "with_corpus", "with_zone")
-    return {name: getattr(query, name) for name in names + include}
+    names = "type", "name", "folder", "worker_run", "transcription_worker_run", *INCLUDED
+    return {name: getattr(query, name) for name in names}
 
 
 def _listed(answer: Any, operation: str, query: Query) -> Element:
