@@ -15,24 +15,11 @@ from yaml.composer import Composer
 from yaml.resolver import Resolver
 
 from arkworker.documents.nodes import Entry, Mapping, Node, Scalar, Sequence, YamlError, gather
-from arkworker.documents.scalars import core_type, resolve_scalar, to_python
+from arkworker.documents.scalars import core_type, resolve_scalar
 from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-__all__ = [
-    "Entry",
-    "Mapping",
-    "Node",
-    "Scalar",
-    "Sequence",
-    "YamlError",
-    "parse_yaml",
-    "read_yaml",
-    "resolve_scalar",
-    "to_python",
-]
 
 # All that YAML 1.1 does not allow: control characters, surrogates, non-characters.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from arkworker.documents.yaml import Scalar, YamlError, resolve_scalar
+from arkworker.documents.nodes import Scalar, YamlError
+from arkworker.documents.scalars import resolve_scalar
 
 
 @pytest.mark.parametrize(

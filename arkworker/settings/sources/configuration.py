@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping as AnyMapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping as AnyMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,15 @@ from arkworker.options.options import DEBUG, RESERVED_KEYS
 from arkworker.options.secret import Secret
 from arkworker.settings.provenance import Path, Place
 from arkworker.settings.reading import Refused, read_data, read_node, steps_of
-from arkworker.settings.report.excerpts import hidden_lines, shown_part
 from arkworker.settings.sources.source import Named
 from arkworker.text import printable
 
 if TYPE_CHECKING:
     from arkworker.documents.text_file import TextFile
 
+
+LONGEST_EXCERPT = 160  # characters of a line; what follows adds nothing on a screen
+_COMMENT = re.compile(r"(?:^|\s)#")
 
 #: The operations of Arkindex that tell of a worker run and its configuration, as reports name them.
 WORKER_RUN = "RetrieveWorkerRun"
@@ -235,7 +238,7 @@ class FileSource(ConfigurationSource):
         return ()
 
     def _options(self, root: Mapping) -> Iterable[Given]:
-        self.hidden = frozenset(hidden_lines(root, self._is_shown))
+        self.hidden = frozenset(_hidden_lines(root, self._is_shown))
         reserved = {entry.key.text: entry.value for entry in root.entries if entry.key.text in RESERVED_KEYS}
         flat = [entry for entry in root.entries if entry.key.text not in RESERVED_KEYS]
         modern = reserved.get("configuration")
@@ -278,7 +281,7 @@ class FileSource(ConfigurationSource):
         return Given(key.text, value, self._location(key), is_item=False)
 
     def _place(self, line: int, column: int) -> Place:
-        excerpt = "" if line in self.hidden else shown_part(self.lines[line - 1], column)
+        excerpt = "" if line in self.hidden else _shown_part(self.lines[line - 1], column)
         location = f"{self.file.name}:{line}:{column}" if self.file else ""
         return Place(location, excerpt, line, column) if excerpt else Place(location)
 
@@ -301,3 +304,27 @@ def _descend(node: Node, rest: Iterable[Any]) -> Node:
         else:
             break
     return node
+
+
+def _shown_part(line: str, column: int) -> str:
+    """What may be shown of a line that is not hidden: up to a comment, which may say anything; nothing after it."""
+    shown = line[:LONGEST_EXCERPT]
+    comment = _COMMENT.search(shown)
+    shown = shown[: comment.start() if comment else None]
+    return shown if column <= len(shown) else ""
+
+
+def _hidden_lines(node: Node, is_shown: Callable[[str], bool], name: str = "") -> Iterator[int]:
+    """The numbers of the lines that stay hidden, from 1.
+
+    Args:
+        node: The document, or a part of it.
+        is_shown: Whether the value of a dotted name may be seen; what lies in it may, then, too.
+        name: The dotted name of the part.
+    """
+    for entry in node.entries if isinstance(node, Mapping) else ():
+        inner = f"{name}.{entry.key.text}" if name else entry.key.text
+        if is_shown(inner):
+            yield from _hidden_lines(entry.value, is_shown, inner)
+        else:
+            yield from range(entry.key.line, max(entry.key.line, entry.value.end) + 1)

@@ -6,7 +6,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from arkworker.documents.json import JsonError, parse_json
-from arkworker.documents.yaml import YamlError, parse_yaml, to_python
+from arkworker.documents.nodes import YamlError
+from arkworker.documents.scalars import to_python
+from arkworker.documents.yaml import parse_yaml
 
 LARGEST_DOCUMENT = 1024 * 1024  # characters
 

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 import gnupg
 import yaml
 
+from arkworker.documents.nodes import Mapping as YamlMapping, Scalar, YamlError
+from arkworker.documents.scalars import to_python
 from arkworker.documents.text_file import TextFileError, read_text_file
-from arkworker.documents.yaml import Mapping as YamlMapping, Scalar, YamlError, parse_yaml, to_python
+from arkworker.documents.yaml import parse_yaml
 from arkworker.storage import files
 from arkworker.storage.directories import make_private_directory
 from arkworker.text import printable
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from arkworker.documents.yaml import Node
+    from arkworker.documents.nodes import Node
 
 # No option of the user's gpg.conf may ask or go online.
 _OPTIONS = ("--pinentry-mode", "loopback", "--disable-dirmngr", "--no-auto-check-trustdb", "--skip-verify")
