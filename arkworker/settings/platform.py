@@ -144,7 +144,7 @@ Header = Annotated[str, Field(pattern=r"^[\x20-\x7e]+$")]
 
 
 class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 
 class ApiSettings(_Group):
@@ -189,7 +189,7 @@ class Settings(BaseSettings):
         defer_build=True,  # built for each worker, with its configuration
     )
 
-    api: ApiSettings = ApiSettings()
+    api: ApiSettings = Field(default_factory=ApiSettings)
 
     worker_run_id: Annotated[Identifier | None, Variable("ARKINDEX_WORKER_RUN_ID")] = Field(
         None, description="Worker run to load from Arkindex and to sign results with; without it, developer mode."

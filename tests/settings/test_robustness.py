@@ -13,7 +13,7 @@ from uuid import UUID  # noqa: TC003 - pydantic reads it
 
 from arkindex_stub import worker_run
 from hypothesis import given, strategies as st
-from pydantic import AnyUrl, BaseModel, ConfigDict, Field
+from pydantic import AnyUrl, BaseModel, ConfigDict, Field, field_validator
 from resolving import Outcome, item, settle
 
 from arkworker import Secret, UserConfiguration
@@ -249,3 +249,25 @@ def test_many_mistakes_on_one_line_are_all_told() -> None:
     file = json.dumps({"numbers": ["x"] * 4000, "table": {f"key {number}": "x" for number in range(4000)}})
 
     assert len(settle(Large, file=file).problems) == 8_000
+
+
+def test_messages_of_validators_are_quoted_for_the_first_hundred() -> None:
+    """Each is searched for every value that was given."""
+
+    class Part(UserConfiguration):
+        name: str = ""
+
+        @field_validator("name")
+        @classmethod
+        def _refuse(cls, name: str) -> str:
+            raise ValueError(f"there is no {name}")
+
+    class Many(UserConfiguration):
+        parts: list[Part] = Field(default_factory=list)
+
+    messages = [
+        problem.message
+        for problem in settle(Many, file=json.dumps({"parts": [{"name": f"part-{n}"} for n in range(102)]})).problems
+    ]
+
+    assert messages == ["there is no …"] * 100 + ["refused by a validator of the worker"] * 2

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SHOULD = "Input should be "
 _MOST_ALTERNATIVES = 4  # of a union, told of in one message
+_MOST_QUOTED = 100  # messages of validators, each of which is searched for all values
 
 
 @dataclass(slots=True)
@@ -58,6 +59,7 @@ class Complaints:
     file: str = ""
     is_unparsed: bool = False
     _suggestions: int = 0
+    _quoted: int = 0
 
     @cached_property
     def parts(self) -> dict[Path, Option | Group]:
@@ -140,7 +142,8 @@ class Complaints:
         part = self.parts.get(tuple(map(str, line["loc"])))
         if is_of_author(line):
             is_secret = isinstance(part, Option) and part.is_secret
-            return REFUSED if is_secret else self._redact(message_of(line)) or REFUSED
+            self._quoted += 1
+            return REFUSED if is_secret or self._quoted > _MOST_QUOTED else self._redact(message_of(line)) or REFUSED
         message = message_of(line)
         if line["type"] == "extra_forbidden" and self._suggestions < MOST_SUGGESTIONS:
             self._suggestions += 1
