@@ -100,3 +100,9 @@ def test_a_case_that_is_unknown_is_told_with_those_that_are_there() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert f"no such case: api; there are {', '.join(CASES)}" in done.stderr
+
+
+def test_every_case_is_described() -> None:
+    """A figure is worth nothing to who cannot tell what was measured."""
+    described = (ROOT / "benchmarks" / "README.md").read_text()
+    assert not [name for name in CASES if f"`{name}`" not in described]
