@@ -71,7 +71,7 @@ def _identifier(value: str) -> str:
     if not _IDENTIFIER.fullmatch(value):
         raise ValueError("should be an id: letters, digits and dashes")
     if len(value) > 255:
-        raise ValueError("should be an id, which is shorter")
+        raise ValueError("should be an id, of at most 255 characters")
     return value
 
 

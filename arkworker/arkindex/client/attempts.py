@@ -100,7 +100,7 @@ class RetryBudget:
         """Take one repeat; False when there is none left."""
         taken = next(self._taken)
         if taken == self._limit + 1:
-            logger.error("%d requests have been repeated in this run: no more will be", self._limit)
+            logger.error("%d requests have been repeated in this run: later ones will not be", self._limit)
         return taken <= self._limit
 
     def note_success(self) -> None:

@@ -217,7 +217,7 @@ class _Shares:
             messages, code = future.result()
             reason = f"its job was killed by signal {-code}" if code < 0 else f"its job ended with exit code {code}"
         except BaseException as error:  # noqa: BLE001 - whatever an engine raises, CancelledError included
-            reason = f"its job is no more: {type(error).__name__}: {printable(str(error), 200)}"
+            reason = f"its job has ended: {type(error).__name__}: {printable(str(error), 200)}"
         before = self._given.tally.elements
         for message in messages:
             self._note(given, *pickle.loads(message))  # noqa: S301 - of our own jobs
@@ -283,7 +283,7 @@ class _Shares:
         left = recover(self._run.context.work_dir, self._owner, self._given.in_hand)
         if left.uncertain:
             self._given.tally.count("uncertain", left.uncertain)
-        end_held(left.stages, "its job is no more", self._ends, self._given.failures)
+        end_held(left.stages, "its job has ended", self._ends, self._given.failures)
         activities = activities_of(self._run, self._given, self._clients.reports)
         unknown = [name for name in lost.reasons if name not in left.stages]
         for name in unknown:

@@ -318,7 +318,7 @@ def test_a_run_repeats_only_so_often(
 
     assert len(server.received) == 5 + 3 + 1 + 1
     assert [r.message for r in caplog.records if r.levelno == logging.ERROR] == [
-        "6 requests have been repeated in this run: no more will be"
+        "6 requests have been repeated in this run: later ones will not be"
     ]
 
 
