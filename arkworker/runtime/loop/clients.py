@@ -53,27 +53,21 @@ class Clients:
         self.intake_clock, self._report_clock = LoopClock(), LoopClock(HURRIED)
         self.intake = Client(connection, read_only=read_only, clock=self.intake_clock, budget=budget)
         self.reports = Client(connection, read_only=read_only, clock=self._report_clock, budget=budget)
-        self._timer: threading.Timer | None = None
+        self._timers: list[threading.Timer] = []
 
-    def hurry(self, number: int) -> None:
-        """Let nothing wait that lies ahead, and hurry the reports; a request under way may take its time."""
+    def stop(self, number: int, within: float = CUT) -> None:
+        """Let nothing wait that lies ahead, cut off what does not come in that many seconds, and hurry the reports."""
         self.intake_clock.stop(number)
         self._report_clock.stop(number)
-
-    def stop(self, number: int) -> None:
-        """As `hurry`, and cut off what does not come shortly: whoever sent a signal does not wait for long."""
-        if self._timer is not None:
-            return
-        self.hurry(number)
-        self._timer = _after(CUT, self.intake.end)
+        self._timers.append(_after(within, self.intake.end))
 
     def end_reports_after(self, seconds: float) -> None:
         """Cut off reports that do not come through in that time, so that they can be counted."""
         _after(seconds, self.reports.end)
 
     def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in self._timers:
+            timer.cancel()
         self.intake.close()
         self.reports.close()
 

@@ -179,16 +179,19 @@ class Intake:
                 return job
         return None
 
-    def give_back(self) -> list[Job]:
-        """Stop, wait a little for what is on its way; the elements that user code never got. From any thread.
+    def give_back(self, within: float | None = None) -> list[Job]:
+        """Stop, wait for what is on its way; the elements that user code never got. From any thread.
 
         What is stuck, such as in a connection that does not come about, is given back as it is if it is ours to end.
         An element whose start is only being reported stays for who asks again.
+
+        Args:
+            within: How many seconds to wait at most; a little by default.
         """
         self._halt.stop()
         with self._lock:
             window = list(self._window)
-        wait(window, timeout=PATIENCE)
+        wait(window, timeout=PATIENCE if within is None else within)
         with self._lock:
             left = [job for job in self._jobs.values() if job.is_held or job.is_ready]
             for job in left:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("arkworker.elements")
 
+LATE = 0.6  # seconds for what was cut off to be noticed
 RECORDING = 0.2  # seconds for the summary, when the process ends at a given moment
 BATCHES_AHEAD = 2  # how many are claimed and retrieved while user code works on one
 
@@ -161,23 +162,22 @@ class ElementRun:
 
     def _end(self) -> None:
         """Nothing new, and everything that is ours is ended."""
-        if self._work.ended_by is not None:
-            self._halt.stop()
-            self._clients.hurry(self._work.ended_by)
+        if self._work.ended_by is not None:  # by user code: nobody is in a hurry, and what is on its way may come
+            self._stop(self._work.ended_by, self._run.settings.grace)
         self._dismiss()
         self._intake.close()
         self._ends.close(rounds=1 if self._halt.error else ROUNDS)
 
-    def _dismiss(self) -> None:
+    def _dismiss(self, within: float | None = None) -> None:
         with self._dismissing:
-            self._work.dismiss(self._intake.give_back())
+            self._work.dismiss(self._intake.give_back(within))
 
-    def _stop(self, number: int) -> None:
+    def _stop(self, number: int, within: float = CUT) -> None:
         """The first signal, in another thread; or user code that ends the run."""
         self._halt.stop()
-        self._clients.stop(number)
+        self._clients.stop(number, within)
         # At once, in a thread: user code may take all of the grace time, and whoever sent the signal may not wait.
-        threading.Thread(target=self._dismiss, name="dismissal", daemon=True).start()
+        threading.Thread(target=self._dismiss, args=(within + LATE,), name="dismissal", daemon=True).start()
 
     def _abandon(self, exit_code: int, seconds: float) -> None:
         """User code does not come back: end its element and all others from here; the process ends after it."""

@@ -132,7 +132,7 @@ def test_exit_in_user_code(ten: Trial) -> None:
 
 def test_exit_in_user_code_during_a_slow_claim(ten: Trial) -> None:
     """Nobody is in a hurry: the claim is waited for, and its element ends in error."""
-    ten.emulator.faults.add("StartWorkerActivity", Fault.delay(0.8, acted=True), skip=1, times=1)
+    ten.emulator.faults.add("StartWorkerActivity", Fault.delay(1.2, acted=True), skip=1, times=1)
 
     ended = run(ten, HOOK="raise SystemExit(0)")
 
