@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -12,7 +11,7 @@ from pydantic_core import PydanticCustomError, PydanticUndefined
 from arkworker.errors import DeclarationError
 from arkworker.frozen import freeze
 from arkworker.options.mistakes import mistakes_in
-from arkworker.options.options import accepts_null, alternatives, default_of, group_of, keys_of
+from arkworker.options.options import accepts_null, default_of, group_of, keys_of
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -75,10 +74,6 @@ class UserConfiguration(BaseModel):
                 if first not in required or "required" not in group:
                     properties[first] = _optional(properties[first], group)
                     required = [key for key in required if key != first]
-            elif Decimal in alternatives(field.annotation) and str not in alternatives(field.annotation):
-                for part in properties[first].get("anyOf", ()):
-                    if part.get("type") == "string" and part.get("pattern", _UNSEPARATED) == _UNSEPARATED:
-                        part["pattern"] = _DECIMAL
             for other in others:  # `AliasChoices`, of which pydantic's schema knows the first alone
                 properties[other] = properties[first]
             if others and first in required:
@@ -121,7 +116,6 @@ class UserConfiguration(BaseModel):
 _OF_A_MAPPING = frozenset({"get", "items", "keys", "values"})
 #: The pattern of pydantic before 2.14, which leaves out the `1_000` that it takes.
 _UNSEPARATED = r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"
-_DECIMAL = r"^\s*[-+]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?\s*$"
 
 
 def completed(given: dict[str, Any], model: type[BaseModel], instance: BaseModel | None = None) -> dict[str, Any]:

@@ -47,6 +47,7 @@ _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.,][0-9]{1,9})?)?"
 _MOMENT = rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt _]{_TIME}"
 _ZONE = "([Zz]|[-+][0-9]{2}:?[0-9]{2})"
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
+_DECIMAL = r"^\s*[-+]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?\s*$"
 _BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = rf"({_BYTE}\.){{3}}{_BYTE}"
 _IPV6 = r"(?=[^%/]*::|([^:%/]*:){6,7}[^:]*$)[0-9a-fA-F:]+[0-9a-fA-F:.]*(%[^/]+)?"
@@ -109,6 +110,13 @@ class _Generator(GenerateJsonSchema):
         patterns = {"aware": rf"^{_MOMENT} ?{_ZONE}$", "naive": rf"^{_MOMENT}$"}
         pattern = patterns.get(str(schema.get("tz_constraint")))
         return super().datetime_schema(schema) | ({"pattern": pattern} if pattern else {})
+
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> dict[str, Any]:
+        made = super().decimal_schema(schema)
+        for part in made.get("anyOf", ()):
+            if part.get("type") == "string":
+                part.setdefault("pattern", _DECIMAL)
+        return made
 
     def set_schema(self, schema: core_schema.SetSchema) -> dict[str, Any]:
         return _taking_twice(super().set_schema(schema))

@@ -114,6 +114,8 @@ class Kinds(UserConfiguration):
     several: Annotated[set[int], Field(min_length=2)] | None = None
     once: frozenset[float] = frozenset()
     few: Annotated[list[int], Field(min_length=1, max_length=2)] | None = None
+    prices: list[Decimal] = Field(default_factory=list)
+    by_name: dict[str, Decimal] = Field(default_factory=dict)
     by_number: dict[int, bool] = Field(default_factory=dict)
     by_day: dict[dt.date, float] = Field(default_factory=dict)
     by_colour: dict[Colour, int] = Field(default_factory=dict)
