@@ -63,17 +63,12 @@ class MergeReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(ParentFile):
     """A parent whose schema is known: whether it can be copied as it is, and the tables that it has."""
 
-    file: ParentFile
     version: int
     tables: frozenset[str]
     is_exact: bool
-
-    @property
-    def path(self) -> str:
-        return self.file.path
 
 
 def merge(
@@ -111,7 +106,7 @@ def merge(
         built = scratch / "cache.sqlite"
         report = _assemble(sources, built, target, limits, strict=on_conflict == "refuse")
         for source in sources:
-            source.file.check_unchanged()
+            source.check_unchanged()
         limits.look()
         _settle(target)
         move(built, target)
@@ -172,7 +167,7 @@ def _examine(parent: str | PathLike[str], private: Path, limits: Limits) -> _Sou
     with refusing(file.path, limits), reading(file.readable, limits) as connection:
         objects = read_objects(connection, file.path)
         version, tables = check_schema(connection, file.path, objects, MERGED_VERSIONS)
-        return _Source(file, version, tables, is_exactly_ours(objects))
+        return _Source(file.path, file.readable, file.marks, version, tables, is_exactly_ours(objects))
 
 
 def _assemble(sources: list[_Source], built: Path, target: Path, limits: Limits, *, strict: bool) -> MergeReport:
@@ -181,7 +176,7 @@ def _assemble(sources: list[_Source], built: Path, target: Path, limits: Limits,
     rest = sources[1:] if first else sources
     if first:
         with refusing(first.path, limits, output=target):
-            copy(first.file.readable, built, limits)
+            copy(first.readable, built, limits)
     with building(built, limits, adds=bool(rest)) as connection:
         if first:
             with refusing(first.path, limits):
@@ -208,7 +203,7 @@ def _assemble(sources: list[_Source], built: Path, target: Path, limits: Limits,
 
 
 def _check_parent(source: _Source, limits: Limits) -> None:
-    with reading(source.file.readable, limits) as connection:
+    with reading(source.readable, limits) as connection:
         check_pages(connection, source.path)
         if "entities" not in source.tables:
             return
@@ -225,7 +220,7 @@ def _check_parent(source: _Source, limits: Limits) -> None:
 
 def _add(connection: sqlite3.Connection, source: _Source, *, strict: bool) -> int:
     """Add the rows of a parent in one transaction; how many replaced one with the same id and other content."""
-    connection.execute("ATTACH ? AS source", (uri(source.file.readable, "mode=ro&immutable=1"),))
+    connection.execute("ATTACH ? AS source", (uri(source.readable, "mode=ro&immutable=1"),))
     connection.execute("PRAGMA source.cache_size=-500")
     connection.execute("BEGIN")
     present = [table for table in TABLES if table in source.tables]
@@ -318,7 +313,7 @@ def _check_references(
 
 def _has(source: _Source, table: str, key: str, identity: object, limits: Limits) -> bool:
     statement = f'SELECT 1 FROM "{table}" WHERE "{key}" = ? LIMIT 1'  # noqa: S608 - names of our own schema
-    with reading(source.file.readable, limits) as connection:
+    with reading(source.readable, limits) as connection:
         return connection.execute(statement, (identity,)).fetchone() is not None
 
 
