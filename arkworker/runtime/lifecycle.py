@@ -130,6 +130,8 @@ def live(
     try:
         with failures_of_worker(is_logged=perform is None):
             declared = options_of(worker, handover.target)
+            if isinstance(worker, ElementsWorker):
+                handover.stopping.look()  # a handler of a library does not keep a signal from a run over elements
             with handover.stopping.interruptible():
                 log_lines.note(phase="setup")
                 worker.setup(handover.context)

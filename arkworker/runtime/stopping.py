@@ -34,7 +34,7 @@ _UNCATCHABLE = {"SIGKILL", "SIGSTOP"}
 _NUDGE = getattr(signal, "SIGRTMAX", signal.SIGWINCH)
 _BY_DEFAULT = (signal.SIG_DFL, signal.default_int_handler)
 
-_GLANCE = 50  # milliseconds between looks of the thread at the handlers
+_GLANCE = 10  # milliseconds between looks of the thread at the handlers
 _SAME_KEY = 0.05  # seconds in which signals are one: what is sent to a group comes to a process once or twice
 _SAME_JOB = 2.0  # seconds in which whoever was sent a signal by the same terminal may hand it on
 _OF_A_TERMINAL = {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
@@ -208,7 +208,13 @@ class Stopping:
             self.signal_number = number
         if number in self._borrowed:
             self._borrowed[number](number, frame)
-        if is_first and self._is_interruptible:
+        if is_first:
+            self._begin(number)
+
+    def _begin(self, number: int) -> None:
+        """The first signal, in the main thread."""
+        self.signal_number = number
+        if self._is_interruptible:
             self._has_interrupted = True
             raise Interruption
 
@@ -220,6 +226,8 @@ class Stopping:
                 self._borrowed.pop(number, None)
             else:
                 self._borrowed[number] = found
+        if self.received is not None and self.signal_number is None:  # it came to a handler of user code alone
+            self._begin(self.received)
 
     def _is_pipe(self, descriptor: int) -> bool:
         """Whether our pipe is still there: user code may close every file, and open others under the same numbers."""
