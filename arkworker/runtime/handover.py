@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from arkworker.settings.platform import Settings
 
 
-def _nothing() -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class Handover:
     """A run, set up and ready for user code.
@@ -48,7 +44,7 @@ class Handover:
     origins: Mapping[str, tuple[str, str]] = field(default_factory=FrozenDict)
     outbox: Outbox | None = None
     collected: Collected | None = None
-    begin: Callable[[], None] = _nothing
+    begin: Callable[[], None] = lambda: None
 
     def with_outbox(self) -> Handover:
         """The same, with what user code publishes in its own middle going to the cache, too, where there is one."""

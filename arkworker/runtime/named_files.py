@@ -159,10 +159,7 @@ def is_summary(path: str) -> bool:
     Raises:
         OSError: It cannot be read.
     """
-    if not Path(path).exists():
-        return True
-    with Path(path).open("rb") as file:
-        content = file.read(_LONGEST_SUMMARY)
+    content = _beginning_of(path, _LONGEST_SUMMARY)
     if not content.strip():
         return True
     try:
@@ -178,11 +175,17 @@ def is_report(path: str) -> bool:
     Raises:
         OSError: It cannot be read.
     """
-    if not Path(path).exists():
-        return True
-    with Path(path).open("rb") as file:
-        content = file.read(_BEGINNING)
+    content = _beginning_of(path, _BEGINNING)
     return not content.strip() or REPORT_MARK in content
+
+
+def _beginning_of(path: str, size: int) -> bytes:
+    """So many of its first bytes; none where there is no file."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(size)
+    except FileNotFoundError:
+        return b""
 
 
 def _is_recording(path: str) -> bool:
