@@ -114,8 +114,6 @@ class UserConfiguration(BaseModel):
 
 
 _OF_A_MAPPING = frozenset({"get", "items", "keys", "values"})
-#: The pattern of pydantic before 2.14, which leaves out the `1_000` that it takes.
-_UNSEPARATED = r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"
 
 
 def completed(given: dict[str, Any], model: type[BaseModel], instance: BaseModel | None = None) -> dict[str, Any]:

@@ -47,6 +47,8 @@ _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.,][0-9]{1,9})?)?"
 _MOMENT = rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt _]{_TIME}"
 _ZONE = "([Zz]|[-+][0-9]{2}:?[0-9]{2})"
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
+#: The pattern of pydantic before 2.14, which leaves out the `1_000` that it takes.
+_UNSEPARATED = r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"
 _DECIMAL = r"^\s*[-+]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?\s*$"
 _BYTE = r"(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = rf"({_BYTE}\.){{3}}{_BYTE}"
@@ -114,8 +116,8 @@ class _Generator(GenerateJsonSchema):
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> dict[str, Any]:
         made = super().decimal_schema(schema)
         for part in made.get("anyOf", ()):
-            if part.get("type") == "string":
-                part.setdefault("pattern", _DECIMAL)
+            if part.get("type") == "string" and part.get("pattern", _UNSEPARATED) == _UNSEPARATED:
+                part["pattern"] = _DECIMAL
         return made
 
     def set_schema(self, schema: core_schema.SetSchema) -> dict[str, Any]:
