@@ -94,5 +94,5 @@ def test_bar_on_a_terminal(tmp_path: Path) -> None:
         os.close(reader)
 
         assert process.wait().code == 0, shown
-    assert re.search(rb"1/3\b.*0 failed", shown), shown
+    assert re.search(rb"1 of 3\b.*0 failed", shown), shown
     assert b"3 processed, 0 failed" in shown
