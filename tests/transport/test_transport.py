@@ -202,7 +202,7 @@ def test_a_conflict_names_what_exists(server: FaultyServer, client: Client) -> N
 
 
 def test_requests_is_imported_by_the_first_request_only() -> None:
-    """Who sends none pays nothing."""
+    """Who sends none pays nothing; tenacity costs only those who fail."""
     code = """
 import sys
 from arkworker.arkindex.client import Client, Connection

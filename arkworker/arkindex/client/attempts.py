@@ -5,9 +5,9 @@ What an attempt came to, what that means for the next one, and what the caller i
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -124,31 +124,43 @@ class Retries:
         Raises:
             ApiError: The last failure, as it is; its `uncertain` counts the attempts that may have been applied.
         """
-        uncertain = 0
-        for number, pause in enumerate((*WAITS, None), 1):
-            result = attempt()
-            uncertain += job.writes and is_possibly_applied(result)
-            error = result.error
-            if error is None:
-                self.budget.note_success()
-                return Outcome(result.value, number, uncertain)
-            error.uncertain = uncertain
-            if pause is None or not is_repeated(result, job) or not self._wait(pause, result, job, number):
-                raise error
-        raise AssertionError  # the last attempt has no pause after it
+        attempts: list[Attempt] = []
 
-    def _wait(self, pause: float, failed: Attempt, job: Job, number: int) -> bool:
-        """Wait before another attempt; False where there is none, because the run is stopped or the budget spent."""
-        if self.ended.is_set() or not self.budget.take():
-            return False
-        jitter = random.uniform(0, self.jitter)  # noqa: S311 - no secret
-        seconds = min(LONGEST_WAIT, max(pause, failed.delay)) + jitter
-        _announce(job, failed, number, seconds)
-        try:
-            self.clock.sleep(seconds)
-        except StoppedError:
-            return False  # what is known about the attempts must reach the caller
-        return not self.ended.is_set()
+        def next_attempt() -> Attempt:
+            if not (attempts and self.ended.is_set()):
+                attempts.append(attempt())
+            return attempts[-1]
+
+        if is_repeated(next_attempt(), job):
+            with contextlib.suppress(StoppedError):  # the clock ended a wait: what is known must reach the caller
+                self._repeat(attempts[0], next_attempt, job)
+        last = attempts[-1]
+        uncertain = sum(job.writes and is_possibly_applied(each) for each in attempts)
+        if last.error is not None:
+            last.error.uncertain = uncertain
+            raise last.error
+        self.budget.note_success()
+        return Outcome(last.value, len(attempts), uncertain)
+
+    def _repeat(self, first: Attempt, next_attempt: Callable[[], Attempt], job: Job) -> None:
+        # The first attempt nearly always succeeds: only a failure pays for importing this.
+        from tenacity import RetryCallState, Retrying, retry_if_result, wait_chain, wait_fixed, wait_random
+
+        def last(state: RetryCallState) -> Attempt:
+            result: Attempt = state.outcome.result()  # type: ignore[union-attr] # there has been an attempt
+            return result
+
+        contract, jitter = wait_chain(*map(wait_fixed, WAITS)), wait_random(0, self.jitter)
+        retrying = Retrying(
+            retry=retry_if_result(lambda result: is_repeated(result, job)),
+            stop=lambda state: state.attempt_number >= ATTEMPTS or self.ended.is_set() or not self.budget.take(),
+            wait=lambda state: min(LONGEST_WAIT, max(contract(state), last(state).delay)) + jitter(state),
+            before_sleep=lambda state: _announce(job, last(state), state.attempt_number, state.upcoming_sleep),
+            sleep=self.clock.sleep,
+            retry_error_callback=last,
+        )
+        results = itertools.chain([first], iter(next_attempt, None))
+        retrying(next, results)
 
 
 def is_repeated(attempt: Attempt, job: Job) -> bool:
