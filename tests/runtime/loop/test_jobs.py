@@ -93,8 +93,8 @@ def test_killed_process_is_replaced(twelve: Trial, kind: str, reason: str) -> No
 
     states = twelve.states
     assert f"its process {'was ' if 'killed' in reason else ''}{reason}" in ended.log
-    # A claim that was under way then is uncertain.
-    assert ended.summary["failed"] == states["error"] == 2, ended
+    # A claim that was under way then is uncertain, and may have been that of the other one.
+    assert ended.summary["failed"] == states["error"] >= 2 - ended.summary["uncertain"], ended
     assert states["processed"] == ended.summary["processed"], ended
     assert states["started"] <= ended.summary["uncertain"], ended
     assert states["queued"] == 0, ended
