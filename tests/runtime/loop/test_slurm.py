@@ -100,6 +100,8 @@ def slurm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ):
             wait_until(lambda: "idle" in told("sinfo", "--noheader", "--format=%T"), LONG)
             yield
+            told("scancel", f"--user={getpass.getuser()}")  # what a test has left, or what is just about to end
+            wait_until(lambda: not told("squeue", "--noheader").strip(), LONG)
 
 
 def told(*command: str) -> str:
