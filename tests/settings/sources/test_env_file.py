@@ -81,7 +81,7 @@ def test_long_file_is_refused_at_once(line: str) -> None:
     problem = settle(Configuration, env_file=line * (1024 * 1024 // len(line))).problem
 
     assert problem.message == "more than 10,000 lines"
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 20  # it would be minutes
 
 
 def test_missing_file_is_an_error() -> None:
