@@ -11,6 +11,8 @@ import pytest
 from arkworker.emulator import Emulator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.emulator.conftest import World
 
 CLAIM = "/process/start-activity/"
@@ -144,7 +146,9 @@ def test_two_workers_claim_each_element_once(count: int) -> None:
         port = emulator.url.rpartition(":")[2]
         tokens = [emulator.task_token(run, chunk=chunk) for chunk in (1, 2)]
         commands = [[sys.executable, "-c", WORKER, port, token] for token in tokens]
-        start = partial(subprocess.Popen, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        start: Callable[[list[str]], Any] = partial(
+            subprocess.Popen, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         workers = [start(command) for command in commands]
         for worker in workers:
             assert worker.stdout.readline() == "ready\n"
