@@ -207,9 +207,10 @@ def _make_directory(parent: Path, prefix: str) -> tuple[Path, int]:
     while True:
         path = parent / f"{prefix}{secrets.token_hex(8)}"
         path.mkdir(mode=0o700)
-        descriptor = os.open(path, _DIRECTORY)
-        # Another process may have taken it for a leftover before it was locked.
+        # Another process may have taken it for a leftover before it was locked, or even opened.
         with contextlib.suppress(FileNotFoundError):
-            if lock(descriptor) is not False and os.path.samestat(os.fstat(descriptor), path.lstat()):
-                return path, descriptor
-        os.close(descriptor)
+            descriptor = os.open(path, _DIRECTORY)
+            with contextlib.suppress(FileNotFoundError):
+                if lock(descriptor) is not False and os.path.samestat(os.fstat(descriptor), path.lstat()):
+                    return path, descriptor
+            os.close(descriptor)

@@ -1,17 +1,15 @@
-"""What one process has to itself: files that are appended to, and what is not a regular file."""
+"""What one process has to itself: files that are appended to, private directories, and what is not a regular file."""
 
 from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from arkworker.storage.exclusive import AppendedFile, open_regular
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from arkworker.storage.exclusive import AppendedFile, open_regular, private_directory
 
 
 @pytest.mark.parametrize("name", ["pipe", "folder", "/dev/null"])
@@ -60,3 +58,24 @@ def test_a_piece_is_appended_whole_or_not_at_all(tmp_path: Path, monkeypatch: py
     file.append(b"two\n")
     file.close()
     assert (tmp_path / "file").read_bytes() == b"one\ntwo\n"
+
+
+def test_a_private_directory_that_another_process_removed_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it is locked, it looks like what a killed process left."""
+    mkdir = Path.mkdir
+    made = []
+
+    def made_and_removed(path: Path, **options: Any) -> None:
+        mkdir(path, **options)
+        made.append(path)
+        if len(made) == 1:
+            path.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", made_and_removed)
+    with private_directory(tmp_path, "build-") as directory:
+        (directory / "file").touch()
+
+    assert made[1:] == [directory]
+    assert list(tmp_path.iterdir()) == []
