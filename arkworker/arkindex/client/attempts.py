@@ -100,7 +100,10 @@ class RetryBudget:
         """Take one repeat; False when there is none left."""
         taken = next(self._taken)
         if taken == self._limit + 1:
-            logger.error("%d requests have been repeated in this run: later ones will not be", self._limit)
+            told = "%d requests have been repeated in this run: later ones will not be"
+            if self._in_a_row:
+                told = "%d repeats in a row have failed: no request is repeated until one succeeds"
+            logger.error(told, self._limit)
         return taken <= self._limit
 
     def note_success(self) -> None:

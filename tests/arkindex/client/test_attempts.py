@@ -322,7 +322,7 @@ def test_a_run_repeats_only_so_often(
     ]
 
 
-def test_repeats_in_a_row() -> None:
+def test_repeats_in_a_row(caplog: pytest.LogCaptureFixture) -> None:
     """Of a budget for an outage, a success lifts what was taken: noise over days uses up nothing."""
     total, in_a_row = RetryBudget(2), RetryBudget(2, in_a_row=True)
     taken = []
@@ -332,6 +332,10 @@ def test_repeats_in_a_row() -> None:
         taken.append([budget.take(), budget.take(), budget.take()])
 
     assert taken == [[True, True], [False, False, False], [True, True], [True, True, False]]
+    assert caplog.messages == [
+        "2 requests have been repeated in this run: later ones will not be",
+        "2 repeats in a row have failed: no request is repeated until one succeeds",
+    ]
 
 
 def test_a_wait_that_is_ended_ends_the_request(server: FaultyServer, make_client: Callable[..., Client]) -> None:
