@@ -168,7 +168,7 @@ class _Directory:
     def check(self, client: Client, wanted: Mapping[str, str]) -> None:
         """Refuse names that are missing and may not be created, each of them given with the place it is wanted at."""
         with self._lock:
-            ids = self._known(client)
+            ids = dict(self._known(client))  # other threads create names meanwhile
         for name, place in wanted.items():
             if name not in ids and not self.may_create(name):
                 hint = did_you_mean(name, ids) or "create it, or name it in `creates` of the worker"

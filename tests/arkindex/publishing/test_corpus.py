@@ -14,6 +14,8 @@ from arkworker.errors import ApiContentError, ApiResponseError, ResultError
 from arkworker.options.creates import Creates
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.arkindex.publishing.conftest import Site
 
 CLASSES: Needs = {"class": {"cat": "results.0.class_name"}}
@@ -66,6 +68,21 @@ def test_an_element_type_is_created_only_where_the_worker_says_so(site: Site) ->
         "results.0.type: the corpus has no element type 'stain'; create it, or name it in `creates` of the worker"
     )
     assert "stain" in [item["slug"] for item in site.client.request("RetrieveCorpus", id=site.corpus)["types"]]
+
+
+def test_a_name_that_appears_while_the_nearest_is_looked_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other threads create names at any moment."""
+    corpus = Corpus(site.corpus, STAINS)
+
+    def slow(name: str, known: Iterable[str]) -> str:
+        for number, _ in enumerate(known):
+            if not number:
+                corpus.resolve(site.client, TYPES)
+        return f"did you mean something else than {name}?"
+
+    monkeypatch.setattr("arkworker.arkindex.publishing.corpus.did_you_mean", slow)
+    with pytest.raises(ResultError, match="something else than blot"):
+        corpus.resolve(site.client, {"element type": {"blot": "results.0.type"}})
 
 
 def test_the_nearest_element_type_is_named(site: Site) -> None:
