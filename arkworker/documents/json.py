@@ -22,7 +22,8 @@ def parse_json(text: str) -> Any:
     except JsonError as error:
         reason = str(error)
     except json.JSONDecodeError as error:
-        reason = f"is not JSON (line {error.lineno}, column {error.colno})"
+        line = f"line {error.lineno}, " if "\n" in text.strip() else ""  # one line may be any of a larger file
+        reason = f"is not JSON ({line}column {error.colno})"
     except ValueError:
         reason = "is not JSON (a number is far too long)"
     except RecursionError:

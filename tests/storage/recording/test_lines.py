@@ -169,7 +169,7 @@ def test_children_of_children_have_a_limit() -> None:
     ("line", "reason"),
     [
         (b"\xff\xfe", "not UTF-8"),
-        (b"{'a': 1}", "not JSON"),
+        (b"{'a': 1}\n", r"not JSON \(column 2\)"),
         (b"[1]", "not a JSON object"),
         (b'{"state":"processed","state":"error"}', "twice"),
         (b'{"a":NaN}', "not finite"),
