@@ -132,7 +132,7 @@ class _Generator(GenerateJsonSchema):
             return made
         keys = self.generate_inner(schema["keys_schema"])
         if keys.get("type") == "integer":
-            return made | {"propertyNames": {"pattern": "^[-+]?(0|[1-9][0-9]*)$"}}
+            return made | {"propertyNames": {"pattern": r"^\s*[-+]?[0-9]+(_[0-9]+)*(\.0+)?\s*$"}}
         return made | ({"propertyNames": keys} if keys.get("type") == "string" and len(keys) > 1 else {})
 
 

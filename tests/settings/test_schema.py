@@ -198,6 +198,13 @@ def test_schema_and_check_agree_on_every_text(model: type[UserConfiguration]) ->
     assert different == []
 
 
+@pytest.mark.parametrize("key", ["1", "-1", "+1", "007", " 1 ", "1_000", "1.0", "1.5", "1_", "1e3", "", "-", "a"])
+def test_schema_and_check_agree_on_keys(key: str) -> None:
+    """A key that stands for a number is text, and is read as numbers in quotes are."""
+    document = {"by_number": {key: True}}
+    assert OF_KINDS.is_valid(document) == (not settle(Kinds, file=json.dumps(document)).problems)
+
+
 @given(st.sampled_from([*Kinds.model_fields]), VALUES)
 def test_schema_and_check_agree_on_kinds(name: str, value: Any) -> None:
     """What has constraints or a form of its own, too."""
