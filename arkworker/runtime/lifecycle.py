@@ -67,7 +67,7 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
         StoppedError: A signal ended the run.
         ArkworkerError: What else ended it; its class decides the exit code.
     """
-    with outcome.summed_up_before(lambda: preparation.summary) as begin:
+    with outcome.summed_up_before(lambda: preparation.summary, stopping) as begin:
         context = prepare(preparation, stopping, is_trial=False)
         outcome.prepare(preparation.summary)
         settings, target = preparation.resolution.settings, preparation.worker.target

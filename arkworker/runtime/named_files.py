@@ -74,13 +74,26 @@ def check_inputs(resolution: Resolution, *, uses_cache: bool) -> None:
             ledger.report(("database",), message, origin, hint="leave it out")
 
 
-def check_outputs(resolution: Resolution) -> str | None:
-    """Tell now what would be told after the work: a file that cannot be written, or that must not be.
+def writable_summary(resolution: Resolution) -> str | None:
+    """The file of the summary, where one is wanted, and can be written."""
+    if resolution.settings.summary is None:
+        return None
+    mistaken = {problem.path for problem in resolution.ledger.problems} | {name for name, _ in _of_outputs(resolution)}
+    return None if "summary" in mistaken else resolution.settings.summary
 
-    Returns:
-        The file of the summary, where one is wanted, and can be written.
-    """
-    settings, ledger = resolution.settings, resolution.ledger
+
+def check_outputs(resolution: Resolution) -> None:
+    """Tell now what would be told after the work: a file that cannot be written, or that must not be."""
+    ledger = resolution.ledger
+    for name, message in _of_outputs(resolution):
+        ledger.report((name,), message, ledger.claims[name,].origin)
+    mistake = temporary_directory_mistake()
+    if mistake:
+        ledger.warn((), mistake, Origin("environment", "TMPDIR"), TEMPORARY_HINT)
+
+
+def _of_outputs(resolution: Resolution) -> Iterator[tuple[str, str]]:
+    settings = resolution.settings
     outputs = {"summary": settings.summary, "report": settings.report, "results": settings.results}
     inputs = [
         ("--config", settings.config_file),
@@ -90,12 +103,7 @@ def check_outputs(resolution: Resolution) -> str | None:
         ("ARKINDEX_API_CA_BUNDLE", settings.api.ca_bundle),
         *(("an --image", image) for image in settings.image),
     ]
-    for name, message in mistakes(outputs, inputs):
-        ledger.report((name,), message, ledger.claims[name,].origin)
-    mistake = temporary_directory_mistake()
-    if mistake:
-        ledger.warn((), mistake, Origin("environment", "TMPDIR"), TEMPORARY_HINT)
-    return None if any(problem.path == "summary" for problem in ledger.problems) else settings.summary
+    return mistakes(outputs, inputs)
 
 
 def mistakes(outputs: Mapping[str, str | None], inputs: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from arkworker.options.creates import Creates
 from arkworker.options.secret import UnloadedSecret
 from arkworker.runtime.context import WorkerContext
 from arkworker.runtime.context_data import RunnerData
-from arkworker.runtime.named_files import anchored, check_inputs, check_outputs, current_folder
+from arkworker.runtime.named_files import anchored, check_inputs, check_outputs, current_folder, writable_summary
 from arkworker.runtime.origins import context_origins
 from arkworker.runtime.services import Services
 from arkworker.settings.provenance import Origin
@@ -80,6 +80,8 @@ class Preparation:
             ApiError: Arkindex does not give the worker run, or a secret, and nothing else is wrong.
         """
         self.resolution = self._resolve()
+        if not self.offline and not self.dry:
+            self.summary = writable_summary(self.resolution)
         if not self.resolution.is_developer_mode and not self.offline:
             self._resolve_with_payload()
         settings = self.resolution.settings
@@ -90,7 +92,7 @@ class Preparation:
             loaded: Mapping[str, Secret[Any]] = {}
             values = self._validate()
         else:
-            self.summary = check_outputs(self.resolution)
+            check_outputs(self.resolution)
             self._bootstrap()
             self._make(work_dir)
             loaded, values = self._load_and_validate()

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Settings that a worker run brings itself.
 _FROM_THE_RUN = ("corpus_id", "model_id", "model_version_id")
+#: Settings that count although there is a problem with others.
+_WITH_A_PROBLEM = ("dev", "worker_run_id", "summary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +237,9 @@ def _settings(model: type[WorkerSettings], sources: Sources) -> WorkerSettings:
         if field not in told:
             told.add(field)
             ledger.report(field, message_of(line), claim.origin if claim else Origin("default", ""))
-    # Enough to tell the mode from; a run does not start with a problem anyhow.
+    # Enough to tell the mode from, and to sum the run up; it does not start with a problem anyhow.
     broken = {str(line["loc"][0]) for line in lines}
-    sound = {name: ledger.claims[name,].value for name in ("dev", "worker_run_id") if (name,) in ledger.claims}
+    sound = {name: ledger.claims[name,].value for name in _WITH_A_PROBLEM if (name,) in ledger.claims}
     return model.model_construct(**{name: value for name, value in sound.items() if name not in broken})
 
 

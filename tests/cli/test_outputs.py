@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from arkindex_stub import RUN_PATH
 from PIL import Image
 
 from arkworker.storage.cache import open_cache
@@ -14,6 +15,8 @@ from arkworker.storage.cache import open_cache
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from arkindex_stub import Stub
 
     from tests.cli.conftest import Result
 
@@ -141,6 +144,23 @@ def test_the_summary_of_a_run_that_fails_in_setup(run: Run, tmp_path: Path) -> N
     (tmp_path / "s.json").write_text(json.dumps(SUMMARY))
     ended = run("--image", "{}/page.png", "--summary", "{}/s.json")
     assert (ended.code, json.loads((tmp_path / "s.json").read_text())["exit_code"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{}, {"ARKINDEX_API_URL": "ftp://arkindex.example"}, {"ARKINDEX_WORKER_RUN_ID": "run-1"}],
+    ids=["token", "address", "id"],
+)
+def test_the_summary_of_a_run_that_is_refused_before_its_worker_run_is_known(
+    tmp_path: Path, command: Callable[..., Result], arkindex: Stub, environ: dict[str, str]
+) -> None:
+    """It is not that of the run before, neither for a mistake in the settings nor for what Arkindex answers."""
+    (tmp_path / "w.py").write_text(WORKER)
+    (tmp_path / "s.json").write_text(json.dumps(SUMMARY))
+    arkindex.answers[RUN_PATH] = (401, {"detail": "no"})
+    variables = arkindex.environment | environ
+    ended = command("run", f"{tmp_path}/w.py:W", "--summary", str(tmp_path / "s.json"), **variables)
+    assert ended.code == json.loads((tmp_path / "s.json").read_text())["exit_code"] == 78, ended.err
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -38,6 +39,14 @@ class W(Worker):
     def teardown(self, context):
         print('teardown', flush=True)
         {teardown}
+"""
+
+OVER_ELEMENTS = """
+from arkworker import ElementsWorker
+
+class W(ElementsWorker):
+    def process_element(self, element, context, cache):
+        pass
 """
 
 
@@ -198,17 +207,19 @@ def test_signal_ends_the_wait_between_attempts(
 
 
 def test_signal_ends_a_request(
-    start: Callable[..., Running], write_worker: Callable[[str], str], arkindex: Stub
+    start: Callable[..., Running], write_worker: Callable[[str], str], arkindex: Stub, tmp_path: Path
 ) -> None:
-    """Nor for an answer that does not come."""
+    """Nor for an answer that does not come; the summary tells of the signal, not of the request that it ended."""
     arkindex.answers[RUN_PATH] = (200, lambda _: time.sleep(3))
-    running = start("run", write_worker(source()), **arkindex.environment)
+    summary = tmp_path / "summary.json"
+    running = start("run", write_worker(OVER_ELEMENTS), "--summary", str(summary), **arkindex.environment)
     while not arkindex.requests:
         time.sleep(0.01)
 
     running.send(signal.SIGTERM)
 
     assert running.end()[0] == 143
+    assert json.loads(summary.read_text())["exit_code"] == 143
 
 
 @pytest.mark.parametrize("verb", ["check", "explain"])

@@ -181,14 +181,36 @@ class Jobs:
             self._given.recorder is not None,
             logging.getLogger().level,
         )
-        ours, theirs = socket.socketpair()
-        name = f"job-{self._started}"
-        with theirs, shielded():
-            process = self._spawning.Process(target=self._start_one, args=(theirs,), name=name, daemon=False)
-            process.start()
-        self._children.append(_Child(self._started, process, ours, Inbox(ours), notes))
+        try:
+            child = self._spawn(notes)
+        except OSError as error:  # there is no memory, or too many files are open
+            self._note_refused(error)
+            return
+        self._children.append(child)
         with contextlib.suppress(OSError):  # it was killed meanwhile
-            send(ours, order)
+            send(child.connection, order)
+
+    def _spawn(self, notes: Path) -> _Child:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs, shielded():
+                process = self._spawning.Process(
+                    target=self._start_one, args=(theirs,), name=f"job-{self._started}", daemon=False
+                )
+                process.start()
+        except BaseException:
+            ours.close()
+            raise
+        return _Child(self._started, process, ours, Inbox(ours), notes)
+
+    def _note_refused(self, error: OSError) -> None:
+        """The system gives no more processes: those that are at work go on; without any, the run ends."""
+        reason = f"a process of this run cannot be started: {error.strerror or error}"
+        if any(child.is_ready for child in self._children):
+            logger.warning("%s", reason)
+            return
+        self.accounts.take_down(self._started, Say.BROKEN, ArkworkerError(f"{reason}; lower --jobs"), None)
+        self._end_children()
 
     def _step(self) -> None:
         """Hear what a process has to say, or that it is no more."""
@@ -309,7 +331,8 @@ class Jobs:
         left.stages = {name: stage for name, stage in left.stages.items() if name not in child.ended}
         in_hand = {**child.handed, **left.stages}
         self._vain = 0 if in_hand or child.ended else self._vain + 1
-        logger.warning("a process of this run has ended: %s; it was working on %d elements", reason, len(in_hand))
+        if in_hand or not self._halt.is_stopped:  # else it was ended before it had begun, with the run
+            logger.warning("a process of this run has ended: %s; it was working on %d elements", reason, len(in_hand))
         self._keep(left)
         with contextlib.suppress(OSError):
             child.notes.unlink()
@@ -354,6 +377,7 @@ class Jobs:
 
     def _kill(self) -> None:
         """End what did not end in time."""
+        self._halt.stop()  # else those that are killed would be replaced
         for child in tuple(self._children):
             child.process.kill()
             child.process.join()

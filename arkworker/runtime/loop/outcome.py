@@ -164,11 +164,12 @@ def prepare(path: str | None) -> None:
 
 
 @contextmanager
-def summed_up_before(path_of: Callable[[], str | None]) -> Iterator[Callable[[], None]]:
+def summed_up_before(path_of: Callable[[], str | None], stopping: Stopping) -> Iterator[Callable[[], None]]:
     """A run that ends before its loop begins, in `setup` for one, leaves no summary that says otherwise.
 
     Args:
         path_of: The file of the summary, as soon as it is known.
+        stopping: Knows of a signal, which goes before all that it caused.
 
     Yields:
         To be called when the loop begins: `summed_up` tells the rest.
@@ -178,7 +179,9 @@ def summed_up_before(path_of: Callable[[], str | None]) -> Iterator[Callable[[],
         yield begun.set
     except ArkworkerError as error:
         if not begun.is_set():
-            write(Summary.of(Tally(), 0.0, int(error.exit_code)), path_of())
+            number = stopping.signal_number
+            code = int(error.exit_code) if number is None else 128 + number
+            write(Summary.of(Tally(), 0.0, code), path_of())
         raise
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -180,6 +181,22 @@ def test_process_that_is_killed_in_setup(twelve: Trial) -> None:
 
     assert (ended.code, ended.summary["exit_code"]) == (1, 1), ended
     assert "a process of this run was killed by signal 9 while it was set up" in ended.log
+
+
+def test_more_processes_than_the_system_gives(twelve: Trial) -> None:
+    """The run ends with one line that says why, those that were started end with it, and nothing stays started."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, limit[1]))
+    try:
+        process = twelve.start("--jobs", "40", *chosen(twelve, "queue")[2:])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+    ended = process.wait()
+
+    assert ended.code == ended.summary["exit_code"] == 1, ended
+    assert "arkworker: a process of this run cannot be started: Too many open files; lower --jobs" in ended.log
+    assert "Traceback" not in ended.log, ended
+    assert twelve.states["started"] <= ended.summary["uncertain"], ended
 
 
 def test_keys_that_end_a_run_while_its_processes_start(twelve: Trial) -> None:
