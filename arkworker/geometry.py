@@ -48,11 +48,11 @@ def as_polygon(points: Iterable[Any]) -> Polygon:
         ValueError: A point is not a pair of finite numbers.
     """
     if isinstance(points, (str, bytes, dict, AbstractSet)):  # what has no order has no outline
-        raise ValueError("a polygon is a list of points")  # noqa: TRY004 -- pydantic and callers expect a value error
+        raise ValueError("a polygon should be a list of points")  # noqa: TRY004 -- pydantic and callers expect a value error
     try:
         return tuple(_as_point(number, point) for number, point in enumerate(points, start=1))
     except TypeError:
-        raise ValueError("a polygon is a list of points") from None
+        raise ValueError("a polygon should be a list of points") from None
 
 
 def _as_point(number: int, point: Any) -> Point:

@@ -24,12 +24,12 @@ def test_points_become_tuples() -> None:
 @pytest.mark.parametrize(
     ("points", "message"),
     [
-        ("abc", "a polygon is a list of points"),
-        ({"x": 1}, "a polygon is a list of points"),
-        ({(1, 2), (3, 4)}, "a polygon is a list of points"),
+        ("abc", "a polygon should be a list of points"),
+        ({"x": 1}, "a polygon should be a list of points"),
+        ({(1, 2), (3, 4)}, "a polygon should be a list of points"),
         ([{1, 2}], "point 1 is not a pair of numbers"),
         ([[Decimal("nan"), 1]], "point 1 is far out of bounds"),
-        (12, "a polygon is a list of points"),
+        (12, "a polygon should be a list of points"),
         ([[1, 2], [3]], "point 2 is not a pair of numbers"),
         ([[1, 2, 3]], "point 1 is not a pair of numbers"),
         (["12"], "point 1 is not a pair of numbers"),

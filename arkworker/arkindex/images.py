@@ -44,7 +44,7 @@ def create_iiif_image(client: Client, url: str, *, width: int | None = None, hei
         existing = existing_id_of(error)
         if existing is None:
             raise
-    logger.info("Arkindex knows this image already: %s is used", existing)
+    logger.info("Arkindex already has this image: %s is used", existing)
     return _image(RETRIEVE, client.request(RETRIEVE, id=existing))
 
 
@@ -82,7 +82,7 @@ def _finished(client: Client, image_id: str) -> Image:
     if image.status != "checked":
         told = f"image {printable(image_id, 60)} has this content, but its upload was never completed: remove it"
         raise ApiContentError(UPLOAD, told)
-    logger.info("Arkindex has this image already: %s is used", image_id)
+    logger.info("Arkindex already has this image: %s is used", image_id)
     return image
 
 

@@ -106,6 +106,4 @@ def _token_remedy(error: ApiResponseError, given: str, named: Named) -> str:
         return f"correct {location}: this instance does not know the token"
     if given == "task_token":
         return f"{location} is the token of a task: it is valid only for the worker run of that task"
-    return (
-        f"set {location} to the token of an administrator of the project: Arkindex gives nobody else the configuration"
-    )
+    return f"set {location} to the token of an administrator of the project: only they can retrieve the configuration"

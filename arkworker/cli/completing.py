@@ -52,7 +52,7 @@ def make_parser() -> PlainParser:
         "Write a script that completes verbs and flags; with TARGET, the options of that worker, too. "
         'In bash: eval "$(arkworker completion bash worker.py:PageLines)"',
     )
-    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help="The shell that reads it.")
+    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help="The shell to write it for.")
     parser.add_argument("target", metavar="TARGET", nargs="?", help="The worker: module:name, or path/to/file.py:name.")
     parser.add_argument("--json", action="store_true", help="Show all problems as JSON on standard output.")
     return parser

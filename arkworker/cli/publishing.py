@@ -101,7 +101,7 @@ def make_parser() -> PlainParser:
     )
     parser.usage = "%(prog)s FILE … [flags]"
     parser.add_argument(
-        "file", metavar="FILE", nargs="+", help="A results file; of an element that is in several, the last one counts."
+        "file", metavar="FILE", nargs="+", help="A results file; if an element is in several, the last one counts."
     )
     parser.add_setting("worker_run_id", "Worker run that signs results recorded without one.")
     parser.add_argument("--journal", metavar="FILE", help="Journal of one file's publication; FILE.journal by default.")

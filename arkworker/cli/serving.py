@@ -28,9 +28,9 @@ _FAULT = (
     "Make requests fail, as OPERATION:EFFECT[,NAME=VALUE…]; may be given several times. OPERATION is its id or a "
     "pattern: '*' matches all, files and images too. EFFECT is delay (seconds=), answer (status=, retry_after=), "
     "close, reset, cut (in the middle of the answer), slow (seconds=, the body), malformed or expired_token. "
-    "acted=true makes it happen once the operation was carried out. times=, skip=, rate= (from 0 to 1) and seed= say "
-    "which requests. Such as: --fault '*:delay,seconds=0.2' --fault 'Create*:answer,status=503,rate=0.3'. A project's "
-    "file has the same under `faults`."
+    "acted=true makes them fail after the operation has been carried out. times=, skip=, rate= (from 0 to 1) and seed= "
+    "select the requests. For example: --fault '*:delay,seconds=0.2' --fault 'Create*:answer,status=503,rate=0.3'. A "
+    "project's file has the same under `faults`."
 )
 
 

@@ -209,7 +209,7 @@ def user_field(key: str, data: Any, note: Note) -> FieldContent | None:
         note: Takes what was changed or left out.
     """
     if not isinstance(data, dict) or data.get("type") not in _TYPES:
-        note("has no type that is known; was left out")
+        note("has no known type; was left out")
         return None
     for name in data:
         if name not in _ATTRIBUTES and data[name] is not None:

@@ -133,10 +133,10 @@ def _worker_run_of(order: Order, recordings: Sequence[Recording]) -> str:
         raise ConfigurationError([Problem("worker_run_id", "results file", printable(other), message, hint)])
     run_id = next(iter(there), None)
     if run_id is not None and given not in (None, run_id):
-        message = f"the results are those of the worker run {run_id}, and another cannot sign them"
+        message = f"the results are those of the worker run {run_id}, and no other run can sign them"
         raise ConfigurationError([Problem("worker_run_id", "results file", location, message, "leave it out")])
     if unsigned is not None and given is None:
-        message = "the results were recorded without a worker run, and one has to sign them"
+        message = "the results were recorded without a worker run, but one has to sign them"
         hint = "pass --worker-run-id, or set ARKINDEX_WORKER_RUN_ID"
         raise ConfigurationError([Problem("worker_run_id", "results file", printable(unsigned), message, hint)])
     return given or run_id or ""
@@ -237,7 +237,7 @@ class _Publishing:
         paths = self._order.paths
         if not publication.left:
             name = printable(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
-            logger.info("nothing to publish: all %d elements of %s are published", publication.count, name)
+            logger.info("nothing to publish: all %d elements of %s are already published", publication.count, name)
         error = publication.error
         number = self._stopping.received or self._stopping.signal_number
         ended_by = 128 + number if number else int(error.exit_code) if isinstance(error, ArkworkerError) else None

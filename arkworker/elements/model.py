@@ -261,7 +261,7 @@ class Element(Readable):
         """
         for name, limit in (("max_short", max_short), ("max_long", max_long), ("max_bytes", max_bytes)):
             if limit is not None and (type(limit) is not int or limit < 1):
-                raise ValueError(f"{name} is an integer of at least 1")
+                raise ValueError(f"{name} should be an integer of at least 1")
 
         def files() -> Iterator[bytes]:
             image = self.open_image(extension=extension, **options)

@@ -147,6 +147,6 @@ class Readable(Record):
     @property
     def _bound(self) -> ReadsElements[Self]:
         if self._reader is None:
-            told = f"element {printable(self.id, 60)} belongs to no run, so nothing can be read about it"
+            told = f"element {printable(self.id, 60)} does not belong to a run, so nothing can be read about it"
             raise ArkworkerError(f"{told}: take it from process_element or context, or give it to context.bind_element")
         return self._reader

@@ -123,7 +123,7 @@ class StoredTranscription(Stored):
         """
         if self._reader is None:
             raise ArkworkerError(
-                f"transcription {printable(self.id, 60)} belongs to no run, so nothing can be read about it"
+                f"transcription {printable(self.id, 60)} does not belong to a run, so nothing can be read about it"
             )
         return self._reader.entities(self, Query(worker_run=worker_run, source=source))
 

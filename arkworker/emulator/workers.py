@@ -75,7 +75,7 @@ class Workers:
         """
         found = [step for step in self.steps if run in step.runs]
         if not found:
-            raise LookupError("this run is not one of the command that serve was given")
+            raise LookupError("this run does not belong to the command given to serve")
         copy = self.emulator.copy_worker_run(run, values, elements)
         found[0].runs.append(copy)
         self._start([replace(found[0], runs=[copy])])

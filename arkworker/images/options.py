@@ -76,12 +76,12 @@ class ImageOptions:
             _check_integer(name, getattr(self, name), 1)
         _check_integer("max_image_pixels", self.max_image_pixels, 0)
         if not (self.extension.isascii() and self.extension.isalnum()):
-            raise ValueError("extension is the name of an image format without a dot, such as jpg")
+            raise ValueError("extension should be the name of an image format without a dot, such as jpg")
 
 
 def _check_integer(name: str, value: object, least: int) -> None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-        raise ValueError(f"{name} is an integer of at least {least}")
+        raise ValueError(f"{name} should be an integer of at least {least}")
 
 
 class OpensImages(Protocol):

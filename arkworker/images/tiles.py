@@ -151,7 +151,7 @@ def _fitted(image: Image.Image, tile: PixelBox, shown: str) -> Image.Image:
     """Some servers round: a tile that is a little too large is cut, one that is too small would leave a gap."""
     width, height = image.size
     if width < tile.width or height < tile.height:
-        raise ImageError(f"{shown} has {width} by {height} pixels in place of {tile.width} by {tile.height}")
+        raise ImageError(f"{shown} has {width} by {height} pixels instead of {tile.width} by {tile.height}")
     if image.size == (tile.width, tile.height):
         return image
     logger.warning("%s has %d by %d pixels; the excess is cut off", shown, width, height)

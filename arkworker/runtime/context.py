@@ -261,7 +261,7 @@ class WorkerContext(ContextData[C, A]):
 
         model_id = model_id or self.model_details.get("id")
         if model_id is None:
-            message = "the worker runs without a model that this could be a version of"
+            message = "the worker runs without a model, and none is named"
             problem = Problem("model_id", "worker", "publish_model_version", message, "pass model_id")
             raise ConfigurationError([problem])
         return publish_model_version(

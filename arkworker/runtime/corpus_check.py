@@ -120,9 +120,7 @@ def _create(item: _Wanted, context: WorkerContext[Any], corpus: Corpus, *, is_tr
     try:
         corpus.resolve(context.api, {item.kind: {item.name: item.path}})
     except ResultError as error:
-        return item.problem(
-            str(error).removeprefix(f"{item.path}: "), "create it, or ask somebody who has the right to"
-        )
+        return item.problem(str(error).removeprefix(f"{item.path}: "), "create it, or ask someone who may")
     return None
 
 

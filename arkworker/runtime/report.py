@@ -198,7 +198,7 @@ class Page:
         legend = "".join(
             f'<span class="{name}">{name}</span>' for name in OUTCOMES if any(counts[name] for counts in timeline.bins)
         )
-        chart = _chart(width, "".join(areas), "how many elements had ended how, over time")
+        chart = _chart(width, "".join(areas), "how many elements were in each state, over time")
         axis = _axis("0 s", f"up to {total} elements", _duration(seconds))
         return _section("States over time", f'{chart}{axis}<div class="legend">{legend}</div>')
 
@@ -230,7 +230,7 @@ class Page:
             )
             for name in sorted(phases, key=list(PHASES).index)
         ]
-        note = '<p class="quiet">Those of threads and processes side by side are added up.</p>'
+        note = '<p class="quiet">The times of parallel threads and processes are added up.</p>'
         return _section("Seconds by phase", f"{self._table(('phase', '', '#seconds', '#share'), rows)}{note}")
 
     def _slowest(self, slowest: Sequence[tuple[float, str, str]]) -> str:
@@ -327,7 +327,7 @@ class Page:
         rest = [row for row in rows if row not in first and row[1] not in (None, {}, [])]
         head = ("name", "value", "from")
         other = (
-            f"<details><summary>Everything else that the run knew</summary>{self._table(head, rest[:MOST_VALUES])}"
+            f"<details><summary>Everything else known to the run</summary>{self._table(head, rest[:MOST_VALUES])}"
             "</details>"
         )
         shown = self._table(head, first[:MOST_VALUES]) if first else '<p class="quiet">The worker has no options.</p>'
@@ -381,7 +381,7 @@ def _outcome_of(collected: Collected) -> str:
     if code > 128:
         return f"stopped by signal {code - 128} (exit code {code})"
     if code:
-        return f"did not end well (exit code {code})"
+        return f"failed (exit code {code})"
     return "done; some elements failed" if collected.counts["failed"] else "done"
 
 

@@ -41,9 +41,11 @@ class Metrics:
     def record(self, name: str, value: float, unit: str = "") -> None:
         """As `WorkerContext.record_metric`."""
         if not _is_shown(name) or not name.strip():
-            raise ValueError(f"the name of a metric is 1 to {_LONGEST_NAME} printable characters")
+            raise ValueError(f"the name of a metric should have 1 to {_LONGEST_NAME} printable characters")
         if not _is_shown(unit):
-            raise ValueError(f"{name}: a unit is at most {_LONGEST_NAME} printable characters, such as %, s or pages")
+            raise ValueError(
+                f"{name}: a unit should have at most {_LONGEST_NAME} printable characters, such as %, s or pages"
+            )
         number: int | float = value if type(value) is int else float(value)
         if not math.isfinite(number):
             raise ValueError(f"{name}: {number} is not a value that can be recorded")

@@ -75,7 +75,7 @@ def as_worker(found: Any, target: str) -> Worker[Any]:
     except Interruption:
         raise
     except BaseException as error:
-        raise TargetError(f"{printable(target)} cannot be made without arguments: {_shown(error)}") from error
+        raise TargetError(f"{printable(target)} cannot be constructed without arguments: {_shown(error)}") from error
     raise TargetError(f"{printable(target)} {_NO_WORKER}")
 
 

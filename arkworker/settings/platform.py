@@ -160,7 +160,7 @@ class ApiSettings(_Group):
         None, description="Token of a user, sent with the scheme Token."
     )
     auth_scheme: Annotated[Header | None, Variable("ARKINDEX_API_AUTH_SCHEME")] = Field(
-        None, description="Authentication scheme to send the token with, in place of Ponos or Token."
+        None, description="Authentication scheme to send the token with, instead of Ponos or Token."
     )
     schema_url: Annotated[str | None, Variable("ARKINDEX_API_SCHEMA_URL")] = Field(
         None,
@@ -173,7 +173,7 @@ class ApiSettings(_Group):
         True, description="Check the server's certificate. When this is off, every start logs a warning."
     )
     ca_bundle: Annotated[FilePath | None, Variable("ARKINDEX_API_CA_BUNDLE")] = Field(
-        None, description="Path of the certificates to trust, in place of the system's."
+        None, description="Path of the certificates to trust, instead of the system's."
     )
 
 
@@ -283,7 +283,7 @@ class Settings(BaseSettings):
     executor: Annotated[str | None, Variable("ARKINDEX_EXECUTOR"), Flag(("--executor",), "ENGINE", elements=True)] = (
         Field(
             None,
-            description="What runs the jobs, in place of processes of this machine: dask:tcp://…, submitit, "
+            description="What runs the jobs, instead of processes on this machine: dask:tcp://…, submitit, "
             "submitit:local, or module:factory of any executor of concurrent.futures; --jobs says how many at once.",
         )
     )

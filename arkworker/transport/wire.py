@@ -64,7 +64,7 @@ class Wire:
             raise OSError("the answer is too long")
         if now - self._since >= self._window:
             if self._received - self._mark < SLOWEST * self._window:
-                raise TimeoutError("the answer comes too slowly")
+                raise TimeoutError("the answer arrives too slowly")
             self._since, self._mark = now, self._received
 
 

@@ -173,7 +173,7 @@ def test_the_summary_of_a_run_that_is_refused_before_its_worker_run_is_known(
         (("--image", "{}/" + 300 * "a"), "there is no file"),
         (("--set", "train"), "should be the id of a dataset, a colon and the name of a set"),
         (("--image", "{}/page.png", "--extras-dir", "{}/absent"), "there is no directory"),
-        (("--image", "{}/page.png", "--elements-list", "{}/list.json"), "the elements are given already"),
+        (("--image", "{}/page.png", "--elements-list", "{}/list.json"), "the elements are already given"),
     ],
 )
 @pytest.mark.parametrize("verb", ["run", "check"])

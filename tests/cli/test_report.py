@@ -138,8 +138,8 @@ def test_no_secret(run: Run) -> None:
     [
         ({"setup": "raise RuntimeError('no model')"}, 1, "the worker failed: RuntimeError"),
         ({"work": "import signal; os.kill(os.getpid(), signal.SIGTERM)"}, 143, "stopped by signal 15 (exit code 143)"),
-        ({"work": "raise KeyError('gone')"}, 1, "did not end well (exit code 1)"),
-        ({"work": "import sys; sys.exit(3)"}, 1, "did not end well (exit code 1)"),
+        ({"work": "raise KeyError('gone')"}, 1, "failed (exit code 1)"),
+        ({"work": "import sys; sys.exit(3)"}, 1, "failed (exit code 1)"),
     ],
     ids=["setup", "signal", "all", "exit"],
 )

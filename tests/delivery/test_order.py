@@ -58,7 +58,7 @@ def test_a_second_publication_of_several_has_nothing_to_do(
 
     code, log, summary = publish_here(str(other.path))
     assert (code, summary["skipped"], len(file.emulator.ledger.calls())) == (0, 2, 0), log
-    assert "nothing to publish: all 2 elements of 2 files are published" in log
+    assert "nothing to publish: all 2 elements of 2 files are already published" in log
     other.record({file.elements[2]: SECOND})
     code, log, summary = publish_here(str(other.path))
 

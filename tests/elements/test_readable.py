@@ -42,7 +42,9 @@ def bound() -> tuple[Element, Reader]:
 @pytest.mark.parametrize("name", LISTS)
 def test_an_element_of_no_run(name: str) -> None:
     """Made by hand, it says at once who would bind it."""
-    with pytest.raises(ArkworkerError, match=r"^element e belongs to no run, .* or give it to context.bind_element$"):
+    with pytest.raises(
+        ArkworkerError, match=r"^element e does not belong to a run, .* or give it to context.bind_element$"
+    ):
         getattr(Element(id="e"), name)()
 
 
@@ -73,7 +75,7 @@ def test_a_reader_stays_behind() -> None:
 
     assert pickle.loads(pickle.dumps(element)) == element == Element(id="e")
     assert len(reader.asked) == 1
-    with pytest.raises(ArkworkerError, match="belongs to no run"):
+    with pytest.raises(ArkworkerError, match="does not belong to a run"):
         pickle.loads(pickle.dumps(element)).children()
 
 

@@ -44,7 +44,7 @@ def test_they_are_frozen_and_pickle() -> None:
 
 def test_entities_of_no_run() -> None:
     """A transcription made by hand has nobody to ask."""
-    with pytest.raises(ArkworkerError, match="transcription t belongs to no run"):
+    with pytest.raises(ArkworkerError, match="transcription t does not belong to a run"):
         StoredTranscription(id="t", text="Paris").entities()
 
 

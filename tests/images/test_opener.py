@@ -454,5 +454,5 @@ def test_images_that_are_too_heavy_are_left_out(server: Any) -> None:
 @pytest.mark.parametrize("limits", [{"max_short": 0}, {"max_long": 1.5}, {"max_bytes": True}])
 def test_a_limit_that_makes_no_sense_is_refused(limits: Any) -> None:
     """At once."""
-    with pytest.raises(ValueError, match=r"max_.* is an integer of at least 1"):
+    with pytest.raises(ValueError, match=r"max_.* should be an integer of at least 1"):
         bound({"id": "x"}).resized_images(**limits)

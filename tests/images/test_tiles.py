@@ -113,7 +113,7 @@ def test_a_tile_that_is_a_little_too_large_is_cut(
 
 def test_a_tile_that_is_too_small_is_an_error(drawing: Callable[[int, int], Image.Image]) -> None:
     """It would leave a black gap."""
-    with pytest.raises(ImageError, match=r"has \d+ by \d+ pixels in place of \d+ by \d+"):
+    with pytest.raises(ImageError, match=r"has \d+ by \d+ pixels instead of \d+ by \d+"):
         Server(drawing(300, 200), excess=-1).assemble()
 
 

@@ -208,9 +208,9 @@ def test_import_of_a_module_that_fails(write: Callable[..., str]) -> None:
         ("Worker", "Worker has no run(context, cache)"),
         (
             "Needy",
-            "cannot be made without arguments: TypeError: Needy.__init__() missing 1 required positional argument",
+            "cannot be constructed without arguments: TypeError: Needy.__init__() missing 1 required positional",
         ),
-        ("Failing", "cannot be made without arguments: ValueError: no model"),
+        ("Failing", "cannot be constructed without arguments: ValueError: no model"),
         ("WWrong", "WWrong has no run(context, cache)"),
         ("one", "one(context) should take (context, cache)"),
         ("late", "late is asynchronous, but arkworker does not await it"),

@@ -106,8 +106,8 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     ("name", "expected"),
     [
         ("test_unexpected_request", "FAILED Failed: unexpected request: GET /api/v1/element/"),
-        ("test_missing_request", "FAILED Failed: expected, and did not come: RetrieveElement"),
-        ("test_once_too_few", "FAILED Failed: expected 2 times, and did not come: RetrieveElement"),
+        ("test_missing_request", "FAILED Failed: expected, but did not come: RetrieveElement"),
+        ("test_once_too_few", "FAILED Failed: expected 2 times, but did not come: RetrieveElement"),
         ("test_once_too_many", "FAILED Failed: unexpected request: GET /api/v1/element/"),
         ("test_other_parameter", "FAILED Failed: unexpected request: GET /api/v1/element/"),
         ("test_other_body", "FAILED Failed: unexpected request: POST /api/v1/element/"),

@@ -301,5 +301,5 @@ def _encode(operation: Operation, body: Any) -> bytes | None:
 
 def _shown(url: str) -> str:
     if connections.origin_of(url) is None:
-        raise UsageError("a file is transferred from or to a web address, http:// or https://")
+        raise UsageError("the address of a file should begin with http:// or https://")
     return presentable(url)

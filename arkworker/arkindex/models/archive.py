@@ -115,4 +115,4 @@ def _blaming(work_dir: Path) -> Iterator[None]:
         yield
     except OSError as error:
         shown, reason = printable(str(work_dir), 500), error.strerror or type(error).__name__
-        raise ArkworkerError(f"{shown}: the archive of the model cannot be made there: {reason}") from None
+        raise ArkworkerError(f"{shown}: the archive of the model cannot be created there: {reason}") from None

@@ -163,7 +163,7 @@ class ElementItem(Result):
         if self.url is not None and self.size is None:
             raise ValueError("an image elsewhere needs its size: [width, height]")
         if self.image is not None and (self.size is not None or self.url is not None):
-            raise ValueError("image, or url and size: an element has pixels from one place")
+            raise ValueError("image, or url and size: an element gets its pixels from one place")
         if self.id is not None and self.count > 1:
             raise ValueError("several elements cannot have one id")
         return self

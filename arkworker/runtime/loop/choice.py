@@ -136,9 +136,7 @@ class Choice:
         if self.process is not None and self._mode not in MODES:
             self._refuse("process.mode", f"{printable(self._mode, 60)} is not a known mode of a process")
         if self._list is not None and self.settings.element:
-            self._refuse(
-                "element", "elements are given by a list already", "drop --element, or pass --no-elements-list"
-            )
+            self._refuse("element", "a list already gives the elements", "drop --element, or pass --no-elements-list")
         if self.settings.image:
             self._check_images()
         self._parse_sets()
@@ -208,7 +206,7 @@ class Choice:
         if self.process is not None:
             self._refuse("image", "results for local image files cannot be published", "add --dev")
         if self._list is not None or self.settings.element or self.settings.set:
-            self._refuse("image", "the elements are given already", "pass --image, or name elements, not both")
+            self._refuse("image", "the elements are already given", "pass --image, or name elements, not both")
         for path in self.settings.image:
             # pathlib raises where these answer, as at a name that is too long.
             if not (os.path.isfile(path) or os.path.isdir(path)):  # noqa: PTH112, PTH113
@@ -275,7 +273,7 @@ class Choice:
         if not ids:
             # A misspelt name of a cache leads here, too: an absent one is made, or not looked for.
             cache = self.settings.database
-            of_cache = f": the cache {printable(cache, 500)!r} holds none, or is not there" if cache else ""
+            of_cache = f": the cache {printable(cache, 500)!r} holds none, or does not exist" if cache else ""
             self._refuse(
                 "element",
                 f"there are no elements to work on{of_cache}",
@@ -303,7 +301,7 @@ class Choice:
         elif settings.job_completion_index is not None:
             task = settings.job_completion_index
         if number and not index and task is None:
-            message = "it is not known which part this is"
+            message = "the number of this part is missing"
             self._refuse("shard", message, "write I/N, or start it as a task of an array job")
         if number:
             return self._checked(int(index) - 1 if index else task or 0, int(number))
@@ -313,7 +311,7 @@ class Choice:
 
     def _checked(self, index: int, number: int) -> Shard:
         if index not in range(number):
-            message = f"task {index} from the first one is not one of {number}"
+            message = f"task {index}, counted from the first as 0, is not one of {number}"
             self._refuse("shard", message, "pass --shard I/N where the numbers of an array job have gaps")
         return Shard(index, number)
 

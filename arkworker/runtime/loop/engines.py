@@ -138,11 +138,11 @@ def _dask(address: str) -> Iterator[Engine]:
     except ModuleNotFoundError:
         _refuse("Dask is not installed", "pip install 'arkworker[dask]'")
     if not address:
-        _refuse("it is not said where the scheduler of Dask is", "write dask:tcp://HOST:8786")
+        _refuse("the address of the Dask scheduler is missing", "write dask:tcp://HOST:8786")
     try:
         client = Client(address)
     except Exception as error:  # noqa: BLE001 - whatever Dask raises, it cannot be reached
-        raise EngineError(f"no scheduler of Dask answers at {printable(address)}: {_told(error)}") from None
+        raise EngineError(f"no Dask scheduler answers at {printable(address)}: {_told(error)}") from None
     with client:
 
         def make() -> Executor:
@@ -174,7 +174,9 @@ def _submitit(rest: str, work_dir: Path) -> Iterator[Engine]:
         try:
             executor = make()
         except Exception as error:  # noqa: BLE001 - of submitit: an unknown cluster or parameter
-            _refuse(f"submitit does not take {printable(rest)!r}: {_told(error)}", "write submitit, or submitit:local")
+            _refuse(
+                f"submitit does not accept {printable(rest)!r}: {_told(error)}", "write submitit, or submitit:local"
+            )
         with _stop_file(work_dir) as stop:
             yield Engine(executor, make, _cores(), True, stop)
     finally:
@@ -195,13 +197,15 @@ def _of_factory(named: str, work_dir: Path) -> Iterator[Engine]:
         if isinstance(made, Executor):
             return made
         if not callable(getattr(made, "submit", None)):
-            raise TypeError(f"it gave a {type(made).__name__}, which is not an executor")
+            raise TypeError(f"it returned a {type(made).__name__}, which is not an executor")
         return _Submitting(made)
 
     try:
         executor = make()
     except Exception as error:  # noqa: BLE001 - whatever a person's factory raises
-        _refuse(f"{printable(named)} gave no executor: {_told(error)}", "give an executor of concurrent.futures")
+        _refuse(
+            f"{printable(named)} did not return an executor: {_told(error)}", "return an executor of concurrent.futures"
+        )
     with _stop_file(work_dir) as stop:
         engine = Engine(executor, make, _cores(), False, stop)
         try:

@@ -190,7 +190,7 @@ class _Shares:
         try:
             jobs = tuple(itertools.islice(iter(self._given.worklist.take, None), next(self._sizes)))
         except (ApiError, StoppedError) as error:
-            logger.error("no more elements can be had: %s", error)  # noqa: TRY400 - one line will do
+            logger.error("no more elements can be retrieved: %s", error)  # noqa: TRY400 - one line will do
             self._halt.give_up(error)
             return None
         return jobs or None
@@ -228,7 +228,7 @@ class _Shares:
         self._note_lost(given, reason)
         self._queues += 1
         if self._vain >= MOST_IN_VAIN and not self._halt.is_stopped:
-            hopeless = ArkworkerError(f"{MOST_IN_VAIN} jobs in a row ended in vain: {reason}")
+            hopeless = ArkworkerError(f"{MOST_IN_VAIN} jobs in a row ended without a result: {reason}")
             self._note(given, Say.BROKEN, hopeless, None)
 
     def _note(self, given: _Given, what: Say, *parts: Any) -> None:
@@ -294,4 +294,6 @@ class _Shares:
                     self._given.tally.settle(State.ERROR, name)
                     continue
             self._given.tally.count("uncertain", element_id=name)
-            logger.warning("element %s: %s; it was not begun, or has ended", printable(name, 60), lost.reasons[name])
+            logger.warning(
+                "element %s: %s; it was not started, or has already ended", printable(name, 60), lost.reasons[name]
+            )

@@ -92,7 +92,7 @@ class _Unpacker:
                 self._link_symlink(target, link)
                 ready.append(link)
         for links in waiting.values():
-            raise Refusal("is part of a circle of symbolic links", links[0])
+            raise Refusal("is part of a loop of symbolic links", links[0])
 
     def _clean(self, name: bytes) -> bytes:
         path = clean(name)
@@ -205,7 +205,7 @@ def _set_time(file: int, modified: int) -> None:
 
 def _why(error: OSError) -> str:
     if isinstance(error, FileExistsError):
-        return "comes twice in the archive"
+        return "appears twice in the archive"
     if isinstance(error, NotADirectoryError):
         return "lies below a member that is not a directory"
     return f"cannot be written: {error.strerror}"

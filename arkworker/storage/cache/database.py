@@ -296,7 +296,7 @@ def _copy_with_log(path: str, real: Path, private: Path, limits: Limits) -> Path
         frames = connection.execute("PRAGMA wal_checkpoint").fetchone()[1]
         # SQLite leaves a log out in silence that is damaged from the start, or another's. Its header alone is nothing.
         if frames <= 0 and beside(real, "-wal").stat().st_size != 32:
-            raise refusal(path, "has a write-ahead log that is damaged, or not its own")
+            raise refusal(path, "has a write-ahead log that is damaged, or belongs to another database")
         connection.execute("PRAGMA journal_mode=DELETE")
     return whole
 

@@ -95,7 +95,7 @@ def merge(
         CacheError: A parent cannot be used, or the result cannot be written. Nothing is left behind.
     """
     if on_conflict not in ("replace", "refuse"):
-        raise ValueError(f"on_conflict is replace or refuse, not {on_conflict!r}")
+        raise ValueError(f"on_conflict should be replace or refuse, not {on_conflict!r}")
     target = find_target(output)
     limits = limits or Limits()
     with refusing(target, limits), private_directory(target.parent, _PREFIX) as scratch:

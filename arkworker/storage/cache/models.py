@@ -99,7 +99,7 @@ def write_points(points: Any) -> str | None:
         return text
     if _is_polygon(points):
         return json.dumps(points)
-    raise ValueError("a polygon is a list of points [x, y] with finite coordinates")
+    raise ValueError("a polygon should be a list of points [x, y] with finite coordinates")
 
 
 def read_points(text: str | None) -> Any:

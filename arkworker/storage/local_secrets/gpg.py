@@ -234,7 +234,7 @@ def _why_not_decrypted(done: Any, largest: int) -> str:
     if "PASSPHRASE" in done.stderr and "GOOD_PASSPHRASE" not in done.stderr:
         return (
             "a passphrase is needed, but arkworker does not ask for it: let gpg-agent remember it (decrypt the file "
-            "once with gpg), or use a key without passphrase"
+            "once with gpg), or use a key without a passphrase"
         )
     # Without its agent gpg says that the key is missing.
     if "connect to the agent" in done.stderr or "setting pinentry mode" in done.stderr:

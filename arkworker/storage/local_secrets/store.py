@@ -37,9 +37,11 @@ def check_secret_name(name: str) -> None:
     """
     # What looks like the content of a secret, put where its name belongs, is not repeated in the message.
     if len(name) > LONGEST_NAME:
-        raise SecretError("…", f"a name has at most {LONGEST_NAME} characters; this must be the name, not the content")
+        raise SecretError(
+            "…", f"a name has at most {LONGEST_NAME} characters: give the name of the secret, not its content"
+        )
     if any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in name):
-        raise SecretError("…", "a name has no control characters; this must be the name, not the content")
+        raise SecretError("…", "a name cannot have control characters: give the name of the secret, not its content")
     if not name:
         raise SecretError(name, "the name is empty")
     if name.startswith("/"):
@@ -47,7 +49,7 @@ def check_secret_name(name: str) -> None:
             printable(name, 60), "a name is relative to the secrets directory; a file is named by file:PATH"
         )
     if not {"", ".", ".."}.isdisjoint(name.split("/")):
-        raise SecretError(printable(name, 60), "a name has no empty component, no '.' and no '..'")
+        raise SecretError(printable(name, 60), "a name cannot have an empty component, '.' or '..'")
 
 
 class SecretStore:

@@ -613,7 +613,7 @@ def test_a_working_directory_that_cannot_be_used_is_one_line(
     (tmp_path / "file").touch()
 
     with pytest.raises(
-        ArkworkerError, match="file/work: the archive of the model cannot be made there: Not a directory"
+        ArkworkerError, match="file/work: the archive of the model cannot be created there: Not a directory"
     ):
         publish_model_version(client, directory, model_id=model, work_dir=tmp_path / "file" / "work")
 

@@ -53,8 +53,8 @@ def test_shard_of_an_array_job(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"shard": "/4"}, "it is not known which part this is"),
-        ({"slurm_array_task_id": 9, "slurm_array_task_count": 4}, "task 9 from the first one is not one of 4"),
+        ({"shard": "/4"}, "the number of this part is missing"),
+        ({"slurm_array_task_id": 9, "slurm_array_task_count": 4}, "task 9, counted from the first as 0, is not one of 4"),
     ],
 )
 def test_shard_that_cannot_be_told(settings: dict[str, Any], message: str) -> None:

@@ -93,7 +93,7 @@ def test_a_scheduler_that_is_not_there(twelve: Trial) -> None:
     pytest.importorskip("distributed", reason="the extra dask is not installed")
     ended = twelve.start("--executor", "dask:tcp://127.0.0.1:9", DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT="1s").wait()
 
-    assert (ended.code, "no scheduler of Dask answers" in ended.log) == (69, True), ended
+    assert (ended.code, "no Dask scheduler answers" in ended.log) == (69, True), ended
     assert dict(twelve.states) == {"queued": 12}
 
 

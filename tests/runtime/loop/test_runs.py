@@ -236,7 +236,7 @@ def test_developer_mode_with_a_misspelt_cache(ten: Trial, tmp_path: Path, uses_c
 
     assert ended.code == 78, ended
     assert "pagse.sqlite'" in ended.log
-    assert ("holds none, or is not there" if uses_cache else "this worker does not use a cache") in ended.log
+    assert ("holds none, or does not exist" if uses_cache else "this worker does not use a cache") in ended.log
 
 
 def test_image_files_are_pages(ten: Trial, tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_image_files_are_pages_beside_a_cache(ten: Trial, tmp_path: Path) -> Non
         (["--image", str(Path(__file__).parent)], {"ARKINDEX_WORKER_RUN_ID": ""}, "there is no image in the folder"),
         (["--image", "/dev/null"], {"ARKINDEX_WORKER_RUN_ID": ""}, "there is no file or folder"),
         (["--image", __file__], {}, "results for local image files cannot be published"),
-        (["--image", __file__, "--set", "a:b"], {"ARKINDEX_WORKER_RUN_ID": ""}, "the elements are given already"),
+        (["--image", __file__, "--set", "a:b"], {"ARKINDEX_WORKER_RUN_ID": ""}, "the elements are already given"),
     ],
 )
 def test_image_files_are_for_a_desk(ten: Trial, flags: list[str], environment: dict[str, str], message: str) -> None:

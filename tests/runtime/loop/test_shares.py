@@ -173,7 +173,7 @@ def test_a_process_of_the_engine_that_is_killed(twelve: Trial) -> None:
     ("named", "reason"),
     [
         ("nonsense", "is not an executor"),
-        ("dask:", "it is not said where the scheduler of Dask is"),
+        ("dask:", "the address of the Dask scheduler is missing"),
         (f"{ENGINES}:missing", "missing"),
         (f"{ENGINES}:nothing", "which is not an executor"),
         (f"{ENGINES}:failing", "no cluster today"),

@@ -306,5 +306,5 @@ def test_the_size_of_a_value_is_limited(write_cache: Any, rows: Any, tmp_path: P
 def test_another_rule_for_conflicts_is_a_mistake(tmp_path: Path) -> None:
     """A misspelt rule must not replace anything."""
     rule: Any = "skip"
-    with pytest.raises(ValueError, match="on_conflict is replace or refuse, not 'skip'"):
+    with pytest.raises(ValueError, match="on_conflict should be replace or refuse, not 'skip'"):
         merge([], tmp_path / "out.sqlite", on_conflict=rule)

@@ -107,7 +107,7 @@ def test_values_have_their_types(engine: Engine) -> None:
 )
 def test_a_polygon_that_could_not_be_read_is_not_written(engine: Engine, polygon: Any) -> None:
     """The next task would refuse the whole cache."""
-    with pytest.raises(StatementError, match="a polygon is a list of points"), session_scope(engine) as session:
+    with pytest.raises(StatementError, match="a polygon should be a list of points"), session_scope(engine) as session:
         session.add(CachedElement(id=uuid.uuid4(), type="line", polygon=polygon))
 
 
