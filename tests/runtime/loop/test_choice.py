@@ -54,7 +54,10 @@ def test_shard_of_an_array_job(settings: dict[str, Any]) -> None:
     ("settings", "message"),
     [
         ({"shard": "/4"}, "the number of this part is missing"),
-        ({"slurm_array_task_id": 9, "slurm_array_task_count": 4}, "task 9, counted from the first as 0, is not one of 4"),
+        (
+            {"slurm_array_task_id": 9, "slurm_array_task_count": 4},
+            "task 9, counted from the first as 0, is not one of 4",
+        ),
     ],
 )
 def test_shard_that_cannot_be_told(settings: dict[str, Any], message: str) -> None:
