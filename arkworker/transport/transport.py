@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from urllib.parse import urljoin
 
 import requests
+import requests.adapters
 import requests.utils
 import urllib3
 from requests.cookies import extract_cookies_to_jar, get_cookie_header
@@ -36,6 +37,7 @@ REDIRECTS = 5
 MOVED = frozenset({301, 302, 303, 307, 308})
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_REPLACED_BY_TESTS: tuple[Any, ...] = (requests.Session, requests.adapters.HTTPAdapter)
 # A content that someone put where the name of a secret belongs.
 _SECRET_NAME = re.compile(r"(?<=/secret/)[^\s\"'?]+")
 
@@ -176,8 +178,9 @@ class Transport:
             channel.wire.sent = False
             raise OSError("the client has been ended")
         proxies = channel.proxies if trusted else requests.utils.get_environ_proxies(request.url or "")
-        # Sessions and answers of requests are a third of a call, and nobody asks for what they do; tests replace them.
-        if requests.Session.send.__module__ != requests.Session.__module__:
+        # Sessions and answers of requests are a third of a call, and nobody asks for what they do; but the libraries
+        # that answer in tests put themselves there: `requests-mock` in the one class, `responses` in the other.
+        if any(kind.send.__module__ != kind.__module__ for kind in _REPLACED_BY_TESTS):
             how: dict[str, Any] = {"timeout": self._timeout, "verify": channel.verify, "proxies": proxies}
             raw = channel.session.send(request, allow_redirects=False, stream=True, **how).raw
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import time
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
+import urllib3
 
 from arkworker.errors import ApiUnavailableError, ConfigurationError
 
@@ -28,6 +31,21 @@ def test_a_connection_is_used_again(server: FaultyServer, client: Client) -> Non
         client.request("RetrieveElement", id=str(number))
 
     assert len(server.connections) == 1
+
+
+@pytest.mark.parametrize("kind", [requests.Session, requests.adapters.HTTPAdapter])
+def test_what_answers_in_tests_is_asked(
+    server: FaultyServer, client: Client, monkeypatch: pytest.MonkeyPatch, kind: type
+) -> None:
+    """Libraries such as `requests-mock` and `responses` take the place of a method; nothing is sent past them."""
+
+    def send(_sender: object, request: requests.PreparedRequest, **_options: object) -> requests.Response:
+        body = urllib3.HTTPResponse(io.BytesIO(b'{"id": "1"}'), {"Content-Length": "11"}, 200, preload_content=False)
+        return requests.adapters.HTTPAdapter().build_response(request, body)
+
+    monkeypatch.setattr(kind, "send", send)
+
+    assert (client.request("RetrieveElement", id="1"), server.received) == ({"id": "1"}, [])
 
 
 def test_each_thread_has_a_session(server: FaultyServer, client: Client) -> None:
