@@ -143,7 +143,7 @@ def test_a_queue_that_is_empty_still_brings_what_failed(desk: Desk) -> None:
     again = desk.run()
 
     assert again.code == 0, again.err
-    assert desk.recorded()[4:] == [("page 2", "processed"), ("page 3", "processed")]
+    assert sorted(desk.recorded()[4:]) == [("page 2", "processed"), ("page 3", "processed")]
     assert desk.publish().code == 0
     assert desk.states() == ["processed"] * 4
 

@@ -54,9 +54,22 @@ def processes_of(log: str) -> set[str]:
     return set(re.findall(r"arkworker[.\w]*\[(\d+)\]", log))
 
 
+# Waits, in a process that calls it for the first time with a name, until all three have: none can take all the work.
+MEET = """
+from pathlib import Path
+mine = Path(os.environ["USER_LOG"])
+def meet(name):
+    mine.with_suffix(f".{os.getpid()}-{name}").touch()
+    while len(list(mine.parent.glob(f"{mine.stem}.*-{name}"))) < 3:
+        time.sleep(0.01)
+"""
+
+
 def test_list_is_shared_out(twelve: Trial) -> None:
     """Each element goes through one of the processes, once; there is one summary, and lines name their process."""
-    hook = """
+    hook = f"""
+{MEET}
+meet("begun")
 import logging
 logging.getLogger("mine").warning("here")
 context.record_metric("pages", 1)
@@ -144,16 +157,13 @@ def test_process_that_is_killed_in_the_middle_of_a_message(twelve: Trial) -> Non
     assert numbers(ended) == [12, 11, 1, 0, 0, 0], ended
 
 
-NEW_CLASS = """
-from pathlib import Path
+NEW_CLASS = f"""
+{MEET}
 from arkworker import Classification
-mine = Path(os.environ["USER_LOG"]).with_suffix(f".{os.getpid()}")
-is_first = not mine.exists()
-if not is_first:  # now all of them have looked what classes there are
-    while len(list(mine.parent.glob("user.*[0-9]"))) < 3:
-        time.sleep(0.01)
-result = [Classification(class_name=mine.suffix[1:] if is_first else "new", confidence=1)]
-mine.touch()
+is_first = not mine.with_suffix(f".{{os.getpid()}}-looked").exists()
+name = str(os.getpid()) if is_first else "new"
+meet("looked" if is_first else "creates")  # the first class makes a process look what classes there are
+result = [Classification(class_name=name, confidence=1)]
 """
 
 
