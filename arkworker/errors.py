@@ -1,9 +1,9 @@
-"""What can go wrong, and the exit code that each of it leads to.
+"""What can go wrong, and the exit code that each error leads to.
 
 ```
 ArkworkerError                          1   FAILED
 ├── UsageError                          2   the command line cannot be parsed
-│   └── TargetError                     2   the worker cannot be found or imported, or is none
+│   └── TargetError                     2   the worker cannot be found or imported, or is not a worker
 ├── DeclarationError (also TypeError)   2   a mistake of the worker's author, found at class creation
 ├── ConfigurationError                 78   settings, payload or files: carries every problem at once
 ├── ApiError                           69   an operation of the Arkindex API did not do its work

@@ -77,19 +77,19 @@ def create_dataset(  # noqa: PLR0913 - what Arkindex wants to know
     *,
     unique_elements: bool = True,
 ) -> Dataset:
-    """A new dataset with empty sets.
+    """Create a dataset with empty sets.
 
     Args:
-        client: Of the instance.
+        client: The client of the instance.
         corpus_id: The corpus whose elements it may hold.
-        name: Of the dataset.
-        description: For people; Arkindex requires one.
+        name: The name of the dataset.
+        description: What people read about it; Arkindex requires one.
         set_names: Such as `train`, `validation`, `test`; at least one.
-        unique_elements: Whether an element can be in one of the sets only.
+        unique_elements: Whether an element can be in only one of the sets.
 
     Raises:
         UsageError: A name or the description is empty, or not text. Nothing was sent.
-        ApiError: Arkindex refuses it, for example because another dataset of the corpus has the name.
+        ApiError: Arkindex refuses it, for example because another dataset of the corpus has this name.
     """
     names = [set_names] if isinstance(set_names, str) else list(set_names)
     given: list[tuple[str, Any]] = [("name", name), ("description", description)]
@@ -112,7 +112,7 @@ def retrieve_dataset(client: Client, dataset_id: str) -> Dataset:
 
 
 def list_elements(client: Client, dataset_id: str, set_name: str | None = None) -> Iterator[tuple[str, Element]]:
-    """The elements of a dataset, or of one of its sets, each after the name of its set; page after page.
+    """The elements of a dataset, or of one of its sets, each with the name of its set first; page by page.
 
     Raises:
         ApiError: They cannot be listed.
@@ -215,8 +215,8 @@ class Export(Record):
 
     Attributes:
         state: `created`, `running`, `done` or `failed`.
-        created: When, in ISO 8601.
-        dataset_id: Of the dataset that it is limited to; None for a whole corpus.
+        created: When it was created, in ISO 8601.
+        dataset_id: Id of the dataset that it is limited to; None for a whole corpus.
     """
 
     id: Annotated[str, Field(min_length=1)]
@@ -273,8 +273,8 @@ def download_export(  # noqa: PLR0913 - what names an export
     """Wait until an export is done, for at most three hours, and download it.
 
     Args:
-        client: Of the instance.
-        clock: What waits.
+        client: The client of the instance.
+        clock: The clock to wait with.
         export_id: The export.
         destination: The SQLite file to write or replace, whole or not at all.
         corpus_id: The corpus that the export is of.

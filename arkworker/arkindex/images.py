@@ -28,7 +28,7 @@ def create_iiif_image(client: Client, url: str, *, width: int | None = None, hei
     """An image of a IIIF server, registered on Arkindex; if Arkindex already knows it, that image.
 
     Args:
-        client: Of the instance.
+        client: The client of the instance.
         url: The base of the image, without region and size: `https://iiif.example.org/iiif/2/page.jpg`.
         width: In pixels; together with `height`, or Arkindex asks the server.
         height: In pixels.
@@ -52,7 +52,7 @@ def upload_image(client: Client, path: Path) -> Image:
     """Upload a file as an image of Arkindex; if Arkindex already has one with the same content, that image.
 
     Args:
-        client: Of the instance.
+        client: The client of the instance.
         path: A JPEG, or anything else that the instance's image server can read.
 
     Raises:

@@ -42,7 +42,7 @@ def load_secret(
     """The content that a reference leads to: text, or data where the name ends with `.json`, `.yaml` or `.yml`.
 
     Args:
-        reference: The name of a secret, `file:PATH` (a last line break is no part of the content) or `env:NAME`.
+        reference: The name of a secret, `file:PATH` (a final line break is not part of the content) or `env:NAME`.
         store: The local secrets; one of the same name replaces what Arkindex gives.
         api: Arkindex; None when it is not to be asked.
         environ: The environment that `env:NAME` looks into.
@@ -163,7 +163,7 @@ class SecretLoader:
 
     Args:
         store: The local secrets.
-        api: Arkindex; None where its address is not set, as at a desk.
+        api: Arkindex; None where its address is not set.
         environ: What `env:NAME` looks into.
         report: Told of each that cannot be loaded: the path of the option, why, and where the reference was given.
 

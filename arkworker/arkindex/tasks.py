@@ -63,9 +63,9 @@ def download_artifact(api: Client, task_id: str, path: str, destination: Path, *
     Args:
         api: The client.
         task_id: The task that left it.
-        path: Of the artifact.
+        path: The path of the artifact.
         destination: The file to write or replace, or a directory to write it into under its own name.
-        size: Bytes that must come, see `Artifact`.
+        size: The number of bytes to expect, see `Artifact`.
 
     Returns:
         The file.

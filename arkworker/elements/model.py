@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 class Element(Readable):
     """An element, from any answer of the API that describes one, or from a row of the cache.
 
-    It is data alone. `open_image` hands over to the opener that the runner bound with `bind`, or to one that needs no
-    API, and `children` and its like to the reader; both take no part in comparing, hashing or pickling.
+    It only holds data. `open_image` uses the opener that the runner set with `bind`, or one that needs no API;
+    `children` and similar methods use the reader. Neither takes part in comparison, hashing or pickling.
 
     Attributes:
         type: The slug of its type; None where the answer has only `type_id`.
@@ -63,7 +63,7 @@ class Element(Readable):
         """The element that an operation answered with.
 
         Raises:
-            ApiContentError: The answer describes no element.
+            ApiContentError: The answer does not describe an element.
         """
         try:
             return cls.model_validate(answer)
@@ -77,7 +77,7 @@ class Element(Readable):
         One image of many elements may be given as such.
 
         Raises:
-            CacheError: The row describes no element.
+            CacheError: The row does not describe an element.
         """
         try:
             return cls.model_validate(from_cache_row(row, image))
@@ -137,7 +137,7 @@ class Element(Readable):
         return PixelBox(0, 0, width, height) if width and height else None
 
     def picture(self, *, use_full_image: bool = False) -> Picture:
-        """Where the part of the image that `open_image` shows can be had.
+        """Where to get the part of the image that `open_image` shows.
 
         Raises:
             ImageError: As `pixel_box`.
@@ -173,7 +173,7 @@ class Element(Readable):
 
         Args:
             polygon: At least three points, in pixels.
-            reverse: The other way: from the image to the view of `open_image`.
+            reverse: Convert the other way: from the image to the view of `open_image`.
             use_full_image: Whether the image was opened with `use_full_image`.
 
         Returns:
@@ -199,7 +199,7 @@ class Element(Readable):
         mirrored: bool | None = None,
         max_image_pixels: int | None = None,
     ) -> PIL.Image.Image:
-        """The element's image with Pillow: the box around its polygon, mirrored and rotated as the element says.
+        """Open the element's image with Pillow: the box around its polygon, mirrored and rotated as the element says.
 
         Polygons found on it go through `revert_orientation` before they are published. The arguments are those of
         `ImageOptions`.
@@ -244,14 +244,14 @@ class Element(Readable):
         extension: str = "jpg",
         **options: Any,
     ) -> Iterator[bytes]:
-        """The image as files for a model that takes no larger ones: the largest within the limits, then smaller ones.
+        """The image as files for a model with a size limit: the largest within the limits first, then smaller ones.
 
-        The image is opened once, when the first is asked for; each is made when it is asked for, down to a twentieth.
+        The image is opened once, with the first file; each is made when it is requested, down to a twentieth.
 
         Args:
             max_short: Largest short side, in pixels.
             max_long: Largest long side, in pixels.
-            max_bytes: Largest file; of one that is sent in base64, three quarters of what may be sent.
+            max_bytes: Largest file, in bytes; if it is sent in base64, three quarters of what may be sent.
             extension: The format of the files.
             options: Those of `open_image`.
 

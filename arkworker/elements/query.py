@@ -25,16 +25,16 @@ MadeBy: TypeAlias = str | UUID | Literal[False] | None
 
 
 class ElementFilters(TypedDict, total=False):
-    """Which elements of a list are wanted, and what is to come with each; what is left out does not ask.
+    """Which elements of a list to return, and what to return with each; what is left out does not filter.
 
-    The cache has no names and no folders, and does not say who wrote on what: where one of these is asked for, it is
-    not looked at. What is to come with each element matters to Arkindex only.
+    The cache has no names, no folders and no authors of transcriptions: with one of these filters, it is not read. The
+    filters `with_…` only matter to Arkindex.
 
     Attributes:
         type: Slug of their element type.
         name: A part of their name, in any case.
-        folder: Whether their type is one of folders.
-        recursive: Those at any depth.
+        folder: Whether their type is a folder.
+        recursive: Include those at any depth.
         worker_run: Id of the worker run that made them; False for those made by hand.
         transcription_worker_run: Id of a worker run that has made a transcription on them; False for one made by hand.
         with_classes: Whether they come with their classes: `classifications()` then asks no more.

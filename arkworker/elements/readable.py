@@ -52,14 +52,14 @@ class Readable(Record):
     Nothing is read before the first item is asked for, and no more of it than is asked for: a page of the API, or some
     rows of the cache, at a time.
 
-    A worker that uses the cache reads there what belongs to an element that the cache knows: one that has a row, or
-    whose child has one. What it finds there is then all, as in the published library; rows that user code has added in
-    its session are seen. Arkindex is asked about other elements, for names and metadata, which the cache does not have,
-    and for parents that have no row; and about all of them where the cache is in memory, as no task before has left
-    one. `source="api"` always asks Arkindex, `source="cache"` never does.
+    A worker that uses the cache reads from it whatever belongs to an element that the cache knows: one that has a row,
+    or whose child has one. What the cache has is then taken as complete, as in the published library, and includes rows
+    that user code has added in its session. Arkindex is asked about other elements, for names and metadata, which the
+    cache does not have, and for parents without a row. When the cache is in memory, because no earlier task has left
+    one, Arkindex is asked about everything. `source="api"` always asks Arkindex, `source="cache"` never does.
 
-    At a desk where the address of Arkindex is not set, the cache answers for the elements that it knows. To an image
-    file (`--image`) nothing belongs but what the cache has.
+    In developer mode without the address of Arkindex, the cache answers for the elements that it knows. An image file
+    (`--image`) has only what the cache has for it.
     """
 
     id: str
@@ -75,7 +75,7 @@ class Readable(Record):
             filters: Those of `ElementFilters`: `type="text_line"`, `recursive=True`, `folder=False`, …
 
         Raises:
-            ArkworkerError: The element is of no run, or there is nobody to ask. With the first item.
+            ArkworkerError: The element does not belong to a run, or nothing can be asked about it. With the first item.
             ApiError, CacheError: They cannot be read. With the item concerned.
             ValueError, TypeError: An argument is invalid.
         """
@@ -83,7 +83,7 @@ class Readable(Record):
 
     @called_as("Element")
     def parents(self, **filters: Unpack[ElementFilters]) -> Iterator[Self]:
-        """The elements above this one. As `children`; of several parents of an element, the cache has one."""
+        """The elements above this one. As `children`; the cache has only one of several parents."""
         return self._bound.parents(self, Query(**filters))
 
     @called_as("Element")
@@ -99,7 +99,7 @@ class Readable(Record):
 
         Args:
             element_type: Slug of the type of the elements that they are on.
-            recursive: Those on the elements below it, too.
+            recursive: Include those on the elements below it.
             worker_run: Id of the worker run that made them; False for those made by hand.
             source: Where to look, and nowhere else.
         """
@@ -112,7 +112,7 @@ class Readable(Record):
     ) -> Iterator[StoredClassification]:
         """The classes of this element. As `children`.
 
-        An element that came with its classes, as from `RetrieveElement`, gives those; `source="api"` asks for it again.
+        An element that was retrieved with its classes returns those; `source="api"` retrieves them again.
         """
         return self._bound.classifications(self, Query(worker_run=worker_run, source=source))
 
@@ -120,13 +120,14 @@ class Readable(Record):
     def metadata(self, *, load_parents: bool = False) -> Iterator[StoredMetadata]:
         """The metadata of this element, from Arkindex: the cache has none.
 
-        An element of a list that was asked for with `with_metadata=True` gives what it came with.
+        An element that was listed with `with_metadata=True` returns what it came with.
 
         Args:
-            load_parents: Those of the elements above it, too.
+            load_parents: Include those of the elements above it.
 
         Raises:
-            ArkworkerError: The element is of no run, or Arkindex has no address. The latter with the first item.
+            ArkworkerError: The element does not belong to a run, or, with the first item, the address of Arkindex is
+                not set.
             ApiError: They cannot be read. With the first item.
         """
         if self._metadata is not None and not load_parents:

@@ -285,7 +285,7 @@ class Update(ResultModel):
         confidence: From 0 to 1.
         rotation_angle: Degrees, clockwise, from 0 to 359.
         mirrored: Whether its image is mirrored.
-        image: Id of the image that it is on from now on.
+        image: Id of its new image.
     """
 
     kind: Literal["update"] = Field(default="update", repr=False)
@@ -330,7 +330,7 @@ class Link(ResultModel):
 
 
 class Child(ResultModel):
-    """A new element below the one that is processed, with results of its own.
+    """A new element below the one being processed, with results of its own.
 
     A child with an outline, a transcription and no name is published together with that transcription, in one request
     for many: if the parent already has an element of that type and outline, Arkindex uses that one.
@@ -414,11 +414,11 @@ R_co = TypeVar("R_co", covariant=True, default=Result | Entity)
 
 @dataclass(frozen=True, slots=True)
 class Created(Generic[R_co]):
-    """What became of one result; `Created[Transcription]` of a transcription.
+    """The outcome of publishing one result; `Created[Transcription]` for a transcription.
 
     Attributes:
         result: The result.
-        results: What became of what it holds, in order: the results of a child, the entities of a transcription, the
+        results: The outcomes of what it holds, in order: the results of a child, the entities of a transcription, the
             results of an `On`.
     """
 
@@ -429,7 +429,7 @@ class Created(Generic[R_co]):
 
     @property
     def id(self) -> str:
-        """The id that it has on Arkindex; in a read-only run one that is made up.
+        """Its id on Arkindex; in a read-only run, a made-up one.
 
         Raises:
             ArkworkerError: It has none, or none is known: a change or a link, a classification that had been made

@@ -52,7 +52,7 @@ class Stored(Record):
         """What an operation answered with.
 
         Raises:
-            ApiContentError: The answer describes no such thing.
+            ApiContentError: The answer does not describe one.
         """
         try:
             return cls.model_validate(answer)
@@ -67,7 +67,7 @@ class Stored(Record):
 
 
 class StoredEntity(Stored):
-    """A part of a transcription that means something.
+    """A meaningful part of a transcription, such as a name or a date.
 
     Attributes:
         type: Name of its type.
@@ -118,7 +118,7 @@ class StoredTranscription(Stored):
         The schema of the cache has room for one entity of each type.
 
         Raises:
-            ArkworkerError: It comes from no run.
+            ArkworkerError: It does not belong to a run.
             ValueError: An argument is invalid.
         """
         if self._reader is None:
@@ -143,7 +143,7 @@ class StoredClassification(Stored):
     Attributes:
         class_name: Name of the class.
         confidence: From 0 to 1; None when unknown.
-        state: What people made of it: `pending`, `validated` or `rejected`.
+        state: How people judged it: `pending`, `validated` or `rejected`.
     """
 
     kind = "classification"

@@ -1,11 +1,11 @@
-"""An Arkindex on a desk: the operations that workers use, over HTTP, on loopback.
+"""An Arkindex for development and tests: the operations that workers use, over HTTP, on loopback.
 
 Starlette serves it, under uvicorn. FastAPI was weighed and left out: its error bodies and its OpenAPI document would
-have to be replaced to look like Arkindex, and what remained of it is Starlette. Bodies and queries are pydantic models
+have to be replaced to look like Arkindex, and what remained would be Starlette. Bodies and queries are pydantic models
 here too, and the document is drawn from the same table as the routes.
 
-`Emulator` is for tests, in process; `serve` is for a desk. Nothing outside of `arkworker.testing` imports this package;
-it needs the extra `testing`.
+`Emulator` is for tests, in process; `serve` is for development. Nothing outside of `arkworker.testing` imports this
+package; it needs the extra `testing`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The emulator as tests hold it: arranged, served from a thread, asked what it saw."""
+"""The emulator for tests: set up, served from a thread, and asked what it received."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Emulator(CorpusArrangement, ResultArrangement, PublishedResults, RunArrang
         site: The instance: edition, addresses, style of errors, image server. Can be changed between requests.
         ledger: Every request, and every change of an activity.
         faults: What goes wrong, and when.
-        database: The tables, for what no method arranges or shows.
+        database: The tables, for what no method sets up or shows.
         again: What runs a worker again when the page asks for it: see `Desk`.
     """
 
@@ -102,7 +102,7 @@ class Emulator(CorpusArrangement, ResultArrangement, PublishedResults, RunArrang
 
     @property
     def token(self) -> str:
-        """The API token of a person (`Authorization: Token …`)."""
+        """The API token of a user (`Authorization: Token …`)."""
         return self.site.tokens.user
 
     def task_token(self, worker_run: str, *, chunk: int = 1) -> str:
@@ -110,7 +110,7 @@ class Emulator(CorpusArrangement, ResultArrangement, PublishedResults, RunArrang
         return self.tasks(worker_run)[chunk - 1].token
 
     def start(self) -> None:
-        """Serve; after a `stop` on the same ports again, with everything as it was.
+        """Start serving; after `stop`, on the same ports and with the same data.
 
         Raises:
             OSError: A port is taken.
@@ -130,13 +130,13 @@ class Emulator(CorpusArrangement, ResultArrangement, PublishedResults, RunArrang
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop serving, at once: connections are refused until `start`. Nothing is forgotten."""
+        """Stop serving, at once: connections are refused until `start`. All data are kept."""
         if self._thread is not None:
             self._thread.stop()
             self._thread = None
 
     def close(self) -> None:
-        """Stop, and let go of the database and of temporary files."""
+        """Stop, close the database and remove temporary files."""
         self.stop()
         self.database.close()
         if self._temporary is not None:

@@ -2,7 +2,7 @@
 
 ```python
 emulator.faults.add("RetrieveElement", Fault.answer(503, retry_after="2"), times=3)  # its next three calls
-emulator.faults.add("StartWorkerActivity", Fault.reset(acted=True), rate=0.3, seed=1)  # done, but nobody is told
+emulator.faults.add("StartWorkerActivity", Fault.reset(acted=True), rate=0.3, seed=1)  # done, but the answer is lost
 emulator.faults.add("*", Fault.delay(0.02))  # a network
 ```
 """
@@ -31,11 +31,11 @@ class Fault:
 
     Attributes:
         effect: What happens.
-        acted: After the operation was carried out (its answer is lost), or before, in its place.
-        seconds: To wait, in all.
-        status: Of an answer in the place of the right one.
-        body: Of that answer.
-        headers: Of that answer.
+        acted: Whether the operation is carried out first, and its answer lost; otherwise the fault replaces it.
+        seconds: How long to wait in total.
+        status: The status of the answer that replaces the right one.
+        body: The body of that answer.
+        headers: The headers of that answer.
         abrupt: A cut connection is reset instead of closed.
     """
 
@@ -54,7 +54,7 @@ class Fault:
 
     @classmethod
     def delay(cls, seconds: float, *, acted: bool = False) -> Fault:
-        """The answer comes, later; `acted` waits once the operation has been carried out."""
+        """The answer comes later; `acted` waits once the operation has been carried out."""
         return cls("delay", acted, seconds)
 
     @classmethod
@@ -133,7 +133,7 @@ class _Rule:
 
 
 def check_operation(name: str, known: Collection[str]) -> None:
-    """Refuse an operation or a pattern that befalls nothing.
+    """Refuse an operation or a pattern that matches nothing.
 
     Raises:
         ValueError: None of the known operations has this name, or matches this pattern; says which one is near.
@@ -147,7 +147,7 @@ class Faults:
     """The rules in force. Delays add up; of the other effects the first rule that fires wins.
 
     Args:
-        known: The operations that there are.
+        known: The operations that exist.
     """
 
     def __init__(self, known: Collection[str]) -> None:
@@ -174,7 +174,7 @@ class Faults:
             times: How often; by default until `clear`.
             skip: How many calls to spare first.
             rate: The share of calls that fail, from 0 to 1.
-            seed: Of the random choice for `rate`: the same calls fail in each run.
+            seed: The seed of the random choice for `rate`: the same calls fail in each run.
             where: Only calls for which this is true, such as those about one element.
 
         Raises:

@@ -28,9 +28,9 @@ class Call:
         body: Its JSON; None when there was none, or bytes went to a file.
         headers: With lower-case names; credentials are masked, but for their scheme.
         origin: `api`, or `storage` for files and images.
-        task_id: Of the task whose token was used.
+        task_id: The id of the task whose token was used.
         acted: The operation was carried out, or refused by its own rules. False when a fault came first.
-        status: Of the answer that was made; None when there was none.
+        status: The status of the answer that was made; None when there was none.
         answered: The whole answer was handed to the network. False where it was lost, cut, or the client had gone.
         faults: Which faults applied to it, such as `reset` or `answer 503`.
         seconds: How long it was under way, latency included.

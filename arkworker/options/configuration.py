@@ -29,7 +29,7 @@ BY_SETTINGS: ContextVar[bool] = ContextVar("arkworker.settings", default=False)
 class UserConfiguration(BaseModel):
     """Base of a worker's typed configuration, and of the groups nested in it.
 
-    Frozen to the bottom: lists and dicts become frozen ones. Unknown names are refused with the nearest known one.
+    Frozen at every level: lists and dicts become frozen ones. Unknown names are refused with the nearest known one.
     Descriptions come from `Field(description=…)` or from the docstring under the attribute.
 
     Raises:

@@ -83,7 +83,7 @@ class WorkerContext(ContextData[C, A]):
 
     @cached_property
     def task_parents(self) -> FrozenList:
-        """Ids of the parents of this task, in order, asked for at first use; none when not under Ponos.
+        """Ids of the parents of this task, in order, retrieved at first use; none when not under Ponos.
 
         Raises:
             ApiError: The task cannot be retrieved.
@@ -175,7 +175,7 @@ class WorkerContext(ContextData[C, A]):
         return self.services.corpora.get(self.corpus_id)
 
     def bind_element(self, element: Element) -> Element:
-        """The same element as one of this run: one that was made by hand, or that came from another process."""
+        """Bind an element to this run: one that was made by hand, or that came from another process."""
         return self.services.element_access.bind(element)
 
     def load_secret(self, name: str | os.PathLike[str]) -> Any:
@@ -215,7 +215,7 @@ class WorkerContext(ContextData[C, A]):
 
         Returns:
             What became of each result, in order, with its id: `created.id`, `created.results[0].id`. In a read-only run
-            the ids are made up, so that what follows goes the same way.
+            the ids are made up, so that later code takes the same path.
 
         Raises:
             ResultError: Something cannot be published; the message names it. Nothing was sent.
@@ -393,8 +393,8 @@ class WorkerContext(ContextData[C, A]):
     def record_metric(self, name: str, value: float, unit: str = "") -> None:
         """Record a number of this run, such as a training loss, in the log and in the file of `--summary`.
 
-        Of a name that is recorded more than once, the log has each value and the summary the last: of `--jobs`, that
-        of the process which ended last. In a process of your own, the log alone has it.
+        If a name is recorded several times, the log has each value and the summary the last one; with `--jobs`, the
+        one of the process that ended last. What a process of your own records is only in the log.
 
         Args:
             name: What was measured, at most 100 characters.
@@ -438,7 +438,7 @@ class WorkerContext(ContextData[C, A]):
         """Extract the archives of that name that parent tasks left; where paths collide, the later parent wins.
 
         Raises:
-            ArchiveError: One of them is damaged or hostile; the destination is as it was.
+            ArchiveError: One of them is damaged or hostile; the destination is unchanged.
         """
         from arkworker.storage.archives import extract_parent_archives
 

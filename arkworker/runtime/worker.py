@@ -90,7 +90,7 @@ class Worker(Generic[C]):
 
         The first signal that would end the process, such as SIGTERM, SIGINT or SIGHUP, interrupts it at once, wherever
         it is, with an exception that `except Exception` does not catch; `finally` blocks and `teardown` run, and the
-        process answers 128 and the signal's number. A second signal ends the process. (A worker over elements has a
+        exit code is 128 plus the signal's number. A second signal ends the process. (A worker over elements has a
         grace time for the current one.)
         """
         raise NotImplementedError(f"{type(self).__qualname__} has no run(context, cache)")
@@ -105,7 +105,7 @@ class Worker(Generic[C]):
         settings_cls: type[BaseSettings],  # noqa: ARG003 - for those who override it
         sources: tuple[PydanticBaseSettingsSource, ...],
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Where values come from, strongest first; override it to put a source of your own in its place.
+        """Where values come from, strongest first; override it to insert a source of your own.
 
         Args:
             settings_cls: The model of all settings: the options are in its field `config`, extra flags in `arguments`.
@@ -114,7 +114,7 @@ class Worker(Generic[C]):
                 there, empty where there is nothing to read.
 
         Returns:
-            The sources with others among them, of pydantic-settings or your own. `explain` shows the `name` of a
+            The sources with any others inserted, of pydantic-settings or your own. `explain` shows the `name` of a
             source, or that of its class, and what its method `locate(path)` says, if it has one.
         """
         return sources
@@ -295,7 +295,7 @@ class DatasetWorker(Worker[C]):
     def process_set(self, dataset_set: DatasetSet, export: Path, context: WorkerContext[C], cache: Session) -> None:
         """Work on one set.
 
-        Whatever this raises makes the set a failed one, and the run goes on. The cache is committed after success,
+        If this raises, the set counts as failed, and the run goes on. The cache is committed after success,
         rolled back after failure.
 
         Args:
@@ -310,7 +310,7 @@ class DatasetWorker(Worker[C]):
     def finish(self, context: WorkerContext[C], cache: Session) -> None:
         """Do what comes after the last set, once, such as publishing the model; see `ElementsWorker.finish`.
 
-        It is called also when sets have failed.
+        It is also called when sets have failed.
         """
 
     def _check_work(self, handover: Handover) -> None:

@@ -43,14 +43,14 @@ class MakeContext(Protocol):
     Args:
         worker: A worker class, a worker, or a function.
         config: Values of its options by their names, groups as mappings; the content of a secret, not a reference.
-        argv: Flags, as of the verb `run`: those that the worker declares itself, too.
+        argv: Flags, as for the verb `run`, including those that the worker declares itself.
         secrets: Contents of secrets by name, for `context.secrets` and `context.load_secret`.
         fields: Attributes of the context as they should be: `corpus_id`, `worker_run_id`, `task_id`, …; with a worker
             run, it is not read-only unless that is said.
 
     Raises:
-        ConfigurationError: A value is wrong; names all of them.
-        UsageError: A flag is.
+        ConfigurationError: Values are wrong; the message names all of them.
+        UsageError: A flag is wrong.
         TypeError: The context has no such attribute.
     """
 

@@ -124,14 +124,14 @@ class Arkindex:
         times: int | None = 1,
         **parameters: Any,
     ) -> Expectation:
-        """Expect an operation; of several for the same request, the oldest that is still open counts.
+        """Expect an operation; if several match a request, the oldest that is still open counts.
 
         Args:
             operation: Its id, such as `RetrieveElement`.
             answer: What to answer, as JSON; the items, for an operation that answers page by page.
             body: The body that must be sent; any, unless given.
             status: The HTTP status.
-            times: How often it must come; None for any number of times, even none.
+            times: How often it must come; None for any number of times, including none.
             parameters: Of path and query; those left out may be anything.
 
         Raises:
@@ -160,7 +160,7 @@ class Arkindex:
             path: Such as `/iiif/page.jpg/full/full/0/default.jpg`; without the query.
             answer: Bytes, answered as they are; anything else as JSON.
             method: The HTTP method.
-            times: How often it must come; None for any number of times, even none.
+            times: How often it must come; None for any number of times, including none.
             headers: Of the answer, such as the `ETag` of a storage.
         """
         pattern = re.compile(re.escape(path))

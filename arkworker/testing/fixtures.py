@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def arkindex(arkworker_arkindex: Arkindex) -> Arkindex:
-    """An Arkindex that expects exactly the requests that it is told of; no request leaves the process."""
+    """An Arkindex that expects exactly the requests that the test declares; no request leaves the process."""
     return arkworker_arkindex
 
 

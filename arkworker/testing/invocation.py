@@ -80,7 +80,7 @@ class Invoke(Protocol):
 
     Args:
         argv: The words of the command line, with a worker class or a function as TARGET.
-        config: Values of options, as by `-c`; the content of a secret, not a reference. Developer mode.
+        config: Values of options, as with `-c`; the content of a secret, not a reference. Developer mode.
         payload: Values of options, as Arkindex sends them with a worker run; the content of a secret, too.
         environ: Variables to add. Variables of your own environment that would affect the run are hidden.
         files: Contents by name, written into `tmp_path`, which is the current directory: text, bytes, or data as JSON,

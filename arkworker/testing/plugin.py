@@ -26,7 +26,7 @@ _ARKINDEX = pytest.StashKey["Arkindex"]()
 
 @pytest.fixture
 def arkworker_arkindex(request: pytest.FixtureRequest) -> Iterator[Arkindex]:
-    """An Arkindex that expects exactly the requests that it is told of; no request leaves the process."""
+    """An Arkindex that expects exactly the requests that the test declares; no request leaves the process."""
     try:
         from arkworker.testing.expectations import emulate
     except ModuleNotFoundError as error:

@@ -90,7 +90,7 @@ class StandardTests:
     subject: ClassVar[Subject]
 
     def test_the_schema_is_valid(self, arkworker_invoke: Invoke) -> None:
-        """The configuration has a JSON Schema, which is one."""
+        """The configuration has a valid JSON Schema."""
         done = _succeed(arkworker_invoke("schema", self.subject.target))
         if done.data.get("$schema") != _DIALECT:
             pytest.fail(f"the schema names no dialect: {_DIALECT}")
@@ -120,7 +120,7 @@ class StandardTests:
             pytest.fail("two configurations with the same values differ")
 
     def test_the_help_names_every_option(self, arkworker_invoke: Invoke) -> None:
-        """`--help` works, and tells of all options."""
+        """`--help` works, and names all options."""
         done = _succeed(arkworker_invoke("run", self.subject.target, "--help"))
         missing = [option.flag for option in self.subject.options.options.values() if option.flag not in done.out]
         if missing:
@@ -135,7 +135,7 @@ class StandardTests:
         _refuse_in(f"{context!r} {context.config} {context.config!r}", config, self.subject, "the context")
 
     def test_no_refused_secret_is_shown(self, arkworker_invoke: Invoke) -> None:
-        """A content that is not what the option wants is in no message either."""
+        """No message shows a content that the option refuses, either."""
         config: dict[str, Any] = deepcopy(dict(self.subject.config))
         for option in self.subject.secrets:
             _set(config, option.keys, _CANARY)

@@ -74,7 +74,7 @@ class CorpusArrangement(Arrangement):
         *,
         id: str | None = None,  # noqa: A002 - as everywhere in Arkindex
     ) -> str:
-        """A corpus with these element types; its id."""
+        """Add a corpus with these element types; returns its id."""
         with self.database.transaction() as session:
             row = Corpus(name=name, id=id or new_id())
             session.add(row)
@@ -86,7 +86,7 @@ class CorpusArrangement(Arrangement):
     def add_type(
         self, slug: str, *, name: str = "", folder: bool = False, color: str = "", corpus: str | None = None
     ) -> str:
-        """An element type, in the first corpus unless another is named; its id."""
+        """Add an element type, to the first corpus unless another is named; returns its id."""
         with self.database.transaction() as session:
             return _add_type(session, corpus_id(session, corpus), slug, name or slug, folder=folder, color=color)
 
@@ -110,7 +110,7 @@ class CorpusArrangement(Arrangement):
         polygon: Polygon | None = None,
         **attributes: Any,
     ) -> str:
-        """An element; its id. Further attributes are columns, such as `id`, `rotation_angle` or `mirrored`.
+        """Add an element; returns its id. Further attributes are columns, such as `id`, `rotation_angle` or `mirrored`.
 
         Raises:
             LookupError: The corpus, its type or the parent does not exist.
@@ -141,7 +141,7 @@ class CorpusArrangement(Arrangement):
         corpus: str | None = None,
         image: Pixels | None = None,
     ) -> list[str]:
-        """Many elements alike, on one image or on none; their ids, in order."""
+        """Add many similar elements, on one image or on none; returns their ids, in order."""
         with self.database.transaction() as session:
             owner = corpus_id(session, corpus)
             kind = _find_type(session, owner, type)

@@ -37,7 +37,7 @@ class FileArrangement(Arrangement):
     def add_artifact(
         self, task: str, path: str, content: bytes | Path, *, content_type: str = "application/octet-stream"
     ) -> str:
-        """A file that a task left behind, in the place of an earlier one with this path; its id."""
+        """Add a file that a task left, replacing an earlier one with this path; returns its id."""
         with self.database.transaction() as session:
             find(session, Task, task)
             session.execute(delete(Artifact).filter_by(task_id=task, path=path))
@@ -57,16 +57,16 @@ class FileArrangement(Arrangement):
         id: str | None = None,  # noqa: A002 - as everywhere in Arkindex
         model_id: str | None = None,
     ) -> str:
-        """A version of a new model, available when there are files; its id.
+        """Add a version of a new model, available when it has files; returns its id.
 
         Args:
-            name: Of the model.
+            name: The name of the model.
             configuration: Values that the version has for options.
-            tag: Of the version.
+            tag: The tag of the version.
             archive: The archive of the files, as it was uploaded.
             files: Or the folder that has them, which workers find as it is.
-            id: Of the version.
-            model_id: Of the model.
+            id: The id of the version.
+            model_id: The id of the model.
         """
         with self.database.transaction() as session:
             model = Model(id=model_id or new_id(), name=name)
@@ -112,7 +112,7 @@ class FileArrangement(Arrangement):
         description: str = "",
         id: str | None = None,  # noqa: A002 - as everywhere in Arkindex
     ) -> str:
-        """A dataset with the elements of each of its sets; its id."""
+        """Add a dataset with the elements of each of its sets; returns its id."""
         with self.database.transaction() as session:
             owner = corpus_id(session, corpus)
             rows = [DatasetSet(id=new_id(), name=item) for item in sets]

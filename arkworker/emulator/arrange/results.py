@@ -32,7 +32,7 @@ class ResultArrangement(Arrangement):
     def add_transcription(
         self, element: str, text: str, *, confidence: float | None = None, worker_run: str | None = None, **columns: Any
     ) -> str:
-        """What is written on an element; its id. Further attributes are columns: `id`, `orientation`.
+        """Add what is written on an element; returns its id. Further attributes are columns: `id`, `orientation`.
 
         Raises:
             LookupError: There is no such element.
@@ -47,19 +47,19 @@ class ResultArrangement(Arrangement):
             return row.id
 
     def add_class(self, name: str, *, corpus: str | None = None) -> str:
-        """A class of the corpus, which may be there; its id."""
+        """Add a class to the corpus unless it exists; returns its id."""
         with self.database.transaction() as session:
             return _class(session, corpus_id(session, corpus), name)
 
     def add_entity_type(self, name: str, *, color: str = "", corpus: str | None = None) -> str:
-        """A type of entities, which may be there; its id."""
+        """Add a type of entities unless it exists; returns its id."""
         with self.database.transaction() as session:
             return _entity_type(session, corpus_id(session, corpus), name, color)
 
     def add_classification(
         self, element: str, name: str, *, confidence: float = 1.0, worker_run: str | None = None
     ) -> str:
-        """A classification with a class that is made where it is missing; its id."""
+        """Add a classification, and its class if it is missing; returns its id."""
         with self.database.transaction() as session:
             owner = find(session, Element, element)
             ml_class = _class(session, owner.corpus_id, name)
@@ -78,7 +78,7 @@ class ResultArrangement(Arrangement):
         confidence: float | None = None,
         worker_run: str | None = None,
     ) -> str:
-        """An entity in a transcription, of a type that is made where it is missing; its id.
+        """Add an entity to a transcription, and its type if it is missing; returns its id.
 
         Raises:
             ValueError: It is not inside of the text.
@@ -102,7 +102,7 @@ class ResultArrangement(Arrangement):
         type: str = "text",  # noqa: A002 - as everywhere in Arkindex
         worker_run: str | None = None,
     ) -> str:
-        """A metadata; its id."""
+        """Add a metadata; returns its id."""
         with self.database.transaction() as session:
             owner = find(session, Element, element)
             row = MetaData(id=new_id(), element_id=owner.id, type=type, name=name, value=str(value))
@@ -111,7 +111,7 @@ class ResultArrangement(Arrangement):
             return row.id
 
     def add_embedding(self, element: str, value: Sequence[float], *, worker_run: str | None = None) -> str:
-        """An embedding; its id."""
+        """Add an embedding; returns its id."""
         with self.database.transaction() as session:
             owner = find(session, Element, element)
             row = Embedding(id=new_id(), element_id=owner.id, value=[float(item) for item in value])

@@ -57,28 +57,28 @@ class RunArrangement(Arrangement):
         answer: Mapping[str, Any] | None = None,
         id: str | None = None,  # noqa: A002 - as everywhere in Arkindex
     ) -> str:
-        """A worker run in a process of its own, with a running task for each chunk; its id.
+        """Add a worker run in a process of its own, with a running task for each chunk; returns its id.
 
         Args:
             declaration: The worker's, in the modern form or in the legacy one (then the configuration endpoint
                 answers 400, and the run carries the declaration); without one, a worker without options.
             values: What users saved, by the keys of the declaration; options of a group as `group.child`. For a
                 secret, the name that `add_secret` was given.
-            corpus: Without one, the first.
+            corpus: The corpus; by default, the first one.
             elements: The queue, in this order; by default all elements of the corpus whose type is not a folder.
             sets: What a process of mode `dataset` works on: pairs of a dataset's id and a set's name.
             model_version: The id that `add_model_version` gave.
-            mode: Of the process.
+            mode: The mode of the process.
             chunks: The number of tasks that share the queue.
-            activity_state: Of the process; only with `ready` can elements be claimed.
+            activity_state: That of the process; elements can only be claimed with `ready`.
             skip_elements_json: False sends old workers to their elements file.
             parents: The ids of the tasks whose files the run's tasks can read.
-            answer: Given as it is by RetrieveWorkerRunConfiguration, instead of what follows from the rest.
-            id: Of the run.
+            answer: Returned unchanged by RetrieveWorkerRunConfiguration, instead of what follows from the rest.
+            id: The id of the run.
 
         Raises:
             ValueError: The declaration has another shape, or a value has a key that a modern one does not have.
-            LookupError: An id leads nowhere.
+            LookupError: An id does not exist.
         """
         declaration = _checked(declaration, values or {})
         with self.database.transaction() as session:
@@ -139,7 +139,7 @@ class RunArrangement(Arrangement):
         )
 
     def add_past_run(self, summary: str, *, id: str | None = None) -> str:  # noqa: A002 - as everywhere in Arkindex
-        """A worker run that has ended, for results that are there already; its id."""
+        """Add a worker run that has ended, for results that already exist; returns its id."""
         with self.database.transaction() as session:
             process = Process(id=new_id(), corpus_id=corpus_id(session, None), state="completed", chunks=0)
             declaration = {"slug": "past", "display_name": summary, "configuration": []}
@@ -152,7 +152,7 @@ class RunArrangement(Arrangement):
             return row.id
 
     def add_secret(self, name: str, content: str) -> str:
-        """A secret; its id."""
+        """Add a secret; returns its id."""
         with self.database.transaction() as session:
             row = Secret(id=new_id(), name=name, content=content)
             session.add(row)

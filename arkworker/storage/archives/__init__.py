@@ -1,4 +1,4 @@
-"""Archives of Arkindex, `.tar.zst`: extracted with no trust in what they say, created the same each time."""
+"""Archives of Arkindex, `.tar.zst`: extracted without trusting what they say, created the same each time."""
 
 from __future__ import annotations
 

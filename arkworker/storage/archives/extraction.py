@@ -38,8 +38,8 @@ def extract(
     """Extract a `.tar.zst` archive; nothing is changed outside the destination, and on an error nothing at all.
 
     Regular files, directories, and links to regular files of the same archive are extracted (links as hard links);
-    anything else is refused. An absent or empty destination is complete after one rename. Existing content stays,
-    except for files that the archive has, too.
+    anything else is refused. An absent or empty destination is complete after one rename. Existing content is
+    kept, except for files that the archive has, too.
 
     Args:
         archive: A regular file.

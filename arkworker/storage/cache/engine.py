@@ -63,7 +63,7 @@ def open_cache(
     is_shared: bool = False,
     limits: Limits | None = None,
 ) -> Engine:
-    """Open a cache of version 5; `dispose()` of the answer closes it.
+    """Open a cache of version 5; `dispose()` of the engine closes it.
 
     A read-only file is opened as a temporary copy, which is removed when it is closed; a warning says so.
 

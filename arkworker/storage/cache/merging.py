@@ -140,7 +140,7 @@ def find_parent_caches(
     """The caches of the parent tasks that exist, in order.
 
     Args:
-        task_data_dir: The directory that holds one directory a task.
+        task_data_dir: The directory that holds one directory per task.
         parent_ids: Ids of the parent tasks.
         chunk: The chunk of this task: a parent may have left one cache for each.
 
