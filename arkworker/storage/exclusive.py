@@ -89,8 +89,10 @@ def explained(path: AnyPath) -> Iterator[None]:
             raise
         _raise(OSError(errno.EINVAL, str(error)), "the path holds a NUL character", path)
     except OSError as error:
-        if error.errno == errno.ENXIO:
+        if error.errno == errno.ENXIO and stat.S_ISFIFO(os.stat(path).st_mode):  # noqa: PTH116 - of a text
             _raise(error, "no process reads this pipe", path)
+        if error.errno == errno.ENXIO and stat.S_ISSOCK(os.stat(path).st_mode):  # noqa: PTH116 - as above
+            _raise(error, "is a socket, not a file", path)
         raise
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import pytest
 from arkworker.storage.exclusive import AppendedFile, open_regular, private_directory
 
 
-@pytest.mark.parametrize("name", ["pipe", "folder", "/dev/null"])
+@pytest.mark.parametrize("name", ["pipe", "folder", "socket", "/dev/null"])
 def test_open_regular_refuses(tmp_path: Path, name: str) -> None:
     """What is not a regular file is refused at once."""
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
+    os.mknod(tmp_path / "socket", stat.S_IFSOCK | 0o600)
     with pytest.raises(OSError, match="not a"):
         open_regular(tmp_path / name)
 
