@@ -101,7 +101,8 @@ def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> 
         settings = preparation.resolution.settings
         if context.worker_run_id is not None:
             log_lines.note(run=context.worker_run_id)
-        if preparation.worker.processes_elements and _is_shared_out(settings) and not is_trial:
+        is_divisible = preparation.worker.processes_elements and not preparation.worker.processes_sets
+        if is_divisible and _is_shared_out(settings) and not is_trial:
             log_lines.name_processes()
         announce(context, preparation)
         preparation.check_elements(context.process)

@@ -46,8 +46,9 @@ def process_sets(
         StoppedError: A signal came.
     """
     tally = Tally(run.collected)
-    if run.settings.jobs != 1:
-        logger.warning("--jobs: sets of datasets are worked on one after the other, in this process")
+    for flag, is_given in (("--jobs", run.settings.jobs != 1), ("--executor", run.settings.executor is not None)):
+        if is_given:
+            logger.warning("%s: sets of datasets are worked on one after the other, in this process", flag)
     with outcome.summed_up(run.settings.summary, tally, run.stopping):
         _process_sets(call, run, tally, finish)
 

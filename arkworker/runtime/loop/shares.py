@@ -187,13 +187,13 @@ class _Shares:
                 return None
             self._queues -= 1
             return tuple(iter(self._given.worklist.take_left, None))
+        jobs: list[Job] = []
         try:
-            jobs = tuple(itertools.islice(iter(self._given.worklist.take, None), next(self._sizes)))
-        except (ApiError, StoppedError) as error:
+            jobs.extend(itertools.islice(iter(self._given.worklist.take, None), next(self._sizes)))
+        except (ApiError, StoppedError) as error:  # what was listed until then is worked on all the same
             logger.error("no more elements can be retrieved: %s", error)  # noqa: TRY400 - one line will do
             self._halt.give_up(error)
-            return None
-        return jobs or None
+        return tuple(jobs) or None
 
     def _step(self) -> None:
         """Hear of the jobs that have ended, and replace them."""

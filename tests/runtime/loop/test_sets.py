@@ -119,6 +119,15 @@ def test_no_sets(desk: Desk) -> None:
     assert "there are no sets to work on" in done.stderr
 
 
+@pytest.mark.parametrize("flags", [("--jobs", "2"), ("--executor", "submitit:local")])
+def test_flags_that_share_elements_out(desk: Desk, flags: tuple[str, ...]) -> None:
+    """Sets are worked on in one process: that is said, and no line of the log names its process."""
+    done = desk.run(*flags)
+
+    assert (done.returncode, done.stdout) == (0, "train Pages True\ntest Pages True\n"), done.stderr
+    assert f" arkworker.elements: {flags[0]}: sets of datasets are worked on one after the other" in done.stderr
+
+
 def test_named_sets_twice(desk: Desk) -> None:
     """A set that is named twice is worked on once."""
     done = desk.run("--set", f"{desk.dataset}:test", f"{desk.dataset.upper()}:test")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from element_runs import LONG, ROOT, trial, wait_until
 
+from arkworker.emulator import Fault
 from arkworker.storage.cache import open_cache
 
 if TYPE_CHECKING:
@@ -42,6 +43,18 @@ def test_a_list_is_handed_out_in_chunks(twelve: Trial) -> None:
     assert (dict(twelve.states), twelve.user_calls) == ({"processed": 12}, dict.fromkeys(twelve.elements, 1))
     assert ended.log.count("]: here") == 12, ended
     assert not list(twelve.folder.rglob(".arkworker-*"))
+
+
+def test_a_list_that_breaks_off(twelve: Trial) -> None:
+    """What was listed until then is worked on, as in a run of one process."""
+    dataset = twelve.emulator.add_dataset("Pages", {"a": twelve.elements[:3], "b": twelve.elements[3:]})
+    twelve.emulator.faults.add("ListDatasetElements", Fault.answer(404), skip=1)
+
+    ended = twelve.start(*THREADS, "--set", f"{dataset}:a", f"{dataset}:b").wait()
+
+    assert numbers(ended)[:5] == [3, 3, 0, 0, 0], ended
+    assert ended.log.count("no more elements can be retrieved: ") == 1
+    assert twelve.user_calls == dict.fromkeys(twelve.elements[:3], 1)
 
 
 def test_jobs_claim_for_themselves_from_a_queue(twelve: Trial) -> None:
