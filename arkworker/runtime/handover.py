@@ -34,6 +34,8 @@ class Handover:
         outbox: Where published results wait for the cache; None without a cache.
         collected: Told of all that a report shows; None where none is wanted.
         begin: Called when `setup` is over.
+        folder: Where the target was named: relative paths in it belong there, wherever user code moves. Empty where
+            that is not known.
     """
 
     context: WorkerContext[Any]
@@ -45,6 +47,7 @@ class Handover:
     outbox: Outbox | None = None
     collected: Collected | None = None
     begin: Callable[[], None] = lambda: None
+    folder: str = ""
 
     def with_outbox(self) -> Handover:
         """The same, with what user code publishes in its own middle going to the cache, too, where there is one."""

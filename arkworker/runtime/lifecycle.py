@@ -73,7 +73,8 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
         settings, target = preparation.resolution.settings, preparation.worker.target
         with opened_cache(context, preparation.parent_caches, stopping) as sessions:
             stopping.check()
-            made = Handover(context, settings, sessions, stopping, target, preparation.origins, begin=begin)
+            origins, folder = preparation.origins, preparation.folder
+            made = Handover(context, settings, sessions, stopping, target, origins, begin=begin, folder=folder)
             told = acknowledged(stopping, settings.grace) if preparation.worker.processes_elements else nullcontext()
             with told, _reported(made.with_outbox(), preparation) as handover:
                 if isinstance(worker, ElementsWorker) and _is_shared_out(settings):

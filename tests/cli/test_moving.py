@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,6 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.cli.conftest import Result
 
@@ -33,9 +33,15 @@ class W(ElementsWorker[C]):
 MOVE = "os.chdir('elsewhere')"
 
 
+ENGINE = str(Path(__file__).parents[1] / "support" / "engines.py") + ":threads"
+
+
+@pytest.mark.parametrize("flags", [(), ("--jobs", "2"), ("--executor", ENGINE)], ids=["one", "jobs", "executor"])
 @pytest.mark.parametrize("where", ["on_import", "in_setup", "in_element"])
-def test_files_stay_where_they_were_named(where: str, process: Callable[..., Result], tmp_path: Path) -> None:
-    """Those that are read, and those that are written."""
+def test_files_stay_where_they_were_named(
+    where: str, flags: tuple[str, ...], process: Callable[..., Result], tmp_path: Path
+) -> None:
+    """Those that are read, and those that are written; other processes find the worker where it was named, too."""
     code = dict.fromkeys(("on_import", "in_setup", "in_element"), "pass") | {where: MOVE}
     (tmp_path / "w.py").write_text(WORKER.format(**code))
     (tmp_path / "elsewhere").mkdir()
@@ -43,7 +49,7 @@ def test_files_stay_where_they_were_named(where: str, process: Callable[..., Res
     Image.new("L", (7, 2)).save(tmp_path / "p.png")
     written = ["--summary", "s.json", "--results", "r.jsonl", "--report", "r.html"]
 
-    result = process("run", "w.py:W", "-c", "c.yml", "--image", "p.png", *written)
+    result = process("run", "w.py:W", "-c", "c.yml", "--image", "p.png", *written, *flags)
 
     assert result.code == 0, result.err
     assert "wide7" in (tmp_path / "r.jsonl").read_text()

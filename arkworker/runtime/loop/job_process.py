@@ -57,6 +57,7 @@ class Order:
     Attributes:
         number: Of the process, from 1.
         target: The worker, as the person who started it named it.
+        folder: Where that was; user code may have moved this process's parent since.
         data: The pickled context and settings: they can be read once the worker's module is imported.
         notes: The file of what it has in hand.
         owner: The run that these notes make sense to.
@@ -69,6 +70,7 @@ class Order:
 
     number: int
     target: str
+    folder: str
     data: bytes
     notes: Path
     owner: str
@@ -192,8 +194,10 @@ def joined(connection: socket.socket) -> Iterator[JoinedJob | None]:
     logs.hand_over(channel.log, order.level)
     try:
         with Stopping(is_led=True) as stopping, watching_parent(stopping):
+            with contextlib.suppress(OSError):  # it is gone, or is not known
+                os.chdir(order.folder)
             worker: Any = load_target(order.target)
-            with unpacked(order.data, stopping, order.target) as handover:
+            with unpacked(order.data, stopping, order.target, order.folder) as handover:
                 yield JoinedJob(worker, handover, order, channel)
     except StoppedError as error:
         channel.say(Say.DONE, int(error.exit_code))
@@ -206,6 +210,7 @@ def unpacked(
     data: bytes,
     stopping: Stopping,
     target: str,
+    folder: str,
     settled: Callable[[WorkerContext[Any]], WorkerContext[Any]] = lambda context: context,
 ) -> Iterator[Handover]:
     """The run as another process has packed it; its worker's module has been imported.
@@ -214,13 +219,14 @@ def unpacked(
         data: The pickled context and settings.
         stopping: Knows of signals.
         target: How the person who started the worker named it.
+        folder: Where relative paths in that belong.
         settled: Makes the context one of this machine.
     """
     context, settings = pickle.loads(data)  # noqa: S301 - of the run
     context = settled(context)
     with shared_cache(context) as sessions:
         known = Settings.model_construct(**settings)
-        yield Handover(context, known, sessions, stopping, target).with_outbox().with_report()
+        yield Handover(context, known, sessions, stopping, target, folder=folder).with_outbox().with_report()
 
 
 def telling(  # noqa: PLR0913 - the parts of an assignment

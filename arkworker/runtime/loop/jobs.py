@@ -172,6 +172,7 @@ class Jobs:
         order = Order(
             self._started,
             self._run.target,
+            self._run.folder,
             self._data,
             notes,
             self._owner,

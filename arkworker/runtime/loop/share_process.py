@@ -38,6 +38,7 @@ from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.in_hand import InHand, new_path
 from arkworker.runtime.loop.job_process import shielded, tell_figures, telling, unpacked, watching_parent
 from arkworker.runtime.loop.worklist import Listing, Queue, Resumed
+from arkworker.runtime.named_files import current_folder
 from arkworker.runtime.stopping import Stopping
 from arkworker.runtime.target import load_target
 from arkworker.storage.recording.lines import dump
@@ -104,7 +105,7 @@ def carry_out(share: Share) -> tuple[list[bytes], int]:
     if share.stop.is_set():  # it waited for its turn meanwhile
         return [pickle.dumps((Say.DONE, None))], 0
     ours, theirs = socket.socketpair()
-    folder = share.folder if Path(share.folder).is_dir() else None
+    folder = share.folder if share.folder and Path(share.folder).is_dir() else None
     with ours:
         with theirs, shielded():
             descriptor = theirs.fileno()
@@ -186,8 +187,9 @@ def work_on(descriptor: int, start: Callable[[socket.socket], None]) -> None:
             tempfile.TemporaryDirectory(prefix="arkworker-") as folder,
         ):
             spawn.prepare(share.main)  # what was pickled in a script is found in it again
+            here = current_folder()
             load_target(share.target)  # it has the classes that the context is made of
-            with unpacked(share.data, stopping, share.target, partial(_settled, folder=folder)) as run:
+            with unpacked(share.data, stopping, share.target, here, partial(_settled, folder=folder)) as run:
                 _work(share, run, channel, start)
     except ArkworkerError as error:
         channel.say_broken(error)

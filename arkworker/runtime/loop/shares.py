@@ -14,7 +14,6 @@ import signal
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -145,7 +144,7 @@ class _Shares:
                 return
             share = Share(
                 self._run.target,
-                str(Path.cwd()),
+                self._run.folder,
                 self._main,
                 self._data,
                 jobs,
