@@ -18,7 +18,7 @@ ArkworkerError                          1   FAILED
 ├── ImageError (also ValueError)        1   the image of an element cannot be opened
 ├── ResultError (also ValueError)       1   what a worker found cannot be published
 ├── PublicationError                    1   not all of what a worker found was accepted
-└── StoppedError                    128+n   a signal ended the run in good order
+└── StoppedError                    128+n   a signal stopped the run, which shut down cleanly
 ```
 
 The class decides the exit code; nothing below the command line exits. Messages are one line, name the place and the
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(enum.IntEnum):
-    """What the process ends with; a run that was stopped by signal *n* and ended in good order gives 128 + *n*."""
+    """The exit code of the process. A run that signal *n* stopped, and that shut down cleanly, exits with 128 + *n*."""
 
     OK = 0  # done; some elements may have failed, with a warning
     FAILED = 1  # user code raised, a list that a person gave is empty, or every element failed
@@ -317,7 +317,7 @@ _ONE_OF = {
 
 
 class StoppedError(ArkworkerError):
-    """A signal ended the run in good order."""
+    """A signal stopped the run, which shut down cleanly."""
 
     def __init__(self, signal_number: int) -> None:
         self.signal_number = signal_number

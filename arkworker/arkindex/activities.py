@@ -77,8 +77,8 @@ class Activities:
             state: `processed` or `error`.
             uncertain: Earlier attempts that may have been applied.
 
-        A conflict on the first attempt means that somebody else has changed the activity; on a repeat, that the lost
-        attempt was applied.
+        A conflict on the first attempt means that the activity was changed by another process or a person;
+        on a repeat, that the lost attempt was applied.
 
         Raises:
             ApiError: The report was not accepted.

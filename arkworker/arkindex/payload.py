@@ -69,7 +69,7 @@ class _Part(BaseModel):
 
 
 class Process(_Part):
-    """The process that a worker run belongs to; attributes that the server adds are there, too."""
+    """The process that a worker run belongs to; fields that are not named here are kept as attributes."""
 
     id: Identifier
     mode: Identifier = Field(description="files, workers, template, s3, local, dataset, export, …")

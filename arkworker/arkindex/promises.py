@@ -20,7 +20,7 @@ def record_of(kind: type[R], operation: str, answer: Any) -> R:
     """An answer as a record; fields that it does not declare are kept.
 
     Raises:
-        ApiContentError: It is none; names the first field that is wrong, and shows nothing of it.
+        ApiContentError: It is not one; names the first field that is wrong, and shows nothing of it.
     """
     try:
         return kind.model_validate(answer)

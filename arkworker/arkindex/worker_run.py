@@ -22,7 +22,7 @@ _NO_TOKEN = "set ARKINDEX_API_TOKEN, the token of a user; Ponos gives its tasks 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The worker run that somebody named, and where.
+    """The worker run that a person named, and where.
 
     Attributes:
         worker_run_id: Its id.

@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def command(worker: type[Worker[Any]] | Worker[Any] | Callable[..., Any], argv: Sequence[str] | None = None) -> None:
     """The console command of one worker: the verb `run`, without a target.
 
-    Ends the process; in those that `--jobs` has started, and that import a script which calls this, it does nothing.
+    Ends the process. In a process that `--jobs` has started and that imports the script calling this, it does nothing.
 
     Args:
         worker: A worker class, a worker, or a function `(context, cache)`.

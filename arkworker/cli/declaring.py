@@ -21,7 +21,7 @@ def declaration_of(worker: Worker[Any]) -> str:
 
     Raises:
         ConfigurationError: With every option that Arkindex has no words for.
-        DeclarationError: What the author says of the worker is no `Declaration`.
+        DeclarationError: What the author says of the worker is not a `Declaration`.
     """
     function = getattr(worker, "function", None)
     declaration = getattr(function, "declaration", worker.declaration)
@@ -41,7 +41,7 @@ def disagreement(text: str, file: TextFile) -> list[str]:
     """The lines of a difference in substance; comments, order of keys and style of a file are its own.
 
     Raises:
-        ConfigurationError: The file is no valid declaration.
+        ConfigurationError: The file is not a valid declaration.
     """
     current = to_yaml(read_declaration(file))
     return list(difference(current, text, file.name))

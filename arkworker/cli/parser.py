@@ -1,4 +1,4 @@
-"""The parser of the command line: it knows every flag that a worker understands; abbreviations are none."""
+"""The parser of the command line: it knows every flag that a worker understands; abbreviations are not accepted."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def _resolve(flags: argparse.Namespace, replaced: dict[str, str]) -> Resolution:
 
 
 def _worker_run_of(flags: argparse.Namespace, resolution: Resolution) -> tuple[str, str] | None:
-    """The worker run that somebody named, and where."""
+    """The worker run that a person named, and where."""
     if resolution.settings.worker_run_id is None:
         return None
     claim = resolution.ledger.claims["worker_run_id",]

@@ -1,4 +1,4 @@
-"""The verb `serve`: an emulated Arkindex at a desk, until it is stopped."""
+"""The verb `serve`: an emulated Arkindex for development, until it is stopped."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class OutputError(OSError):
 
 
 def prepare() -> None:
-    """Make the streams fit to be written to: closed ones lead nowhere, and no character is too much for them."""
+    """Make the streams safe to write to: closed ones are replaced, and every character can be written."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -45,7 +45,7 @@ def usable(name: Literal["stdout", "stderr"]) -> TextIO:
 
 
 def is_colourful(stream: TextIO) -> bool:
-    """Whether colours are wanted there: on a terminal that knows them, unless the person said no."""
+    """Whether colours are wanted there: on a terminal that supports them, unless the person refuses them."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
@@ -59,7 +59,7 @@ def write(text: str) -> None:
     """Write to standard output, all of it.
 
     Raises:
-        BrokenPipeError: Nobody reads any more.
+        BrokenPipeError: The reader is gone.
         OutputError: It cannot be written.
     """
     try:
@@ -74,7 +74,7 @@ def write(text: str) -> None:
 
 
 def write_error(text: str) -> None:
-    """Write to standard error what can be written there: whoever waits for the exit code gets it all the same."""
+    """Write to standard error what can be written there: the exit code is not affected."""
     try:
         stream = usable("stderr")
         stream.write(text)

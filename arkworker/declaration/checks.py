@@ -62,7 +62,7 @@ class Report:
         problems: What Arkindex refuses, and keys given twice.
         warnings: What Arkindex accepts but hardly as it was meant.
         shows_lines: Whether excerpts may be shown; not when one could hold a secret.
-        unreadable_nodes: Those that were told already, by their `id()`.
+        unreadable_nodes: Those that were already reported, by their `id()`.
     """
 
     def __init__(self, file: TextFile) -> None:
@@ -183,7 +183,7 @@ class Fields:
     """What a mapping holds, by key; of two with one key the last.
 
     Attributes:
-        report: Where to tell what is wrong.
+        report: Takes what is wrong.
         path: Names the mapping.
     """
 

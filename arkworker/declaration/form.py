@@ -36,10 +36,10 @@ class FormRule(enum.Enum):
 NotEditable = FormRule.NOT_EDITABLE
 #: Users must give a value although there is a default.
 Required = FormRule.REQUIRED
-#: Arkindex does not know the option: it keeps its default there, and can be set at a desk.
+#: Arkindex does not know the option: it keeps its default there, and can be set in developer mode.
 NotDeclared = FormRule.NOT_DECLARED
 
-#: Text of several lines.
+#: Text with several lines.
 Text: TypeAlias = Annotated[str, Control("text")]
 #: The id of a model.
 Model: TypeAlias = Annotated[UUID, Control("model")]

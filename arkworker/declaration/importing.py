@@ -47,7 +47,7 @@ def import_file(file: TextFile, folder: Path) -> Imported:
         folder: Where it lies; files that the former format names are looked up there.
 
     Raises:
-        ConfigurationError: It is no declaration, or one that Arkindex refuses and nobody can guess the meaning of.
+        ConfigurationError: It is not a declaration, or one that Arkindex refuses and whose meaning cannot be guessed.
     """
     data = _data(file)
     if isinstance(data, dict) and ("workers" in data or "version" in data):

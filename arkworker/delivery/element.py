@@ -52,14 +52,14 @@ class Sender:
 
         Raises:
             ResultError: Something cannot be published; no request was sent for it.
-            AmbiguousError: What became of a request cannot be told.
+            AmbiguousError: The outcome of a request is unknown.
             ApiError: A request was refused, or Arkindex does not answer.
             StoppedError: The publication is to stop.
         """
         _Delivery(self, entry, standing).perform()
 
     def note(self, entry: Entry, standing: Standing, step: str, *, sync: bool = False, **values: Any) -> None:
-        """Write down a step; what is empty is left out."""
+        """Note a step; what is empty is left out."""
         kept = {name: value for name, value in values.items() if value not in ({}, [])}
         self.journal.note(entry.element.id, standing.line, step, sync=sync, **kept)
 

@@ -145,7 +145,7 @@ class Journal:
             return known
 
     def note(self, element_id: str, line: int, step: str, *, sync: bool = True, **values: Any) -> None:
-        """Write down a step, on the disk when this returns.
+        """Note a step, on the disk when this returns.
 
         Raises:
             ConfigurationError: The disk refuses it.

@@ -51,7 +51,7 @@ class Order:
     Attributes:
         paths: The results files.
         journals: The journal of the publication of each.
-        worker_run_id: The worker run that signs, where somebody says so, and where that was said.
+        worker_run_id: The worker run that signs, where one is given, and where it was given.
         resolve: Makes the settings, for a worker run.
     """
 
@@ -65,7 +65,7 @@ def publish(order: Order, settings: Settings, stopping: Stopping) -> Summary:
     """Publish what is not published yet; the summary, where all went well.
 
     Raises:
-        ElementsError: It did not end well; the exit code says how.
+        ElementsError: It did not succeed; the exit code says how.
         ConfigurationError: Something is to be corrected first.
         ApiError: Arkindex does not give the worker run.
         StoppedError: A signal came before the first element.
@@ -250,5 +250,5 @@ class _Publishing:
 
 
 def default_journal(path: str) -> str:
-    """Where the journal lies when nobody says so."""
+    """Where the journal lies by default."""
     return f"{path}.journal"

@@ -52,7 +52,7 @@ def read_text_file(path: str, *, max_bytes: int = MAX_BYTES) -> TextFile:
     """Read a UTF-8 file, with or without a byte order mark; never waits for a pipe, a terminal or a device.
 
     Raises:
-        TextFileError: It is absent, no regular file, unreadable, larger than `max_bytes`, or no UTF-8 text.
+        TextFileError: It is absent, not a regular file, unreadable, larger than `max_bytes`, or not UTF-8 text.
     """
     try:
         data = _read_bytes(path, max_bytes)

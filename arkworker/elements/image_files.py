@@ -1,4 +1,4 @@
-"""Image files at a desk as elements: what `RetrieveElement` would answer, were they on Arkindex."""
+"""Local image files as elements: what `RetrieveElement` would answer if they were on Arkindex."""
 
 from __future__ import annotations
 

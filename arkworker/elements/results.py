@@ -130,7 +130,7 @@ def check(result: Any, path: str) -> None:
     """Refuse what is not a result, and one that was changed past its validation; but for the results in it.
 
     Args:
-        result: What somebody found.
+        result: What was found.
         path: Its place, such as `results.3`.
 
     Raises:

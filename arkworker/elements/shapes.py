@@ -46,7 +46,7 @@ def from_cache_row(row: Mapping[str, Any], image: Mapping[str, Any] | Image | No
     """A row of the cache's table `elements`, with its row of `images`, as an answer of the API.
 
     Raises:
-        ValueError: The polygon is text that is no JSON, or an id is none.
+        ValueError: The polygon is text that is not JSON, or an id is not valid.
     """
     values = {key: _with_dashes(value) if key.endswith("id") else value for key, value in row.items()}
     polygon = values.pop("polygon", None)

@@ -132,7 +132,7 @@ def _name_in(host: str) -> str:
 
 
 class Nowhere:
-    """What nothing else answers: written down, then 404."""
+    """What nothing else answers: recorded, then 404."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk

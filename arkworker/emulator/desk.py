@@ -1,4 +1,4 @@
-"""The front desk: every request is written down, befallen by faults, answered and timed; answers leave whole or not."""
+"""The front desk: every request is recorded, made to fail on demand, answered and timed; answers leave whole or not."""
 
 from __future__ import annotations
 

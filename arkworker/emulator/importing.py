@@ -1,4 +1,4 @@
-"""The SQLite export of a real Arkindex, read into the emulator: a bug of production, looked at on a desk."""
+"""The SQLite export of a real Arkindex, read into the emulator, to reproduce production bugs on one machine."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def _direct_url(row: Image, site: Site) -> str:
 
 
 def zone(row: Element, site: Site) -> dict[str, Any] | None:
-    """The place of an element on its image; its id is the element's, as there is one zone an element."""
+    """The place of an element on its image; its id is the element's, as there is one zone per element."""
     if row.image is None or row.polygon is None:
         return None
     return {

@@ -1,4 +1,4 @@
-"""`arkworker serve`: an emulator at a desk, until it is stopped."""
+"""`arkworker serve`: an emulator for development, until it is stopped."""
 
 from __future__ import annotations
 

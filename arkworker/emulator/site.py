@@ -50,7 +50,7 @@ class Caller:
 
 @dataclass
 class Tokens:
-    """The tokens that are no longer good, and the one of the person at the desk.
+    """The tokens that are no longer valid, and the one of the user.
 
     Attributes:
         user: The API token of a person.
@@ -65,7 +65,7 @@ class Tokens:
         self.expiries[token] = time.time() + seconds
 
     def identify(self, header: str | None, session: Session) -> Caller:
-        """The caller that an `Authorization` header names; a failure 401 when it names nobody."""
+        """The caller that an `Authorization` header names; a failure 401 when it names none."""
         if not header:
             raise unauthorized("Authentication credentials were not provided.", "not_authenticated")
         scheme, _, token = header.partition(" ")

@@ -63,6 +63,6 @@ RunOrManual = UUID | Literal["False", "false"]
 
 
 class Signature(Body):
-    """A body that creates results: signed by a worker run, or by nobody."""
+    """A body that creates results: signed by a worker run, or not at all."""
 
     worker_run_id: Id | None = None

@@ -36,7 +36,7 @@ def sized_address(picture: Picture, size: str, options: ImageOptions) -> str:
     The zone's own address is kept but for size and format: the instance knows its servers best.
 
     Raises:
-        ImageError: The image has no address, or one that is none.
+        ImageError: The image has no address, or an invalid one.
     """
     if picture.zone_url and not options.use_full_image:
         try:

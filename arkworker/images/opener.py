@@ -51,7 +51,7 @@ class ImageOpener:
         """The picture in memory: cropped, shrunk and oriented as the options and the element say.
 
         Raises:
-            ImageError: It cannot be had from any place, or Pillow is missing.
+            ImageError: It cannot be retrieved from any place, or Pillow is missing.
         """
         try:
             from arkworker.images.search import Search
@@ -77,7 +77,7 @@ _PIXELS, _AGENT, _BUNDLE = _VARIABLES = ("ARKINDEX_MAX_IMAGE_PIXELS", "REQUESTS_
 
 
 def default_opener() -> ImageOpener:
-    """For elements that no runner has bound: at a desk, in a test, in a process started by user code.
+    """For elements that no runner has bound: in a script, in a test, in a process started by user code.
 
     Raises:
         ConfigurationError: A variable of the environment makes no sense.

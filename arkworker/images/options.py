@@ -19,7 +19,7 @@ class Picture:
 
     Attributes:
         id: Of the element that it is of; for messages, and to ask for a fresh address.
-        url: The IIIF address of the image; at a desk, also the path or the `file://` address of a file.
+        url: The IIIF address of the image; in developer mode, also the path or the `file://` address of a file.
         s3_url: The presigned address of the file itself.
         zone_url: The IIIF address of the part, as the instance knows its servers.
         width: Of the whole image, in pixels, upright; None when unknown.
@@ -58,7 +58,7 @@ class ImageOptions:
         max_image_pixels: In place of `ARKINDEX_MAX_IMAGE_PIXELS`; 0 lifts the limit.
 
     Raises:
-        ValueError: A size that is not a positive integer, an extension that is none.
+        ValueError: A size that is not a positive integer, an invalid extension.
     """
 
     max_width: int | None = None
@@ -91,5 +91,5 @@ class OpensImages(Protocol):
         """The picture in memory, oriented.
 
         Raises:
-            ImageError: It cannot be had.
+            ImageError: It cannot be retrieved.
         """

@@ -117,7 +117,7 @@ _OF_A_MAPPING = frozenset({"get", "items", "keys", "values"})
 
 
 def completed(given: dict[str, Any], model: type[BaseModel], instance: BaseModel | None = None) -> dict[str, Any]:
-    """What was given, with groups that nobody mentions, and the rest of those whose default is an instance.
+    """What was given, with groups that were not given, and the rest of those whose default is an instance.
 
     Args:
         given: Values by key.

@@ -172,7 +172,7 @@ def bare(annotation: Any) -> Any:
 
 
 def alternatives(annotation: Any) -> tuple[Any, ...]:
-    """The members of a union, without the null; the annotation itself where it is none."""
+    """The members of a union, without the null; the annotation itself where it is not a union."""
     annotation = bare(annotation)
     if get_origin(annotation) in (Union, types.UnionType):
         return tuple(

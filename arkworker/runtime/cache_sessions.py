@@ -1,4 +1,4 @@
-"""The worker's cache of a run: merged from those of the parent tasks, made at a desk, shared, in memory, or none.
+"""The worker's cache of a run: merged from those of the parent tasks, newly created, shared, in memory, or none.
 
 User code gets sessions of it; so does what reads elements.
 """

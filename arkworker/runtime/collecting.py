@@ -106,7 +106,7 @@ class Thumbnail:
 
 @dataclass(slots=True)
 class Share:
-    """What one process of several tells of itself.
+    """What one process of several reports about itself.
 
     Attributes:
         slowest: Seconds, id and name of those that took the longest.
@@ -131,7 +131,7 @@ class ProcessFigures:
 
 
 class Collected:
-    """Told of all that happens in a run; from any thread.
+    """Receives all that happens in a run; from any thread.
 
     Args:
         write: Writes the report of it.
@@ -227,7 +227,7 @@ class Collected:
         self.summary, self.errors, self.exit_code = summary, errors, summary["exit_code"]
 
     def fail(self, reason: str, exit_code: int) -> None:
-        """The run did not end well."""
+        """The run failed."""
         self.ended_by, self.exit_code = reason, exit_code
 
     def write(self) -> None:

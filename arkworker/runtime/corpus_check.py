@@ -55,7 +55,7 @@ def check_corpus(context: WorkerContext[Any], worker: WorkerOptions, *, is_trial
     Args:
         context: The run.
         worker: What it declares.
-        is_trial: Whether nothing is created, and it is only said what a run would create.
+        is_trial: Whether nothing is created, and the log only says what a run would create.
 
     Raises:
         ConfigurationError: With every name that is missing and may not or cannot be created.

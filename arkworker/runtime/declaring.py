@@ -124,7 +124,7 @@ def check_arguments(model: Any, owner: str) -> None:
     """Refuse extra flags that cannot work.
 
     Raises:
-        DeclarationError: The model is none, can be changed, or has a flag that is taken.
+        DeclarationError: It is not a model, can be changed, or has a flag that is taken.
     """
     if model is None:
         return

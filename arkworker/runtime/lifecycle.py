@@ -212,7 +212,7 @@ def run_share(descriptor: int) -> None:
     """The life of a process that works on a share of a run, wherever an engine has placed it.
 
     Args:
-        descriptor: The way to whoever gave the share, who hears of all that happens, failures included.
+        descriptor: The pipe to the process that gave the share, which is told all that happens, failures included.
     """
     from arkworker.runtime.loop.share_process import work_on
 

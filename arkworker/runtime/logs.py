@@ -106,7 +106,7 @@ _setup = _Setup()
 class SafeLogger(logging.Logger):
     """A logger that arkworker calls: what user code has added to logging, and raises, is not its failure.
 
-    What a run has to say is no business of a collector that is down.
+    What a run logs does not depend on a collector that is down.
     """
 
     def makeRecord(self, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: N802 - its name
@@ -126,7 +126,7 @@ class SafeLogger(logging.Logger):
 
 @contextlib.contextmanager
 def _told_anyway(record: logging.LogRecord) -> Iterator[None]:
-    """What handlers and filters of user code raise keeps nobody from reading a record."""
+    """What handlers and filters of user code raise does not keep a record from being written."""
     try:
         yield
     except Interruption:
@@ -157,7 +157,7 @@ def _plain_record(  # noqa: PLR0913, PLR0917 - as `makeRecord` of the standard l
 
 
 class HeardLogger(SafeLogger):
-    """A logger of arkworker, whose warnings and errors nobody can silence while a run is under way."""
+    """A logger of arkworker, whose warnings and errors cannot be silenced while a run is under way."""
 
     @property
     def disabled(self) -> bool:

@@ -1,4 +1,4 @@
-"""Names of the published library that an old hand writes, and what to write instead; see `docs/migration.md`."""
+"""Names of the published library that its users still write, and what to write instead; see `docs/migration.md`."""
 
 from __future__ import annotations
 

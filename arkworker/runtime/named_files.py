@@ -1,4 +1,4 @@
-"""The files that a person named: absolute from the start, and what is wrong with one is told before the work."""
+"""The files that a person named: absolute from the start, and mistakes in them are reported before the work begins."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def anchored(settings: WorkerSettings, folder: str) -> WorkerSettings:
 
 
 def check_inputs(resolution: Resolution, *, uses_cache: bool) -> None:
-    """Tell now what a person named and user code would miss, or not look at."""
+    """Report now what a person named and user code would not find, or not use."""
     settings, ledger = resolution.settings, resolution.ledger
     extras, database = settings.extras_dir, settings.database
     # pathlib raises where these answer, as at a name that is too long.
@@ -83,7 +83,7 @@ def writable_summary(resolution: Resolution) -> str | None:
 
 
 def check_outputs(resolution: Resolution) -> None:
-    """Tell now what would be told after the work: a file that cannot be written, or that must not be."""
+    """Report now what would be reported after the work: a file that cannot be written, or that must not be."""
     ledger = resolution.ledger
     for name, message in _of_outputs(resolution):
         ledger.report((name,), message, ledger.claims[name,].origin)

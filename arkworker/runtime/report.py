@@ -334,7 +334,7 @@ class Page:
         return _section("Configuration", f"{shown}{other}", is_wide=True)
 
     def _settings(self) -> dict[str, Any]:
-        """Flags and variables of the run itself that somebody has set."""
+        """Flags and variables of the run itself that were set."""
         settings = self._run.settings
         names = [path[0] for path in self._claims if len(path) == 1 and path[0] in type(settings).model_fields]
         return {f"run.{name}": getattr(settings, name) for name in names if name not in ("config", "arguments", "api")}

@@ -39,7 +39,7 @@ def load_target(target: str) -> Worker[Any]:
     """Import a worker and make one.
 
     Raises:
-        TargetError: There is no such module or name, the import fails, or it is no worker; the cause is chained.
+        TargetError: There is no such module or name, the import fails, or it is not a worker; the cause is chained.
     """
     return as_worker(load_object(target), target)
 

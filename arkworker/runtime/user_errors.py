@@ -1,4 +1,4 @@
-"""What user code raised, as its author is told: in one line, and where in code that is not ours."""
+"""What user code raised, as its author sees it: in one line, with the place in code that is not ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where each value comes from: written down while sources are asked, never worked out afterwards."""
+"""Where each value comes from: recorded while sources are read, never worked out afterwards."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def problem(path: Path, message: str, origin: Origin, place: Place | None = None
 
 
 def failure_of(error: Exception) -> str:
-    """What is said of a source that failed: nothing of what it read."""
+    """What is reported of a source that failed: nothing of what it read."""
     from arkworker.settings.report.redaction import place_in_code
 
     reason = printable(error.strerror or "", 100) if isinstance(error, OSError) else ""
@@ -207,7 +207,7 @@ class Sources:
 
 
 class _Hidden(dict[str, Any]):
-    """Values, which pydantic-settings would log where somebody asks for it."""
+    """Values, which pydantic-settings would log if asked to."""
 
     def __repr__(self) -> str:
         return "{…}"

@@ -1,4 +1,4 @@
-"""Files that are replaced whole: whoever reads one sees its old content or the new one.
+"""Files that are replaced as a whole: a reader sees the old content or the new one.
 
 A file that a person named is replaced by `replace`, or by `replacing` where its content comes piece by piece. What its
 name leads to decides how that is done:
@@ -126,7 +126,7 @@ def move(built: Path, path: AnyPath) -> None:
 
 
 def is_stream(path: AnyPath) -> bool:
-    """Whether what replaces it would be written through, because it is a pipe, a device or somebody's open file.
+    """Whether what replaces it would be written through, because it is a pipe, a device or the open file of a process.
 
     Raises:
         OSError: It cannot be told; `strerror` says why.

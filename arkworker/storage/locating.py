@@ -27,7 +27,7 @@ def find_extras_directory(
     directory; without one, the directory that a person gave.
 
     Args:
-        task_id: The task under Ponos; None at a desk.
+        task_id: The task under Ponos; None in developer mode.
         model_dir: Of `ARKINDEX_MODEL_DIR`.
         task_data_dir: The data of all tasks of the process.
         work_dir: Of this task.

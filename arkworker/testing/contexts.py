@@ -149,7 +149,7 @@ class TestServices(Services):
 
 
 def isolation(folder: Path) -> dict[str, str]:
-    """Variables that keep a run within a folder: its data, and the local secrets of nobody."""
+    """Variables that keep a run within a folder: its data, and no local secrets."""
     return {"PONOS_DATA": str(folder / "ponos"), "XDG_CONFIG_HOME": str(folder / "settings")}
 
 

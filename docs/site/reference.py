@@ -29,9 +29,9 @@ VERBS: dict[str, list[str]] = {verb: [EXAMPLE] if verb in OF_A_WORKER else [] fo
 DOORS = {
     "arkworker": "What an author of workers writes with.",
     "arkworker.storage.cache": "The SQLite cache that tasks hand to each other.",
-    "arkworker.storage.archives": "Archives: `.tar.zst` files, packed and unpacked with care.",
+    "arkworker.storage.archives": "Archives: `.tar.zst` files, created and extracted safely.",
     "arkworker.testing": "The test kit.",
-    "arkworker.emulator": "An Arkindex at your desk.",
+    "arkworker.emulator": "An emulated Arkindex, for development and tests.",
 }
 
 

@@ -85,7 +85,7 @@ def messages(body: bytes, excerpt: Callable[[str], str]) -> tuple[list[ApiMessag
     """What the server says, in either of its styles, and the id of the object that exists already.
 
     The newer style is `{"errors": [{"attr", "code", "detail"}]}`; the older one has messages under field names,
-    under `detail` or in a bare list. Both are empty for a body that is no JSON.
+    under `detail` or in a bare list. Both are empty for a body that is not JSON.
     """
     try:
         data = parse(body)

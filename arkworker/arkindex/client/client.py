@@ -32,7 +32,7 @@ class Client:
     Args:
         connection: Where and how.
         read_only: Whether an operation that writes is refused before anything is sent.
-        clock: What waits between attempts; the real one by default.
+        clock: The clock to wait with between attempts; the real one by default.
         budget: How often the whole run may repeat a request; clients of one run share one.
         jitter: Seconds added to each wait, at random between 0 and this.
         careful: Whether an operation that writes, and cannot be repeated safely, is never sent again once it may have
@@ -65,11 +65,11 @@ class Client:
 
     @property
     def clock(self) -> Clock:
-        """What waits between attempts, for a caller who has attempts of its own."""
+        """The clock to wait with between attempts, for a caller that makes attempts of its own."""
         return self._retries.clock
 
     def request(self, operation_id: str, body: Any = None, **parameters: Any) -> Any:
-        """Do an operation.
+        """Perform an operation.
 
         Args:
             operation_id: Such as `RetrieveElement`.
@@ -80,7 +80,7 @@ class Client:
             The parsed JSON; None when the server promises and sends none.
 
         Raises:
-            ApiError: It did not work; `uncertain` says whether it may have been applied nevertheless.
+            ApiError: It failed; `uncertain` says whether it may have been applied nevertheless.
             ReadOnlyError: It writes, and this client only reads. Nothing was sent.
             UsageError: The operation or a parameter does not exist, or the body is not JSON. Nothing was sent.
         """
@@ -95,7 +95,7 @@ class Client:
         careful: bool | None = None,
         **parameters: Any,
     ) -> Outcome:
-        """As `request`, and say how many attempts may have been applied although their answer was lost.
+        """As `request`, and return how many attempts may have been applied although their answer was lost.
 
         Args:
             operation_id: Such as `StartWorkerActivity`.
@@ -131,7 +131,7 @@ class Client:
         """Whether the instance itself, by its OpenAPI document, has an operation.
 
         Raises:
-            ApiError: The document cannot be had.
+            ApiError: The document cannot be retrieved.
         """
         return operation_id in self._get_document()
 
@@ -152,12 +152,12 @@ class Client:
         Args:
             operation_id: Such as `DownloadArtifact`.
             destination: The file to write or replace; it changes only once the whole file is there.
-            size: Bytes that must come.
+            size: The number of bytes to expect.
             md5: Hexadecimal digest that the file must have.
             parameters: Those of path and query.
 
         Raises:
-            ApiError: The file could not be had, whole and as promised.
+            ApiError: The file could not be downloaded completely and as announced.
             ArkworkerError: The disk refuses it.
         """
         operation = self._find(operation_id, parameters)
@@ -185,7 +185,7 @@ class Client:
         Args:
             url: The address, which is its own permission.
             source: A regular file.
-            content_type: Of the file; none is sent by default.
+            content_type: The type of the file; none is sent by default.
             headers: More headers.
             offset: The first byte of the file to send.
             length: How many bytes of it; all the rest by default.

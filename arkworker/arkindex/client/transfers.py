@@ -41,8 +41,8 @@ class RemoteFile:
         label: What errors and logs call it: an operation id, or method and address without the query.
         url: Its address; that of an operation is a path on the instance.
         is_operation: Whether the instance is asked, with credentials.
-        size: Bytes that must come; None when nobody said.
-        md5: Hexadecimal digest that it must have; None when nobody said.
+        size: Bytes that must come; None when unknown.
+        md5: Hexadecimal digest that it must have; None when unknown.
     """
 
     label: str

@@ -48,7 +48,7 @@ def publish_model_version(  # noqa: PLR0913 - the names that users of Arkindex k
     nothing: the upload is aborted, the new version removed, and so is the archive in any case.
 
     Args:
-        client: Of the instance.
+        client: The client of the instance.
         files: A directory, whose content is published, or one or several regular files.
         model_id: The model to make a version of.
         work_dir: Where the archive lies meanwhile.
@@ -56,7 +56,7 @@ def publish_model_version(  # noqa: PLR0913 - the names that users of Arkindex k
         description: For people, in Markdown.
         configuration: Values for workers that use this version, as JSON.
         parent: Id of the version that this one was trained from.
-        read_only: Whether nothing may be sent; what would be is said in the error then.
+        read_only: Whether nothing may be sent; the error then says what would be.
         clock: What waits for an upload to end whose answer was lost; the real one by default.
 
     Returns:

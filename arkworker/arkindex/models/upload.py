@@ -42,7 +42,7 @@ def upload(client: Client, version: ModelVersion, archive: ModelArchive, undo: U
     """Send the archive of a version, which is available then.
 
     Args:
-        client: Of the instance.
+        client: The client of the instance.
         version: It waits for its archive.
         archive: To be sent.
         undo: Gets what a failure must undo.

@@ -30,7 +30,7 @@ class ModelVersion(Record):
 
     Attributes:
         state: `created` until its archive is there, then `available`.
-        size: Of the archive, in bytes.
+        size: The size of the archive, in bytes.
         archive_hash: MD5 of the archive, hexadecimal.
         configuration: Values for workers that use this version.
         parent: Id of the version that this one was trained from.
@@ -58,7 +58,7 @@ def create(client: Client, model_id: str, body: Mapping[str, Any]) -> tuple[Mode
     """A new version of a model, or the one that has the same archive already.
 
     Args:
-        client: Of the instance.
+        client: The client of the instance.
         model_id: The model.
         body: What Arkindex is told of it. A tag that another version has is left out, with a warning.
 

@@ -80,7 +80,7 @@ class Certainty:
 
         Raises:
             ApiError: It was not accepted; `uncertain` where it could not even be looked for.
-            AmbiguousError: What became of it cannot be told.
+            AmbiguousError: Its outcome is unknown.
         """
         sending = _Sending(request, ids, root, {*ids.values(), *known})
         if since:

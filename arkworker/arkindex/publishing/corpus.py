@@ -1,6 +1,6 @@
 """What the results name and a corpus must have: element types, classes, entity types. Looked up once, for all threads.
 
-What is missing is created where that is allowed. A creation that is refused with 400 means, most often, that another
+What is missing is created where that is allowed. A creation that is refused with 400 usually means that another
 process was faster: the corpus is then looked at again.
 """
 

@@ -1,4 +1,4 @@
-"""Which publications were begun and not brought to an end, on disk: whoever goes on with the element looks first."""
+"""Which publications were begun and not brought to an end, on disk: the next to work on the element looks first."""
 
 from __future__ import annotations
 

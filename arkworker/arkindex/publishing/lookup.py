@@ -22,7 +22,7 @@ _SMALL = 1e-4  # that stored numbers may differ by, relatively or absolutely
 
 
 class AmbiguousError(ArkworkerError):
-    """It cannot be told what became of a request: a part of it is there, or it may still be under way.
+    """The outcome of a request is unknown: a part of it is there, or it may still be under way.
 
     Attributes:
         uncertain: As that of an `ApiError`.

@@ -112,7 +112,7 @@ class SummarizingPublisher:
     """Publishes nothing, as in developer mode, or where results are recorded to be published later: checks them.
 
     Args:
-        outbox: Where to leave them for the cache, under ids of their own, for the next worker at the desk.
+        outbox: Where to leave them for the cache, under ids of their own, for the next worker in developer mode.
         file: Where they are recorded; None where they are not.
     """
 

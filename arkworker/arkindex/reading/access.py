@@ -59,7 +59,7 @@ class ElementAccess:
         return element.bind(self._opener, self._reader)
 
     def watch_images(self, watch: Callable[[Picture, ImageOptions, PIL.Image.Image], None]) -> None:
-        """Have somebody see each image that is opened of elements that are bound from now on."""
+        """Have each opened image of elements that are bound from now on shown to a watcher."""
         self._opener = dataclasses.replace(self._opener, watch=watch)
 
     def find_cached(self, element_id: str, *, is_wanted: bool = False) -> Element | None:

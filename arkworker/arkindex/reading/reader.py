@@ -37,7 +37,7 @@ class Reader:
         remote: Reads from the API.
         find_cache: Gives the cache, where it is to be read.
         is_reachable: Whether the address of Arkindex is set.
-        local_files: Whether an element may be an image file of a desk.
+        local_files: Whether an element may be a local image file.
         bind: Binds an element that was found to the run.
     """
 

@@ -18,7 +18,7 @@ _OTHERS = ("GetDocument", "GetFile", "GetImage", "GetImageInformation", "PutFile
 
 
 def operation_names() -> list[str]:
-    """Every operation that a fault can befall."""
+    """Every operation that a fault can apply to."""
     return sorted({item.id for item in all_operations("enterprise")}.union(_OTHERS))
 
 

@@ -1,4 +1,4 @@
-"""What the processes of a run tell whoever shares its elements out: counted, recorded and summed up in one place."""
+"""What processes report to the one that shares the elements out: counted, recorded and summed up in one place."""
 
 from __future__ import annotations
 

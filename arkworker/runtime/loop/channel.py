@@ -1,4 +1,4 @@
-"""What the processes of a run say to each other: one set of messages, whoever starts them and whoever listens.
+"""What the processes of a run say to each other: one set of messages, however they are started.
 
 ```
  a process that works                                      the one that shares out
@@ -57,7 +57,7 @@ def send(connection: socket.socket, message: Any) -> None:
     """Send all of a message.
 
     Raises:
-        OSError: Nobody is there any more.
+        OSError: The other end is gone.
     """
     content = pickle.dumps(message)
     connection.sendall(_LENGTH.pack(len(content)) + content)
@@ -66,7 +66,7 @@ def send(connection: socket.socket, message: Any) -> None:
 class Inbox:
     """Messages of a process that may die in the middle of one, while others hold its end of the socket open.
 
-    Only what has come is read, so that half a message keeps nobody waiting.
+    Only what has come is read, so that half a message does not block the reader.
 
     Args:
         connection: The socket.
@@ -100,7 +100,7 @@ class Inbox:
 
 
 class Channel:
-    """The way to the parent; from any thread. Where it is no more, nothing is told and no element comes."""
+    """The way to the parent; from any thread. When it is gone, nothing is sent and no element arrives."""
 
     def __init__(self, connection: socket.socket) -> None:
         connection.settimeout(None)  # user code may have set one for all sockets
@@ -200,7 +200,7 @@ class ToldRecorder:
 
         Raises:
             ResultError: No line can hold the results.
-            RecordingError: The disk refuses it, or the parent is no more.
+            RecordingError: The disk refuses it, or the parent is gone.
         """
         answer = self._channel.ask(Say.WRITE, entry)
         if isinstance(answer, Exception):

@@ -130,7 +130,7 @@ class Choice:
         """Refuse what cannot be, before anything starts: a model that takes minutes to load, too.
 
         Raises:
-            ConfigurationError: An unknown mode, a list beside ids, a file that is missing, an id or a set that is none.
+            ConfigurationError: An unknown mode, a list beside ids, a file that is missing, an invalid id or set.
             ArkworkerError: The list is empty.
         """
         if self.process is not None and self._mode not in MODES:

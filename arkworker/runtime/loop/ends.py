@@ -31,7 +31,7 @@ class Ending:
         results: What user code found, until it is published.
         reason: Why it ended in error.
         is_held: Its activity is `started` as far as we know, not merely perhaps.
-        is_doubtful: Some of its results may be on Arkindex although nobody said so.
+        is_doubtful: Some of its results may be on Arkindex although that was not confirmed.
         uncertain: Reports so far that Arkindex may have acted upon although their answer was lost.
         tries: How often reporting it has failed.
         pause: How many other elements are to be reported before it is tried again.

@@ -47,7 +47,7 @@ class Engine:
     Attributes:
         executor: Takes them.
         make: Makes another one, for when this one broke.
-        width: How many it runs at once, unless somebody says so.
+        width: How many it runs at once by default.
         is_queueing: Whether each job waits in a queue of its own: then one share for each is best.
         stop: Tells those that run to stop.
     """
@@ -108,7 +108,7 @@ class StopEvent:
 
 @contextlib.contextmanager
 def opened(named: str, work_dir: Path) -> Iterator[Engine]:
-    """The engine that somebody named.
+    """The engine that a person named.
 
     Args:
         named: As in the table above.

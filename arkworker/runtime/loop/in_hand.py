@@ -106,7 +106,7 @@ class InHand:
 
     @contextlib.contextmanager
     def claiming(self) -> Iterator[None]:
-        """While a claim is under way: killed then, nobody knows whether an element was started."""
+        """While a claim is under way: if the process is killed then, it is unknown whether an element was started."""
         name = f"claim {next(self._claims)}"
         self.note(name, Stage.CLAIMING)
         try:
@@ -167,7 +167,7 @@ def new_path(folder: Path) -> Path:
 
 
 def recover(folder: Path, owner: str, in_hand: InHand) -> Left:
-    """What runs of the same owner that are no more had in hand; it is noted anew, and their files are removed."""
+    """What ended runs of the same owner had in hand; it is noted anew, and their files are removed."""
     found = Left()
     for path in sorted(folder.glob(PATTERN)):
         with contextlib.suppress(OSError, ValueError):
@@ -183,12 +183,12 @@ def recover(folder: Path, owner: str, in_hand: InHand) -> Left:
 
 
 def read(path: Path, owner: str, *, is_over: bool = False) -> Left:
-    """What a process that is no more had in hand.
+    """What an ended process had in hand.
 
     Args:
         path: The file.
         owner: The run that its notes make sense to.
-        is_over: Whether the process is known to be no more; else the file is asked, which says so only once those that
+        is_over: Whether the process is known to have ended; else the file is asked, which says so only once those that
             user code has forked are no more, too.
 
     Raises:

@@ -112,7 +112,7 @@ class Retrieval:
         """The element, from an answer that is there already or from Arkindex.
 
         Raises:
-            ApiError: It cannot be had, or another came in its place.
+            ApiError: It cannot be retrieved, or another one was returned.
         """
         if answer is None:
             answer = self.client.request(RETRIEVE, id=element_id)

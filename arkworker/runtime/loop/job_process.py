@@ -146,7 +146,7 @@ def shielded() -> Iterator[None]:
 
 @contextlib.contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """While the block lasts, no other process of the run is in such a block; a killed one keeps nobody out."""
+    """While the block lasts, no other process of the run is in such a block; a killed one does not keep others out."""
     with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -184,7 +184,7 @@ def joined(connection: socket.socket) -> Iterator[JoinedJob | None]:
     """Join a run as one of its processes; what ends it there is told to the parent, not raised.
 
     Yields:
-        What to do; None where the parent is no more.
+        What to do; None where the parent is gone.
     """
     channel = Channel(connection)
     order = channel.receive()

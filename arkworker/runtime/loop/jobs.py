@@ -88,7 +88,7 @@ def process_elements_in_jobs(
         finish: User code for after the last element, with a session of the cache; it is called here.
 
     Raises:
-        ElementsError: It did not end well; the exit code says how.
+        ElementsError: It did not succeed; the exit code says how.
         ArkworkerError: As for one process; or a process could not be set up.
     """
     with prepared(run) as (clients, assignment), tempfile.TemporaryDirectory(prefix="arkworker-jobs-") as folder:
@@ -214,7 +214,7 @@ class Jobs:
         self._end_children()
 
     def _step(self) -> None:
-        """Hear what a process has to say, or that it is no more."""
+        """Receive what a process has sent, or note that it has ended."""
         timeout = GLANCE if self._deadline is None else max(0.0, min(GLANCE, self._deadline - monotonic()))
         open_ones: list[Any] = [child.connection for child in self._children if child.inbox.is_open]
         ready = wait([*open_ones, *(child.process.sentinel for child in self._children), self._waking], timeout)
@@ -297,7 +297,7 @@ class Jobs:
         return job
 
     def _bury(self, child: _Child) -> None:
-        """A process is no more: what it has said is heard first."""
+        """A process has ended: what it has sent is received first."""
         while child.inbox.is_open and wait([child.connection], 0):
             self._hear(child)
         self._children.remove(child)
@@ -317,7 +317,7 @@ class Jobs:
             self._start()
 
     def _is_needed(self, child: _Child) -> bool:
-        """Whether another process is to take the place of one that is no more."""
+        """Whether another process is to replace one that has ended."""
         if self._left and not self._children:
             return True
         if self._vain >= MOST_IN_VAIN:  # there may be memory for no more: those that live go on

@@ -1,4 +1,4 @@
-"""How a run over elements went: what became of each, one line, a file, and an error where it did not go well."""
+"""How a run over elements went: the outcome of each, one line, a file, and an error where it did not succeed."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def exit_code_of(tally: Tally, *, ended_by: int | None, strict: bool) -> int:
 
 
 class ElementsError(ArkworkerError):
-    """A run over elements that did not end well; the message is its summary, the exit code says how it ended."""
+    """A run over elements that did not succeed; the message is its summary, the exit code says how it ended."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         self.exit_code = exit_code
@@ -213,7 +213,7 @@ def _note_stop(path: str | None, stopping: Stopping) -> None:
 
 
 def record(summary: Summary, failures: Failures, path: str | None, collected: Collected | None = None) -> None:
-    """Log how a run went that nobody is there to conclude, and write its summary and report."""
+    """Log how a run went that cannot be concluded as usual, and write its summary and report."""
     _record(summary, failures, path, collected)
     logger.error("%s", summary.told())
     if collected is not None:

@@ -63,7 +63,7 @@ def process_elements(code: ElementCode, run: Handover) -> None:
         run: What the lifecycle hands over.
 
     Raises:
-        ElementsError: It did not end well; the exit code says how.
+        ElementsError: It did not succeed; the exit code says how.
         ConfigurationError: The elements cannot be chosen, or the summary cannot be written.
         ApiError: The sets that elements are in cannot be listed.
     """

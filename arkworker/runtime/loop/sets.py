@@ -40,7 +40,7 @@ def process_sets(
         finish: User code after the last set of a run that was not ended early, with a session of the cache.
 
     Raises:
-        ElementsError: It did not end well; the exit code says how.
+        ElementsError: It did not succeed; the exit code says how.
         ConfigurationError: There are no sets, or the summary cannot be written.
         ApiError: The sets cannot be listed.
         StoppedError: A signal came.
@@ -57,7 +57,7 @@ def check_outside(run: Handover) -> None:
     """Refuse what keeps sets from being worked on, as far as can be told without asking Arkindex.
 
     Raises:
-        ConfigurationError: Results cannot be recorded, there is no room for exports, or no set is named at a desk.
+        ConfigurationError: Results cannot be recorded, there is no room for exports, or developer mode names no set.
     """
     if run.settings.results is not None:
         message = "this worker works on sets of datasets, and has no results to record"

@@ -171,7 +171,7 @@ def work_on(descriptor: int, start: Callable[[socket.socket], None]) -> None:
     """Put the share that comes through a pipe through processes of this machine.
 
     Args:
-        descriptor: The pipe to whoever gave the share, who hears of all that happens, failures included.
+        descriptor: The pipe to the process that gave the share, which is told all that happens, failures included.
         start: What a process below does.
     """
     connection = socket.socket(fileno=descriptor)

@@ -55,7 +55,7 @@ def process_elements_on_engine(run: Handover, finish: Callable[[Any], None] | No
         finish: User code for after the last element, with a session of the cache; it is called here.
 
     Raises:
-        ElementsError: It did not end well; the exit code says how.
+        ElementsError: It did not succeed; the exit code says how.
         ArkworkerError: As for one process; or a job could not be set up, or the engine is out of reach.
     """
     if run.context.use_cache and run.context.cache_path is not None:
@@ -88,7 +88,7 @@ class _Given:
 
 @dataclass
 class _Lost:
-    """Elements of jobs that are no more."""
+    """Elements of jobs that have ended."""
 
     reasons: dict[str, str] = field(default_factory=dict)
     since: float = 0.0  # the last one
@@ -263,7 +263,7 @@ class _Shares:
         given.open = {}
 
     def _end_lost(self) -> None:
-        """End what jobs that are no more had, as far as that can be told.
+        """End what ended jobs still had in hand, as far as it is known.
 
         Where states are reported, what is below such a job first gets its time to end what it has in hand, and what it
         noted in a working directory that is shared says how far it was. Where Arkindex refuses the end of an element,

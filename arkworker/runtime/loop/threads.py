@@ -76,7 +76,7 @@ class Timing:
     On a fast network, with next to no work, handing elements from thread to thread takes longer than what it saves.
 
     Attributes:
-        is_fast: Whether nearly all of the last phases were short. At first nobody knows, and they count as long.
+        is_fast: Whether nearly all of the last phases were short. Until that is known, they count as long.
     """
 
     def __init__(self) -> None:

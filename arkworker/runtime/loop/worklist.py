@@ -55,7 +55,7 @@ class Worklist(Protocol):
     """Hands out elements, one at a time.
 
     Attributes:
-        count: How many there are in all; None when nobody knows.
+        count: How many there are in all; None when unknown.
         is_queue: Elements come in no order, from any thread, and a failure to take one does not prevent taking the
             next. Otherwise one thread takes them, and they are to reach user code in that order.
     """
@@ -77,7 +77,7 @@ class Worklist(Protocol):
 class Queue:
     """The queue of a task's worker run: a claim marks the element as started, and no other task gets it.
 
-    A claim whose answer is lost may have marked an element that nobody has. Clients cannot repair that; it is counted.
+    A claim whose answer is lost may have marked an element that no process has. No client can mend that; it is counted.
     """
 
     count: int | None = None

@@ -47,7 +47,7 @@ class Complaints:
         ledger: Who gave the values; takes the problems.
         at_desk: Whether values may be corrected in a file.
         file: The name of that file, where there is one.
-        is_unparsed: Whether that file could not be read, so that nobody knows what it sets.
+        is_unparsed: Whether that file could not be read, so that what it sets is unknown.
     """
 
     root: str

@@ -1,4 +1,4 @@
-"""What is refused, and how it is said: names, limits, and the error that the public functions make of it."""
+"""What is refused, and how it is reported: names, limits, and the error that the public functions make of it."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class _Unpacker:
         self._modes_are_kept = os.fstat(root).st_mode & 0o755 == 0o755
 
     def add(self, member: Member, stream: BinaryIO) -> None:
-        """Write one member, or remember it when it is a symbolic link; what goes wrong is said with its name."""
+        """Write one member, or remember it when it is a symbolic link; what goes wrong is reported with its name."""
         try:
             if member.kind == DIRECTORY and member.name and not clean(member.name):
                 return  # the root: `tar -C directory .` has it

@@ -1,4 +1,4 @@
-"""A cache as an SQLite file: which may be opened at all, how SQLite gets at it, what is said of one that is refused."""
+"""A cache as an SQLite file: which may be opened, how SQLite reads it, what is reported of one that is refused."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class ParentFile:
     marks: _Marks
 
     def check_unchanged(self) -> None:
-        """Raises: CacheError: Somebody wrote to the parent while it was read."""
+        """Raises: CacheError: The parent was written to while it was read."""
         with refusing(self.path):
             if _marks(Path(os.path.realpath(self.path))) != self.marks:
                 raise refusal(self.path, "was written to while it was read; merge once its task has ended")

@@ -196,7 +196,7 @@ class _Processes:
 
 
 class _Work(threading.Thread):
-    """A call in a thread that keeps nobody from leaving."""
+    """A call in a thread that does not keep the process alive."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         super().__init__(name="gpg", daemon=True)

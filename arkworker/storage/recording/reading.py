@@ -56,7 +56,7 @@ class Recording:
         """Check a file that is open.
 
         Raises:
-            ConfigurationError: It is no results file, or not whole; names the lines.
+            ConfigurationError: It is not a results file, or is incomplete; names the lines.
         """
         self._file = file
         self._name = name
@@ -130,7 +130,8 @@ def read_recording(path: str) -> Recording:
     """Open and check a results file.
 
     Raises:
-        ConfigurationError: It cannot be read, is still written, is no results file, or not whole; names the lines.
+        ConfigurationError: It cannot be read, is still being written, or is not a complete results file; names
+            the lines.
     """
     try:
         file = os.fdopen(open_regular(path), "rb")

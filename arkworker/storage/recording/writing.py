@@ -39,7 +39,7 @@ class Recorder:
         found: What the file held already, by the id of the element.
 
     Raises:
-        ConfigurationError: It cannot be written, is no results file, one of another run, or another process writes it.
+        ConfigurationError: It cannot be written, is not a results file of this run, or another process writes it.
     """
 
     def __init__(self, path: str, header: Header) -> None:
