@@ -102,8 +102,8 @@ class Claim:
 class Ledger:
     """What was offered for each path, strongest source first; the first offer wins.
 
-    A value for a group as a whole (null) and values for what lies in it exclude each other: there, too, the stronger
-    wins.
+    A value for a group as a whole (null, or an empty mapping) and values for what lies in it exclude each other: there,
+    too, the stronger wins.
     """
 
     claims: dict[Path, Claim] = field(default_factory=dict)
@@ -233,6 +233,7 @@ class Recorded(PydanticBaseSettingsSource):
         self._worker = worker
         inner = (("config", *group.keys) for group in worker.groups.values())
         self._groups = {("api",), ("config",), ("arguments",), *inner}
+        self._nullable = {("config", *group.keys) for group in worker.groups.values() if group.accepts_null}
         self._won: list[Path] | None = None
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
@@ -273,7 +274,7 @@ class Recorded(PydanticBaseSettingsSource):
         for key, value in values.items():
             path = (*above, str(key))
             path = self._worker.paths.get(path, path)
-            if path in self._groups and isinstance(value, dict):
+            if path in self._groups and isinstance(value, dict) and (value or path not in self._nullable):
                 yield from self._leaves(value, path)
             else:
                 yield path, value

@@ -72,7 +72,7 @@ class ConfigurationSource(Named, InitSettingsSource):
     def read(self, value: Any, annotation: Any) -> Any:
         return read_data(value, annotation)
 
-    def entries_of(self, given: Given) -> Iterable[Given] | None:
+    def entries_of(self, given: Given) -> list[Given] | None:
         """What lies in a group's value; None when it is not a mapping."""
         raise NotImplementedError
 
@@ -104,9 +104,12 @@ class ConfigurationSource(Named, InitSettingsSource):
 
     def _take_group(self, path: Path, given: Given, *, nullable: bool) -> None:
         entries = self.entries_of(given)
-        if entries is not None:
+        if entries:
             for inner in entries:
                 self._take(inner, path[1:])
+        elif entries is not None:
+            if nullable and self.typed_by_person:  # the group with its defaults, not null
+                self._put(path, {}, given)
         elif not given.is_null:
             self._put(path, Refused.because("this is a group: give its options below it"), given)
         elif nullable:
@@ -121,8 +124,7 @@ class ConfigurationSource(Named, InitSettingsSource):
         if name not in self._seen:
             self._seen[name] = given.location
             return True
-        message = f"given twice, first at {self._seen[name]}"
-        self.report(("config", name), message, given.location, "remove one of the two")
+        self._report_twice(("config", name), self._seen[name], given)
         return False
 
     def _keep(self, path: Path, annotation: Any, given: Given) -> None:
@@ -131,12 +133,23 @@ class ConfigurationSource(Named, InitSettingsSource):
         self._put(path, value, given, shown=not unknown)
 
     def _put(self, path: Path, value: Any, given: Given, *, shown: bool = True) -> None:
+        target = self._values.setdefault("config", {})
+        for length, key in enumerate(path[1:-1], 2):
+            target = target.setdefault(key, {})
+            if not isinstance(target, dict):  # the group was given as a whole
+                self._report_twice(path, self.locations[path[:length]], given)
+                return
+        if target.get(path[-1]) and isinstance(target[path[-1]], dict):  # what lies in the group was given
+            if value != {}:
+                first = next(place for known, place in self.locations.items() if known[: len(path)] == path)
+                self._report_twice(path, first, given)
+            return
         self.locations[path] = given.location
         self._nodes[path] = (given.value, shown)
-        target = self._values.setdefault("config", {})
-        for key in path[1:-1]:
-            target = target.get(key) if isinstance(target.get(key), dict) else target.setdefault(key, {})
         target[path[-1]] = value
+
+    def _report_twice(self, path: Path, first: str, given: Given) -> None:
+        self.report(path, f"given twice, first at {first}", given.location, "remove one of the two")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +178,7 @@ class LayerSource(ConfigurationSource):
             (Given(key, value, _at(layer.location, key), is_secret) for key, value, is_secret in layer.entries),
         )
 
-    def entries_of(self, given: Given) -> Iterable[Given] | None:
+    def entries_of(self, given: Given) -> list[Given] | None:
         if not isinstance(given.value, AnyMapping):
             return None
         return [Given(key, value, _at(given.location, key)) for key, value in given.value.items()]
@@ -200,7 +213,7 @@ class FileSource(ConfigurationSource):
                     line["place"] = (entry.key.line, entry.key.column)
         return read
 
-    def entries_of(self, given: Given) -> Iterable[Given] | None:
+    def entries_of(self, given: Given) -> list[Given] | None:
         if not isinstance(given.value, Mapping):
             return None
         return [self._given(entry.key, entry.value) for entry in given.value.entries]

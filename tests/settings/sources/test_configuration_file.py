@@ -65,6 +65,38 @@ def test_file_that_sets_nothing(text: str) -> None:
     assert settle(Configuration, file=text).config == Configuration()
 
 
+class Optional(UserConfiguration):
+    needed: Inner | None
+    extra: Inner | None = None
+
+
+@pytest.mark.parametrize(
+    ("text", "needed", "extra"),
+    [
+        ("needed: {}", Inner(), None),
+        ("needed: ~\nextra: {}", None, Inner()),
+        ("needed.batch_size: 8\nneeded: {}", Inner(batch_size=8), None),
+        ("needed: {}\nneeded.batch_size: 8", Inner(batch_size=8), None),
+    ],
+)
+def test_empty_group_that_may_be_null(text: str, needed: Inner | None, extra: Inner | None) -> None:
+    """It is there, with its defaults, as the schema says; beside its options it says nothing."""
+    assert settle(Optional, file=text).config == Optional(needed=needed, extra=extra)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("extra: ~\nextra.batch_size: 8", "config.extra.batch_size"),
+        ("extra.batch_size: 8\nextra: ~", "config.extra"),
+        ("extra: 7\nextra.batch_size: 8", "config.extra.batch_size"),
+    ],
+)
+def test_group_as_a_whole_and_an_option_of_it(text: str, path: str) -> None:
+    """One of the two is too much, in either order."""
+    assert settle(Configuration, file=text).told[path] == "given twice, first at worker.yml:1:1"
+
+
 def test_origin_is_the_place_of_the_key() -> None:
     """`explain` leads to the line."""
     origins = settle(Configuration, file=FLAT).origins

@@ -167,6 +167,13 @@ def test_option_in_two_forms_is_an_error() -> None:
     assert list(settle(Configuration, items=items).told) == ["config.advanced.batch_size"]
 
 
+def test_group_that_is_not_a_mapping_beside_an_option_of_it() -> None:
+    """Both are said."""
+    items = [item("advanced", 5), item("advanced.batch_size", 1)]
+
+    assert settle(Configuration, items=items).told.keys() == {"config.advanced", "config.advanced.batch_size"}
+
+
 WRONG: list[tuple[str, Any]] = [
     ("size", True),
     ("size", "2"),
