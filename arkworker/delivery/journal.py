@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ConfigurationError, Problem
-from arkworker.storage.exclusive import AppendedFile
+from arkworker.storage.exclusive import AppendedFile, reason_of
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Journal:
         except BlockingIOError:
             self._refuse("another process is publishing these results")
         except OSError as error:
-            self._refuse(f"cannot be written: {error.strerror}")
+            self._refuse(reason_of(error, "cannot be written"))
         try:
             self._read(owner)
             if not self._file.end:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.settings.provenance import Origin
 from arkworker.storage import files
+from arkworker.storage.exclusive import reason_of
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _reason(name: str, path: str) -> str:
         if not is_ours(path):
             return f"holds something other than {what}: choose another file, or remove it"
     except OSError as error:
-        return f"cannot be written: {error.strerror}"
+        return reason_of(error, "cannot be written")
     return ""
 
 

@@ -96,6 +96,12 @@ def explained(path: AnyPath) -> Iterator[None]:
         raise
 
 
+def reason_of(error: OSError, failing: str) -> str:
+    """What to say of a file: `cannot be written: Permission denied`, but `is a directory, not a file` alone."""
+    reason = error.strerror or type(error).__name__
+    return reason if reason.startswith("is ") else f"{failing}: {reason}"
+
+
 def _raise(error: OSError, reason: str, path: AnyPath) -> NoReturn:
     raise type(error)(error.errno, reason, os.fspath(path)) from None
 

@@ -272,7 +272,7 @@ def other_journal(file: ResultsFile, content: bytes) -> tuple[str, ...]:
         (lambda file: other_journal(file, b'{"format":"arkworker publication","version":9}\n'), "not the journal"),
         (lambda file: ("--journal", str(file.path)), "same file"),
         (lambda file: ("--summary", str(file.path)), "same file"),
-        (lambda file: ("--journal", str(file.path.parent)), "cannot be written"),
+        (lambda file: ("--journal", str(file.path.parent)), "  is a directory, not a file"),
         (lambda _: ("--journal", "/dev/full"), "not a regular file"),
         (lambda file: ("--journal", str(file.path / "x")), "cannot be written"),
         (lambda _: ("--publication-batch-size", "0"), "greater than or equal to 1"),

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from arkworker.elements.records import told
 from arkworker.errors import ConfigurationError, Problem
-from arkworker.storage.exclusive import lock, open_regular
+from arkworker.storage.exclusive import lock, open_regular, reason_of
 from arkworker.storage.recording.lines import Entry, Header, load_entry, load_header
 from arkworker.text import printable
 
@@ -136,8 +136,7 @@ def read_recording(path: str) -> Recording:
     try:
         file = os.fdopen(open_regular(path), "rb")
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        refuse(path, 0, reason if reason.startswith("is ") else f"cannot be read: {reason}")
+        refuse(path, 0, reason_of(error, "cannot be read"))
     try:
         if lock(file, shared=True) is False:
             refuse(path, 0, "a run is still writing it: wait until it has ended")

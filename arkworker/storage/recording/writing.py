@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from arkworker.errors import ArkworkerError, ExitCode, ResultError
-from arkworker.storage.exclusive import AppendedFile
+from arkworker.storage.exclusive import AppendedFile, reason_of
 from arkworker.storage.recording.lines import Entry, Header, dump
 from arkworker.storage.recording.reading import LONGEST_LINE, Recording, refuse
 from arkworker.text import printable
@@ -52,7 +52,7 @@ class Recorder:
         except BlockingIOError:
             refuse(path, 0, "another process is writing or publishing it: give each run a file of its own")
         except OSError as error:
-            _refuse_unwritable(path, error)
+            refuse(path, 0, reason_of(error, "cannot be written"))
         try:
             self._continue(header)
             self._make_room()
@@ -60,7 +60,7 @@ class Recorder:
                 self._file.append(dump(header))
         except OSError as error:
             self._file.close()
-            _refuse_unwritable(path, error)
+            refuse(path, 0, reason_of(error, "cannot be written"))
         except BaseException:
             self._file.close()
             raise
@@ -127,8 +127,3 @@ class Recorder:
         end = self._file.end
         self._file.append(b" " * ROOM, sync=False)
         self._file.cut(end)
-
-
-def _refuse_unwritable(path: str, error: OSError) -> NoReturn:
-    reason = error.strerror or type(error).__name__
-    refuse(path, 0, reason if reason.startswith("is ") else f"cannot be written: {reason}")
