@@ -301,5 +301,5 @@ def _encode(operation: Operation, body: Any) -> bytes | None:
 
 def _shown(url: str) -> str:
     if connections.origin_of(url) is None:
-        raise UsageError("the address of a file should begin with http:// or https://")
+        raise UsageError("a file is transferred to or from a web address, http:// or https://")
     return presentable(url)

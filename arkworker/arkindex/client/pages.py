@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.client.operations import Operation
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
-_REPEATED = "leads to a page that was already read, or to nothing"
+_REPEATED = "leads to a page that was read already, or to nothing"
 
 
 class Paginator(Iterator[Any]):
