@@ -33,7 +33,7 @@ help: ## this list
 
 all: format test ## format, then the whole check
 
-demo: $(INSTALLED) ## the whole story: an emulated Arkindex, a worker on two old prints, a picture; KEEP=1 to look around
+demo: $(INSTALLED) ## a demonstration: an emulated Arkindex, a worker on two old prints, a picture; KEEP=1 to look around
 	@$(RUN) examples/page_lines/demo.py --output $(DEMO_OUTPUT) $(if $(KEEP),--keep)
 
 test: format-check lint types schemas-check pytest ## the whole check: format, lint, types, schemas, tests
@@ -48,7 +48,7 @@ $(INSTALLED): pyproject.toml requirements.lock
 	@$(RUN) -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-format: $(INSTALLED) ## rewrite the code in the one style
+format: $(INSTALLED) ## format the code
 	@$(RUN) -m ruff format .
 	@$(RUN) -m ruff check --fix-only .
 
@@ -61,7 +61,7 @@ lint: $(INSTALLED) ## ruff's rules
 types: $(INSTALLED) ## mypy, strict
 	@$(RUN) -m mypy
 
-pyright: $(INSTALLED) .venv-pyright/.installed ## the types that users see, by the other checker; downloads 100 MB
+pyright: $(INSTALLED) .venv-pyright/.installed ## check the types that users see with pyright; downloads 100 MB
 	@.venv-pyright/bin/basedpyright
 
 .venv-pyright/.installed: tests/typing/requirements.lock
@@ -70,7 +70,7 @@ pyright: $(INSTALLED) .venv-pyright/.installed ## the types that users see, by t
 	@.venv-pyright/bin/python -m pip install $(PIP_FLAGS) --requirement $<
 	@touch $@
 
-schemas: $(INSTALLED) ## generate schemas/ again
+schemas: $(INSTALLED) ## rewrite schemas/
 	@$(SCHEMAS) --write schemas
 
 schemas-check: $(INSTALLED)
@@ -95,7 +95,7 @@ compat: $(INSTALLED) $(PEERS_INSTALLED) ## compare with three published releases
 campaign: $(INSTALLED) ## the long fault runs
 	@$(RUN) -m pytest -m campaign tests $(PYTEST_FLAGS)
 
-bench: $(INSTALLED) $(PEERS_INSTALLED) ## one table beside the published releases and the limit; CASES=… ROUNDS=…
+bench: $(INSTALLED) $(PEERS_INSTALLED) ## one table, with the published releases and the limit; CASES=… ROUNDS=…
 	@$(RUN) -m benchmarks $(CASES) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 dist: $(INSTALLED) .venv-dist/.installed ## build the packages, check them, and use the wheel in clean environments
@@ -123,13 +123,13 @@ docs: $(INSTALLED) .venv-docs/.installed ## build the documentation as a site, i
 	@.venv-docs/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-interpreters: $(INSTALLED) ## what differs with the version, on each newer Python that is installed
+interpreters: $(INSTALLED) ## the tests of what depends on the version, on each newer Python that is installed
 	@WORKERS=$(WORKERS) .ci/interpreters $(DIFFERING) $(PYTEST_FLAGS)
 
 lowest: .venv-lowest/.installed ## the tests with the oldest packages that pyproject.toml admits
 	@.venv-lowest/bin/python -m pytest --numprocesses $(WORKERS) $(PYTEST_FLAGS)
 
-lowest-quick: .venv-lowest/.installed ## the same, of what differs with the version
+lowest-quick: .venv-lowest/.installed ## the same, for what depends on the version
 	@.venv-lowest/bin/python -m pytest --numprocesses $(WORKERS) $(DIFFERING) $(PYTEST_FLAGS)
 
 .venv-lowest/.installed: pyproject.toml tests/dist/lowest.lock
@@ -144,6 +144,6 @@ upgrade: $(INSTALLED) ## the newest packages that pyproject.toml admits, written
 	@{ sed -n '/^#/p' requirements.lock; $(RUN) -m pip freeze --exclude-editable; } > requirements.lock.new
 	@mv requirements.lock.new requirements.lock
 
-clean: ## forget all that can be made again
+clean: ## remove everything that can be generated again
 	@rm -rf $(VENV) .venv-compat .venv-dist .venv-docs .venv-lowest .venv-pyright .venv-python* $(DEMO_OUTPUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov build dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

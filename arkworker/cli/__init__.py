@@ -107,7 +107,7 @@ def _descriptors_mistake() -> int:
         soft = 0
     if soft not in range(LEAST_DESCRIPTORS):
         return 0
-    told = f"this process may have too few files open at once: at least {LEAST_DESCRIPTORS} (ulimit -n) are needed"
+    told = f"this process may not open enough files at once: at least {LEAST_DESCRIPTORS} (ulimit -n) are needed"
     with suppress(OSError):
         os.write(2, f"arkworker: {told}\n".encode())
     return 78

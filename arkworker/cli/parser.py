@@ -92,7 +92,7 @@ class Parser(argparse.ArgumentParser):
             # Not what was typed: it may be a part of a value, as of a secret with blanks.
             before = [other for other in argv[: argv.index(typed)] if other.startswith("--")] if typed in argv else []
             where = f" after {printable(before[-1].partition('=')[0], 60)}" if before else ""
-            return f"unexpected argument{where}: put a value that holds blanks in quotes"
+            return f"unexpected argument{where}: put a value that contains blanks in quotes"
         flags = (flag_of(field) for field in PLATFORM_FIELDS.values())
         if any(flag.elements and spelling in flag.names for flag in flags if flag):
             return f"{spelling} is for workers that process elements"

@@ -45,7 +45,7 @@ class Chosen:
             known = {*names, *(name.rpartition(".")[2] for name in names)}
             nearest = did_you_mean(self.pattern, known)
             # Not the pattern itself: a stray word may be a secret.
-            raise UsageError(f"no value has the name that was asked for{nearest and '; '}{nearest}")
+            raise UsageError(f"no value has this name{nearest and '; '}{nearest}")
 
     def holds(self, name: str, origin: dict[str, Any] | None) -> bool:
         is_default = origin is None or origin["source"] == "default"
@@ -72,7 +72,7 @@ def _mode(explanation: dict[str, Any]) -> str:
     if explanation["mode"] == "developer":
         return "developer mode"
     run = printable(f"worker run {explanation['context']['worker_run_id']}")
-    return f"{run}, offline: {_UNKNOWN} is what Arkindex may say" if explanation.get("unknown") else run
+    return f"{run}, offline: {_UNKNOWN} stands for what Arkindex may provide" if explanation.get("unknown") else run
 
 
 def _rows(explanation: dict[str, Any], only: Chosen, *, show_shadowed: bool) -> Iterator[Row]:

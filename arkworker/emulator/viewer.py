@@ -119,7 +119,7 @@ class Viewer:
             return PlainTextResponse("no such file", 404)
         path = self._desk.site.storage.path(artifact_key(row))
         if not path.exists():
-            return PlainTextResponse("this file was announced, but never came", 404)
+            return PlainTextResponse("this file was announced, but never uploaded", 404)
         # To be kept, not to be opened here: it may be a page with a script.
         return FileResponse(path, filename=Path(row.path).name, media_type="application/octet-stream")
 

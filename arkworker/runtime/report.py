@@ -143,7 +143,7 @@ class Page:
             title=self._text(f"{self._worker.target}: report of a run"),
             verdict="good" if not collected.exit_code and not numbers["failed"] else "bad",
             outcome=self._text(_outcome_of(collected)),
-            when=self._text(f"began {collected.began:%Y-%m-%d %H:%M:%S} UTC, took {_duration(seconds)}"),
+            when=self._text(f"started {collected.began:%Y-%m-%d %H:%M:%S} UTC, took {_duration(seconds)}"),
             numbers="".join(
                 f"<div><dt>{name}</dt><dd>{value}</dd></div>"
                 for name, value in {**numbers, "elements a second": _number(rate)}.items()

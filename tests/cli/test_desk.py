@@ -151,5 +151,5 @@ def test_offline_says_what_cannot_be_known(
         "worker_details",
     ]
     assert "config.count" not in known.data["unknown"]
-    assert "offline: ? is what Arkindex may say" in table.out.splitlines()[0]
+    assert "offline: ? stands for what Arkindex may provide" in table.out.splitlines()[0]
     assert arkindex.requests == []

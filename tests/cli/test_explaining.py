@@ -120,7 +120,7 @@ def test_a_pattern_that_matches_nothing(command: Callable[..., Result], write_wo
     result = command("explain", write_worker(WORKER), "treshold")
 
     assert (result.code, result.out) == (2, "")
-    assert "no value has the name that was asked for; did you mean threshold?" in result.err
+    assert "no value has this name; did you mean threshold?" in result.err
 
 
 def test_second_pattern_is_refused(command: Callable[..., Result], write_worker: Callable[[str], str]) -> None:

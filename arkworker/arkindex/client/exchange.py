@@ -58,7 +58,7 @@ class Exchange:
                     url = self._moved(operation, url, answer)
         except TransportError as error:
             return self._lose(operation.id, error)
-        return self._lose(operation.id, TransportError("the redirects never end", Fault.REFUSED))
+        return self._lose(operation.id, TransportError("too many redirects", Fault.REFUSED))
 
     def document(self) -> Attempt:
         """Attempt to read the instance's OpenAPI document; the value is its operations."""

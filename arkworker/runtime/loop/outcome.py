@@ -226,7 +226,7 @@ def _record(summary: Summary, failures: Failures, path: str | None, collected: C
         collected.end(summary.as_data(), [asdict(group) for group in failures.groups])
     if summary.uncertain:
         logger.warning(
-            "%d claims or reports may have been lost on the way: look for elements that stay started on Arkindex",
+            "%d claims or reports may have been lost on the way: look for elements that remain started on Arkindex",
             summary.uncertain,
         )
     write(summary, path)

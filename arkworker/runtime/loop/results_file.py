@@ -66,7 +66,7 @@ def remaining(recorder: Recorder, worklist: Worklist) -> Worklist:
     done = {name for name, place in found.items() if place.state == "processed"}
     held = [name for name, place in found.items() if place.claimed and name not in done] if worklist.is_queue else []
     logger.info(
-        "%s has %d elements as processed, which are left out, and %d as failed, which are tried again",
+        "%s lists %d elements as processed, which are skipped, and %d as failed, which are retried",
         printable(recorder.path),
         len(done),
         len(found) - len(done),
