@@ -74,7 +74,7 @@ class Element(Readable):
     def from_cache(cls, row: Mapping[str, Any], image: Mapping[str, Any] | Image | None = None) -> Self:
         """The element of a row of the cache's table `elements`, with its row of `images`, by column names.
 
-        One image of many elements may be given as such.
+        An image that many elements share may be given as an `Image`.
 
         Raises:
             CacheError: The row does not describe an element.

@@ -1,9 +1,9 @@
 """What a worker finds: frozen, validated values that `process_element` returns or yields, and the runner publishes.
 
 A value that cannot be published is refused where it is made, with a message that names the field. Confidences are
-numbers from 0 to 1 (an integer 1 is fine, and so are the numbers of numpy, which may be beyond the ends by what their
-precision is). Polygons are at least three points, each a pair of x to the right and y downwards, in pixels of the whole
-image; an array of shape (N, 2) is one.
+numbers from 0 to 1 (an integer 1 is fine, and so are numbers of numpy, which may exceed these limits by a rounding
+error). Polygons are at least three points, each a pair of x to the right and y downwards, in pixels of the whole image;
+an array of shape (N, 2) is one.
 """
 
 from __future__ import annotations
@@ -333,7 +333,7 @@ class Child(ResultModel):
     """A new element below the one being processed, with results of its own.
 
     A child with an outline, a transcription and no name is published together with that transcription, in one request
-    for many: if the parent already has an element of that type and outline, Arkindex uses that one.
+    for many such children: if the parent already has an element of that type and outline, Arkindex uses that one.
 
     Attributes:
         type: Slug of its element type.
@@ -432,8 +432,8 @@ class Created(Generic[R_co]):
         """Its id on Arkindex; in a read-only run, a made-up one.
 
         Raises:
-            ArkworkerError: It has none, or none is known: a change or a link, a classification that had been made
-                before, and all that is recorded in a file, to be published later.
+            ArkworkerError: It has no id, or an unknown one: an update or a link, a classification that already
+                existed, and everything that is recorded in a file to be published later.
         """
         if self._id is None:
             raise ArkworkerError(f"this {type(self.result).__name__} has no id: {self._reason}")

@@ -38,15 +38,15 @@ def run_worker(  # noqa: PLR0913 - keywords, each with a default
 ) -> int:
     """Run a task's command as an agent does, until it ends.
 
-    The command gets the variables of the task over `environ`, with the artifacts of the parents and the files of
-    the model in place. By default, `environ` is the caller's own, with the folder of its Python at the end of PATH, so
-    that `arkworker` is found also where no virtual environment is activated. What it writes to its outputs is the
-    task's log, which the page shows while it grows; files that it leaves in its directory become the task's artifacts;
-    its end is the task's. `started` is given the process, for a caller in another thread that wants to end it; `echo`
-    each piece of the log.
+    The command gets the variables of the task in addition to `environ`; the artifacts of the parents and the files of
+    the model are in place. By default, `environ` is the caller's own, with the folder of its Python at the end of PATH,
+    so that `arkworker` is found even if no virtual environment is activated. What the command writes becomes the task's
+    log, which the page shows while it grows; files that it leaves in its directory become the task's artifacts; the
+    task ends with it. `started` is called with the process, for a caller in another thread that wants to end it;
+    `echo` is called with each piece of the log.
 
     Returns:
-        Its exit code; negative when a signal ended it, as in `subprocess`.
+        The exit code of the command; negative when a signal ended it, as in `subprocess`.
 
     Raises:
         OSError: The command cannot be started.

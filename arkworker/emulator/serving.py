@@ -52,15 +52,15 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
     Args:
         project: A YAML file, or a folder of images.
         from_export: The SQLite export of a real Arkindex, which the project adds to.
-        host: To listen on.
-        port: Of the API and the page; 0 takes a free one, as for `storage_port`.
-        storage_port: Of files and images.
-        database: The SQLite file in which everything is kept; one that has a worker run already is served as it is.
-        directory: Of stored files, kept.
+        host: The address to listen on.
+        port: The port of the API and the page; 0 takes a free one, as for `storage_port`.
+        storage_port: The port of files and images.
+        database: The SQLite file in which everything is kept; one that already has a worker run is served unchanged.
+        directory: The folder of stored files, which is kept.
         command: A worker to run, once for each chunk, as the platform would; its log is in the page.
         jobs: Given to the commands as `--jobs`.
-        once: Stop when the commands have ended, instead of leaving their results to be looked at.
-        faults: Further ones, besides those of the project, each as `OPERATION:EFFECT[,NAME=VALUE…]`.
+        once: Stop when the commands have ended, instead of serving on, so that the results can be looked at.
+        faults: Faults in addition to those of the project, each as `OPERATION:EFFECT[,NAME=VALUE…]`.
         announce: Called with messages for people, line by line.
         echo: Called with what the commands write, piece by piece.
         browse: Called with the address of the page once it can be opened.

@@ -51,7 +51,7 @@ class Preparation:
     Attributes:
         offline: Nothing is asked of Arkindex, no secret is loaded, no directory is made.
         dry: Nothing is loaded and nothing is made, but Arkindex is asked for the worker run.
-        clock: What waits between attempts at the API.
+        clock: The clock to wait with between attempts.
         interruptible: Makes the block in which a signal interrupts at once.
         folder: What relative paths belong to, wherever user code moves; by default the current directory.
         summary: The file of the summary, once it is known that one is wanted, and can be written.

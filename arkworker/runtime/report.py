@@ -61,7 +61,7 @@ class _Html(str):
 
 @contextmanager
 def reported(run: Handover, worker: WorkerOptions, claims: Mapping[Steps, Claim]) -> Iterator[Collected]:
-    """What a run tells of itself while it lasts; however it ends, its report is written.
+    """What a run reports about itself while it lasts; however it ends, its report is written.
 
     Args:
         run: The run; its settings name the file.

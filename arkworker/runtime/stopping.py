@@ -59,7 +59,7 @@ class Stopping:
 
     Args:
         is_led: Whether another process of the run hands signals on, and ends the run at a second one: what comes from
-            there and to the whole group is no request to end at once.
+            there and to the whole group is not a request to end at once.
 
     Attributes:
         signal_number: The signal that came; None while there was none.
@@ -168,7 +168,7 @@ class Stopping:
             raise StoppedError(self.signal_number) from None
 
     def leave_child(self, error: BaseException | None) -> None:
-        """End a child that user code forked, and that found its way back: the run is the business of its parent."""
+        """End a child that user code forked and that returned to arkworker's code: the run belongs to its parent."""
         if os.getpid() != self._process:
             if isinstance(error, Exception):
                 logger.error("a process that user code forked failed", exc_info=error)

@@ -209,8 +209,8 @@ class RunArrangement(Arrangement):
             worker_run: Its id.
             chunk: Which of its tasks, from 1.
             data_dir: The directory of task data, as `PONOS_DATA`.
-            environ: The variables that these are put over, by default those of this process: no proxy is asked for
-                what it names, nor for the emulator.
+            environ: The variables that these are added to, by default those of this process; `no_proxy` is extended by
+                the address of the emulator.
         """
         tasks = self.tasks(worker_run)
         task = tasks[chunk - 1]
