@@ -50,7 +50,7 @@ OptionalObject = Annotated[JsonObject, BeforeValidator(_empty_where_null, json_s
 class _Part(BaseModel):
     """A part of an answer; what is not named here is kept and not looked at."""
 
-    # Built when the first answer arrives: at a desk, none does.
+    # Built when the first answer arrives: in developer mode, none does.
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True, defer_build=True)
 
     @model_validator(mode="after")

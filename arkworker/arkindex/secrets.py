@@ -31,7 +31,7 @@ def is_community(api: Client) -> bool:
     """Whether the payload of this instance holds the contents of secrets, not references to them.
 
     Raises:
-        ApiError: The instance's OpenAPI document, which alone can tell, cannot be had.
+        ApiError: The instance's OpenAPI document, which alone says so, cannot be retrieved.
     """
     return not api.has_operation(_OPERATION)
 

@@ -60,7 +60,7 @@ def retrieve_run(client: Client, named: Named) -> WorkerRun:
 
 @contextmanager
 def _explained(named: Named) -> Iterator[None]:
-    """Say what to correct, where that can be told."""
+    """Say what to correct, where that is known."""
     try:
         yield
     except ApiResponseError as error:

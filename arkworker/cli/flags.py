@@ -81,7 +81,7 @@ class PlainParser(argparse.ArgumentParser):
         parse = self.parse_known_intermixed_args if self._is_mixed else self.parse_known_args
         namespace, rest = parse(list(args))
         for token in rest:
-            # Of what is no flag nothing is shown: it may be a secret in the wrong place.
+            # What is not a flag is not shown: it may be a secret in the wrong place.
             if not token.startswith("-") or len(token) == 1:
                 raise UsageError("unexpected argument")
             nearest = did_you_mean(token.partition("=")[0], self._option_string_actions)

@@ -2,7 +2,7 @@
 
 Each is true as far as JSON Schema goes: what a worker accepts validates, what it refuses does not. Beyond it lie:
 
-- names: which options there are is said by each worker's own schema (`arkworker schema TARGET`);
+- names: which options there are is in each worker's own schema (`arkworker schema TARGET`);
 - keys and options given twice, and all limits on size and depth;
 - text of files and variables: an unquoted `1.10` is text for an option that takes text, a number to a JSON parser;
 - the port of a URL, the largest number of a variable, and whether a file, a directory or an id exists.

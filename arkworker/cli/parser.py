@@ -135,7 +135,7 @@ class Parser(argparse.ArgumentParser):
         typed = dict.fromkeys(token.partition("=")[0] for token in argv if token.startswith(CONFIG_PREFIX))
         for flag in typed:
             if flag not in self._option_string_actions:
-                # Known to the parser, so that its value goes with it; what it means is said with all other problems.
+                # Known to the parser, so that its value goes with it; mistakes in it are reported with all others.
                 dest = f"config.{flag.removeprefix(CONFIG_PREFIX)}"
                 self.add_argument(flag, dest=dest, action=_Collect, nargs="?", help=argparse.SUPPRESS)
 

@@ -63,7 +63,7 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
 
 
 def _echo(piece: bytes) -> None:
-    """What a worker writes, on standard error as if it ran here; where nobody can read it, the page still shows it."""
+    """What a worker writes, on standard error as if it ran here; if it cannot be written, the page has it."""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.buffer.write(piece)
         sys.stderr.flush()

@@ -99,7 +99,7 @@ def finish(code: int) -> int:
     try:
         usable("stdout").flush()
     except BrokenPipeError:
-        _discard("stdout")  # whoever read it has seen enough
+        _discard("stdout")  # its reader has seen enough
     except (OSError, ValueError) as error:
         _discard("stdout")
         write_error(f"arkworker: standard output cannot be written: {getattr(error, 'strerror', error)}\n")

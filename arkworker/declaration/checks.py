@@ -146,20 +146,20 @@ class Place:
 
     @property
     def items(self) -> list[Place] | None:
-        """What a list holds; None where this is none."""
+        """What a list holds; None where this is not a list."""
         if not isinstance(self.node, Sequence):
             return None
         return [Place(self.report, f"{self.path}[{index}]", item) for index, item in enumerate(self.node.items)]
 
     def fields(self, message: str, hint: str) -> Fields | None:
-        """What a mapping holds; None, reported with the message, where this is none."""
+        """What a mapping holds; None, reported with the message, where this is not a mapping."""
         if isinstance(self.node, Mapping):
             return Fields(self.report, self.path, self.node)
         self.error(message, hint)
         return None
 
     def text(self) -> str | None:
-        """A text; None, reported, where it is none."""
+        """A text; None, reported, where it is not text."""
         value = self.value
         if isinstance(value, str):
             return value
@@ -168,7 +168,7 @@ class Place:
         return None
 
     def one_of(self, allowed: tuple[str, ...], hints: Hints[str, str]) -> str | None:
-        """The text where it is one of the allowed; None, reported, where it is none."""
+        """The text where it is one of the allowed; None, reported, where it is not one."""
         value = self.value
         if isinstance(value, str) and value in allowed:
             return value
@@ -208,7 +208,7 @@ class Fields:
         for name in vocabulary.required:
             if name not in self:
                 self.report.hidden(join(self.path, name), self._node, "required", f"add {name}")
-        # Nobody misspells a thousand keys, and looking for near ones takes time.
+        # A thousand keys are not misspellings, and looking for near ones takes time.
         near = did_you_mean if len(self._entries) < 1000 else _no_suggestion
         for name, entry in self._entries.items():
             if name not in vocabulary.known:
@@ -231,7 +231,7 @@ class Fields:
         return self[name].text()
 
     def name(self, name: str, *, longest: int | None = None) -> str | None:
-        """Text that is not blank, of limited length; None where it is no text."""
+        """Text that is not blank, of limited length; None where it is not text."""
         text = self.text(name)
         if text is None:
             return None

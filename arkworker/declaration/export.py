@@ -1,4 +1,4 @@
-"""From a worker's configuration in code, and the project it lies in, to what Arkindex is told of it."""
+"""From a worker's configuration in code, and the project it lies in, to its declaration on Arkindex."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _rules(part: Option | Group) -> frozenset[FormRule]:
 
 
 def _default(option: Option, expression: Expression) -> Any:
-    """The default as the file has it. A secret in code is nobody else's business."""
+    """The default as the file has it. A secret in code is not exported."""
     if option.default is PydanticUndefined or option.default is None or expression.type == "secret":
         return None
     value = to_jsonable_python(option.default, by_alias=True)

@@ -91,7 +91,7 @@ def rules_of(annotation: Any) -> frozenset[FormRule]:
 
 
 def express(annotation: Any) -> Expression:
-    """The type on the form of an option that is no group.
+    """The type on the form of an option that is not a group.
 
     Raises:
         InexpressibleError: There is none.

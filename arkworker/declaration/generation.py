@@ -55,7 +55,7 @@ class OptionsCode:
         self._class_names = class_names
 
     def leaf(self, field: FieldContent, name: str) -> str:
-        """A field that is no group."""
+        """A field that is not a group."""
         is_open = field.required and field.editable and field.default is None
         kind = self._kind(field)
         rules = [rule for rule, applies in self._rules(field, is_open=is_open) if applies]
@@ -72,7 +72,7 @@ class OptionsCode:
         return self._field(name, field, class_name, None if must_be_given else f"{class_name}()")
 
     def constant(self, key: str, name: str, kind: str, value: Part | None, *, marked: bool) -> str:
-        """A value that only code can hold; `marked` where Arkindex would otherwise be told."""
+        """A value that only code can hold; `marked` where it would otherwise be declared on Arkindex."""
         annotation: Part = kind
         if marked:
             self.imports |= {"Annotated", "NotDeclared"}
@@ -135,7 +135,7 @@ class OptionsCode:
 
 
 def kind_of(value: Any) -> str:
-    """The annotation of plain data that is no mapping with parts."""
+    """The annotation of plain data that is not a mapping with parts."""
     if isinstance(value, list):
         kinds = {kind_of(item) for item in value}
         return f"list[{kinds.pop()}]" if len(kinds) == 1 and not any("[" in kind for kind in kinds) else "list[Any]"

@@ -132,7 +132,7 @@ class FieldRules:
         self._lines: dict[str, int] = {}
 
     def check(self, place: Place, parent: str | None) -> None:
-        """A list of fields; `parent` is the key of the field that holds them, None where that is no text."""
+        """A list of fields; `parent` is the key of the field that holds them, None where that is not text."""
         fields = place.items
         if fields is None:
             place.error("should be a list of fields", "begin each field with `- key: `")
@@ -197,7 +197,7 @@ def _type_of(field: Node) -> Node | None:
 
 
 def _check_type(field: Fields) -> str | None:
-    """Check `type` and the keys whose meaning depends on it; answers the type, None where it is none."""
+    """Check `type` and the keys whose meaning depends on it; returns the type, None where it is not one."""
     of = field["type"].one_of(vocabulary.FIELD_TYPES, vocabulary.TYPE_HINTS) if "type" in field else None
     for name in ("many", "editable", "required"):
         field.flag(name)

@@ -120,7 +120,7 @@ class _Delivery:
         return sender.corpora.get(corpus_id).resolve(sender.client, made.needs) | got
 
     def _send(self, number: int, digest: str) -> None:
-        """Send a request until it is known to be accepted; first, look for one that somebody sent who was killed."""
+        """Send a request until it is known to be accepted; first, look for one that a killed process sent."""
         step, standing = self._steps[number], self._standing
 
         def note() -> None:

@@ -65,7 +65,7 @@ class Standing:
     def take(self, note: Mapping[str, Any]) -> None:
         """Apply a note.
 
-        Steps: the activity is about to be started, or is somebody else's; a request is in flight, or is the next one;
+        Steps: the activity is about to be started, or is another process's; a request is in flight, or is the next one;
         all requests are through; the end was reported.
         """
         step = note["step"]

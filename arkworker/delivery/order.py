@@ -100,11 +100,11 @@ def _check_paths(order: Order, settings: Settings) -> None:
         for name, message in mistakes({"journal": journal, "summary": settings.summary}, inputs)
     ]
     if problems:
-        raise ConfigurationError(tuple(dict.fromkeys(problems)))  # what is wrong with the summary is told once
+        raise ConfigurationError(tuple(dict.fromkeys(problems)))  # what is wrong with the summary is reported once
 
 
 def _each(make: Callable[..., T], *values: Sequence[Any]) -> list[T]:
-    """What is made of each; all that is wrong is told at once.
+    """What is made of each; everything that is wrong is reported at once.
 
     Raises:
         ConfigurationError: Something is wrong with one of them, or with several.

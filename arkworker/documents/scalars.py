@@ -1,4 +1,4 @@
-"""Plain data from nodes whose type nobody declared: the scalars of YAML 1.1, without its worst surprises."""
+"""Plain data from nodes of undeclared type: the scalars of YAML 1.1, without its worst surprises."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _tagged(scalar: Scalar, tag: str) -> Plain:
         return scalar.text
     value: Plain = None
     if tag in ("int", "float"):
-        # What the document says itself is no surprise: `!!int 1:30` is 90, `!!float 1e3` is 1000.
+        # What the document says itself is not a surprise: `!!int 1:30` is 90, `!!float 1e3` is 1000.
         value = _number(scalar, tag)
     elif core_type(scalar.text.lower()) == tag:
         return _construct(scalar, tag)

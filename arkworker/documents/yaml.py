@@ -1,6 +1,6 @@
 """One YAML (or JSON) document as nodes with positions, within limits that hold while it is composed.
 
-`yaml.compose` gives the nodes and their marks; what is refused besides is said here: keys given twice, keys that are
+`yaml.compose` gives the nodes and their marks; what is refused besides is checked here: keys given twice, keys that are
 no text, tags outside the core, aliases that expand to more than a document may hold.
 """
 
@@ -365,7 +365,7 @@ def _explain(error: yaml.MarkedYAMLError, text: str) -> YamlError:
 def _place(mark: Any, text: str) -> tuple[int, int]:
     if mark is None:
         return 1, 1
-    # A parser that meets the end complains on the line after it, which nobody can look at.
+    # A parser that meets the end complains on the line after it, which does not exist.
     lines = text.rstrip().splitlines()
     if mark.line >= len(lines) > 0:
         return len(lines), len(lines[-1]) + 1

@@ -24,7 +24,7 @@ def _scalar(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """A Python number from any library's, for validation to go on with; a boolean is not a number."""
+    """A Python number from that of any library, for validation to continue with; a boolean is not a number."""
     value = _scalar(value)
     is_number = isinstance(value, Real | Decimal) and not isinstance(value, (bool, float))
     return float(value) if is_number else value

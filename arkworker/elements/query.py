@@ -37,8 +37,8 @@ class ElementFilters(TypedDict, total=False):
         recursive: Include those at any depth.
         worker_run: Id of the worker run that made them; False for those made by hand.
         transcription_worker_run: Id of a worker run that has made a transcription on them; False for one made by hand.
-        with_classes: Whether they come with their classes: `classifications()` then asks no more.
-        with_metadata: Whether they come with their metadata: `metadata()` then asks no more.
+        with_classes: Whether they come with their classes: `classifications()` then sends no request.
+        with_metadata: Whether they come with their metadata: `metadata()` then sends no request.
         with_has_children: Whether they say if there are elements below them, as the attribute `has_children`.
         with_corpus: Whether they come with their corpus, as they do unless told not to.
         with_zone: Whether they come with their place on an image, as they do unless told not to.

@@ -49,7 +49,7 @@ class ReadsElements(ReadsEntities, Protocol[E]):
 class Readable(Record):
     """An element that is bound to the reader of a run.
 
-    Nothing is read before the first item is asked for, and no more of it than is asked for: a page of the API, or some
+    Nothing is read before the first item is requested, and then only as much as is needed: a page of the API, or some
     rows of the cache, at a time.
 
     A worker that uses the cache reads from it whatever belongs to an element that the cache knows: one that has a row,

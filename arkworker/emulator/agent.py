@@ -108,7 +108,7 @@ def _keep_log(
             if echo is not None:
                 echo(piece)
     except BaseException:
-        # Whoever interrupts the agent does not leave the worker behind.
+        # Interrupting the agent does not leave the worker behind.
         process.terminate()
         raise
 

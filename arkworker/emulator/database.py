@@ -49,7 +49,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session; what it did is kept when the block ends, and forgotten when it raises."""
-        # Rows stay readable after the end: nobody else changes them behind the caller's back.
+        # Rows stay readable after the end: nothing else changes them behind the caller's back.
         with self._lock, Session(self._engine, expire_on_commit=False) as session, session.begin():
             yield session
 

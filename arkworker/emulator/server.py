@@ -66,7 +66,7 @@ class Server(uvicorn.Server):
             listener.close()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        # A turn of the loop: the transports close their sockets, and requests learn that nobody waits any more.
+        # A turn of the loop: the transports close their sockets, and requests learn that nothing waits for them.
         await asyncio.sleep(0)
         for task in list(self.server_state.tasks):
             task.cancel()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LEDGER_LIMIT = 10_000
 # What ends `serve`; a second one hurries the workers.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-ENDED = 0  # in the place of a signal: all workers have ended
+ENDED = 0  # instead of a signal: all workers have ended
 
 
 def serve(  # noqa: PLR0913 - one for each flag of the command line

@@ -34,7 +34,7 @@ class ImageOpener:
             replaced.
         local_files: Whether an image's address may be a path: in developer mode.
         max_image_pixels: In place of Pillow's limit; 0 lifts it, None leaves it.
-        watch: Sees each image that was opened, before whoever asked for it does.
+        watch: Sees each image that was opened, before it is returned.
     """
 
     download: Callable[[str], IO[bytes]]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A part of an image, and where that can be had.
+    """A part of an image, and where to get it.
 
     Attributes:
         id: Of the element that it is of; for messages, and to ask for a fresh address.

@@ -90,7 +90,7 @@ def decode(
         max_image_pixels: See `pixel_limit`.
         is_file: Whether it is the file itself, whose note on its orientation is obeyed; what an image server gives is
             upright, whatever notes it has kept.
-        size: The width and height that the image has for whoever drew polygons on it. A file that has just this size
+        size: The width and height of the image that polygons were drawn on. A file that has just this size
             as it lies, and another upright, is left as it lies: so its image server gives it.
 
     Raises:
@@ -153,7 +153,7 @@ def finish(image: Image.Image, size: tuple[int, int], options: ImageOptions, ori
     """Shrunk to a size, converted, mirrored and turned, in this order.
 
     Raises:
-        ImageError: The mode is none of Pillow's, or none that the image can be converted to.
+        ImageError: The mode is unknown to Pillow, or the image cannot be converted to it.
     """
     if size != image.size:
         image = image.resize(size, Image.Resampling.LANCZOS)

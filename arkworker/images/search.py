@@ -142,7 +142,7 @@ class Search:
     def _checked(self, image: PIL.Image.Image) -> PIL.Image.Image:
         """An answer shows its whole box, in the size of the box or that asked for, or one between.
 
-        Polygons found on any other would be wrong, and nobody see it.
+        Polygons found on any other would be wrong without being noticed.
         """
         box, target = self.picture.box, self._target()
         if box is None or _is_near(image.size, (box.width, box.height)) or _is_near(image.size, target):

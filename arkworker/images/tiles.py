@@ -1,4 +1,4 @@
-"""Putting an image together from the tiles of a IIIF server that gives no more at a time."""
+"""Putting an image together from the tiles of a IIIF server that does not send larger parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person reads first in the log of a task, and when it is told to stop."""
+"""What a person reads first in the log of a task, and when it is asked to stop."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class Collected:
         began: When.
         counts: How many elements ended how.
         timeline: The same over time.
-        share: What it is told of single elements.
+        share: What it learns about single elements.
         processes: By number; empty for a run of one process.
         summary: The numbers of the summary; empty until the elements are over.
         errors: Groups of errors, the most frequent first, as `loop.failures` has them: text, count, elements, trace.
@@ -216,7 +216,7 @@ class Collected:
             return
         if any(other.id == picture.id for other in shown):
             return
-        with contextlib.suppress(Exception):  # whatever Pillow raises, nobody's element is to fail for this
+        with contextlib.suppress(Exception):  # whatever Pillow raises, no element should fail because of it
             thumbnail = _thumbnail_of(picture, options, image)
             with self._lock:
                 if len(shown) < MOST_PICTURES:

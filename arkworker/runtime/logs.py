@@ -67,7 +67,7 @@ class _Setup:
     """How this process logs.
 
     Attributes:
-        handler: Writes to standard error; None where logging is somebody else's.
+        handler: Writes to standard error; None where logging belongs to another program.
     """
 
     def __init__(self) -> None:

@@ -36,7 +36,7 @@ _BY_DEFAULT = (signal.SIG_DFL, signal.default_int_handler)
 
 _GLANCE = 10  # milliseconds between looks of the thread at the handlers
 _SAME_KEY = 0.05  # seconds in which signals are one: what is sent to a group comes to a process once or twice
-_SAME_JOB = 2.0  # seconds in which whoever was sent a signal by the same terminal may hand it on
+_SAME_JOB = 2.0  # seconds in which a process that the same terminal signalled may pass the signal on
 _OF_A_TERMINAL = {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
 _HANDED_ON = {signal.SIGTERM, signal.SIGHUP}
 
@@ -280,7 +280,7 @@ class Stopping:
 
     @staticmethod
     def _is_one_with(first: int, number: int, seconds: float) -> bool:
-        """Whether a signal is no second request: the same key of a terminal, or a limit that is told each second."""
+        """Whether a signal is not a second request: the same key of a terminal, or a limit that repeats each second."""
         is_told_again = number == first == getattr(signal, "SIGXCPU", -1)
         is_handed_on = first in _OF_A_TERMINAL and number in _HANDED_ON and seconds < _SAME_JOB
         return is_told_again or is_handed_on or seconds < _SAME_KEY

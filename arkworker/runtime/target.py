@@ -61,7 +61,7 @@ def as_worker(found: Any, target: str) -> Worker[Any]:
     """A worker class, a worker, or a plain function, as a worker.
 
     Raises:
-        TargetError: It is none of them.
+        TargetError: It is neither.
     """
     try:
         worker = found() if isinstance(found, type) and issubclass(found, Worker) else found

@@ -364,7 +364,7 @@ class Settings(BaseSettings):
     )
 
 
-#: Variables of releases long gone: named when somebody still sets them.
+#: Variables of releases long gone: named in a warning when they are still set.
 GONE_VARIABLES = {
     "WORKER_VERSION_ID": "the worker version comes with ARKINDEX_WORKER_RUN_ID since base-worker 0.3",
     "ARKINDEX_PROCESS_ID": "the process comes with ARKINDEX_WORKER_RUN_ID since base-worker 0.3",

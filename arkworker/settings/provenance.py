@@ -193,7 +193,7 @@ class Sources:
         layers: What a worker run says, by the name of the source.
         ledger: Takes what each source says.
         recorded: The sources in their order, once they were arranged.
-        secrets: Puts secrets in the place of references, once they are loaded.
+        secrets: Replaces references by secrets, once they are loaded.
     """
 
     command_line: Any

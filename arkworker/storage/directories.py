@@ -34,7 +34,7 @@ def work_directory(data_dir: str | None, xdg_data_home: str | None, environ: Map
     if data_dir:
         return data_directory(data_dir, environ) / "current"
     configured = expand_home(xdg_data_home or "", environ)
-    # The specification of these directories says that a relative path is no valid value, and ignored.
+    # The specification of these directories says that a relative path is not a valid value, and ignored.
     base = configured if configured.is_absolute() else home_directory(environ) / ".local" / "share"
     return base / "arkindex"
 

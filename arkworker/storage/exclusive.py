@@ -153,7 +153,7 @@ class AppendedFile:
             if sync:
                 os.fsync(self._descriptor)
         except OSError:
-            with contextlib.suppress(OSError):  # whoever reads it next drops what is cut
+            with contextlib.suppress(OSError):  # the next reader drops what is cut
                 self.cut(self.end)
             raise
         self.end = position
@@ -196,7 +196,7 @@ def remove_leftovers(parent: Path, prefix: str, *, must_stay: Callable[[Path], b
         with contextlib.suppress(OSError):  # it is being removed, or a link
             descriptor = os.open(leftover, _DIRECTORY)
             try:
-                # Without locks nobody can tell a leftover from a directory in use: it stays.
+                # Without locks, a leftover cannot be told from a directory in use: it stays.
                 if os.fstat(descriptor).st_uid == os.geteuid() and lock(descriptor):
                     _remove(leftover, must_stay)
             finally:

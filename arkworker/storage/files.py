@@ -45,7 +45,7 @@ _pipes: dict[str, int] = {}  # those with a name that are kept open until they a
 
 
 class Identity(NamedTuple):
-    """What a name leads to, so that two names of one file can be told: by links of both kinds, mounts, spelling.
+    """What a name leads to, so that two names of one file are recognized: by links of both kinds, mounts, spelling.
 
     Attributes:
         device: The file system.
@@ -59,7 +59,7 @@ class Identity(NamedTuple):
 
 
 def identity(path: AnyPath) -> Identity | None:
-    """What a name leads to; None where that cannot be told, because its directory does not exist."""
+    """What a name leads to; None where that is unknown, because its directory does not exist."""
     with contextlib.suppress(OSError, ValueError):
         try:
             status = Path(path).stat()
@@ -129,7 +129,7 @@ def is_stream(path: AnyPath) -> bool:
     """Whether what replaces it would be written through, because it is a pipe, a device or the open file of a process.
 
     Raises:
-        OSError: It cannot be told; `strerror` says why.
+        OSError: It cannot be determined; `strerror` says why.
     """
     with explained(path):
         target = _target(path)
@@ -137,9 +137,9 @@ def is_stream(path: AnyPath) -> bool:
 
 
 def check_replaceable(path: AnyPath) -> None:
-    """Refuse now what `replace` would refuse later, as far as can be told; nothing is changed.
+    """Refuse now what `replace` would refuse later, as far as is known; nothing is changed.
 
-    A named pipe is kept open until it is written: whoever reads it would take the end of this look for the end.
+    A named pipe is kept open until it is written: its reader would take the end of this check for the end.
 
     Raises:
         OSError: It could not be written; `strerror` says why.
@@ -209,7 +209,7 @@ def _through(target: Path | int) -> Iterator[IO[bytes]]:
 
 
 def _opened(target: Path) -> int:
-    """What is no regular file, for writing. A pipe that nobody reads is an error, not a wait."""
+    """What is not a regular file, for writing. A pipe without a reader is an error, not a wait."""
     kept = _pipes.pop(os.fspath(target), None)
     if kept is not None:
         # User code may have closed every file, and opened others under the same numbers.
@@ -230,7 +230,7 @@ def _try_special(target: Path) -> None:
 
 
 class _Patient(io.FileIO):
-    """Waits where whoever shares the stream has made it non-blocking, and it takes nothing now."""
+    """Waits where another process that shares the stream has made it non-blocking, and it accepts nothing now."""
 
     def write(self, content: Buffer, /) -> int:
         while (written := super().write(content)) is None:

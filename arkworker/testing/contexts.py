@@ -46,7 +46,7 @@ class MakeContext(Protocol):
         argv: Flags, as for the verb `run`, including those that the worker declares itself.
         secrets: Contents of secrets by name, for `context.secrets` and `context.load_secret`.
         fields: Attributes of the context as they should be: `corpus_id`, `worker_run_id`, `task_id`, …; with a worker
-            run, it is not read-only unless that is said.
+            run, it is not read-only unless you say so.
 
     Raises:
         ConfigurationError: Values are wrong; the message names all of them.

@@ -1,4 +1,4 @@
-"""A strict Arkindex in this process: it answers what it was told to expect, and remembers what else was asked."""
+"""A strict Arkindex in this process: it answers expected requests, and remembers all others."""
 
 from __future__ import annotations
 

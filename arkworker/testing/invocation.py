@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound="ResultModel")
 
-# What could lead a run out of its folder, or to somebody's instance.
+# What could lead a run out of its folder, or to a real instance.
 _FOREIGN = ("ARKINDEX_", "PONOS_", "TASK_", "XDG_", "SLURM_", "VAST_", "CONTAINER_")
 _CONFIGURATION = "invoked-configuration.yml"
 

@@ -51,7 +51,7 @@ class Connection:
         csrf_cookie: Name of the cookie that writes repeat in a header.
         verify: Whether certificates are checked; False only where a person said so.
         ca_bundle: File or directory of certificates to trust instead of the usual ones.
-        user_agent: What servers are told; None for the name and version of arkworker.
+        user_agent: What is sent to servers; None for the name and version of arkworker.
         connect_timeout: Seconds.
         read_timeout: Seconds without a byte.
     """

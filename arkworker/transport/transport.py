@@ -178,7 +178,7 @@ class Transport:
             channel.wire.sent = False
             raise OSError("the client has been ended")
         proxies = channel.proxies if trusted else requests.utils.get_environ_proxies(request.url or "")
-        # Sessions and answers of requests are a third of a call, and nobody asks for what they do; but the libraries
+        # Sessions and answers of requests are a third of a call, and what they do is not needed here; but the libraries
         # that answer in tests put themselves there: `requests-mock` in the one class, `responses` in the other.
         if any(kind.send.__module__ != kind.__module__ for kind in _REPLACED_BY_TESTS):
             how: dict[str, Any] = {"timeout": self._timeout, "verify": channel.verify, "proxies": proxies}

@@ -92,7 +92,7 @@ class Sockets:
         with self._lock:
             sockets = list(self._open)
         for sock in sockets:
-            # Closed a moment ago, by its own thread or the other side; or TLS within TLS, which is no socket.
+            # Closed a moment ago, by its own thread or the other side; or TLS within TLS, which is not a socket.
             with contextlib.suppress(OSError, TypeError):
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)  # below TLS, whose objects belong to one thread
 
@@ -150,7 +150,7 @@ class Adapter(requests.adapters.HTTPAdapter):
     def open(self, request: Any, timeout: Any, verify: Any, proxies: Any) -> Any:
         """Send a request as `send` does, for the answer of urllib3; what goes wrong is an error of urllib3, too.
 
-        Making the answer of requests, with its cookies and encodings, takes a tenth of a call, and nobody reads it.
+        Making the answer of requests, with its cookies and encodings, takes a tenth of a call, and it is not used.
         """
         return self.get_connection_with_tls_context(request, verify, proxies).urlopen(
             request.method,
@@ -189,7 +189,7 @@ class _PlainConnection(HTTPConnection):
             super().connect()
             self._sockets.register(self.sock)
         finally:
-            self._wire.sent = False  # what a proxy was told, or a handshake, does not count
+            self._wire.sent = False  # what was sent to a proxy, or in a handshake, does not count
 
     def send(self, data: Any) -> None:
         if self.sock is None:

@@ -1,6 +1,6 @@
 """The retry contract: five attempts, waits of 3, 4, 8 and 16 seconds, each announced before it starts.
 
-What an attempt came to, what that means for the next one, and what the caller is told in the end.
+What an attempt came to, what that means for the next one, and what the caller learns in the end.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("arkworker.api")
 
-#: Seconds between attempts, which are one more; whoever sends again waits so.
+#: Seconds between attempts, which are one more; other retries wait as long.
 WAITS = (3.0, 4.0, 8.0, 16.0)
 ATTEMPTS = len(WAITS) + 1
 LONGEST_WAIT = 60.0  # seconds, whatever the server asks for

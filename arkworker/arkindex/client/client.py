@@ -124,7 +124,7 @@ class Client:
         operation = self._find(operation_id, parameters)
         if operation.pages is None:
             raise UsageError(f"{operation.id} has no pages: use request")
-        operation.locate(parameters)  # a mistake is told here, not at the first item
+        operation.locate(parameters)  # a mistake is reported here, not at the first item
         return Paginator(operation, parameters, lambda page: self.request(operation_id, body, **page))
 
     def has_operation(self, operation_id: str) -> bool:

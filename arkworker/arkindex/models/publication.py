@@ -159,7 +159,7 @@ def _check(
     tag: str | None,
     description: str | None,
 ) -> dict[str, Any]:
-    """What Arkindex is told beside the archive; nothing that is absent, as the published library does it.
+    """What is sent to Arkindex besides the archive; nothing that is absent, as the published library does it.
 
     Raises:
         UsageError: It cannot be sent. Told before the archive is made, which may take long.

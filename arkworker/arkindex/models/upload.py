@@ -32,7 +32,7 @@ Undo: TypeAlias = list[Callable[[Client], bool]]
 BEGIN, PART = "CreateMultipartUpload", "CreateMultipartUploadPart"
 COMPLETE, ABORT = "CompleteMultipartUpload", "AbortMultipartUpload"
 CONTENT_TYPE = "application/zstd"
-#: Seconds between two looks for a version whose upload ended in nobody knows what.
+#: Seconds between two looks for a version whose upload had an unknown outcome.
 WAITS = (5.0, 10.0, 20.0, 40.0, 80.0)
 #: An instance that answers these has no uploads in parts.
 NOT_OFFERED = frozenset({400, 404, 405, 501})
@@ -102,7 +102,7 @@ def _complete(client: Client, body: dict[str, Any], version: ModelVersion, clock
 
 
 def _becomes_available(client: Client, version: ModelVersion, clock: Clock) -> bool:
-    """Whether a version is available although nobody said so: a storage may take minutes to put parts together."""
+    """Whether a version is available although this is unconfirmed: a storage may take minutes to put parts together."""
     for wait in WAITS:
         if _is_available(client, version):
             return True

@@ -60,7 +60,7 @@ def create(client: Client, model_id: str, body: Mapping[str, Any]) -> tuple[Mode
     Args:
         client: The client of the instance.
         model_id: The model.
-        body: What Arkindex is told of it. A tag that another version has is left out, with a warning.
+        body: What is sent to Arkindex about it. A tag that another version has is left out, with a warning.
 
     Returns:
         The version, and whether it is new.
@@ -118,7 +118,7 @@ def update(client: Client, version_id: str, changes: Mapping[str, Any]) -> Model
 
 
 def withdraw(client: Client, version: ModelVersion) -> bool:
-    """Remove a version that has no archive, so that its tag is free; whether that went well, which is told, too."""
+    """Remove a version that has no archive, so that its tag is free; whether that succeeded, which is logged, too."""
     try:
         client.request(DESTROY, id=version.id)
     except ApiError as error:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("arkworker.publishing")
 
 SLOW = 10.0  # seconds: what broke off after that many had not been lost on its way
-SETTLING = 5.0  # seconds that a request may still be under way in the server, when its sender is no more
+SETTLING = 5.0  # seconds that a request may still be under way in the server, when its sender has ended
 #: What a proxy says when it waited in vain: the server may well go on.
 _TIMED_OUT = frozenset({504, 522, 524, 598, 599})
 #: What a proxy says for the server, where that is away or was cut off.
@@ -75,7 +75,7 @@ class Certainty:
             root: The element that all of it lies on or below, as far as it is not on one that is named.
             known: Ids of what else it does not create.
             note: Called before each attempt.
-            since: When it was sent before, in seconds since the epoch, by somebody who did not see the answer: it is
+            since: When it was sent before, in seconds since the epoch, by a process that did not see the answer: it is
                 looked for first.
 
         Raises:
@@ -131,7 +131,7 @@ class Certainty:
         return None
 
     def _find_after(self, sending: _Sending, error: ApiError) -> dict[Ref, str] | None:
-        """As `_find`; where nobody answers, the error that came before counts, and the request is open."""
+        """As `_find`; where there is no answer, the earlier error counts, and the request is open."""
         try:
             return self._find(sending)
         except ApiError as reason:

@@ -160,7 +160,7 @@ class _Directory:
             return FrozenDict(self._known(client))
 
     def note(self, name: str, identifier: str) -> None:
-        """Somebody has created it."""
+        """Another process has created it."""
         with self._lock:
             if self._ids is not None:
                 self._ids[name] = identifier
@@ -193,7 +193,7 @@ class _Directory:
             is_refused = isinstance(error, ApiResponseError) and error.status in _REFUSALS
             if not is_refused and not error.uncertain:
                 raise
-            # Somebody else was faster, or it was created although the answer was lost.
+            # Another process was faster, or it was created although the answer was lost.
             ids.update(_read(client, self._kind, self._corpus_id))
             if name not in ids and is_refused:
                 told = f"{place}: the corpus has no {self._kind} {printable(name, 60)!r}, and refuses to create it"

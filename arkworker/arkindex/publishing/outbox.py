@@ -48,7 +48,7 @@ class Outbox:
         self._process = os.getpid()
 
     def put(self, rows: Rows) -> None:
-        """Let rows wait for `flush`; in a process that this one was forked into, nobody calls it."""
+        """Let rows wait for `flush`; it is never called in a process that this one was forked into."""
         if rows and os.getpid() == self._process:
             self._waiting.append(rows)
         elif rows:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("arkworker.publishing")
 
-#: The state of a classification that nobody has validated or rejected.
+#: The state of a classification that was neither validated nor rejected.
 PENDING = "pending"
 #: What of an update the cache knows.
 _CACHED_CHANGES = ("type", "polygon", "confidence", "rotation_angle", "mirrored")
@@ -100,7 +100,7 @@ def rows_of(plan: Plan, sent: Sent, worker_run_id: str | None) -> Rows:
 
 
 def fresh_ids(plan: Plan) -> Sent:
-    """As if all of a plan had been accepted, with random ids: nobody else knows of them."""
+    """As if all of a plan had been accepted, with random ids, which are unknown elsewhere."""
     given = (ref for request in plan.requests for refs in request.gives for ref in refs)
     return Sent({ref: str(uuid.uuid4()) for ref in given}, list(plan.requests))
 

@@ -77,7 +77,7 @@ def send(perform: Perform, requests: Sequence[Request], known: Mapping[Ref, str]
 
 
 def perform(client: Client, request: Request, ids: Mapping[Ref, str], **options: bool) -> Any:
-    """Perform one request, with ids in the place of its `Ref`s; the answer. Raises as the client does.
+    """Perform one request, with ids instead of its `Ref`s; the answer. Raises as the client does.
 
     Args:
         client: Sends it.
@@ -136,7 +136,7 @@ def _repeat_one_by_one(client: Client, request: Request, body: Any, options: Map
 
 
 def filled(value: Any, ids: Mapping[Ref, str]) -> Any:
-    """JSON, with an id in the place of each `Ref`."""
+    """JSON, with an id instead of each `Ref`."""
     if isinstance(value, Ref):
         return ids[value]
     if isinstance(value, dict):

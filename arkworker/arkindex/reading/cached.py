@@ -117,7 +117,7 @@ class CacheReader:
                 session.flush()  # what user code has added is seen
             try:
                 return session.execute(statement, {"id": identifier, **values}).all()
-            except (DatabaseError, ValueError) as error:  # the latter of values that somebody wrote past the models
+            except (DatabaseError, ValueError) as error:  # the latter of values that were written past the models
                 engine: Any = session.get_bind()
                 reason = error.orig if isinstance(error, DatabaseError) else error
                 raise refusal(engine.url.database or "cache in memory", f"cannot be read: {reason}") from error

@@ -135,7 +135,7 @@ class ElementItem(Result):
 
     Attributes:
         image: A file beside the project's.
-        url: The address of an image on a IIIF server, whose `size` must be told.
+        url: The address of an image on a IIIF server, whose `size` must be given.
         size: Width and height of a page that is drawn.
         worker_run: The run that made it.
     """

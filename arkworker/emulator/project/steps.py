@@ -225,7 +225,7 @@ class WorkerLayout:
         return content
 
     def _values(self, item: RunItem, declaration: dict[str, Any] | None, loc: Loc) -> dict[str, Any] | None:
-        """Values by the keys of the declaration, with names in the place of ids."""
+        """Values by the keys of the declaration, with names instead of ids."""
         if item.values is None or declaration is None or declarations.is_legacy(declaration):
             return item.values
         fields = dict(declarations.fields(declaration))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _MODULES = (processes, elements, corpora, transcriptions, results, datasets, models)
 
 
-# What else faults befall.
+# What else faults apply to.
 _OTHERS = ("GetDocument", "GetFile", "GetImage", "GetImageInformation", "PutFile")
 
 

@@ -163,7 +163,7 @@ class Accounts:
         self._metrics |= metrics
 
     def _note_broken(self, error: ArkworkerError, trace: str | None) -> None:
-        """What no other process would be spared: the first is told, with the traceback of user code there."""
+        """What would happen in every process: the first is reported, with the traceback of its user code."""
         if self.broken is None and not self._halt.is_stopped:
             if trace is not None:
                 vars(error)["trace"] = trace

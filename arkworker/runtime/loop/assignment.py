@@ -156,7 +156,7 @@ def _reports_states(run: Handover, choice: Choice, recorder: Recorder | None) ->
     if choice.is_queue and settings.no_worker_activity:
         logger.warning("--no-worker-activity: elements of the queue will stay started, since no end is reported")
     if recorder is not None and not choice.is_queue:
-        return False  # whoever publishes reports the states
+        return False  # `publish` reports the states
     if process is None or run.context.worker_run_id is None or settings.no_worker_activity:
         return False
     return choice.is_queue or (process.activity_state == "ready" and process.mode not in WITHOUT_ACTIVITIES)

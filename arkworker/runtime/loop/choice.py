@@ -107,7 +107,7 @@ class Choice:
         return not self.initial_ids()
 
     def _named(self) -> Worklist | None:
-        """What a person named one by one; None where nobody did."""
+        """What a person named one by one; None where nothing was named."""
         if self._list is not None:
             return self._of_ids(self._read_list(self._list), "elements_list")
         if self.settings.element:
@@ -146,7 +146,7 @@ class Choice:
             self._canonical(element_id, "element")
 
     def check_work(self) -> None:
-        """Refuse a run that has nothing to work on, as far as can be told without asking Arkindex.
+        """Refuse a run that has nothing to work on, as far as is known without asking Arkindex.
 
         Raises:
             ConfigurationError, ArkworkerError: As `worklist`.

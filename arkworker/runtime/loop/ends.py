@@ -1,4 +1,4 @@
-"""How elements end: the one protocol of the two that may be told, Arkindex (`Reports`) and a file (`ResultsFile`)."""
+"""How elements end: the common protocol of Arkindex (`Reports`) and a results file (`ResultsFile`)."""
 
 from __future__ import annotations
 

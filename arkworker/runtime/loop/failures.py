@@ -25,7 +25,7 @@ MOST_NAMED = 10  # elements of a group
 LONGEST_TRACE = 4000  # characters, the last ones
 
 
-# Ids and other words with digits in them, numbers, and what is in quotes, where it is no apostrophe.
+# Ids and other words with digits in them, numbers, and what is in quotes, where it is not an apostrophe.
 _DETAILS = re.compile(r"""(?<!\w)(?:'[^']*'|"[^"]*")(?!\w)|[\w-]*\d[\w.-]*""")
 
 
@@ -37,7 +37,7 @@ class Group:
         text: The first of them, in one line.
         count: How many there are.
         elements: The first ones that they concern.
-        trace: Where the first was raised, as Python shows it; empty where that is no matter of the worker's author.
+        trace: Where the first was raised, as Python shows it; empty where that does not concern the worker's author.
     """
 
     text: str
@@ -87,7 +87,7 @@ class Failures:
             logger.error("element %s failed: %s", printable(element_id, 60), text, exc_info=shown)
 
     def add_reason(self, element_id: str, reason: str) -> None:
-        """An element failed for a reason that is no error."""
+        """An element failed for a reason that is not an exception."""
         self.note(element_id, reason, reason)
         with log_lines.about(element_id):
             logger.warning("element %s ends in error: %s", printable(element_id, 60), reason)

@@ -154,7 +154,7 @@ class InHand:
         except BaseException:
             os.close(descriptor)
             raise
-        if not locked:  # nobody could tell later whether its process lives
+        if not locked:  # it could not be found out later whether its process lives
             os.close(descriptor)
             path.unlink()
             raise OSError(errno.ENOLCK, "files cannot be locked there")
@@ -189,7 +189,7 @@ def read(path: Path, owner: str, *, is_over: bool = False) -> Left:
         path: The file.
         owner: The run that its notes make sense to.
         is_over: Whether the process is known to have ended; else the file is asked, which says so only once those that
-            user code has forked are no more, too.
+            user code has forked have ended, too.
 
     Raises:
         OSError: It lives, or there is no file.

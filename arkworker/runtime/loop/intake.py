@@ -29,7 +29,7 @@ logger = logging.getLogger("arkworker.elements")
 
 MOST_THREADS = 32
 HELD_UP = 1.0  # seconds that the next element of a list may hold up those after it
-PATIENCE = 1.0  # seconds, in the end, for what is on its way: it was told to come or to be cut off
+PATIENCE = 1.0  # seconds, at the end, for what is on its way: by then it has arrived or is cut off
 MOST_FAILURES = 4  # in a row, each after five attempts: then Arkindex is out of reach
 
 

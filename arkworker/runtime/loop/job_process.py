@@ -181,7 +181,7 @@ class JoinedJob:
 
 @contextlib.contextmanager
 def joined(connection: socket.socket) -> Iterator[JoinedJob | None]:
-    """Join a run as one of its processes; what ends it there is told to the parent, not raised.
+    """Join a run as one of its processes; what ends it there is reported to the parent, not raised.
 
     Yields:
         What to do; None where the parent is gone.
@@ -251,7 +251,7 @@ def tell_figures(channel: Channel, run: Handover, summary: Summary) -> None:
 
 
 def work(code: ElementCode, run: Handover, order: Order, channel: Channel) -> None:
-    """Put elements through user code until the parent has no more, or something ends this process."""
+    """Put elements through user code until the parent has none left, or something ends this process."""
     clients = Clients(run.context.connection, read_only=run.context.is_read_only)
     tally = ToldTally(channel)
     with contextlib.closing(clients), contextlib.closing(InHand(order.notes, order.owner)) as in_hand:

@@ -205,7 +205,7 @@ class Jobs:
         return _Child(self._started, process, ours, Inbox(ours), notes)
 
     def _note_refused(self, error: OSError) -> None:
-        """The system gives no more processes: those that are at work go on; without any, the run ends."""
+        """The system gives no further processes: those at work go on; without any, the run ends."""
         reason = f"a process of this run cannot be started: {error.strerror or error}"
         if any(child.is_ready for child in self._children):
             logger.warning("%s", reason)
@@ -320,7 +320,7 @@ class Jobs:
         """Whether another process is to replace one that has ended."""
         if self._left and not self._children:
             return True
-        if self._vain >= MOST_IN_VAIN:  # there may be memory for no more: those that live go on
+        if self._vain >= MOST_IN_VAIN:  # there may be no memory for another: those that live go on
             return False
         return not child.is_done and (bool(self._left) or not self._halt.is_over)
 

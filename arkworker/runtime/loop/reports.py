@@ -189,7 +189,7 @@ class Reports:
 
     def _note_failure(self, ending: Ending, error: ApiError) -> None:
         ending.tries += 1
-        self._failures += ending.tries == 1  # one element alone is no outage
+        self._failures += ending.tries == 1  # one element alone is not an outage
         if ending.tries == 1 and self._failures >= MOST_FAILURES and not self._is_outage:
             self._is_outage = True
             self._on_outage(error)

@@ -1,4 +1,4 @@
-"""A run whose results go to a file: what Arkindex would be told is recorded, a line for each element that ends."""
+"""A run whose results go to a file: what would be sent to Arkindex is recorded, a line for each element that ends."""
 
 from __future__ import annotations
 

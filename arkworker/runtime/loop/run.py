@@ -162,7 +162,7 @@ class ElementRun:
 
     def _end(self) -> None:
         """Nothing new, and everything that is ours is ended."""
-        if self._work.ended_by is not None:  # by user code: nobody is in a hurry, and what is on its way may come
+        if self._work.ended_by is not None:  # by user code: there is no hurry, and what is on its way may arrive
             self._stop(self._work.ended_by, self._run.settings.grace)
         self._dismiss()
         self._intake.close()
@@ -176,7 +176,7 @@ class ElementRun:
         """The first signal, in another thread; or user code that ends the run."""
         self._halt.stop()
         self._clients.stop(number, within)
-        # At once, in a thread: user code may take all of the grace time, and whoever sent the signal may not wait.
+        # At once, in a thread: user code may take all of the grace time, and the sender of the signal may not wait.
         threading.Thread(target=self._dismiss, args=(within + LATE,), name="dismissal", daemon=True).start()
 
     def _abandon(self, exit_code: int, seconds: float) -> None:

@@ -54,7 +54,7 @@ def process_sets(
 
 
 def check_outside(run: Handover) -> None:
-    """Refuse what keeps sets from being worked on, as far as can be told without asking Arkindex.
+    """Refuse what keeps sets from being worked on, as far as is known without asking Arkindex.
 
     Raises:
         ConfigurationError: Results cannot be recorded, there is no room for exports, or developer mode names no set.

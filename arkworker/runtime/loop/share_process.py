@@ -62,7 +62,7 @@ class Stop(Protocol):
         """Tell them; in the process that was started."""
 
     def is_set(self) -> bool:
-        """Whether it was told; in a process of the engine's."""
+        """Whether the run is to stop; asked in a process of the engine."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def carry_out(share: Share) -> tuple[list[bytes], int]:
 
 @contextlib.contextmanager
 def _handing_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """A signal that would end a process of the engine's is for what is below it: what became of elements is told."""
+    """A signal that would end a process of the engine is passed to what is below it, so that outcomes are reported."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -143,7 +143,7 @@ def _handing_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def _listen(inbox: Inbox, process: subprocess.Popen[bytes], stop: Stop) -> list[bytes]:
-    """All that a process says until it is no more; it is told to stop as soon as the run is."""
+    """All that a process sends until it has ended; it is told to stop as soon as the run is."""
     heard: list[bytes] = []
     next_look, is_told = 0.0, False
     while inbox.is_open:

@@ -44,7 +44,7 @@ logger = logging.getLogger("arkworker.elements")
 
 MOST_AT_ONCE = 2000  # elements of a share
 FEWEST = 100  # of a share, where it is not the only one of its job
-FEW = 200  # of them, where nobody knows how many elements there are
+FEW = 200  # of them, where the number of elements is unknown
 
 
 def process_elements_on_engine(run: Handover, finish: Callable[[Any], None] | None) -> None:

@@ -36,7 +36,7 @@ class Threads:
         self._lock = threading.Lock()
 
     def submit(self, action: Callable[[], T]) -> Future[T]:
-        """Let a thread do something; where the system has no more of them, whoever is free first, or the caller."""
+        """Let a thread do something; where the system gives no more threads, the first free one, or the caller."""
         task: Future[T] = Future()
 
         def perform() -> None:
@@ -46,7 +46,7 @@ class Threads:
                 task.set_running_or_notify_cancel()
             try:
                 task.set_result(action())
-            except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+            except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
                 task.set_exception(error)
 
         try:

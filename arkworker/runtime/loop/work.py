@@ -39,7 +39,7 @@ class Work:
     Args:
         code: User code.
         run: Has sessions of the cache, which are committed when user code has succeeded, rolled back when it has not.
-        given: Where it is told what became of elements.
+        given: Where the outcomes of elements are reported.
         late: Retrieves the element of a job in this thread, where the intake did not; from the cache first.
         intake: Where elements come from.
         halt: Whether the run goes on.
@@ -151,7 +151,7 @@ class Work:
                     self._ends.submit(Ending(job.id, State.PROCESSED, elements[job.id], found))
 
     def _elements_of(self, jobs: Sequence[Job]) -> dict[str, Element]:
-        """By id; what cannot be had is ended here."""
+        """By id; what cannot be retrieved is ended here."""
         elements: dict[str, Element] = {}
         for job in jobs:
             try:

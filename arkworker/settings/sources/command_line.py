@@ -26,7 +26,7 @@ CONFIG_PREFIX = "--config."
 
 @dataclass(slots=True)
 class Typed:
-    """A flag as it stands on the command line: its spelling and the texts after it."""
+    """A flag as it appears on the command line: its spelling and the texts after it."""
 
     spelling: str
     texts: list[str] = field(default_factory=list)

@@ -87,7 +87,7 @@ class Variables(TextSource):
         self.locations[path] = self.location(variable)
 
     def _warn_of_misspelt(self, variable: str) -> None:
-        """Other programs may have variables of that prefix: only what is nearly one of ours is told of."""
+        """Other programs may have variables of that prefix: only what is nearly one of ours is reported."""
         if variable in GONE_VARIABLES or self._suggestions >= MOST_SUGGESTIONS:
             return
         self._suggestions += 1

@@ -96,5 +96,5 @@ class TextSource(Named):
 
     def _hidden(self, path: Path, field: FieldInfo) -> Any:
         value = self.platform_value(path, field) if path in PLATFORM_FIELDS else None
-        # pydantic-settings logs the values of sources where somebody asks for it.
+        # pydantic-settings logs the values of sources where it is configured to.
         return SecretStr(value) if isinstance(value, str) and SecretStr in alternatives(field.annotation) else value

@@ -96,7 +96,7 @@ def _crosses_mount(source: Path, target: Path) -> bool:
 
 
 def _replace_empty(tree: Path, target: Path) -> bool:
-    """Put the tree in the place of an empty directory, when nobody can tell it from the new one."""
+    """Put the tree in place of an empty directory, when the two cannot be told apart."""
     before, ours = target.stat(), tree.stat()
     attributes = os.listxattr(target) if hasattr(os, "listxattr") else []  # access lists, for one
     same_owner = (before.st_uid, before.st_gid) == (ours.st_uid, ours.st_gid)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MAX_PATH = 4095  # PATH_MAX without its NUL: what nobody could open by its path is not extracted
+MAX_PATH = 4095  # PATH_MAX without its NUL: what could not be opened by its path is not extracted
 STAGING_PREFIX = b".arkworker-staging-"  # no member may pose as a leftover of ours, which a later run would remove
 DEFAULT_MAX_MEMBERS = 1_000_000
 DEFAULT_MAX_MEMORY = 256 * 2**20

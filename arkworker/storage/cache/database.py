@@ -34,7 +34,7 @@ _THOROUGH_BYTES = 10 * 2**20
 _PIECE = 4 * 2**20  # bytes that are copied between two looks
 # From "Defense against the dark arts" of SQLite's own documentation.
 PRECAUTIONS = ("PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON", "PRAGMA mmap_size=0")
-# The constraints of a file are functions that somebody else chose: they are never computed.
+# The constraints of a file are functions that a stranger may have chosen: they are never computed.
 _READ_ONLY = ("PRAGMA query_only=ON", "PRAGMA ignore_check_constraints=ON")
 _UNSAFE = ("PRAGMA locking_mode=EXCLUSIVE", "PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF")
 _WRITE_ERRORS = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE}

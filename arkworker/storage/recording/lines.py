@@ -42,7 +42,7 @@ class Header(Recorded):
         id: Of this recording; the journal of its publication is known by it.
         worker: The worker, as the person who started it named it.
         arkworker: The version that wrote the file.
-        worker_run_id: The worker run; None where it was recorded in developer mode: whoever publishes names one.
+        worker_run_id: The worker run; None where it was recorded in developer mode: `publish` is then given one.
         corpus_id: The corpus of elements that do not say theirs; None when unknown.
         creates: What publishing may create where the corpus lacks it, as the worker declares it.
     """
@@ -153,7 +153,7 @@ def load_header(line: bytes) -> Header:
     """The first line.
 
     Raises:
-        ValueError: It is none, or that of a later version; one sentence.
+        ValueError: It is not a header, or that of a later version; one sentence.
     """
     data = _parse(line)
     known = Header.model_fields
@@ -169,7 +169,7 @@ def load_entry(line: bytes) -> Entry:
     """A line after the first.
 
     Raises:
-        ValueError: It is none; a pydantic ValidationError says where.
+        ValueError: It is not an entry; a pydantic ValidationError says where.
     """
     entry: Entry = _ADAPTERS[Entry].validate_python(_parse(line))
     return entry
