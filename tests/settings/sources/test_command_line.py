@@ -110,7 +110,10 @@ USAGE: list[tuple[list[str], str]] = [
     (["--extras"], "unknown flag --extras"),
     (["--verb"], "unknown flag --verb"),
     (["stray"], "unexpected argument: put a value that contains blanks in quotes"),
-    (["--config.name", "a", "b"], "unexpected argument after --config.name: put a value that contains blanks in quotes"),
+    (
+        ["--config.name", "a", "b"],
+        "unexpected argument after --config.name: put a value that contains blanks in quotes",
+    ),
     (["--element", "a"], "--element is for workers that process elements"),
     (["--dev=s3cr3t"], "argument --dev: takes no value"),
     (["-c"], "argument -c/--config: expected one argument"),
