@@ -2,12 +2,12 @@
 
 `python -m benchmarks.scale [ROUNDS] [ELEMENTS]` prints how many elements a second each gets through, the median, and
 its ratio to one process: two of `--jobs`, two workers of Dask's `LocalCluster`, two tasks of `submitit:local`, with
-matrices multiplied for each element, some 150 ms of one core: a small page for a model. Time runs from the beginning of
-the first element to the end of the last, so that starting up is left out, but not that one process begins later than
-another; all take turns. The emulated Arkindex needs some 4 ms of the same cores for each element. Then one element or
-sixteen at a time, where the network takes 20 ms for a request and the model 20 ms for a call. Then, once, 10,000
-elements without work go through four processes: each once, and the memory of the parent at the end beside that at the
-first element.
+matrices multiplied for each element, as many as this machine does in 150 ms on one core: a small page for a model.
+Time runs from the beginning of the first element to the end of the last, so that starting up is left out, but not that
+one process begins later than another; all take turns. The emulated Arkindex needs some 4 ms of the same cores for each
+element. Then one element or sixteen at a time, where the network takes 20 ms for a request and the model 20 ms for a
+call. Then, once, 10,000 elements without work go through four processes: each once, and the memory of the parent at the
+end beside that at the first element.
 
 It takes some six minutes. Figures of processes are to be believed on idle cores only. Dask and submitit are extras:
 what is not installed is left out.
@@ -69,10 +69,28 @@ W.main([])
 """
 QUEUED = 500
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
-WORK = 180  # products of matrices for each element
+SECONDS = 0.15  # of one core, for each element
+PRODUCTS = """
+import numpy, time
+def multiply(number):
+    matrix = numpy.random.default_rng(1).random((160, 160))
+    for _ in range(number):
+        matrix = numpy.tanh(matrix @ matrix.T / 160)
+multiply(100)
+begin = time.monotonic()
+multiply(1000)
+print((time.monotonic() - begin) / 1000)
+"""
 
 
-def run(folder: Path, elements: int, flags: list[str], work: int = WORK) -> dict[str, Any]:
+def calibrate() -> int:
+    """How many products of matrices take one core the seconds of an element."""
+    command = [sys.executable, "-c", PRODUCTS]
+    done = subprocess.run(command, env=os.environ | ONE_THREAD, capture_output=True, text=True, check=True)
+    return round(SECONDS / float(done.stdout))
+
+
+def run(folder: Path, elements: int, flags: list[str], work: int) -> dict[str, Any]:
     """One run over elements of an emulated Arkindex: their times, and the parent's memory at two moments."""
     log = folder / f"{uuid.uuid4()}.log"
     log.touch()
@@ -134,9 +152,9 @@ def subjects(stack: ExitStack, folder: Path) -> dict[str, list[str]]:
     return found
 
 
-def rate(folder: Path, elements: int, flags: list[str]) -> float:
+def rate(folder: Path, elements: int, flags: list[str], work: int) -> float:
     """Elements a second."""
-    return float(run(folder, elements, flags)["rate"])
+    return float(run(folder, elements, flags, work)["rate"])
 
 
 def measure_batches(size: int, folder: Path) -> float:
@@ -164,7 +182,8 @@ def main() -> None:
         folder = Path(name)
         (folder / "worker.py").write_text(WORKER)
         engines = subjects(stack, folder)
-        compare({what: partial(rate, folder, number, flags) for what, flags in engines.items()}, rounds)
+        work = calibrate()
+        compare({what: partial(rate, folder, number, flags, work) for what, flags in engines.items()}, rounds)
         compare({f"{size} at a time": partial(measure_batches, size, folder) for size in (1, 16)}, rounds)
         before, after = (kilobytes / 1024 for kilobytes in run(folder, 10_000, ["--jobs", "4"], work=0)["memory"])
         print(f"10,000 elements, four processes: each once; the parent {before:.0f} MB, then {after:.0f} MB")
