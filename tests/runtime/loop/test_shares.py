@@ -94,6 +94,15 @@ def test_results_come_back_to_one_file(twelve: Trial) -> None:
     assert {line["element"]["id"] for line in lines if line["state"] == "processed"} == set(twelve.elements)
 
 
+def test_the_memory_of_user_code_is_not_that_of_dask(twelve: Trial) -> None:
+    """What Dask sets for its own processes makes arrays slow; what the person has set stays."""
+    setup = "Path(LOG).with_suffix('.set').write_text(os.environ.get('MALLOC_TRIM_THRESHOLD_', 'nothing'))"
+
+    for setting, found in (("65536", "nothing"), ("131072", "131072")):
+        twelve.start(*THREADS, SETUP=setup, MALLOC_TRIM_THRESHOLD_=setting).wait()
+        assert (twelve.folder / "user.set").read_text() == found
+
+
 def test_setup_that_fails(twelve: Trial) -> None:
     """The run ends with one error, whichever job met it first."""
     ended = twelve.start(*THREADS, SETUP="raise ValueError('no model')").wait()
