@@ -2,12 +2,12 @@
 
 `python -m benchmarks.scale [ROUNDS] [ELEMENTS]` prints how many elements a second each gets through, the median, and
 its ratio to one process: two of `--jobs`, two workers of Dask's `LocalCluster`, two tasks of `submitit:local`, with
-matrices multiplied for each element, as many as this machine does in 150 ms on one core: a small page for a model.
-Time runs from the beginning of the first element to the end of the last, so that starting up is left out, but not that
-one process begins later than another; all take turns. The emulated Arkindex needs some 4 ms of the same cores for each
-element. Then one element or sixteen at a time, where the network takes 20 ms for a request and the model 20 ms for a
-call. Then, once, 10,000 elements without work go through four processes: each once, and the memory of the parent at the
-end beside that at the first element.
+matrices multiplied for each element, as many as this machine does in 150 ms on one core: a small page for a model. Time
+runs from the beginning of the first element to the end of the last, so that starting up is left out, but not that one
+process begins later than another; all take turns. The emulated Arkindex needs some 4 ms of the same cores for each
+element; what two bare processes with the same work come to is the limit. Then one element or sixteen at a time, where
+the network takes 20 ms for a request and the model 20 ms for a call. Then, once, 10,000 elements without work go
+through four processes: each once, and the memory of the parent at the end beside that at the first element.
 
 It takes some six minutes. Figures of processes are to be believed on idle cores only. Dask and submitit are extras:
 what is not installed is left out.
@@ -78,16 +78,17 @@ def multiply(number):
         matrix = numpy.tanh(matrix @ matrix.T / 160)
 multiply(100)
 begin = time.monotonic()
-multiply(1000)
-print((time.monotonic() - begin) / 1000)
+multiply(10000)
+print((time.monotonic() - begin) / 10000)
 """
 
 
-def calibrate() -> int:
-    """How many products of matrices take one core the seconds of an element."""
+def seconds_of_a_product(processes: int) -> float:
+    """Of matrices, in so many bare processes at the same time."""
     command = [sys.executable, "-c", PRODUCTS]
-    done = subprocess.run(command, env=os.environ | ONE_THREAD, capture_output=True, text=True, check=True)
-    return round(SECONDS / float(done.stdout))
+    start = partial(subprocess.Popen[str], command, env=os.environ | ONE_THREAD, stdout=subprocess.PIPE, text=True)
+    started = [start() for _ in range(processes)]
+    return statistics.mean(float(process.communicate()[0]) for process in started)
 
 
 def run(folder: Path, elements: int, flags: list[str], work: int) -> dict[str, Any]:
@@ -182,7 +183,9 @@ def main() -> None:
         folder = Path(name)
         (folder / "worker.py").write_text(WORKER)
         engines = subjects(stack, folder)
-        work = calibrate()
+        alone, together = (statistics.median(seconds_of_a_product(n) for _ in range(rounds)) for n in (1, 2))
+        print(f"two bare processes, without arkworker: {2 * alone / together:.2f} x one", flush=True)
+        work = round(SECONDS / alone)
         compare({what: partial(rate, folder, number, flags, work) for what, flags in engines.items()}, rounds)
         compare({f"{size} at a time": partial(measure_batches, size, folder) for size in (1, 16)}, rounds)
         before, after = (kilobytes / 1024 for kilobytes in run(folder, 10_000, ["--jobs", "4"], work=0)["memory"])
