@@ -49,10 +49,8 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
         return _resolve(flags, {RUN: worker_run_id} if worker_run_id else {})
 
     first = settle(flags.worker_run_id or "")
-    if first.ledger.problems:
-        raise ConfigurationError(first.ledger.problems)
     order = Order(tuple(flags.file), _journals(flags), _worker_run_of(flags, first), settle)
-    summary = publish(order, first.settings, stopping)
+    summary = publish(order, first, stopping)
     if flags.json:
         terminal.write_json(summary.as_data())
     return ExitCode.OK

@@ -61,8 +61,13 @@ class Order:
     resolve: Callable[[str], Resolution]
 
 
-def publish(order: Order, settings: Settings, stopping: Stopping) -> Summary:
+def publish(order: Order, first: Resolution, stopping: Stopping) -> Summary:
     """Publish what is not published yet; the summary, where all went well.
+
+    Args:
+        order: What to publish.
+        first: The settings as far as they are known before the files are read, with what is wrong with them.
+        stopping: Knows of signals.
 
     Raises:
         ElementsError: It did not succeed; the exit code says how.
@@ -70,10 +75,13 @@ def publish(order: Order, settings: Settings, stopping: Stopping) -> Summary:
         ApiError: Arkindex does not give the worker run.
         StoppedError: A signal came before the first element.
     """
-    _check_paths(order, settings)
+    settings, problems = first.settings, first.ledger.problems
+    _check_paths(order, settings, problems)
     tally = Tally()
     outcome.prepare(settings.summary)
     with outcome.summed_up(settings.summary, tally, stopping), contextlib.ExitStack() as opened:
+        if problems:
+            raise ConfigurationError(problems)
         recordings = _each(lambda path: opened.enter_context(read_recording(path)), order.paths)
         for path, recording in zip(order.paths, recordings, strict=True):
             if recording.is_cut:
@@ -84,14 +92,14 @@ def publish(order: Order, settings: Settings, stopping: Stopping) -> Summary:
         return _Publishing(order, recordings, resolution, stopping, tally).perform()
 
 
-def _check_paths(order: Order, settings: Settings) -> None:
-    """Refuse to write one file over another, or where nothing can be written."""
+def _check_paths(order: Order, settings: Settings, others: Sequence[Problem]) -> None:
+    """Refuse to write one file over another, or where nothing can be written; other problems are told beside."""
     places = [identity(path) for path in order.paths]
     several = len(places) > 1
     twice = [path for path, place in zip(order.paths, places, strict=True) if place and places.count(place) > 1]
     if twice:
         message = f"{printable(twice[0])} is named more than once"
-        raise ConfigurationError([Problem("file", "command line", "FILE", message, "name each file once")])
+        raise ConfigurationError([*others, Problem("file", "command line", "FILE", message, "name each file once")])
     inputs = [("FILE", path) for path in order.paths]
     inputs += [("--env-file", settings.env_file or ""), ("the bundle", settings.api.ca_bundle or "")]
     problems = [
@@ -100,7 +108,7 @@ def _check_paths(order: Order, settings: Settings) -> None:
         for name, message in mistakes({"journal": journal, "summary": settings.summary}, inputs)
     ]
     if problems:
-        raise ConfigurationError(tuple(dict.fromkeys(problems)))  # what is wrong with the summary is reported once
+        raise ConfigurationError((*others, *dict.fromkeys(problems)))  # what is wrong with the summary is reported once
 
 
 def _each(make: Callable[..., T], *values: Sequence[Any]) -> list[T]:

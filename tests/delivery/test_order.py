@@ -129,6 +129,16 @@ def test_an_interrupted_publication_of_several_goes_on(
     assert texts(file) == {page: ["first" if page in pages[:2] else "second"] for page in pages}
 
 
+def test_the_summary_of_settings_that_are_refused(file: ResultsFile, publish_here: Publish) -> None:
+    """It is not that of the publication before."""
+    file.record({file.elements[0]: FIRST})
+    publish_here()
+
+    code, log, summary = publish_here(ARKINDEX_API_URL="ftp://arkindex.example")
+
+    assert (code, summary["exit_code"], "should be an http or https URL" in log) == (78, 78, True), log
+
+
 def test_each_damaged_file_is_named_before_anything_is_sent(
     file: ResultsFile, other: ResultsFile, publish_here: Publish
 ) -> None:
