@@ -75,7 +75,7 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
             stopping.check()
             origins, folder = preparation.origins, preparation.folder
             made = Handover(context, settings, sessions, stopping, target, origins, begin=begin, folder=folder)
-            told = acknowledged(stopping, settings.grace) if preparation.worker.processes_elements else nullcontext()
+            told = acknowledged(stopping, settings.grace) if isinstance(worker, ElementsWorker) else nullcontext()
             with told, _reported(made.with_outbox(), preparation) as handover:
                 if isinstance(worker, ElementsWorker) and _is_shared_out(settings):
                     _share_out(worker, handover)

@@ -34,6 +34,8 @@ class W(DatasetWorker):
         count, = sqlite3.connect(export).execute("SELECT count(*) FROM element").fetchone()
         if dataset_set.name == os.environ.get("FAILING"):
             raise ValueError
+        if "SIGNAL" in os.environ:
+            os.kill(os.getpid(), 15)
         if "EXIT" in os.environ:
             raise SystemExit(0)
         print(dataset_set.name, dataset_set.dataset.name, count > 0)
@@ -197,6 +199,15 @@ def test_exit_in_user_code(desk: Desk) -> None:
     assert done.returncode == 1, done.stderr
     summary = json.loads((desk.folder / "summary.json").read_text())
     assert (summary["failed"], summary["exit_code"]) == (1, 1)
+
+
+def test_signal_while_a_set_is_worked_on(desk: Desk) -> None:
+    """It is interrupted at once, and no time is promised."""
+    done = desk.run(SIGNAL="1")
+
+    assert (done.returncode, done.stdout) == (143, ""), done.stderr
+    assert "stopped by signal 15" in done.stderr.splitlines()[-1]
+    assert "s to end" not in done.stderr
 
 
 def test_signal_while_waiting_for_an_export(desk: Desk) -> None:
