@@ -28,6 +28,7 @@ from arkworker.runtime.loop.in_hand import recover
 from arkworker.runtime.loop.intake import PATIENCE, Halt
 from arkworker.runtime.loop.share_process import GLANCE, Share, carry_out, main_of
 from arkworker.runtime.loop.threads import Timing
+from arkworker.runtime.user_errors import described
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -202,12 +203,19 @@ class _Shares:
         if self._halt.is_stopped and self._deadline is None:
             self._deadline = monotonic() + self._run.settings.grace + FAREWELL + PATIENCE
             self._clients.stop(self._run.stopping.received or signal.SIGTERM)
-            self._engine.stop.set()  # not `cancel`: Dask takes that for jobs that run, too, and then tells nothing
+            self._stop_jobs()
         if self._deadline is not None and monotonic() > self._deadline:
             for given in self._futures.values():
                 self._note_lost(given, "its job did not end within the grace time")
             self._futures.clear()
         self._hand_out()
+
+    def _stop_jobs(self) -> None:
+        """Let those that run come to their end."""
+        try:
+            self._engine.stop.set()  # not `cancel`: Dask takes that for jobs that run, too, and then tells nothing
+        except Exception as error:  # noqa: BLE001 - whatever an engine raises, this run ends all the same
+            logger.warning("the jobs of the engine cannot be told to stop: %s", described(error))
 
     def _settle(self, given: _Given, future: Future[tuple[list[bytes], int]]) -> None:
         """A job has ended: count what it tells, and what it does not."""

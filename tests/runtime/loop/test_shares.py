@@ -191,6 +191,25 @@ def test_a_process_of_the_engine_that_is_killed(twelve: Trial) -> None:
     assert set(twelve.user_calls.values()) == {1}
 
 
+def test_jobs_that_cannot_be_told_to_stop(twelve: Trial) -> None:
+    """As where the disk is full, or a scheduler is gone: the run waits for them as long as for any, and ends."""
+    hook = """
+import shutil
+shutil.rmtree(context.work_dir)
+open(os.environ["USER_LOG"] + ".ready", "w").close()
+time.sleep(60)
+"""
+    process = twelve.start(*THREADS, "--jobs", "1", "--grace", "0", HOOK=hook)
+    twelve.wait_for_file("user.log.ready")
+
+    process.signal()
+    ended = process.wait()
+
+    assert ended.code == 143, ended
+    assert "the jobs of the engine cannot be told to stop: FileNotFoundError" in ended.log
+    assert "a mistake in arkworker" not in ended.log
+
+
 @pytest.mark.parametrize(
     ("named", "reason"),
     [
