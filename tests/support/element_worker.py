@@ -12,6 +12,7 @@ from typing import Any
 
 from arkworker.clock import SystemClock
 from arkworker.runtime.worker import ElementsWorker
+from arkworker.storage import exclusive
 
 WORK = float(os.environ.get("WORK", "0"))  # seconds on each element
 WAITS = float(os.environ.get("WAITS", "0.001"))
@@ -19,6 +20,7 @@ LOG = os.environ.get("USER_LOG")
 HOOK = os.environ.get("HOOK", "pass")  # code to run for each element
 SETUP = os.environ.get("SETUP", "pass")
 TEARDOWN = os.environ.get("TEARDOWN", "pass")
+UNLOCKABLE = os.environ.get("UNLOCKABLE")  # a folder on a file system that has no locks
 
 
 class W(ElementsWorker):
@@ -49,7 +51,21 @@ def _shorten_waits() -> None:
     SystemClock.sleep = lambda self, seconds: whole(self, seconds * WAITS)  # type: ignore[method-assign] # of this process
 
 
-_shorten_waits()  # in the processes of --jobs, too
+def _refuse_locks(folder: str) -> None:
+    whole = exclusive.lock
+
+    def lock(file: Any, **known: Any) -> bool | None:
+        number = file if isinstance(file, int) else file.fileno()
+        is_inside = str(Path(f"/proc/self/fd/{number}").readlink()).startswith(folder)
+        return None if is_inside else whole(file, **known)
+
+    vars(exclusive)["lock"] = lock
+
+
+# In the processes of --jobs, too.
+_shorten_waits()
+if UNLOCKABLE is not None:
+    _refuse_locks(UNLOCKABLE)
 
 if __name__ == "__main__":
     W.main()

@@ -92,6 +92,11 @@ class InHand:
         """Whether an element has begun, and not ended."""
         return element_id in self._slots
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the notes are on disk."""
+        return self._path is not None
+
     def note(self, element_id: str, stage: Stage) -> None:
         """An element has come that far."""
         with self._lock:

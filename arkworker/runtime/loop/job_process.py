@@ -120,8 +120,12 @@ def watching_parent(stopping: Stopping, connection: socket.socket | None = None)
     parent: Any = connection or (over if starter is None else starter.sentinel)
 
     def watch() -> None:
-        if parent in wait([parent, is_over]) and stopping.received is None:
+        if parent not in wait([parent, is_over]):
+            return
+        if stopping.received is None:
             os.kill(os.getpid(), signal.SIGTERM)
+        elif connection is None:  # a second signal has ended the parent, and is to end the run at once
+            os._exit(128 + stopping.received)
 
     thread = threading.Thread(target=watch, name="parent", daemon=True)
     thread.start()

@@ -36,7 +36,7 @@ from arkworker.runtime.loop.accounts import FAREWELL, MOST_IN_VAIN, Accounts, en
 from arkworker.runtime.loop.assignment import make_ends, owner_of, prepared
 from arkworker.runtime.loop.channel import Inbox, Say, send
 from arkworker.runtime.loop.ends import LEFT_BEFORE, end_left
-from arkworker.runtime.loop.in_hand import SLOTS, Left, new_path, read
+from arkworker.runtime.loop.in_hand import SLOTS, Left, Stage, new_path, read
 from arkworker.runtime.loop.intake import Halt
 from arkworker.runtime.loop.job_process import CLAIM, Order, shielded
 from arkworker.runtime.loop.threads import Timing
@@ -168,7 +168,8 @@ class Jobs:
         if self._halt.is_stopped:
             return
         self._started += 1
-        notes = new_path(self._run.context.work_dir if self._given.reports_states else self._folder)
+        # Where nothing is kept for a later run, this one is to know all the same what a killed process had.
+        notes = new_path(self._run.context.work_dir if self._given.in_hand.is_kept else self._folder)
         order = Order(
             self._started,
             self._run.target,
@@ -326,9 +327,10 @@ class Jobs:
 
     def _recover(self, child: _Child, reason: str) -> None:
         """End what a process had in hand, or give it to others."""
-        left = Left()
-        with contextlib.suppress(OSError, ValueError):  # it had not even made the file
+        try:
             left = read(child.notes, self._owner, is_over=True)
+        except (OSError, ValueError):  # it had nothing yet, or could note nothing: nobody knows how far it was
+            left = Left(dict.fromkeys(child.handed, Stage.WORKING))
         left.stages = {name: stage for name, stage in left.stages.items() if name not in child.ended}
         in_hand = {**child.handed, **left.stages}
         self._vain = 0 if in_hand or child.ended else self._vain + 1

@@ -117,6 +117,19 @@ def test_killed_process_is_replaced(twelve: Trial, kind: str, reason: str) -> No
         assert numbers(ended) == [12, 10, 2, 0, 0, 0], ended
 
 
+@pytest.mark.parametrize("kind", ["queue", "list"])
+def test_killed_process_where_no_journal_can_be_kept(twelve: Trial, kind: str) -> None:
+    """On a file system without locks, too, this run knows what it had in hand."""
+    hook = "if element.name.endswith(' 3'): os.kill(os.getpid(), 9)"
+
+    ended = twelve.start(*chosen(twelve, kind), HOOK=hook, WORK="0.02", UNLOCKABLE=str(twelve.folder)).wait()
+
+    assert "no journal can be kept there" in ended.log
+    assert twelve.states["error"] == ended.summary["failed"] >= 1 - ended.summary["uncertain"], ended
+    assert twelve.states["started"] <= ended.summary["uncertain"], ended
+    assert (twelve.states["queued"], ended.summary["skipped"], set(twelve.user_calls.values())) == (0, 0, {1}), ended
+
+
 def test_killed_process_without_arkindex(tmp_path: Path) -> None:
     """At a desk, too, its element is a failure, and the others go on."""
     for number in range(6):
@@ -234,6 +247,30 @@ def test_signal(twelve: Trial, whom: str) -> None:
     assert twelve.states["started"] <= ended.summary["uncertain"], ended
     assert twelve.states["processed"] == ended.summary["processed"] >= 3, ended
     assert sum(twelve.user_calls.values()) == twelve.states["processed"]
+
+
+TOLD = """
+from pathlib import Path
+from arkworker.runtime import stopping
+while not stopping._active[0].received:
+    time.sleep(0.01)
+Path(os.environ["USER_LOG"]).with_suffix(f".{os.getpid()}").touch()
+time.sleep(900)
+"""
+
+
+def test_second_signal(twelve: Trial) -> None:
+    """It ends the run at once, the processes that still work included."""
+    process = twelve.start(*chosen(twelve, "queue"), "--grace", "600", HOOK=TOLD)
+    wait_until(lambda: len(twelve.user_calls) >= 3)
+    children = children_of(process.popen.pid)
+
+    process.signal()
+    wait_until(lambda: len(list(twelve.folder.glob("user.*[0-9]"))) == 3)
+    process.signal()
+
+    assert process.wait().code == 143
+    wait_until(lambda: not any(map(is_alive, children)))
 
 
 def test_grace_time_ends(twelve: Trial) -> None:
