@@ -125,7 +125,7 @@ def watching_parent(stopping: Stopping, connection: socket.socket | None = None)
         if stopping.received is None:
             os.kill(os.getpid(), signal.SIGTERM)
         elif connection is None:  # a second signal has ended the parent, and is to end the run at once
-            os._exit(128 + stopping.received)
+            os.kill(os.getpid(), signal.SIGKILL)
 
     thread = threading.Thread(target=watch, name="parent", daemon=True)
     thread.start()
