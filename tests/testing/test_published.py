@@ -14,6 +14,7 @@ from arkworker import (
     Embedding,
     Entity,
     Metadata,
+    On,
     Transcription,
     UserConfiguration,
     WorkerContext,
@@ -100,3 +101,27 @@ def test_what_the_emulated_arkindex_got_is_typed(invoke: Invoke) -> None:
         assert arkindex.published(run, Metadata, element=second) == [Metadata(type="text", name="read", value="yes")]
         assert arkindex.published(run, Embedding, element=second) == [Embedding(value=[1.0, 2.0])]
         assert len(arkindex.published(run, Child, element=second)) == 1
+
+
+class Naming(ElementsWorker):
+    creates = ("person",)
+
+    def process_element(self, element: Element, context: WorkerContext, cache: Session) -> Iterator[Result]:
+        del context, cache
+        for text in element.transcriptions():
+            yield On(text, [Entity(type="person", offset=0, length=2)])
+
+
+def test_entities_on_a_text_from_before_the_run_are_published(invoke: Invoke) -> None:
+    """The text itself is not the run's."""
+    with Emulator() as arkindex:
+        arkindex.add_corpus()
+        first, second = arkindex.add_elements(2, image=(100, 100))
+        arkindex.add_transcription(first, "by hand")
+        run = arkindex.add_worker_run()
+
+        assert invoke("run", Naming, environ=arkindex.environment(run)).code == 0
+
+        found = [Entity(type="person", offset=0, length=2)]
+        assert arkindex.published(run, Entity) == arkindex.published(run, Entity, element=first) == found
+        assert (arkindex.published(run, Entity, element=second), arkindex.published(run, Transcription)) == ([], [])

@@ -27,7 +27,8 @@ class PublishedResults(Arrangement):
         Args:
             worker_run: The worker run that signed it.
             kind: A class of results, such as `Transcription`. A `Child` is given without the results on it, which are
-                there themselves; an `Entity` is in its transcription, and there itself.
+                there themselves; an `Entity` is in its transcription, and there itself, on a text from before the run
+                as well.
             element: Only what is on the element with this id; for a `Child`, those below it.
         """
         with self.database.transaction() as session:
@@ -44,6 +45,7 @@ def _published(session: Session, run: str, on: str | None) -> Iterator[found.Res
         yield found.Child.model_construct(**values, confidence=element.confidence, image=element.image_id)
     for text in _signed(session, tables.Transcription, run, on):
         yield _transcription(session, text, run)
+    yield from _entities_on_earlier_texts(session, run, on)
     for row in _signed(session, tables.Classification, run, on):
         yield found.Classification.model_construct(
             class_name=row.ml_class.name, confidence=row.confidence, high_confidence=row.high_confidence
@@ -62,9 +64,18 @@ def _signed(session: Session, table: Any, run: str, on: str | None) -> list[Any]
 def _transcription(session: Session, row: tables.Transcription, run: str) -> found.Transcription:
     table = tables.TranscriptionEntity
     rows = select(table).where(table.transcription_id == row.id, table.worker_run_id == run).order_by(table.position)
-    entities = tuple(
-        found.Entity(type=each.type.name, offset=each.offset, length=each.length, confidence=each.confidence)
-        for each in session.scalars(rows)
-    )
+    entities = tuple(map(_entity, session.scalars(rows)))
     values: dict[str, Any] = {"text": row.text, "confidence": row.confidence, "orientation": row.orientation}
     return found.Transcription.model_construct(**values, entities=entities)
+
+
+def _entities_on_earlier_texts(session: Session, run: str, on: str | None) -> Iterator[found.Entity]:
+    """Those on texts that the run has found there: the texts themselves are not its own."""
+    table, text = tables.TranscriptionEntity, tables.Transcription
+    rows = select(table).join(text, text.id == table.transcription_id).order_by(table.position)
+    rows = rows.where(table.worker_run_id == run, text.worker_run_id.is_distinct_from(run))
+    yield from map(_entity, session.scalars(rows if on is None else rows.where(text.element_id == on)))
+
+
+def _entity(row: tables.TranscriptionEntity) -> found.Entity:
+    return found.Entity(type=row.type.name, offset=row.offset, length=row.length, confidence=row.confidence)
