@@ -52,3 +52,14 @@ def flag_in(typed: str) -> str:
     What follows it is a value, perhaps a secret, and is not to be shown.
     """
     return printable(typed.partition("=")[0] if typed.startswith("--") else typed[:2], 60)
+
+
+def is_id(text: str) -> bool:
+    """Whether it can be an id of Arkindex: these are UUIDs."""
+    from uuid import UUID  # not for those who only want help
+
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -12,9 +12,9 @@ from pydantic_core import PydanticUndefined
 from arkworker.errors import UsageError
 from arkworker.options.options import alternatives
 from arkworker.settings.catalogue import flag_name
+from arkworker.settings.kinds import is_list
 from arkworker.settings.model import settings_model
 from arkworker.settings.platform import flag_of, variable_of
-from arkworker.settings.reading import is_list
 from arkworker.settings.sources.command_line import CONFIG_PREFIX, CommandLineSource, Typed
 from arkworker.settings.sources.source import PLATFORM_FIELDS
 from arkworker.text import did_you_mean, flag_in, printable

@@ -8,7 +8,6 @@ later, when everything is validated at once.
 
 from __future__ import annotations
 
-import collections.abc
 import datetime as dt
 import enum
 import functools
@@ -19,14 +18,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import pydantic
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 from pydantic_settings import NoDecode
 
 from arkworker.documents.nodes import Mapping, Scalar, Sequence, YamlError
 from arkworker.options.configuration import BY_SETTINGS
-from arkworker.options.options import accepts_null, alternatives, is_lenient, is_secret_type, keys_of, parts_of
+from arkworker.options.options import accepts_null, alternatives, is_lenient, is_secret_type, parts_of
 from arkworker.options.secret import BY_REFERENCE, content_type
+from arkworker.settings.kinds import is_list, is_mapping, is_untyped, items_with_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,8 +50,6 @@ _MOMENTS: tuple[Any, ...] = (
     pydantic.PastDatetime,
 )
 _MOMENTS += (pydantic.FutureDatetime, pydantic.AwareDatetime, pydantic.NaiveDatetime)
-_LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Set)
-_CONTAINERS = (*_LISTS, dict, collections.abc.Mapping)
 #: What pydantic says of the kind of a value; all else it says is for validation to say.
 _OF_KIND = (
     *("_type", "_parsing", "literal_error", "enum", "extra_forbidden", "secret_reference", "none_required"),
@@ -105,7 +103,7 @@ def read_text(text: str, annotation: Any) -> Any:  # noqa: PLR0911 - one for eac
         return _reference(text, members) if text else _not_a_reference(text)
     if any(mark is NoDecode for mark in getattr(annotation, "__metadata__", ())):
         return text
-    wants_list, wants_mapping = any(map(is_list, members)), any(map(_is_mapping, members))
+    wants_list, wants_mapping = any(map(is_list, members)), any(map(is_mapping, members))
     if (wants_list or wants_mapping or Any in members) and text.lstrip()[:1] in ("[", "{"):
         return _read_document(text, annotation)
     if Any in members:
@@ -169,7 +167,7 @@ def read_node(node: Node, annotation: Any) -> Any:
     YAML 1.1 says what it is.
     """
     types = list(parts_of(annotation))
-    is_untyped, prefers_text = any(map(_is_untyped, types)), Decimal in types
+    has_no_type, prefers_text = any(map(is_untyped, types)), Decimal in types
     others: dict[Steps, Any] = {}
     mistakes: list[dict[str, Any]] = []
 
@@ -179,7 +177,7 @@ def read_node(node: Node, annotation: Any) -> Any:
         if isinstance(node, Mapping):
             return {entry.key.text: plain(entry.value, (*steps, entry.key.text)) for entry in node.entries}
         try:
-            value = _resolved(node) if is_untyped or node.tag else _as_yaml(node.text) if node.plain else node.text
+            value = _resolved(node) if has_no_type or node.tag else _as_yaml(node.text) if node.plain else node.text
         except YamlError as error:
             place = (error.line, error.column)
             mistakes.extend(Refused.because(error.message, error.hint, steps=steps, place=place).lines)
@@ -372,61 +370,20 @@ def refer(value: Any, annotation: Any) -> Any:
     members = alternatives(annotation)
     if isinstance(value, str) and value and any(map(is_secret_type, members)):
         return _reference(value, members)
-    inner = {step: refer(item, kind) for step, item, kind in _parts_of(value, members)}
+    inner = {step: refer(item, kind) for step, item, kind in items_with_types(value, members)}
     return list(inner.values()) if isinstance(value, list) else inner if isinstance(value, dict) else value
-
-
-def _parts_of(value: Any, members: tuple[Any, ...]) -> Iterator[tuple[Any, Any, Any]]:
-    """The steps, values and types of what lies in a list or a mapping; `Any` where no type is known."""
-    types: dict[Any, list[Any]] = {}
-    for member in members:
-        for step, kind in _types_of_parts(get_origin(member) or member, get_args(member), value):
-            types.setdefault(step, []).append(kind)
-    items = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
-    for step, item in items:
-        known = types.get(step, [Any])
-        yield step, item, known[0] if len(known) == 1 else Union[tuple(known)]  # noqa: UP007 - made at run time
-
-
-def _types_of_parts(kind: Any, arguments: tuple[Any, ...], value: Any) -> Iterator[tuple[Any, Any]]:
-    if isinstance(value, list) and is_list(kind) and arguments:
-        is_fixed = kind is tuple and arguments[-1] is not Ellipsis
-        for index in range(len(value)):
-            yield index, arguments[min(index, len(arguments) - 1) if is_fixed else 0]
-    elif not isinstance(value, dict) or not isinstance(kind, type):
-        return
-    elif issubclass(kind, collections.abc.Mapping) and len(arguments) == 2:
-        yield from ((key, arguments[1]) for key in value)
-    elif issubclass(kind, BaseModel):
-        for name, info in kind.model_fields.items():
-            yield from ((key, info.annotation) for key in {name, *keys_of(name, info)})
-
-
-def _is_untyped(member: Any) -> bool:
-    return member in (Any, object) or ((get_origin(member) or member) in _CONTAINERS and not get_args(member))
-
-
-def is_list(member: Any) -> bool:
-    kind = get_origin(member) or member
-    return isinstance(kind, type) and issubclass(kind, _LISTS) and not issubclass(kind, str | bytes)
-
-
-def _is_mapping(member: Any) -> bool:
-    kind = get_origin(member) or member
-    is_dict = isinstance(kind, type) and issubclass(kind, collections.abc.Mapping)
-    return is_dict or (isinstance(kind, type) and (issubclass(kind, BaseModel) or hasattr(kind, "__annotations__")))
 
 
 def _mistakes_in(value: Any, annotation: Any, steps: Steps) -> Iterator[dict[str, Any]]:
     """What JSON should not hold: numbers that are not finite, text that is not Unicode, integers beyond 64 bits."""
     members = alternatives(annotation)
-    for step, item, kind in _parts_of(value, members):
+    for step, item, kind in items_with_types(value, members):
         yield from _mistakes_in(step, Any, (*steps, step))
         yield from _mistakes_in(item, kind, (*steps, step))
     if isinstance(value, float) and not math.isfinite(value):
         yield from Refused.because("numbers must be finite", steps=steps).lines
     elif isinstance(value, int) and not _fits(value):
-        is_whole = any(member is int or _is_untyped(member) or get_origin(member) is Literal for member in members)
+        is_whole = any(member is int or is_untyped(member) or get_origin(member) is Literal for member in members)
         if is_whole and not {float, Decimal} & set(members):
             yield from Refused.because("this number does not fit into 64 bits", steps=steps).lines
     elif isinstance(value, str) and not _is_unicode(value):

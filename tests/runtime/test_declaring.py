@@ -226,7 +226,7 @@ def test_hook_with_other_arguments(name: str, hook: Any) -> None:
 )
 def test_hook_that_takes_more(hook: Any) -> None:
     """What can be called as it will be is fine."""
-    type("W", (Worker,), {"run": hook})
+    assert vars(type("W", (Worker,), {"run": hook}))["run"] is hook
 
 
 @pytest.mark.parametrize(
@@ -288,14 +288,14 @@ def test_misspelt_attribute(name: str, meant: str) -> None:
 @pytest.mark.parametrize("name", ["step", "process_text", "process_page", "finished", "runs", "_setup", "create"])
 def test_methods_of_an_author(name: str) -> None:
     """Names that are not near to a hook are the author's."""
-    type("W", (ElementsWorker,), {name: lambda *_: None})
+    assert name in vars(type("W", (ElementsWorker,), {name: lambda *_: None}))
 
 
 def test_helper_beside_the_hook() -> None:
     """Where the hook is there, a name like it is no slip."""
     hooks = {"process_set": lambda *_: None, "process_sets": lambda *_: None}
 
-    type("W", (DatasetWorker,), hooks)
+    assert hooks.items() <= vars(type("W", (DatasetWorker,), hooks)).items()
 
 
 @pytest.mark.parametrize("size", [0, -1, "16", True, 1.5])

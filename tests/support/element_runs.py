@@ -48,6 +48,11 @@ class Ended:
     def __str__(self) -> str:
         return f"exit code {self.code}, {self.summary}\n{self.log}"
 
+    @property
+    def numbers(self) -> list[int]:
+        """Of the summary: elements, processed, failed, skipped, uncertain, and the exit code."""
+        return [self.summary[name] for name in ("elements", "processed", "failed", "skipped", "uncertain", "exit_code")]
+
 
 @dataclass
 class Trial:

@@ -17,6 +17,7 @@ from arkworker.elements.shapes import from_cache_image
 from arkworker.elements.stored import Stored, StoredClassification, StoredEntity, StoredTranscription
 from arkworker.errors import CacheError
 from arkworker.storage.cache.database import refusal
+from arkworker.text import is_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,12 +50,12 @@ class CacheReader:
         Raises:
             CacheError: The row describes no element, or cannot be read.
         """
-        rows = self._rows(listings.element(), element_id) if _is_id(element_id) else []
+        rows = self._rows(listings.element(), element_id) if is_id(element_id) else []
         return _element(rows[0]) if rows else None
 
     def knows(self, element_id: str) -> bool:
         """Whether it is for the cache to say what belongs to an element: it has a row, or a child."""
-        if not _is_id(element_id):
+        if not is_id(element_id):
             return False
         statements = (listings.has_row(listings.ELEMENTS), listings.has_child())
         return any(self._rows(statement, element_id) for statement in statements)
@@ -62,12 +63,12 @@ class CacheReader:
     def knows_parents(self, element_id: str) -> bool:
         """Whether a parent of the element has a row."""
         parents = listings.relatives("parents", "any", recursive=False, typed=False)
-        return _is_id(element_id) and bool(self._rows(parents.first, element_id))
+        return is_id(element_id) and bool(self._rows(parents.first, element_id))
 
     def knows_transcription(self, transcription_id: str) -> bool:
         """Whether a transcription has a row."""
         has_row = listings.has_row(listings.TRANSCRIPTIONS)
-        return _is_id(transcription_id) and bool(self._rows(has_row, transcription_id))
+        return is_id(transcription_id) and bool(self._rows(has_row, transcription_id))
 
     def children(self, element: Element, query: Query) -> Iterator[Element]:
         return self._relatives("children", element, query)
@@ -85,7 +86,7 @@ class CacheReader:
             yield _stored(StoredClassification, row)
 
     def entities(self, transcription: StoredTranscription, query: Query) -> Iterator[StoredEntity]:
-        if _is_id(transcription.id):
+        if is_id(transcription.id):
             statement = listings.entities(_maker(query))
             for row in self._rows(statement, transcription.id, worker_run=query.worker_run or None):
                 yield _stored(StoredEntity, row)
@@ -98,7 +99,7 @@ class CacheReader:
                 yield _element(row)
 
     def _list(self, listing: Listing, identifier: str, query: Query) -> Iterator[Row[Any]]:
-        if not _is_id(identifier):
+        if not is_id(identifier):
             return
         wanted = {"type": query.type, "worker_run": query.worker_run or None}
         rows = self._rows(listing.first, identifier, **wanted)
@@ -127,14 +128,6 @@ def _maker(query: Query) -> Maker:
     if query.worker_run is None:
         return "any"
     return "one" if query.worker_run else "hand"
-
-
-def _is_id(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _element(row: Row[Any]) -> Element:

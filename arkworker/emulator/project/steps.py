@@ -8,7 +8,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import yaml
 from sqlalchemy import select
@@ -21,7 +20,7 @@ from arkworker.emulator.project.reading import read_project
 from arkworker.emulator.project.source import read_mapping
 from arkworker.emulator.tables import Element, ElementType
 from arkworker.storage.cache import open_cache
-from arkworker.text import did_you_mean, printable
+from arkworker.text import did_you_mean, is_id, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -253,17 +252,9 @@ class WorkerLayout:
             raise self._source.refuse(loc, "no secret has this name", did_you_mean(str(value), secrets))
         models = {name: model for name, (model, _) in self._names.models.items()}
         known = {"model": models, "corpus_export": self._names.exports}.get(kind)
-        if known is None or not isinstance(value, str) or _is_id(value):
+        if known is None or not isinstance(value, str) or is_id(value):
             return value
         return self._names.find(known, value, loc, "model" if kind == "model" else "export")
-
-
-def _is_id(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_target(worker: Any) -> bool:

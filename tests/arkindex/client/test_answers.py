@@ -66,6 +66,14 @@ def test_what_is_no_sound_json_is_refused(body: bytes, reason: str) -> None:
     assert len(str(caught.value)) < 120
 
 
+def refusal_of(value: Any, answer: Any) -> str:
+    try:
+        answers.check(value, answer)
+    except AnswerError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize(
     ("value", "answer", "kind"),
     [
@@ -79,8 +87,7 @@ def test_what_is_no_sound_json_is_refused(body: bytes, reason: str) -> None:
 )
 def test_a_value_of_another_shape_is_refused(value: Any, answer: Any, kind: str) -> None:
     """The reason says what came and what was promised."""
-    with pytest.raises(AnswerError, match=kind):
-        answers.check(value, answer)
+    assert kind in refusal_of(value, answer)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +95,7 @@ def test_a_value_of_another_shape_is_refused(value: Any, answer: Any, kind: str)
 )
 def test_a_value_of_the_promised_shape_passes(value: Any, answer: Any) -> None:
     """And what was not promised is not checked."""
-    answers.check(value, answer)
+    assert refusal_of(value, answer) == ""
 
 
 @pytest.mark.parametrize(

@@ -18,17 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from element_runs import Ended, Trial
-
-
-@pytest.fixture
-def twelve(tmp_path: Path) -> Iterator[Trial]:
-    with trial(tmp_path, 12) as made:
-        yield made
-
-
-def numbers(ended: Ended) -> list[int]:
-    return [ended.summary[name] for name in ("elements", "processed", "failed", "skipped", "uncertain", "exit_code")]
+    from element_runs import Trial
 
 
 @contextmanager
@@ -70,7 +60,7 @@ def test_a_cluster_of_dask(twelve: Trial, kind: str) -> None:
     with cluster(twelve, WORK="0.02") as (address, _):
         ended = twelve.start("--executor", address, "--jobs", "2", *chosen).wait()
 
-    assert numbers(ended) == [12, 12, 0, 0, 0, 0], ended
+    assert ended.numbers == [12, 12, 0, 0, 0, 0], ended
     assert (dict(twelve.states), twelve.user_calls) == ({"processed": 12}, dict.fromkeys(twelve.elements, 1))
     assert twelve.emulator.token not in (twelve.folder / "dask.txt").read_text()
 
@@ -105,7 +95,7 @@ def test_submitit_on_this_machine(twelve: Trial, kind: str) -> None:
 
     ended = twelve.start("--executor", "submitit:local", "--jobs", "2", *chosen).wait()
 
-    assert numbers(ended) == [12, 12, 0, 0, 0, 0], ended
+    assert ended.numbers == [12, 12, 0, 0, 0, 0], ended
     assert (dict(twelve.states), twelve.user_calls) == ({"processed": 12}, dict.fromkeys(twelve.elements, 1))
     assert not list(twelve.folder.rglob("submitit-*"))
 

@@ -22,10 +22,9 @@ from PIL import Image
 from arkworker.storage.cache import open_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from element_runs import Ended, Trial
+    from element_runs import Trial
 
 JOBS = ("--jobs", "3")
 DEATHS = {
@@ -34,16 +33,6 @@ DEATHS = {
     "ended with exit code 0": "os._exit(0)",
 }
 RESULTS = "from arkworker import Transcription; result = [Transcription(text=element.name, confidence=1)]"
-
-
-@pytest.fixture
-def twelve(tmp_path: Path) -> Iterator[Trial]:
-    with trial(tmp_path, 12) as made:
-        yield made
-
-
-def numbers(ended: Ended) -> list[int]:
-    return [ended.summary[name] for name in ("elements", "processed", "failed", "skipped", "uncertain", "exit_code")]
 
 
 def chosen(made: Trial, kind: str) -> list[str]:
@@ -78,7 +67,7 @@ time.sleep(0.1)
 
     ended = twelve.start(*chosen(twelve, "list"), HOOK=hook).wait()
 
-    assert numbers(ended) == [12, 12, 0, 0, 0, 0], ended
+    assert ended.numbers == [12, 12, 0, 0, 0, 0], ended
     assert dict(twelve.states) == {"processed": 12}
     assert twelve.user_calls == dict.fromkeys(twelve.elements, 1)
     assert len(set(re.findall(r"mine\[(\d+)\]: here", ended.log))) == 3, ended
@@ -92,7 +81,7 @@ def test_queue_is_shared_out(twelve: Trial) -> None:
     """Each process claims for itself."""
     ended = twelve.start(*chosen(twelve, "queue"), WORK="0.05").wait()
 
-    assert numbers(ended) == [12, 12, 0, 0, 0, 0], ended
+    assert ended.numbers == [12, 12, 0, 0, 0, 0], ended
     assert twelve.user_calls == dict.fromkeys(twelve.elements, 1)
     assert not list(twelve.folder.rglob("*.journal"))
 
@@ -114,7 +103,7 @@ def test_killed_process_is_replaced(twelve: Trial, kind: str, reason: str) -> No
     assert states["queued"] == 0, ended
     assert set(twelve.user_calls.values()) == {1}
     if kind == "list":
-        assert numbers(ended) == [12, 10, 2, 0, 0, 0], ended
+        assert ended.numbers == [12, 10, 2, 0, 0, 0], ended
 
 
 @pytest.mark.parametrize("kind", ["queue", "list"])
@@ -141,7 +130,7 @@ def test_killed_process_without_arkindex(tmp_path: Path) -> None:
 
         ended = made.start(*flags, HOOK=hook, **variables).wait()
 
-    assert numbers(ended) == [6, 5, 1, 0, 0, 0], ended
+    assert ended.numbers == [6, 5, 1, 0, 0, 0], ended
     assert set(made.user_calls.values()) == {1}
 
 
@@ -167,7 +156,7 @@ def test_process_that_is_killed_in_the_middle_of_a_message(twelve: Trial) -> Non
     """Nobody waits for the rest of it, although a process of user code holds its end of the socket open."""
     ended = twelve.start(*chosen(twelve, "list"), HOOK=CUT_SHORT, WORK="0.02").wait(25)
 
-    assert numbers(ended) == [12, 11, 1, 0, 0, 0], ended
+    assert ended.numbers == [12, 11, 1, 0, 0, 0], ended
 
 
 NEW_CLASS = f"""
@@ -184,7 +173,7 @@ def test_processes_that_create_the_same_class(twelve: Trial) -> None:
     """All but one are refused with 400: they look again, and use what is there."""
     ended = twelve.start(*chosen(twelve, "queue"), "--prefetch", "0", HOOK=NEW_CLASS, WORK="0.1").wait()
 
-    assert numbers(ended) == [12, 12, 0, 0, 0, 0], ended
+    assert ended.numbers == [12, 12, 0, 0, 0, 0], ended
     created = [call.status for call in twelve.emulator.ledger.calls("CreateMLClass")]
     assert (created.count(201), created.count(400) >= 1) == (4, True), created
 
@@ -363,7 +352,7 @@ time.sleep(0.02)
 """
     ended = twelve.start(*chosen(twelve, "queue"), "-d", str(path), HOOK=hook, USES_CACHE="1").wait()
 
-    assert numbers(ended) == [12, 12, 0, 0, 0, 0], ended
+    assert ended.numbers == [12, 12, 0, 0, 0, 0], ended
     with closing(sqlite3.connect(path)) as base:
         counts = [
             base.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("datasets", "transcriptions")
@@ -474,7 +463,7 @@ def test_ten_thousand_elements(tmp_path: Path) -> None:
         late = memory_of(process.popen.pid)
         ended = process.wait(300)
 
-        assert numbers(ended) == [10_000, 10_000, 0, 0, 0, 0], ended.summary
+        assert ended.numbers == [10_000, 10_000, 0, 0, 0, 0], ended.summary
         assert set(made.user_calls.values()) == {1}
         assert late - early < 5 * 1024
 

@@ -33,15 +33,11 @@ def run(made: Trial, *flags: str, **variables: Any) -> Ended:
     return made.start(*flags, **variables).wait()
 
 
-def numbers(ended: Ended) -> list[int]:
-    return [ended.summary[name] for name in ("elements", "processed", "failed", "skipped", "uncertain", "exit_code")]
-
-
 def test_queue_is_processed(ten: Trial) -> None:
     """Every element of the queue goes through user code once, and the summary says so."""
     ended = run(ten)
 
-    assert numbers(ended) == [10, 10, 0, 0, 0, 0], ended
+    assert ended.numbers == [10, 10, 0, 0, 0, 0], ended
     assert dict(ten.states) == {"processed": 10}
     assert ten.user_calls == dict.fromkeys(ten.elements, 1)
 
@@ -75,15 +71,15 @@ def test_other_process_has_it(ten: Trial) -> None:
     first = run(ten, "--element", *ten.elements[:4])
     second = run(ten, "--element", *ten.elements)
 
-    assert numbers(first) == [4, 4, 0, 0, 0, 0], first
-    assert numbers(second) == [10, 6, 0, 4, 0, 0], second
+    assert first.numbers == [4, 4, 0, 0, 0, 0], first
+    assert second.numbers == [10, 6, 0, 4, 0, 0], second
 
 
 def test_failures_are_errors(ten: Trial) -> None:
     """What user code fails on ends in error, with one traceback and the elements named; the run goes on."""
     ended = run(ten, HOOK="if element.name.endswith(('3', '5')): raise ValueError(element.name)")
 
-    assert numbers(ended) == [10, 8, 2, 0, 0, 0], ended
+    assert ended.numbers == [10, 8, 2, 0, 0, 0], ended
     assert dict(ten.states) == {"processed": 8, "error": 2}
     assert ended.log.count("Traceback") == 1
     assert "failed 2 times: ValueError" in ended.log
@@ -93,14 +89,14 @@ def test_strict(ten: Trial) -> None:
     """With --strict, one failure is enough for exit code 1."""
     ended = run(ten, "--strict", HOOK="if element.name.endswith('3'): raise ValueError")
 
-    assert numbers(ended) == [10, 9, 1, 0, 0, 1], ended
+    assert ended.numbers == [10, 9, 1, 0, 0, 1], ended
 
 
 def test_every_element_failed(ten: Trial) -> None:
     """A run in which nothing succeeded is a failure."""
     ended = run(ten, HOOK="raise ValueError")
 
-    assert (ended.code, numbers(ended)) == (1, [10, 0, 10, 0, 0, 1]), ended
+    assert (ended.code, ended.numbers) == (1, [10, 0, 10, 0, 0, 1]), ended
 
 
 def test_empty_queue_is_done(tmp_path: Path) -> None:
@@ -143,7 +139,7 @@ def test_memory_error_in_user_code(ten: Trial) -> None:
     """No memory for one element is no end of the run."""
     ended = run(ten, HOOK="if element.name.endswith('3'): raise MemoryError")
 
-    assert numbers(ended) == [10, 9, 1, 0, 0, 0], ended
+    assert ended.numbers == [10, 9, 1, 0, 0, 0], ended
 
 
 def test_unreachable_element_ends_in_error(ten: Trial) -> None:
@@ -154,7 +150,7 @@ def test_unreachable_element_ends_in_error(ten: Trial) -> None:
 
     ended = run(ten)
 
-    assert numbers(ended) == [10, 9, 1, 0, 0, 0], ended
+    assert ended.numbers == [10, 9, 1, 0, 0, 0], ended
     assert ten.emulator.ledger.history(refused)[1:] == ["started", "error"]
 
 
@@ -196,7 +192,7 @@ def test_worker_run_with_an_initial_cache(ten: Trial) -> None:
 
     ended = run(ten, "-d", str(path), USES_CACHE="1")
 
-    assert numbers(ended) == [3, 3, 0, 0, 0, 0], ended
+    assert ended.numbers == [3, 3, 0, 0, 0, 0], ended
     assert list(ten.user_calls) == ten.elements[:3]
     assert ten.states == {"processed": 3, "queued": 7}
 
@@ -205,7 +201,7 @@ def test_worker_run_with_a_cache_of_other_elements(ten: Trial) -> None:
     """A cache without initial elements leaves the queue as it is."""
     ended = run(ten, "-d", str(cache_with(ten, [])), USES_CACHE="1")
 
-    assert numbers(ended) == [10, 10, 0, 0, 0, 0], ended
+    assert ended.numbers == [10, 10, 0, 0, 0, 0], ended
 
 
 def test_developer_mode_with_a_cache(ten: Trial) -> None:
@@ -214,7 +210,7 @@ def test_developer_mode_with_a_cache(ten: Trial) -> None:
 
     ended = run(ten, "-d", str(path), ARKINDEX_WORKER_RUN_ID="", ARKINDEX_API_URL="", USES_CACHE="1", PONOS_TASK="")
 
-    assert numbers(ended) == [3, 3, 0, 0, 0, 0], ended
+    assert ended.numbers == [3, 3, 0, 0, 0, 0], ended
     assert list(ten.user_calls) == ten.elements[:3]
     assert ten.emulator.ledger.calls() == []
 
@@ -249,7 +245,7 @@ def test_image_files_are_pages(ten: Trial, tmp_path: Path) -> None:
 
     ended = run(ten, "--image", *given, ARKINDEX_WORKER_RUN_ID="", ARKINDEX_API_URL="", ARKINDEX_TASK_TOKEN="")
 
-    assert numbers(ended) == [3, 3, 0, 0, 0, 0], ended
+    assert ended.numbers == [3, 3, 0, 0, 0, 0], ended
     assert len(set(ten.user_calls)) == 3
     assert ten.emulator.ledger.calls() == []
 
@@ -265,7 +261,7 @@ def test_a_folder_of_images(ten: Trial, tmp_path: Path) -> None:
 
     ended = run(ten, "--image", str(folder), str(folder / "a.jpg"), **desk)
 
-    assert numbers(ended) == [3, 3, 0, 0, 0, 0], ended
+    assert ended.numbers == [3, 3, 0, 0, 0, 0], ended
     names = [line.split()[1] for line in (tmp_path / "user.log").read_text().splitlines()]
     assert names == ["a", "b", "c"]
 
@@ -278,7 +274,7 @@ def test_image_files_are_pages_beside_a_cache(ten: Trial, tmp_path: Path) -> Non
 
     ended = run(ten, *flags, ARKINDEX_WORKER_RUN_ID="", ARKINDEX_API_URL="", USES_CACHE="1", PONOS_TASK="")
 
-    assert numbers(ended) == [1, 1, 0, 0, 0, 0], ended
+    assert ended.numbers == [1, 1, 0, 0, 0, 0], ended
 
 
 @pytest.mark.parametrize(
@@ -327,7 +323,7 @@ def test_lost_claims_are_counted(ten: Trial) -> None:
 
     ended = run(ten)
 
-    assert numbers(ended) == [10, 8, 0, 0, 2, 75], ended
+    assert ended.numbers == [10, 8, 0, 0, 2, 75], ended
     assert dict(ten.states) == {"processed": 8, "started": 2}
 
 
@@ -337,7 +333,7 @@ def test_refused_end_is_counted(ten: Trial) -> None:
 
     ended = run(ten)
 
-    assert numbers(ended) == [10, 9, 0, 0, 1, 75], ended
+    assert ended.numbers == [10, 9, 0, 0, 1, 75], ended
     assert dict(ten.states) == {"processed": 9, "started": 1}
 
 
@@ -347,7 +343,7 @@ def test_repeated_start_is_ours(ten: Trial) -> None:
 
     ended = run(ten, "--elements-list", ten.write_list())
 
-    assert numbers(ended)[:5] == [10, 10, 0, 0, 0], ended
+    assert ended.numbers[:5] == [10, 10, 0, 0, 0], ended
     assert dict(ten.states) == {"processed": 10}
 
 
@@ -488,7 +484,7 @@ def test_next_run_ends_what_a_killed_one_began(tmp_path: Path, listed: bool) -> 
 
         ended = run(made, *flags, HOOK="pass")
 
-        assert numbers(ended) == [12, 11, 1, 0, 0, 0], ended
+        assert ended.numbers == [12, 11, 1, 0, 0, 0], ended
         assert dict(made.states) == {"processed": 11, "error": 1}
         assert set(made.user_calls.values()) == {1}
         assert not list(tmp_path.rglob("*.journal"))
@@ -509,7 +505,7 @@ def test_next_run_knows_what_was_lost_with_the_process(tmp_path: Path, listed: b
         ended = run(made, *flags)
 
         expected = [5, 5, 0, 0, 0, 0] if listed else [5, 4, 0, 0, 1, 75]
-        assert numbers(ended) == expected, ended
+        assert ended.numbers == expected, ended
         assert made.states["started"] == ended.summary["uncertain"]
 
 
@@ -547,7 +543,7 @@ def test_time_limit(tmp_path: Path) -> None:
     with trial(tmp_path, 5) as made:
         ended = run(made, "--element-timeout", "0.3", HOOK="element.name.endswith('3') and time.sleep(60)")
 
-        assert numbers(ended) == [5, 4, 1, 0, 0, 0], ended
+        assert ended.numbers == [5, 4, 1, 0, 0, 0], ended
         assert "time limit passed" in ended.log
 
 

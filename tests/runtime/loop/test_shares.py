@@ -13,24 +13,13 @@ from arkworker.emulator import Fault
 from arkworker.storage.cache import open_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from element_runs import Ended, Trial
+    from element_runs import Trial
 
 ENGINES = ROOT / "tests" / "support" / "engines.py"
 THREADS = ("--executor", f"{ENGINES}:threads", "--jobs", "2")
 PROCESSES = ("--executor", f"{ENGINES}:processes", "--jobs", "2")
-
-
-@pytest.fixture
-def twelve(tmp_path: Path) -> Iterator[Trial]:
-    with trial(tmp_path, 12) as made:
-        yield made
-
-
-def numbers(ended: Ended) -> list[int]:
-    return [ended.summary[name] for name in ("elements", "processed", "failed", "skipped", "uncertain", "exit_code")]
 
 
 def test_a_list_is_handed_out_in_chunks(twelve: Trial) -> None:
@@ -39,7 +28,7 @@ def test_a_list_is_handed_out_in_chunks(twelve: Trial) -> None:
 
     ended = twelve.start(*PROCESSES, "--elements-list", twelve.write_list(), HOOK=hook).wait()
 
-    assert numbers(ended) == [12, 12, 0, 0, 0, 0], ended
+    assert ended.numbers == [12, 12, 0, 0, 0, 0], ended
     assert (dict(twelve.states), twelve.user_calls) == ({"processed": 12}, dict.fromkeys(twelve.elements, 1))
     assert ended.log.count("]: here") == 12, ended
     assert not list(twelve.folder.rglob(".arkworker-*"))
@@ -52,7 +41,7 @@ def test_a_list_that_breaks_off(twelve: Trial) -> None:
 
     ended = twelve.start(*THREADS, "--set", f"{dataset}:a", f"{dataset}:b").wait()
 
-    assert numbers(ended)[:5] == [3, 3, 0, 0, 0], ended
+    assert ended.numbers[:5] == [3, 3, 0, 0, 0], ended
     assert ended.log.count("no more elements can be retrieved: ") == 1
     assert twelve.user_calls == dict.fromkeys(twelve.elements[:3], 1)
 
@@ -61,7 +50,7 @@ def test_jobs_claim_for_themselves_from_a_queue(twelve: Trial) -> None:
     """Two long jobs share it out."""
     ended = twelve.start(*THREADS, WORK="0.05", SETUP="Path(LOG).with_suffix(f'.{os.getpid()}').touch()").wait()
 
-    assert numbers(ended) == [12, 12, 0, 0, 0, 0], ended
+    assert ended.numbers == [12, 12, 0, 0, 0, 0], ended
     assert twelve.user_calls == dict.fromkeys(twelve.elements, 1)
     assert len(list(twelve.folder.glob("user.*[0-9]"))) == 2
 
@@ -72,7 +61,7 @@ def test_a_killed_process_below_a_job_is_replaced(twelve: Trial) -> None:
 
     ended = twelve.start(*THREADS, "--elements-list", twelve.write_list(), HOOK=hook).wait()
 
-    assert numbers(ended) == [12, 11, 1, 0, 0, 0], ended
+    assert ended.numbers == [12, 11, 1, 0, 0, 0], ended
     assert dict(twelve.states) == {"processed": 11, "error": 1}
     assert "its process was killed by signal 9" in ended.log
 
@@ -89,7 +78,7 @@ def test_results_come_back_to_one_file(twelve: Trial) -> None:
     first = twelve.start(*flags, HOOK=hook).wait()
     second = twelve.start(*flags, HOOK=hook, AGAIN="1").wait()
 
-    assert (numbers(first), numbers(second)) == ([12, 11, 1, 0, 0, 0], [1, 1, 0, 0, 0, 0]), (first, second)
+    assert (first.numbers, second.numbers) == ([12, 11, 1, 0, 0, 0], [1, 1, 0, 0, 0, 0]), (first, second)
     lines = [json.loads(line) for line in results.read_text().splitlines()[1:]]
     assert {line["element"]["id"] for line in lines if line["state"] == "processed"} == set(twelve.elements)
 
@@ -150,7 +139,7 @@ def test_a_report_has_what_all_jobs_did(twelve: Trial) -> None:
     ended = twelve.start(*THREADS, "--elements-list", twelve.write_list(), "--report", str(page), HOOK=hook).wait()
 
     text = page.read_text()
-    assert numbers(ended) == [12, 11, 1, 0, 0, 0], ended
+    assert ended.numbers == [12, 11, 1, 0, 0, 0], ended
     assert ("three of twelve" in text, text.count("<h2>Processes</h2>")) == (True, 1)
     assert twelve.emulator.token not in text
 

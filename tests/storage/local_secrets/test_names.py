@@ -6,10 +6,18 @@ from arkworker.errors import SecretError
 from arkworker.storage.local_secrets import check_secret_name
 
 
+def refusal_of(name: str) -> str:
+    try:
+        check_secret_name(name)
+    except SecretError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize("name", ["token", "bucket.json", "team/bucket.yml", "été", "a b", "..a", "a..b", "x" * 255])
 def test_accepts_names(name: str) -> None:
     """Names are free text; slashes lead into subdirectories."""
-    check_secret_name(name)
+    assert refusal_of(name) == ""
 
 
 @pytest.mark.parametrize(
@@ -21,9 +29,10 @@ def test_accepts_names(name: str) -> None:
 )
 def test_refuses_what_is_no_name(name: str) -> None:
     """A name neither leaves the directory nor breaks a line."""
-    with pytest.raises(SecretError) as caught:
-        check_secret_name(name)
-    assert str(caught.value).isprintable()
+    refusal = refusal_of(name)
+
+    assert refusal
+    assert refusal.isprintable()
 
 
 @pytest.mark.parametrize("content", ["-----BEGIN KEY-----\ncanary", "canary" * 50])
