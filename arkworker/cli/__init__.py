@@ -208,10 +208,12 @@ def _about_worker(verb: str, rest: Sequence[str], stopping: Stopping) -> int:
 def _without_target(verb: str, rest: Sequence[str]) -> int:
     if rest and rest[0] in ("-h", "--help"):
         from arkworker.cli.flags import Command, run_parser, schema_parser
+        from arkworker.cli.help import TARGET
         from arkworker.settings.catalogue import WorkerOptions
 
-        command = Command(verb, "TARGET", ())
-        parser = schema_parser("TARGET") if verb == "schema" else run_parser(command, WorkerOptions("TARGET"))
+        command = Command(verb, TARGET, ())
+        options = WorkerOptions(TARGET, processes_elements=True)
+        parser = schema_parser(TARGET) if verb == "schema" else run_parser(command, options)
         return _show(parser.format_help())
     from arkworker.errors import UsageError
 

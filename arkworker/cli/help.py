@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from arkworker.settings.catalogue import WorkerOptions
 
+#: Stands where a worker would be named.
+TARGET = "TARGET"
 _WIDEST = 100
 _INDENT = "      "
 #: The sections, in their order.
@@ -43,7 +45,7 @@ def help_page(
     blocks = [_usage(parser)]
     blocks += [_wrapped(part, "") for part in inspect.cleandoc(parser.description or "").split("\n\n")]
     entries: dict[str, list[str]] = {section: [] for section in _SECTIONS}
-    if parser.prog.endswith(" TARGET"):
+    if parser.prog.endswith(f" {TARGET}"):
         entries["arguments"].append(_entry("TARGET", "The worker: module:name, or path/to/file.py:name."))
     if worker is not None:
         entries["configuration"] += _configuration(worker)
@@ -78,7 +80,8 @@ def _name(action: argparse.Action) -> str:
 
 def _configuration(worker: WorkerOptions) -> Iterator[str]:
     if worker.configuration is None:
-        yield _entry("--config.NAME VALUE", "Any option: this worker declares none.", "ARKINDEX_CONFIG_NAME")
+        text = "Any option: this worker declares none." if worker.target != TARGET else "An option of the worker."
+        yield _entry("--config.NAME VALUE", text, "ARKINDEX_CONFIG_NAME")
         return
     for part in walk(worker.configuration):
         if argparse.SUPPRESS in part.field.metadata:  # `CliSuppress`

@@ -67,13 +67,21 @@ def test_every_verb_has_its_help(command: Callable[..., Result]) -> None:
 def test_help_shows_limits_and_choices(command: Callable[..., Result]) -> None:
     """Of every verb; a flag of two verbs has one text."""
     of_a_worker, publish = command("run", "--help").out, command("publish", "--help").out
-    batches = of_a_worker[of_a_worker.index("  --publication-batch-size") : of_a_worker.index("  --bootstrap")]
+    (batches,) = (entry for entry in of_a_worker.split("\n\n") if entry.startswith("  --publication-batch-size"))
 
-    assert batches in publish
+    assert f"\n\n{batches}\n\n" in publish
     assert "1…10000 · default 50" in batches
     assert "0…65535 · default 8000" in command("serve", "--help").out
     assert "one of bash, zsh, fish" in command("completion", "--help").out
     assert "one of json-schema, arkindex, markdown" in command("schema", "--help").out
+
+
+def test_help_without_a_worker(command: Callable[..., Result]) -> None:
+    """It has the flags of every kind of worker, and claims nothing of one."""
+    page = command("run", "--help").out
+
+    assert [flag for flag in ("--image", "--set", "--summary", "--results", "--jobs") if f"  {flag}" not in page] == []
+    assert "  --config.NAME VALUE\n      An option of the worker.\n" in page
 
 
 def test_help_of_a_worker(command: Callable[..., Result], write_worker: Callable[[str], str]) -> None:

@@ -133,6 +133,17 @@ def test_the_queue_can_be_of_one_type(empty: Emulator, tmp_path: Path) -> None:
     assert names(empty, arrange(empty, tmp_path / "p.yml")) == ["l"]
 
 
+def test_a_queue_of_a_type_that_is_not_there(empty: Emulator, tmp_path: Path) -> None:
+    """An empty queue would look like work that is done."""
+    (tmp_path / "p.yml").write_text("elements: [{size: [9, 9]}]\nqueue: pages")
+
+    with pytest.raises(ConfigurationError) as caught:
+        arrange(empty, tmp_path / "p.yml")
+    (problem,) = caught.value.problems
+    assert (problem.location, problem.message) == (f"{tmp_path}/p.yml:2:8", "no element type is named 'pages'")
+    assert problem.hint == "did you mean page?"
+
+
 def test_a_legacy_declaration_file(empty: Emulator, tmp_path: Path) -> None:
     """Of a file with several workers, the first one runs, in the legacy generation."""
     legacy = "version: 2\nworkers: [{name: W, slug: w, type: t, configuration: {a: 1}}]"

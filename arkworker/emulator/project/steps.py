@@ -133,6 +133,10 @@ class WorkerLayout:
     def add_run(self, step: Step, before: Sequence[str]) -> str:
         """Make the worker run of a step; called once the steps before it have ended."""
         item, emulator = step.item, self._emulator
+        if not before and item.queue is not None and item.queue not in self._names.types:
+            # Later workers may work on what those before them have found, or have not.
+            message = f"no element type is named {printable(item.queue)!r}"
+            raise self._source.refuse((*step.loc, "queue"), message, did_you_mean(item.queue, self._names.types))
         parents = [
             *before,
             *(self._add_parent(parent, (*step.loc, "parents", n)) for n, parent in enumerate(item.parents)),
