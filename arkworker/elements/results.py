@@ -188,6 +188,13 @@ class Entity(ResultModel):
     confidence: Confidence | None = None
 
 
+def _check_ends(entities: Iterable[Entity], text: str, name: str) -> None:
+    for number, entity in enumerate(entities):
+        end = entity.offset + entity.length
+        if end > len(text):
+            raise ValueError(f"{name}.{number} ends at character {end}, beyond the text of {len(text)} characters")
+
+
 class Transcription(ResultModel):
     """Text that is written on an element.
 
@@ -206,9 +213,7 @@ class Transcription(ResultModel):
 
     @model_validator(mode="after")
     def _entities_lie_in_the_text(self) -> Self:
-        for number, entity in enumerate(self.entities):
-            if entity.offset + entity.length > len(self.text):
-                raise ValueError(f"entities.{number} ends beyond the text")
+        _check_ends(self.entities, self.text, "entities")
         if len({(entity.type, entity.offset, entity.length) for entity in self.entities}) < len(self.entities):
             raise ValueError("entities should be different from each other")
         return self
@@ -387,9 +392,7 @@ class On(ResultModel):
             return self
         if len(entities) < len(self.results):
             raise ValueError("a stored transcription can only get entities")
-        for number, entity in enumerate(entities):
-            if entity.offset + entity.length > len(self.target.text):
-                raise ValueError(f"results.{number} ends beyond the text of the transcription")
+        _check_ends(entities, self.target.text, "results")
         return self
 
 

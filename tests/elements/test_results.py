@@ -132,7 +132,7 @@ def test_what_cannot_be_published_is_refused_where_it_is_made(attempt: Callable[
 @pytest.mark.parametrize(
     ("entities", "message"),
     [
-        ([(4, 2)], "Transcription: entities.0 ends beyond the text"),
+        ([(4, 2)], "Transcription: entities.0 ends at character 6, beyond the text of 5 characters"),
         ([(0, 2), (0, 2)], "Transcription: entities should be different from each other"),
     ],
 )
@@ -325,7 +325,11 @@ def test_results_on_what_exists_are_one_or_several() -> None:
         ),
         (ELEMENT, Entity(type="a", offset=0, length=1), "On: entities belong in a transcription, not on an element"),
         (STORED, TEXT, "On: a stored transcription can only get entities"),
-        (STORED, Entity(type="a", offset=1, length=5), "On: results.0 ends beyond the text of the transcription"),
+        (
+            STORED,
+            Entity(type="a", offset=1, length=5),
+            "On: results.0 ends at character 6, beyond the text of 5 characters",
+        ),
     ],
 )
 def test_what_cannot_be_on_something_is_refused(target: Any, results: Any, message: str) -> None:

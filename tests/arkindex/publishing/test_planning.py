@@ -374,7 +374,10 @@ def test_entities_on_a_stored_transcription_take_one_request() -> None:
             [On(Element.model_validate({"id": "x", "corpus": {"id": "other"}}), TEXT)],
             "results.0.target: is in another corpus: publish on it with context.publish",
         ),
-        ([On.model_construct(target=STORED, results=(entity(9),))], "results.0: results.0 ends beyond the text"),
+        (
+            [On.model_construct(target=STORED, results=(entity(9),))],
+            "results.0: results.0 ends at character 10, beyond the text of 5 characters",
+        ),
     ],
     ids=["entity", "class", "outline", "corpus", "unchecked"],
 )
