@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 
 import pytest
@@ -14,6 +15,11 @@ FOREIGN_PREFIXES = ("ARKINDEX_", "PONOS_", "TASK_", "SLURM_", "VAST_", "CONTAINE
 FOREIGN_NAMES = {"SKIP_TASK_ELEMENTS", "GNUPGHOME", "REQUESTS_USER_AGENT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
 # Terminals: what is printed must not depend on them.
 FOREIGN_NAMES |= {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "PY_COLORS"}
+
+# What `nohup` and `&` let their commands ignore, arkworker ignores as well: its tests are not about that.
+for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGINT):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 settings.register_profile(
     "default",
