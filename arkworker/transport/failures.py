@@ -39,13 +39,10 @@ def explain(error: Exception, wire: Wire, connection: Connection) -> TransportEr
     import http.client  # only a failure pays for these
 
     import requests
-    from urllib3.exceptions import DecodeError
 
     causes = list(_causes(error))
     if wire.overflowed:
         return TransportError("the answer is too long", Fault.GARBLED)
-    if any(isinstance(cause, DecodeError) for cause in causes):
-        return TransportError("the answer cannot be decompressed", Fault.GARBLED)
     if any(isinstance(cause, http.client.IncompleteRead) for cause in causes):
         return TransportError("the answer was cut short", Fault.GARBLED)
     through = f", through the proxy {wire.proxy}" if wire.proxy else ""

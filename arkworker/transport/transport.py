@@ -20,6 +20,7 @@ from requests.structures import CaseInsensitiveDict
 
 from arkworker.errors import ArkworkerError
 from arkworker.transport.connection import check, check_bundle, origin_of
+from arkworker.transport.decoding import ACCEPTED, decoded
 from arkworker.transport.failures import Fault, TransportError, explain
 from arkworker.transport.wire import Adapter, Sockets, Wire
 from arkworker.version import __version__
@@ -81,7 +82,7 @@ class Transport:
         self._origin = endpoint.origin
         self._csrf_cookie = connection.csrf_cookie or "arkindex.csrf"
         agent = connection.user_agent or f"arkworker/{__version__}"
-        self._strange = {"User-Agent": agent, "Accept-Encoding": "gzip, deflate"}
+        self._strange = {"User-Agent": agent, "Accept-Encoding": ACCEPTED}
         self._trusted = self._strange | {"Accept": "application/json", "Referer": endpoint.referer}
         if endpoint.authorization:
             self._trusted["Authorization"] = endpoint.authorization
@@ -271,19 +272,23 @@ class Answer:
         Raises:
             TransportError: It is cut, stalls or cannot be decompressed.
         """
-        is_plain = "Content-Encoding" not in self.headers
+        codings = self.headers.get("Content-Encoding")
+        return self._pieces() if codings is None else decoded(self._pieces(), codings, CHUNK)
+
+    def _pieces(self) -> Iterator[bytes]:
+        """The body, as it comes."""
         while True:
             try:
-                chunk = self._raw.read1(CHUNK, decode_content=True)
+                piece = self._raw.read1(CHUNK, decode_content=False)
             except _FAILURES as error:
                 failure = self._transport.explain(error, self._wire)
                 break
-            if not chunk:
+            if not piece:
                 self._transport.check_end(self._raw)
             # Asking once more, where the length says that this was all, takes a twentieth of a call.
-            self._whole = not chunk or (is_plain and self._raw.length_remaining == 0)
-            if chunk:
-                yield chunk
+            self._whole = not piece or self._raw.length_remaining == 0
+            if piece:
+                yield piece
             if self._whole:
                 return
         raise failure

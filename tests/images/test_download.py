@@ -186,6 +186,16 @@ def test_a_compressed_body_is_unpacked(server: Any) -> None:
     assert read(Downloader(clock=FakeClock()), f"{server.url}/x") == b"pixels" * 50_000
 
 
+def test_a_compressed_body_that_is_cut_is_tried_again(server: Any) -> None:
+    """Half an image may look whole."""
+    import gzip
+
+    whole = gzip.compress(bytes(range(256)) * 500)
+    server.say("/x", *({"body": body, "headers": {"Content-Encoding": "gzip"}} for body in (whole[:-9], whole)))
+
+    assert read(Downloader(clock=FakeClock()), f"{server.url}/x") == bytes(range(256)) * 500
+
+
 def test_a_body_that_lies_about_its_compression_is_an_error(server: Any) -> None:
     """One line."""
     server.say("/x", *[{"body": b"no gzip", "headers": {"Content-Encoding": "gzip"}}] * 3)

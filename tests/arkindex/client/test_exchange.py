@@ -135,6 +135,22 @@ def test_an_endless_answer_is_given_up(start: bytes, piece: bytes, server: Fault
         client.request_with_outcome("RetrieveElement", id="1", idempotent=False)
 
 
+@pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_compressed_answer_that_is_cut_is_tried_again(
+    coding: str, compress: Callable[[bytes], bytes], server: FaultyServer, client: Client
+) -> None:
+    """Also where all of the text has come: what is missing is its checksum. A claim is counted as uncertain."""
+    cut = compress(b'{"id": "1"}')[:-4]
+    server.plays(server.reply(200, cut, Content_Encoding=coding), server.json({"id": "2"}))
+
+    outcome = client.request_with_outcome("RetrieveElement", id="1")
+    server.plays(server.reply(200, cut, Content_Encoding=coding))
+    with pytest.raises(ApiContentError, match="the answer was cut short") as caught:
+        client.request_with_outcome("StartWorkerActivity", idempotent=False)
+
+    assert (outcome.value, outcome.attempts, caught.value.uncertain) == ({"id": "2"}, 2, 1)
+
+
 def test_a_compressed_bomb_takes_little_memory(server: FaultyServer, client: Client) -> None:
     """A body is decompressed in pieces, and no further than the limit."""
     server.plays(server.raw(answer(gzip.compress(b" " * (200 << 20), 1), "Content-Encoding: gzip")))

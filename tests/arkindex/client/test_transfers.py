@@ -251,6 +251,16 @@ def test_a_compressed_answer_is_decompressed(server: FaultyServer, client: Clien
     assert target.read_bytes() == BODY
 
 
+def test_a_compressed_answer_that_is_cut_is_tried_again(server: FaultyServer, client: Client, target: Path) -> None:
+    """Although it has the length that it announces: some proxy was given no more."""
+    whole = gzip.compress(BODY)
+    server.plays(*(server.reply(200, body, Content_Encoding="gzip") for body in (whole[: len(whole) // 2], whole)))
+
+    client.download_url(f"{server.origin}/x", target)
+
+    assert (target.read_bytes() == BODY, len(server.received)) == (True, 2)
+
+
 def test_a_full_disk_is_one_line(
     server: FaultyServer, client: Client, target: Path, monkeypatch: pytest.MonkeyPatch, clock: ManualClock
 ) -> None:
