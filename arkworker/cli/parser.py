@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pydantic_core import PydanticUndefined
 
 from arkworker.errors import UsageError
-from arkworker.options.options import alternatives
+from arkworker.options.options import alternatives, is_list
 from arkworker.settings.catalogue import flag_name
-from arkworker.settings.kinds import is_list
 from arkworker.settings.model import settings_model
 from arkworker.settings.platform import flag_of, variable_of
 from arkworker.settings.sources.command_line import CONFIG_PREFIX, CommandLineSource, Typed

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from arkworker.declaration.form import Control, FormRule
 from arkworker.declaration.vocabulary import FEWEST_CHOICES, MANY_TYPES
-from arkworker.options.options import constraints_of, is_secret_type
+from arkworker.options.options import choices_of, constraints_of, is_secret_type
 
 _LISTS = (list, tuple, set, frozenset, Sequence, AbstractSet)
 _MAPPINGS = (dict, Mapping)
@@ -117,15 +117,8 @@ def _is_choice(kind: Any) -> bool:
     return get_origin(kind) is Literal or (isinstance(kind, type) and issubclass(kind, enum.Enum))
 
 
-def choices_of(kinds: tuple[Any, ...]) -> list[Any]:
-    """The values of literals and enumerations, in order."""
-    members = [member for kind in kinds for member in (get_args(kind) if get_origin(kind) is Literal else kind)]
-    values = [member.value if isinstance(member, enum.Enum) else member for member in members if member is not None]
-    return list(dict.fromkeys(values))
-
-
 def _choices(kinds: tuple[Any, ...], limits: tuple[str, ...]) -> Expression:
-    choices = choices_of(kinds)
+    choices = list(dict.fromkeys(choices_of(kinds)))
     if not all(isinstance(choice, str) for choice in choices):
         raise InexpressibleError("choices on Arkindex are text", "make them text, such as Literal['1', '2']")
     if len(choices) < FEWEST_CHOICES:

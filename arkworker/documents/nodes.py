@@ -82,12 +82,15 @@ class Mapping:
         return {entry.key.text: entry for entry in self.entries}
 
 
+#: What plain text says null, in lower case.
+NULLS = frozenset({"", "~", "null"})
+
 Node: TypeAlias = Scalar | Sequence | Mapping
 
 
 def is_null(node: Node) -> bool:
     """Whether a node stands for null: an empty value, `~`, `null`."""
-    return isinstance(node, Scalar) and (node.tag == "null" or (node.plain and node.text.lower() in ("", "~", "null")))
+    return isinstance(node, Scalar) and (node.tag == "null" or (node.plain and node.text.lower() in NULLS))
 
 
 def gather(errors: Many[YamlError]) -> YamlError:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
-from arkworker.documents.nodes import Scalar, Sequence, YamlError
+from arkworker.documents.nodes import NULLS, Scalar, Sequence, YamlError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from arkworker.documents.nodes import Node
 
 Plain: TypeAlias = bool | int | float | str | None
 
+TOO_LARGE = "this number does not fit into 64 bits"
 _CORE = "tag:yaml.org,2002:"
 _LONGEST_NUMBER = 100  # characters; more than any number that fits, and cheap to read
+#: Decimal numbers, as JSON and people write them.
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FRACTION = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*|(?=[eE])))([eE][-+]?[0-9]+)?")
+_SWITCHES = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 _RESOLVER = Resolver()
 _CONSTRUCTOR = SafeConstructor()
 
@@ -37,23 +45,41 @@ def resolve_scalar(scalar: Scalar) -> Plain:
     return _construct(scalar, core_type(scalar.text))
 
 
+def resolve_core(text: str) -> Plain:
+    """What plain text is where its type asks for it: no octal, no sexagesimal numbers, no underscores."""
+    lowered = text.lower()
+    if lowered in NULLS:
+        return None
+    if lowered in _SWITCHES:
+        return _SWITCHES[lowered]
+    if len(text) <= _LONGEST_NUMBER and (_INTEGER.fullmatch(text) or _FRACTION.fullmatch(text)):
+        number = float(text)
+        is_integer = _INTEGER.fullmatch(text) and fits_64_bits(int(text))
+        return int(text) if is_integer else number if math.isfinite(number) else text
+    return text
+
+
+def fits_64_bits(number: float) -> bool:
+    return -(2**63) <= number < 2**63
+
+
 def core_type(text: str) -> str:
     """What plain text is by YAML 1.1: `str`, `int`, `float`, `bool`, `null`, `timestamp`, `merge` or `value`."""
     tag: str = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
     return tag.removeprefix(_CORE)
 
 
-def to_python(node: Node) -> Any:
-    """A node as plain data, its scalars by `resolve_scalar`; keys are text as written.
+def to_python(node: Node, read: Callable[[Scalar], Any] = resolve_scalar) -> Any:
+    """A node as plain data, its scalars by `read`; keys are text as written.
 
     Raises:
         YamlError: As `resolve_scalar`.
     """
     if isinstance(node, Scalar):
-        return resolve_scalar(node)
+        return read(node)
     if isinstance(node, Sequence):
-        return [to_python(item) for item in node.items]
-    return {entry.key.text: to_python(entry.value) for entry in node.entries}
+        return [to_python(item, read) for item in node.items]
+    return {entry.key.text: to_python(entry.value, read) for entry in node.entries}
 
 
 def _tagged(scalar: Scalar, tag: str) -> Plain:
@@ -76,7 +102,7 @@ def _construct(scalar: Scalar, kind: str) -> Plain:
     if kind == "null":
         return None
     if kind == "bool":
-        return scalar.text.lower() in ("yes", "true", "on")
+        return _SWITCHES[scalar.text.lower()]
     is_clock = ":" in scalar.text  # YAML 1.1 reads 12:30:45 as 45045, in base 60
     number = _number(scalar, kind) if kind in ("int", "float") and not is_clock else None
     return scalar.text if number is None else number
@@ -94,10 +120,10 @@ def _number(scalar: Scalar, kind: str) -> int | float | None:
         return None
     if not math.isfinite(number):
         raise YamlError("numbers must be finite", scalar.line, scalar.column, "put text in quotes")
-    if isinstance(number, int) and not -(2**63) <= number < 2**63:
+    if isinstance(number, int) and not fits_64_bits(number):
         raise _unfit(scalar)
     return number
 
 
 def _unfit(scalar: Scalar) -> YamlError:
-    return YamlError("this number does not fit into 64 bits", scalar.line, scalar.column, "put text in quotes")
+    return YamlError(TOO_LARGE, scalar.line, scalar.column, "put text in quotes")

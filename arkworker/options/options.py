@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections.abc
+import enum
 import types
 import typing
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ RESERVED_KEYS = frozenset({"secrets", "extras_dir", "configuration"})
 DEBUG = "debug"
 #: Marks the type of a field whose value a validator of the author sees first.
 LENIENT = object()
+_LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +223,36 @@ def parts_of(annotation: Any, seen: frozenset[type] = frozenset()) -> Iterator[A
     elif get_origin(annotation) is not typing.Literal:
         for argument in get_args(annotation):
             yield from parts_of(argument, seen)
+
+
+def is_untyped(member: Any) -> bool:
+    """Whether the type says nothing of a value, or of what is in it."""
+    containers = (*_LISTS, dict, collections.abc.Mapping)
+    return member in (Any, object) or ((get_origin(member) or member) in containers and not get_args(member))
+
+
+def is_list(member: Any) -> bool:
+    """Whether values of the type are several, one after the other."""
+    kind = get_origin(member) or member
+    return isinstance(kind, type) and issubclass(kind, _LISTS) and not issubclass(kind, str | bytes)
+
+
+def is_mapping(member: Any) -> bool:
+    """Whether values of the type have keys: mappings, models, dataclasses and their like."""
+    kind = get_origin(member) or member
+    is_dict = isinstance(kind, type) and issubclass(kind, collections.abc.Mapping)
+    return is_dict or (isinstance(kind, type) and (issubclass(kind, BaseModel) or hasattr(kind, "__annotations__")))
+
+
+def choices_of(members: Iterable[Any]) -> list[Any]:
+    """The values of literals and enumerations, in order, as JSON has them."""
+    choices: list[Any] = []
+    for member in members:
+        if get_origin(member) is typing.Literal:
+            choices += get_args(member)
+        elif isinstance(member, type) and issubclass(member, enum.Enum):
+            choices += member
+    return [choice.value if isinstance(choice, enum.Enum) else choice for choice in choices if choice is not None]
 
 
 #: What limits a type, in words.

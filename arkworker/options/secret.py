@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 #: The key of the validation context under which a value is only looked at: of a secret, the reference.
 BY_REFERENCE = "arkworker.reference"
+#: Its value where each reference is to be found: it is refused with an error of this type, which holds its content's.
+FINDING = "secret_found"
 
 
 class SecretNotLoadedError(ValueError):
@@ -50,9 +52,12 @@ class Secret(pydantic.Secret[T], Generic[T]):
         def validate(value: Any, validate_content: Any, info: core_schema.ValidationInfo) -> Any:
             if isinstance(value, Secret):
                 return value
-            if (info.context or {}).get(BY_REFERENCE):
+            looks = (info.context or {}).get(BY_REFERENCE)
+            if looks:
                 if not isinstance(value, str) or not value:
                     raise PydanticCustomError("secret_reference", "a secret is given by reference")
+                if looks == FINDING:
+                    raise PydanticCustomError(FINDING, "a secret", {"content": content})
                 return value
             return Secret(validate_content(value))
 

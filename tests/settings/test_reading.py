@@ -333,7 +333,7 @@ PAYLOADS: list[tuple[Any, Any, Any]] = [
     ("8", int, REFUSED),
     (True, int, REFUSED),
     (2**63, int, REFUSED),
-    (2**63, float, 2**63),
+    (2**63, float, 2.0**63),
     (1, float, 1),
     (True, float, REFUSED),
     (float("nan"), float, REFUSED),

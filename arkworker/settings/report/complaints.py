@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
-from arkworker.options.options import Group, Option, alternatives, group_of, key_of, walk
+from arkworker.options.options import Group, Option, alternatives, choices_of, group_of, is_list, key_of, walk
 from arkworker.options.secret import SecretNotLoadedError
-from arkworker.settings.kinds import is_list
 from arkworker.settings.provenance import Ledger, Origin, Path, Place
-from arkworker.settings.reading import choices_of
 from arkworker.settings.report.messages import is_of_author, message_of
 from arkworker.settings.report.redaction import REFUSED, Redaction, place_in_code
 from arkworker.text import MOST_SUGGESTIONS, did_you_mean
