@@ -10,20 +10,45 @@ import sqlite3
 import threading
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import URL, create_engine, event
+from sqlalchemy import URL, bindparam, create_engine, event, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from arkworker.emulator.tables import Base
+from arkworker.emulator.tables import Base, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from sqlalchemy import Select
+
+RowType = TypeVar("RowType", bound=Row)
+
+
+class Transaction(Session):
+    """What one caller reads and writes, before another one does."""
+
+    def find(self, table: type[RowType], identifier: str | None) -> RowType | None:
+        """The row with this id, if there is one."""
+        row: RowType | None = self.scalar(_by_id(table), {"id": identifier})
+        return row
+
+    def keep(self, row: RowType) -> RowType:
+        """Write a new row, which then has an id and the defaults of its table."""
+        self.add(row)
+        self.flush()
+        return row
+
+
+@cache
+def _by_id(table: type[Row]) -> Select[Any]:
+    # Nearly every operation begins with it: built once a table.
+    return select(table).where(table.id == bindparam("id"))
 
 
 class Database:
@@ -47,10 +72,10 @@ class Database:
             raise sqlite3.DatabaseError(str(getattr(error, "orig", error))) from None
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def transaction(self) -> Iterator[Transaction]:
         """A session; what it did is kept when the block ends, and forgotten when it raises."""
         # Rows stay readable after the end: nothing else changes them behind the caller's back.
-        with self._lock, Session(self._engine, expire_on_commit=False) as session, session.begin():
+        with self._lock, Transaction(self._engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     def version(self) -> int:

@@ -1,35 +1,34 @@
-"""From a request to an operation's handler and back: caller, validation, transaction, pages."""
+"""From a request to an operation's handler and back: caller, validation, rows, transaction, pages."""
 
 from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, get_type_hints
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import func, select
 from starlette.requests import ClientDisconnect
 
 from arkworker.emulator.desk import JSON, Answer, Exchange, dump
 from arkworker.emulator.failures import ApiFailureError, forbidden, from_validation, invalid, missing
+from arkworker.emulator.tables import WorkerRun
+from arkworker.emulator.values import Signature
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Select
-    from sqlalchemy.orm import Session
     from starlette.types import Receive, Scope, Send
 
-    from arkworker.emulator.database import Database
+    from arkworker.emulator.database import Database, RowType, Transaction
     from arkworker.emulator.desk import Desk
     from arkworker.emulator.ledger import Call, StateChange
     from arkworker.emulator.site import Caller, Site
-    from arkworker.emulator.tables import Row
-
-Pagination: TypeAlias = Literal["page", "cursor"]
+    from arkworker.emulator.tables import Json
 
 API = "/api/v1"
 
@@ -41,11 +40,11 @@ class Operation:
     Attributes:
         id: Its operation id, such as `RetrieveElement`.
         path: Below `/api/v1`; parameters that are UUIDs are written `{id:uuid}`.
-        handler: Takes the request and the values in the path, then `query` and `body` where they are declared, and
-            gives what is sent as JSON.
+        handler: Takes the request, what the path names, and `query` and `body` where there are such; gives what is sent
+            as JSON, or the address of a redirection.
+        named: For each parameter of the path, the table of the row that it names, or `str` for itself.
         query: The model of the query parameters.
         body: The model of the JSON body.
-        pagination: By page numbers or by cursors; None when the answer is not a page.
         status: Of a success.
         task_only: Answers only to the token of a task.
         enterprise_only: Is not there in the Community edition.
@@ -55,9 +54,9 @@ class Operation:
     method: str
     path: str
     handler: Callable[..., Any]
-    query: type[BaseModel] | None = None
-    body: type[BaseModel] | None = None
-    pagination: Pagination | None = None
+    named: Sequence[type]
+    query: type[BaseModel] | None
+    body: type[BaseModel] | None
     status: int = 200
     task_only: bool = False
     enterprise_only: bool = False
@@ -71,6 +70,10 @@ class Operation:
     def path_parameters(self) -> list[str]:
         return re.findall(r"{(\w+)", self.path)
 
+    @property
+    def is_paginated(self) -> bool:
+        return self.query is not None and issubclass(self.query, _Sized)
+
 
 class Operations:
     """The operations of one resource; use it as a decorator."""
@@ -82,23 +85,21 @@ class Operations:
         return iter(self._all)
 
     def __call__(self, operation_id: str, route: str, **options: Any) -> Callable[..., Any]:
-        """Register a handler: `@operations("RetrieveCorpus", "GET /corpus/{id:uuid}/")`."""
+        """Register a handler: `@operations("RetrieveCorpus", "GET /corpus/{id:uuid}/")`.
+
+        Its annotations tell what it takes. Of a parameter `corpus: Corpus` the path has the id: the row is found
+        first, or the answer is 404. `query` and `body` are validated before.
+        """
         method, path = route.split(" ")
 
         def register(handler: Callable[..., Any]) -> Callable[..., Any]:
-            self._all.append(Operation(operation_id, method, path, handler, **options))
+            types = get_type_hints(handler)
+            query, body = types.pop("query", None), types.pop("body", None)
+            _request, *named, _answer = types.values()
+            self._all.append(Operation(operation_id, method, path, handler, named, query, body, **options))
             return handler
 
         return register
-
-
-RowType = TypeVar("RowType", bound="Row")
-
-
-@cache
-def _by_id(table: type[RowType]) -> Select[Any]:
-    # Nearly every operation begins with it: built once a table.
-    return select(table).where(table.id == bindparam("id"))
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class ApiRequest:
         changes: The changes of activities, for the ledger once the transaction is done.
     """
 
-    session: Session
+    session: Transaction
     site: Site
     caller: Caller
     call: Call
@@ -122,30 +123,52 @@ class ApiRequest:
 
     def get(self, table: type[RowType], identifier: Any) -> RowType:
         """The row that the path names; a 404 when there is none."""
-        row = self.find(table, identifier)
+        row = self.session.find(table, str(identifier))
         if row is None:
             raise missing()
         return row
 
-    def refer(self, table: type[RowType], identifier: Any, *attr: str | int) -> RowType:
+    def refer(self, table: type[RowType], identifier: str, *attr: str | int) -> RowType:
         """The row that the body names at `attr`; a 400 when there is none."""
-        row = self.find(table, identifier)
+        row = self.session.find(table, identifier)
         if row is None:
             raise invalid(f'Invalid pk "{identifier}" - object does not exist.', *attr, code="does_not_exist")
         return row
 
-    def find(self, table: type[RowType], identifier: Any) -> RowType | None:
-        row: RowType | None = self.session.scalar(_by_id(table), {"id": str(identifier)})
-        return row
+    def page(self, query: PageQuery, statement: Select[Any], show: Callable[[Any], Any]) -> Json:
+        """The page that `query` asks for of `statement`, whose rows are scalars."""
+        count = self._count(statement)
+        last = max(1, -(-count // query.page_size))
+        if query.page > last:
+            raise missing("Invalid page.")
+        rows = self.session.scalars(statement.offset((query.page - 1) * query.page_size).limit(query.page_size))
+        return {
+            "count": count,
+            "number": query.page,
+            "next": self._link(page=query.page + 1) if query.page < last else None,
+            "previous": self._link(page=query.page - 1) if query.page > 1 else None,
+            "results": [show(row) for row in rows],
+        }
 
+    def page_after_cursor(
+        self, query: CursorQuery, statement: Select[*tuple[Any, ...]], position: Any, show: Callable[[Any], Any]
+    ) -> Json:
+        """What follows the cursor of `query` in `statement`; rows are pairs (row, position), ordered by `position`."""
+        following = statement.where(position > (query.cursor or 0)).order_by(position).limit(query.page_size + 1)
+        found = self.session.execute(following).all()
+        rows = found[: query.page_size]
+        return {
+            "count": self._count(statement) if query.with_count else None,
+            "next": self._link(cursor=rows[-1][1]) if len(found) > len(rows) else None,
+            "previous": None,
+            "results": [show(row) for row, _ in rows],
+        }
 
-@dataclass(frozen=True)
-class Reply:
-    """An answer that is not just JSON with the status of the operation; no content sends no body."""
+    def _count(self, statement: Select[*tuple[Any, ...]]) -> int:
+        return self.session.scalar(select(func.count()).select_from(statement.order_by(None).subquery())) or 0
 
-    content: Any = None
-    status: int = 200
-    headers: tuple[tuple[str, str], ...] = ()
+    def _link(self, **changes: Any) -> str:
+        return f"{self.url}?{urlencode({**self.query, **changes})}"
 
 
 DEFAULT_SIZE = 20
@@ -175,53 +198,6 @@ class CursorQuery(_Sized):
     with_count: bool = False
 
 
-def paginate(
-    request: ApiRequest, query: PageQuery, statement: Select[Any], represent: Callable[[Any], Any]
-) -> dict[str, Any]:
-    """The page that `query` asks for of `statement`, whose rows are scalars."""
-    count = _count(request, statement)
-    last = max(1, -(-count // query.page_size))
-    if query.page > last:
-        raise missing("Invalid page.")
-    rows = request.session.scalars(statement.offset((query.page - 1) * query.page_size).limit(query.page_size))
-    return {
-        "count": count,
-        "number": query.page,
-        "next": _link(request, page=query.page + 1) if query.page < last else None,
-        "previous": _link(request, page=query.page - 1) if query.page > 1 else None,
-        "results": [represent(row) for row in rows],
-    }
-
-
-def paginate_by_cursor(
-    request: ApiRequest,
-    query: CursorQuery,
-    statement: Select[*tuple[Any, ...]],
-    position: Any,
-    represent: Callable[[Any], Any],
-) -> dict[str, Any]:
-    """What follows the cursor of `query` in `statement`; rows are pairs (row, position), ordered by `position`."""
-    after = query.cursor or 0
-    found = request.session.execute(
-        statement.where(position > after).order_by(position).limit(query.page_size + 1)
-    ).all()
-    rows = found[: query.page_size]
-    return {
-        "count": _count(request, statement) if query.with_count else None,
-        "next": _link(request, cursor=rows[-1][1]) if len(found) > len(rows) else None,
-        "previous": None,
-        "results": [represent(row) for row, _ in rows],
-    }
-
-
-def _count(request: ApiRequest, statement: Select[*tuple[Any, ...]]) -> int:
-    return request.session.scalar(select(func.count()).select_from(statement.order_by(None).subquery())) or 0
-
-
-def _link(request: ApiRequest, **changes: Any) -> str:
-    return f"{request.url}?{urlencode({**request.query, **changes})}"
-
-
 LARGEST_BODY = 64 << 20
 
 
@@ -238,23 +214,29 @@ class Endpoint:
 
         async def read(call: Call, receive: Receive) -> None:
             body.extend(await read_body(receive))
-            call.body = _readable(body)
+            if body:
+                with suppress(ApiFailureError):
+                    call.body = _parse(body)
 
         async def act(call: Call) -> Answer:
             return self._act(call, scope, bytes(body))
 
         await self._desk.attend(self._operation.id, Exchange(scope, receive, send), act, read)
 
-    def _act(self, call: Call, scope: Scope, body: bytes) -> Answer:
+    def _act(self, call: Call, scope: Scope, content: bytes) -> Answer:
         # In the server's own thread, one after the other: SQLite takes less time than a change of threads.
         changes: list[StateChange] = []
         with self._database.transaction() as session:
             request = self._request(session, call, scope, changes)
-            result = self._operation.handler(request, *scope["path_params"].values(), **self._validated(scope, body))
+            models = self._validated(call, scope, content)
+            values = zip(self._operation.named, scope["path_params"].values(), strict=True)
+            named = [str(value) if table is str else request.get(table, value) for table, value in values]
+            _check_signature(request, models.get("body"))
+            result = self._operation.handler(request, *named, **models)
         self._desk.ledger.record(changes)
         return _to_answer(result, self._operation.status)
 
-    def _request(self, session: Session, call: Call, scope: Scope, changes: list[StateChange]) -> ApiRequest:
+    def _request(self, session: Transaction, call: Call, scope: Scope, changes: list[StateChange]) -> ApiRequest:
         headers = dict(scope["headers"])
         header = headers.get(b"authorization")
         caller = self._desk.site.tokens.identify(header and header.decode("latin-1"), session)
@@ -265,17 +247,28 @@ class Endpoint:
         url = f"http://{host}{scope['path']}"
         return ApiRequest(session, self._desk.site, caller, call, url, dict(call.query), changes)
 
-    def _validated(self, scope: Scope, body: bytes) -> dict[str, BaseModel]:
+    def _validated(self, call: Call, scope: Scope, content: bytes) -> dict[str, BaseModel]:
         values: dict[str, BaseModel] = {}
         try:
             if self._operation.query is not None:
                 query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
                 values["query"] = self._operation.query.model_validate(query)
             if self._operation.body is not None:
-                values["body"] = self._operation.body.model_validate(_parse(body))
+                body = _parse(content) if call.body is None else call.body
+                values["body"] = self._operation.body.model_validate(body)
         except ValidationError as error:
             raise from_validation(error) from None
         return values
+
+
+def _check_signature(request: ApiRequest, body: BaseModel | None) -> None:
+    """Check that the worker run that signs exists, and is the caller's own when a task is calling."""
+    if not isinstance(body, Signature) or body.worker_run_id is None:
+        return
+    run = request.refer(WorkerRun, body.worker_run_id, "worker_run_id")
+    task = request.caller.task
+    if task is not None and task.worker_run_id != run.id:
+        raise invalid("A task can only sign with its own worker run.", "worker_run_id", code="permission_denied")
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -296,7 +289,7 @@ async def read_body(receive: Receive) -> bytes:
     return bytes(body)
 
 
-def _parse(body: bytes) -> Any:
+def _parse(body: bytes | bytearray) -> Any:
     if len(body) > LARGEST_BODY:
         raise ApiFailureError(413, [((), "too_large", "The request is too large.")])
     if not body:
@@ -307,17 +300,9 @@ def _parse(body: bytes) -> Any:
         raise ApiFailureError(400, [((), "parse_error", "JSON parse error")]) from None
 
 
-def _readable(body: bytearray) -> Any:
-    """The body as the ledger keeps it: its JSON, or None."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
 def _to_answer(result: Any, status: int) -> Answer:
-    if not isinstance(result, Reply):
-        result = Reply(result, status)
-    if result.status == 204 or result.content is None:
-        return Answer(result.status, b"", result.headers)
-    return Answer(result.status, dump(result.content), (JSON, *result.headers))
+    if status == 302:
+        return Answer(status, b"", (("location", result),))
+    if result is None:
+        return Answer(status, b"")
+    return Answer(status, dump(result), (JSON,))

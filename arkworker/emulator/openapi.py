@@ -40,7 +40,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "parameters": [_path_parameter(name) for name in operation.path_parameters],
         "responses": {str(operation.status): {"description": ""}},
         "security": [{"taskAuth": []}] if operation.task_only else [{"tokenAuth": []}, {"taskAuth": []}],
-        "x-paginated": operation.pagination is not None,
+        "x-paginated": operation.is_paginated,
     }
     if operation.query is not None:
         description["parameters"] += _query_parameters(operation.query)

@@ -168,3 +168,7 @@ class Site:
     url: str = field(default="", init=False)
     storage_url: str = field(default="", init=False)
     storage_port: int = field(default=0, init=False)
+
+    def address(self, method: str, key: str, content_type: str = "") -> str:
+        """A presigned address of a file: see `Storage.sign`."""
+        return self.storage_url + self.storage.sign(method, key, content_type)

@@ -47,6 +47,8 @@ class FilePath(TypeDecorator[Path]):
 
 
 class Base(DeclarativeBase):
+    """A table; `position` keeps the order in which its rows came."""
+
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         Polygon: JSON,
         Json: JSON,
@@ -55,13 +57,14 @@ class Base(DeclarativeBase):
         Path: FilePath,
     }
 
+    position: Mapped[int] = mapped_column(primary_key=True)
+
 
 class Row(Base):
-    """A table whose rows are named by a UUID; `position` keeps the order in which they came."""
+    """A table whose rows are named by a UUID."""
 
     __abstract__ = True
 
-    position: Mapped[int] = mapped_column(primary_key=True)
     id: Mapped[str] = mapped_column(unique=True, default=new_id)
     created: Mapped[str] = mapped_column(default=now)
 
@@ -140,7 +143,6 @@ class ElementLink(Base):
     __tablename__ = "element_links"
     __table_args__ = (UniqueConstraint("parent_id", "child_id"),)
 
-    position: Mapped[int] = mapped_column(primary_key=True)
     parent_id: Mapped[str] = mapped_column(ForeignKey("elements.id"))
     child_id: Mapped[str] = mapped_column(ForeignKey("elements.id"), index=True)
 
@@ -217,7 +219,6 @@ class DatasetElement(Base):
     __tablename__ = "dataset_elements"
     __table_args__ = (UniqueConstraint("set_id", "element_id"),)
 
-    position: Mapped[int] = mapped_column(primary_key=True)
     set_id: Mapped[str] = mapped_column(ForeignKey("dataset_sets.id"))
     element_id: Mapped[str] = mapped_column(ForeignKey("elements.id"))
 
@@ -257,7 +258,6 @@ class ProcessElement(Base):
     __tablename__ = "process_elements"
     __table_args__ = (UniqueConstraint("process_id", "element_id"),)
 
-    position: Mapped[int] = mapped_column(primary_key=True)
     process_id: Mapped[str] = mapped_column(ForeignKey("processes.id"))
     element_id: Mapped[str] = mapped_column(ForeignKey("elements.id"))
 
@@ -266,7 +266,6 @@ class ProcessSet(Base):
     __tablename__ = "process_sets"
     __table_args__ = (UniqueConstraint("process_id", "set_id"),)
 
-    position: Mapped[int] = mapped_column(primary_key=True)
     process_id: Mapped[str] = mapped_column(ForeignKey("processes.id"))
     set_id: Mapped[str] = mapped_column(ForeignKey("dataset_sets.id"))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, PlainSerializer
+from pydantic_core.core_schema import no_info_after_validator_function
 
 
 class Body(BaseModel):
@@ -52,7 +53,12 @@ def closed(points: list[list[int | float]]) -> list[list[int | float]]:
 Text = Annotated[str, AfterValidator(_storable), AfterValidator(_not_blank)]
 Name = Annotated[Text, Field(max_length=250)]
 Slug = Annotated[str, Field(pattern=r"^[-a-zA-Z0-9_]+$", max_length=50)]
-Id = Annotated[UUID, PlainSerializer(str)]
+# The text of a UUID.
+Id = Annotated[
+    str,
+    GetPydanticSchema(lambda _, handler: no_info_after_validator_function(str, handler(UUID))),
+    PlainSerializer(str),
+]
 Number = Annotated[int | float, BeforeValidator(_no_boolean)]
 Confidence = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=1)]
 Point = Annotated[list[Number], Field(min_length=2, max_length=2)]

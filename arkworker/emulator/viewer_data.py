@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exists, func, select
 
 from arkworker.emulator import declarations, represent
+from arkworker.emulator.resources.elements import children_of
 from arkworker.emulator.tables import (
     COLORS,
     Activity,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from arkworker.emulator.database import Transaction
     from arkworker.emulator.desk import Desk
     from arkworker.emulator.ledger import Call
 
@@ -109,8 +111,7 @@ def children(  # noqa: PLR0913 - one for each filter of the list
             known = select(Activity.element_id).where(Activity.state == state)
             statement = statement.where(Element.id.in_(known if run is None else known.filter_by(worker_run_id=run)))
     elif parent:
-        statement = select(Element).join(ElementLink, ElementLink.child_id == Element.id)
-        statement = statement.where(ElementLink.parent_id == parent).order_by(ElementLink.position)
+        statement = children_of(parent)
     else:
         top = ~exists().where(ElementLink.child_id == Element.id)
         statement = select(Element).where(top).order_by(Element.position)
@@ -123,15 +124,12 @@ def children(  # noqa: PLR0913 - one for each filter of the list
     return {"total": total, "offset": offset, "elements": items}
 
 
-def element(session: Session, identifier: str, desk: Desk) -> dict[str, Any] | None:
+def element(session: Transaction, identifier: str, desk: Desk) -> dict[str, Any] | None:
     """One element: where it stands, what was found on it, what became of it."""
-    row = session.scalar(select(Element).where(Element.id == identifier))
+    row = session.find(Element, identifier)
     if row is None:
         return None
-    statement = select(Element).join(ElementLink, ElementLink.child_id == Element.id)
-    below = session.scalars(
-        statement.where(ElementLink.parent_id == row.id).order_by(ElementLink.position).limit(MOST_CHILDREN)
-    ).all()
+    below = session.scalars(children_of(row.id).limit(MOST_CHILDREN)).all()
     ids = [child.id for child in below]
     counts = dict(session.execute(_count(ElementLink.parent_id, ids)).all())
     texts = _texts(session, [row.id, *ids])
@@ -144,7 +142,7 @@ def element(session: Session, identifier: str, desk: Desk) -> dict[str, Any] | N
     return {
         **_item(row),
         "created": row.created,
-        "worker_run": represent.worker_run(session, row.worker_run_id),
+        "worker_run": represent.worker_run(row),
         "corpus": row.corpus.name,
         "image": image and {"id": image.id, "width": image.width, "height": image.height, "url": image.external_url},
         "path": _path(session, row),
@@ -152,8 +150,8 @@ def element(session: Session, identifier: str, desk: Desk) -> dict[str, Any] | N
             {**_item(c), "children": counts.get(c.id, 0), "transcriptions": texts.get(c.id, [])} for c in below
         ],
         "transcriptions": texts.get(row.id, []),
-        "classifications": represent.classifications(session, row.id),
-        "metadata": represent.metadata_of(session, row.id),
+        "classifications": represent.classifications(row),
+        "metadata": represent.metadata_of(row),
         "embeddings": session.scalar(select(func.count()).where(Embedding.element_id == row.id)),
         "history": history,
         "reason": _reason(session, row.id, history[-1]["run"], desk) if failed else [],
@@ -182,9 +180,9 @@ def _answer(row: Call) -> Any:
 
 
 def _item(row: Element) -> dict[str, Any]:
-    names = ("id", "name", "polygon", "confidence", "rotation_angle", "mirrored")
     kind = {"type": row.type.slug, "type_name": row.type.display_name, "color": row.type.color}
-    return {**{name: getattr(row, name) for name in names}, **kind, "run": row.worker_run_id}
+    shown = represent.pick(row, "id", "name", "polygon", "confidence", "rotation_angle", "mirrored")
+    return {**shown, **kind, "run": row.worker_run_id}
 
 
 def _run(session: Session, row: WorkerRun, desk: Desk) -> dict[str, Any]:
@@ -282,9 +280,9 @@ def _texts(session: Session, ids: list[str]) -> dict[str, list[dict[str, Any]]]:
     entities: dict[str, list[dict[str, Any]]] = {}
     chosen = TranscriptionEntity.transcription_id.in_([row.id for row in rows])
     for entity in session.scalars(select(TranscriptionEntity).where(chosen).order_by(TranscriptionEntity.offset)):
-        entities.setdefault(entity.transcription_id, []).append(represent.entity(entity, session))
+        entities.setdefault(entity.transcription_id, []).append(represent.entity(entity))
     for row in rows:
-        item = {**represent.transcription(row, session), "entities": entities.get(row.id, [])}
+        item = {**represent.transcription(row), "entities": entities.get(row.id, [])}
         found.setdefault(row.element_id, []).append(item)
     return found
 

@@ -14,7 +14,6 @@ from arkworker.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from uuid import UUID
 
     from arkworker.emulator.emulator import Emulator
     from arkworker.emulator.project.items import ModelItem, Project, Result
@@ -46,7 +45,7 @@ class CorpusLayout:
             self._names.learn(session)
             has_corpus = session.scalar(select(Corpus.id)) is not None
         if not has_corpus:
-            emulator.add_corpus(project.corpus, types=(), id=text_of(project.corpus_id))
+            emulator.add_corpus(project.corpus, types=(), id=project.corpus_id)
         self._add_vocabulary()
         if project.images is not None:
             self._add_folder(self._base / project.images, None)
@@ -65,7 +64,7 @@ class CorpusLayout:
         for kind in project.entity_types:
             emulator.add_entity_type(kind.name, color=kind.color or "")
         for run in project.runs:
-            self._names.runs[run.name] = emulator.add_past_run(run.name, id=text_of(run.id))
+            self._names.runs[run.name] = emulator.add_past_run(run.name, id=run.id)
         for number, model in enumerate(project.models):
             self.add_model(model, ("models", number))
 
@@ -103,7 +102,7 @@ class CorpusLayout:
 
     def _add(self, item: ElementItem, parent: str | None, pixels: Path | tuple[int, int] | None, loc: Loc) -> str:
         self._add_type(item.type)
-        chosen = {"id": text_of(item.id)} if item.id else {}
+        chosen = {"id": item.id} if item.id else {}
         if item.id and str(item.id) in self._names.elements.values():
             raise self._source.refuse((*loc, "id"), "another element has this id")
         identifier = self._emulator.add_element(
@@ -184,9 +183,9 @@ class CorpusLayout:
             files = self._base / item.files
             if not files.is_dir():
                 raise self._source.refuse((*loc, "files"), f"{printable(str(files))} is not a folder")
-        model = text_of(item.id)
+        model = item.id
         version = self._emulator.add_model_version(
-            item.name, item.configuration, tag=item.version, files=files, id=text_of(item.version_id), model_id=model
+            item.name, item.configuration, tag=item.version, files=files, id=item.version_id, model_id=model
         )
         self._names.models[item.name] = (self._emulator.model_of(version), version)
         return self._names.models[item.name]
@@ -200,7 +199,7 @@ class CorpusLayout:
                 ]
                 for key, names in item.sets.items()
             }
-            identifier = self._emulator.add_dataset(name, sets, id=text_of(item.id), description=item.description)
+            identifier = self._emulator.add_dataset(name, sets, id=item.id, description=item.description)
             self._names.datasets[name] = identifier
             self._names.sets += [(identifier, key) for key in sets]
         for number, export in enumerate(self._project.exports):
@@ -208,12 +207,7 @@ class CorpusLayout:
             dataset = export.dataset and self._names.find(
                 self._names.datasets, export.dataset, (*loc, "dataset"), "dataset"
             )
-            self._names.exports[export.name] = self._emulator.add_export(None, dataset=dataset, id=text_of(export.id))
-
-
-def text_of(identifier: UUID | None) -> str | None:
-    """An id that was chosen, as the emulator takes it."""
-    return None if identifier is None else str(identifier)
+            self._names.exports[export.name] = self._emulator.add_export(None, dataset=dataset, id=export.id)
 
 
 def _is_image(path: Path) -> bool:

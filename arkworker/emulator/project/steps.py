@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from arkworker.emulator import declarations
 from arkworker.emulator.arrange.corpora import spelled
-from arkworker.emulator.project.corpus import CorpusLayout, text_of
+from arkworker.emulator.project.corpus import CorpusLayout
 from arkworker.emulator.project.names import Names
 from arkworker.emulator.project.reading import read_project
 from arkworker.emulator.project.source import read_mapping
@@ -153,7 +153,7 @@ class WorkerLayout:
             mode="dataset" if sets else item.mode,
             sets=sets,
             parents=parents,
-            id=text_of(item.run_id),
+            id=item.run_id,
         )
 
     def _add_parent(self, item: ParentItem, loc: Loc) -> str:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import Field
 from sqlalchemy import func, select
 
 from arkworker.emulator import iiif, represent
-from arkworker.emulator.endpoint import Operations, PageQuery, paginate
+from arkworker.emulator.endpoint import ApiRequest, Operations, PageQuery
 from arkworker.emulator.failures import conflict, invalid
-from arkworker.emulator.tables import COLORS, ENTITY_COLORS, Corpus, ElementType, EntityType, Image, MLClass
+from arkworker.emulator.tables import COLORS, ENTITY_COLORS, Corpus, ElementType, EntityType, Image, Json, MLClass
 from arkworker.emulator.values import Body, Id, Name, Slug
 
 if TYPE_CHECKING:
-    from arkworker.emulator.endpoint import ApiRequest
+    from sqlalchemy.orm import Session
 
 operations = Operations()
+
+Word = TypeVar("Word", ElementType, EntityType, MLClass)
 
 
 class NewElementType(Body):
@@ -36,81 +38,63 @@ class NewEntityType(Body):
 
 
 @operations("RetrieveCorpus", "GET /corpus/{id:uuid}/")
-def retrieve_corpus(request: ApiRequest, corpus_id: str) -> dict[str, Any]:
-    corpus = request.get(Corpus, corpus_id)
-    types = request.session.scalars(
-        select(ElementType).where(ElementType.corpus_id == corpus.id).order_by(ElementType.position)
-    )
+def retrieve_corpus(request: ApiRequest, corpus: Corpus) -> Json:
+    types = select(ElementType).filter_by(corpus_id=corpus.id).order_by(ElementType.position)
     return {
-        "id": corpus.id,
-        "name": corpus.name,
-        "description": corpus.description,
-        "public": corpus.public,
+        **represent.pick(corpus, "id", "name", "description", "public"),
         "indexable": False,
         "created": corpus.created,
-        "types": [represent.element_type(row) for row in types],
+        "types": [represent.element_type(row) for row in request.session.scalars(types)],
     }
 
 
-@operations("CreateElementType", "POST /elements/type/", body=NewElementType, status=201)
-def create_element_type(request: ApiRequest, body: NewElementType) -> dict[str, Any]:
+@operations("CreateElementType", "POST /elements/type/", status=201)
+def create_element_type(request: ApiRequest, body: NewElementType) -> Json:
     corpus = request.refer(Corpus, body.corpus, "corpus")
-    _must_be_new(request, ElementType, ElementType.slug == body.slug, corpus, "The fields corpus, slug")
-    row = ElementType(corpus_id=corpus.id, slug=body.slug, display_name=body.display_name, folder=body.folder)
-    row.color = _next_color(request, ElementType, corpus)
-    request.session.add(row)
-    request.session.flush()
+    color = next_color(request.session, ElementType, corpus.id)
+    named = {"slug": body.slug, "display_name": body.display_name, "folder": body.folder}
+    row = _keep_new(request, ElementType(corpus_id=corpus.id, color=color, **named), "slug")
     return {**represent.element_type(row), "corpus": corpus.id}
 
 
-@operations("ListCorpusMLClasses", "GET /corpus/{id:uuid}/classes/", query=PageQuery, pagination="page")
-def list_classes(request: ApiRequest, corpus_id: str, query: PageQuery) -> dict[str, Any]:
-    corpus = request.get(Corpus, corpus_id)
-    rows = select(MLClass).where(MLClass.corpus_id == corpus.id).order_by(MLClass.name)
-    return paginate(request, query, rows, lambda row: {"id": row.id, "name": row.name})
+@operations("ListCorpusMLClasses", "GET /corpus/{id:uuid}/classes/")
+def list_classes(request: ApiRequest, corpus: Corpus, query: PageQuery) -> Json:
+    rows = select(MLClass).filter_by(corpus_id=corpus.id).order_by(MLClass.name)
+    return request.page(query, rows, represent.named)
 
 
-@operations("CreateMLClass", "POST /corpus/{id:uuid}/classes/", body=NewClass, status=201)
-def create_class(request: ApiRequest, corpus_id: str, body: NewClass) -> dict[str, Any]:
-    corpus = request.get(Corpus, corpus_id)
-    _must_be_new(request, MLClass, MLClass.name == body.name, corpus, "The fields corpus, name")
-    row = MLClass(corpus_id=corpus.id, name=body.name)
-    request.session.add(row)
-    request.session.flush()
-    return {"id": row.id, "name": row.name}
+@operations("CreateMLClass", "POST /corpus/{id:uuid}/classes/", status=201)
+def create_class(request: ApiRequest, corpus: Corpus, body: NewClass) -> Json:
+    return represent.named(_keep_new(request, MLClass(corpus_id=corpus.id, name=body.name), "name"))
 
 
-@operations("ListCorpusEntityTypes", "GET /corpus/{id:uuid}/entity-types/", query=PageQuery, pagination="page")
-def list_entity_types(request: ApiRequest, corpus_id: str, query: PageQuery) -> dict[str, Any]:
-    corpus = request.get(Corpus, corpus_id)
-    rows = select(EntityType).where(EntityType.corpus_id == corpus.id).order_by(EntityType.name)
-    return paginate(request, query, rows, _entity_type)
+@operations("ListCorpusEntityTypes", "GET /corpus/{id:uuid}/entity-types/")
+def list_entity_types(request: ApiRequest, corpus: Corpus, query: PageQuery) -> Json:
+    rows = select(EntityType).filter_by(corpus_id=corpus.id).order_by(EntityType.name)
+    return request.page(query, rows, represent.entity_type)
 
 
-@operations("CreateEntityType", "POST /entity/types/", body=NewEntityType, status=201)
-def create_entity_type(request: ApiRequest, body: NewEntityType) -> dict[str, Any]:
+@operations("CreateEntityType", "POST /entity/types/", status=201)
+def create_entity_type(request: ApiRequest, body: NewEntityType) -> Json:
     corpus = request.refer(Corpus, body.corpus, "corpus")
-    _must_be_new(request, EntityType, EntityType.name == body.name, corpus, "The fields corpus, name")
-    row = EntityType(corpus_id=corpus.id, name=body.name, color=_next_color(request, EntityType, corpus))
-    request.session.add(row)
-    request.session.flush()
-    return {**_entity_type(row), "corpus": corpus.id}
+    color = next_color(request.session, EntityType, corpus.id)
+    row = _keep_new(request, EntityType(corpus_id=corpus.id, name=body.name, color=color), "name")
+    return {**represent.entity_type(row), "corpus": corpus.id}
 
 
-def _next_color(request: ApiRequest, table: type[ElementType | EntityType], corpus: Corpus) -> str:
+def next_color(session: Session, table: type[ElementType | EntityType], corpus_id: str) -> str:
     """Another one for each new type, in turn."""
-    used = request.session.scalar(select(func.count()).select_from(table).where(table.corpus_id == corpus.id)) or 0
+    used = session.scalar(select(func.count()).select_from(table).filter_by(corpus_id=corpus_id)) or 0
     colors = COLORS if table is ElementType else ENTITY_COLORS
     return colors[used % len(colors)]
 
 
-def _entity_type(row: EntityType) -> dict[str, Any]:
-    return {"id": row.id, "name": row.name, "color": row.color}
-
-
-def _must_be_new(request: ApiRequest, table: Any, same: Any, corpus: Corpus, fields: str) -> None:
-    if request.session.scalar(select(table.id).where(table.corpus_id == corpus.id, same)) is not None:
-        raise invalid(f"{fields} must make a unique set.", code="unique")
+def _keep_new(request: ApiRequest, row: Word, key: str) -> Word:
+    """Keep a row whose `key` no other one of its corpus has."""
+    same = select(type(row).id).filter_by(**{name: getattr(row, name) for name in ("corpus_id", key)})
+    if request.session.scalar(same) is not None:
+        raise invalid(f"The fields corpus, {key} must make a unique set.", code="unique")
+    return request.session.keep(row)
 
 
 class NewImage(Body):
@@ -127,40 +111,36 @@ class NewUrl(Body):
     height: int | None = Field(None, gt=0)
 
 
-@operations("CreateImage", "POST /image/", body=NewImage, status=201)
-def create_image(request: ApiRequest, body: NewImage) -> dict[str, Any]:
-    known = request.session.scalar(select(Image).where(Image.hash == body.hash))
+@operations("CreateImage", "POST /image/", status=201)
+def create_image(request: ApiRequest, body: NewImage) -> Json:
+    known = request.session.scalar(select(Image).filter_by(hash=body.hash))
     if known is not None:
         raise invalid("Image with this hash already exists.", "hash", code="unique", id=known.id)
-    row = Image(path=body.hash, width=0, height=0, status="unchecked", hash=body.hash)
-    request.session.add(row)
-    request.session.flush()
+    row = request.session.keep(Image(path=body.hash, width=0, height=0, status="unchecked", hash=body.hash))
     row.file = request.site.storage.path(f"images/{row.id}")
-    put = request.site.storage.sign("PUT", f"images/{row.id}")
-    return {**represent.image(row, request.site), "s3_put_url": f"{request.site.storage_url}{put}"}
+    return {**represent.image(row, request.site), "s3_put_url": request.site.address("PUT", f"images/{row.id}")}
 
 
 @operations("RetrieveImage", "GET /image/{id:uuid}/")
-def retrieve_image(request: ApiRequest, image_id: str) -> dict[str, Any]:
-    return represent.image(request.get(Image, image_id), request.site)
+def retrieve_image(request: ApiRequest, image: Image) -> Json:
+    return represent.image(image, request.site)
 
 
-@operations("PartialUpdateImage", "PATCH /image/{id:uuid}/", body=ImageChange)
-def update_image(request: ApiRequest, image_id: str, body: ImageChange) -> dict[str, Any]:
+@operations("PartialUpdateImage", "PATCH /image/{id:uuid}/")
+def update_image(request: ApiRequest, image: Image, body: ImageChange) -> Json:
     """Marking an image as checked reads its size from the file that was uploaded."""
-    row = request.get(Image, image_id)
-    row.status = body.status
-    if body.status == "checked" and row.file:
+    image.status = body.status
+    if body.status == "checked" and image.file:
         try:
-            row.width, row.height = iiif.measure(row.file)
+            image.width, image.height = iiif.measure(image.file)
         except OSError:
             raise invalid("The image cannot be read.", "status", code="unreadable") from None
-    return represent.image(row, request.site)
+    return represent.image(image, request.site)
 
 
-@operations("CreateIIIFURL", "POST /image/iiif/url/", body=NewUrl, status=201)
-def create_iiif_url(request: ApiRequest, body: NewUrl) -> dict[str, Any]:
-    known = request.session.scalar(select(Image).where(Image.external_url == body.url))
+@operations("CreateIIIFURL", "POST /image/iiif/url/", status=201)
+def create_iiif_url(request: ApiRequest, body: NewUrl) -> Json:
+    known = request.session.scalar(select(Image).filter_by(external_url=body.url))
     if known is not None:
         message = "Image with this URL already exists."
         if request.site.error_style == "legacy":  # before Arkindex 1.11.2
@@ -171,6 +151,4 @@ def create_iiif_url(request: ApiRequest, body: NewUrl) -> dict[str, Any]:
         raise invalid("The emulator needs both the width and the height of an image elsewhere.", "width")
     path = body.url.rstrip("/").rsplit("/", 1)[-1]
     row = Image(path=path, width=body.width, height=body.height, external_url=body.url)
-    request.session.add(row)
-    request.session.flush()
-    return represent.image(row, request.site)
+    return represent.image(request.session.keep(row), request.site)

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 from sqlalchemy import select
 
-from arkworker.emulator.endpoint import Operations, Reply
+from arkworker.emulator import represent
+from arkworker.emulator.endpoint import ApiRequest, Operations
 from arkworker.emulator.failures import conflict, invalid
-from arkworker.emulator.tables import Model, ModelVersion, Upload
+from arkworker.emulator.tables import Json, Model, ModelVersion, Upload
 from arkworker.emulator.values import Body, Id, Name
 from arkworker.storage.archives import create
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from arkworker.emulator.endpoint import ApiRequest
 
 operations = Operations()
 
@@ -36,40 +35,34 @@ class ModelVersionChange(NewModelVersion):
     state: Literal["created", "available", "error"] | None = None
 
 
-@operations("CreateModelVersion", "POST /model/{id:uuid}/versions/", body=NewModelVersion, status=201)
-def create_model_version(request: ApiRequest, model_id: str, body: NewModelVersion) -> dict[str, Any]:
-    model = request.get(Model, model_id)
+@operations("CreateModelVersion", "POST /model/{id:uuid}/versions/", status=201)
+def create_model_version(request: ApiRequest, model: Model, body: NewModelVersion) -> Json:
     _check_tag(request, model.id, body.tag, None)
-    row = ModelVersion(model_id=model.id, **_values(body))
-    request.session.add(row)
-    request.session.flush()
+    row = request.session.keep(ModelVersion(model_id=model.id, **body.model_dump()))
     return _version(request, row, put=True)
 
 
 @operations("RetrieveModelVersion", "GET /modelversion/{id:uuid}/")
-def retrieve_model_version(request: ApiRequest, version_id: str) -> dict[str, Any]:
-    return _version(request, request.get(ModelVersion, version_id))
+def retrieve_model_version(request: ApiRequest, version: ModelVersion) -> Json:
+    return _version(request, version)
 
 
-@operations("UpdateModelVersion", "PUT /modelversion/{id:uuid}/", body=ModelVersionChange)
-@operations("PartialUpdateModelVersion", "PATCH /modelversion/{id:uuid}/", body=ModelVersionChange)
-def update_model_version(request: ApiRequest, version_id: str, body: ModelVersionChange) -> dict[str, Any]:
-    row = request.get(ModelVersion, version_id)
-    _check_tag(request, row.model_id, body.tag, row.id)
-    if body.state == "available" and not request.site.storage.path(archive_key(row)).exists():
+@operations("UpdateModelVersion", "PUT /modelversion/{id:uuid}/")
+@operations("PartialUpdateModelVersion", "PATCH /modelversion/{id:uuid}/")
+def update_model_version(request: ApiRequest, version: ModelVersion, body: ModelVersionChange) -> Json:
+    _check_tag(request, version.model_id, body.tag, version.id)
+    if body.state == "available" and not request.site.storage.path(archive_key(version)).exists():
         raise invalid("The archive has not been uploaded.", "state", code="missing_archive")
-    for name, value in _values(body).items():
-        setattr(row, name, value)
-    return _version(request, row, put=row.state == "created")
+    for name, value in body.model_dump(exclude_unset=True, exclude_none=True).items():
+        setattr(version, name, value)
+    return _version(request, version, put=version.state == "created")
 
 
 @operations("DestroyModelVersion", "DELETE /modelversion/{id:uuid}/", status=204)
-def destroy_model_version(request: ApiRequest, version_id: str) -> Reply:
-    row = request.get(ModelVersion, version_id)
-    if row.state == "available":
+def destroy_model_version(request: ApiRequest, version: ModelVersion) -> None:
+    if version.state == "available":
         raise conflict("An available model version cannot be deleted.", code="available")
-    request.session.delete(row)
-    return Reply(status=204)
+    request.session.delete(version)
 
 
 def archive_key(row: ModelVersion) -> str:
@@ -87,13 +80,6 @@ def _pack(row: ModelVersion, archive: Path) -> None:
     row.size = archive.stat().st_size
 
 
-def _values(body: NewModelVersion) -> dict[str, Any]:
-    values = body.model_dump(exclude_unset=True, exclude_none=True)
-    if "parent" in values:
-        values["parent"] = str(values["parent"])
-    return {"configuration": {}, **values} if not isinstance(body, ModelVersionChange) else values
-
-
 def _check_tag(request: ApiRequest, model_id: str, tag: str | None, own: str | None) -> None:
     same = select(ModelVersion.id).where(ModelVersion.model_id == model_id, ModelVersion.tag == tag)
     if tag is not None and request.session.scalar(same) not in (None, own):
@@ -101,19 +87,16 @@ def _check_tag(request: ApiRequest, model_id: str, tag: str | None, own: str | N
         raise invalid("A version for this model with this tag already exists.", code="unique", legacy=True)
 
 
-def _version(request: ApiRequest, row: ModelVersion, *, put: bool = False) -> dict[str, Any]:
-    site = request.site
+def _version(request: ApiRequest, row: ModelVersion, *, put: bool = False) -> Json:
+    site, key = request.site, archive_key(row)
     if row.files is not None and row.archive_hash is None:
-        _pack(row, site.storage.path(archive_key(row)))
+        _pack(row, site.storage.path(key))
     names = ("id", "model_id", "parent", "tag", "description", "state", "size", "archive_hash", "configuration")
-    stored = row.state == "available"
     return {
-        **{name: getattr(row, name) for name in names},
-        "model": {"id": row.model.id, "name": row.model.name},
-        "s3_url": site.storage_url + site.storage.sign("GET", archive_key(row)) if stored else None,
-        "s3_put_url": site.storage_url + site.storage.sign("PUT", archive_key(row), "application/zstd")
-        if put
-        else None,
+        **represent.pick(row, *names),
+        "model": represent.named(row.model),
+        "s3_url": site.address("GET", key) if row.state == "available" else None,
+        "s3_put_url": site.address("PUT", key, "application/zstd") if put else None,
         "s3_etag": row.etag,
         "created": row.created,
     }
@@ -152,26 +135,22 @@ class Abortion(Body):
     upload_id: Id
 
 
-@operations("CreateMultipartUpload", "POST /multipart/", body=NewUpload, status=201)
-def create_upload(request: ApiRequest, body: NewUpload) -> dict[str, Any]:
+@operations("CreateMultipartUpload", "POST /multipart/", status=201)
+def create_upload(request: ApiRequest, body: NewUpload) -> Json:
     version = request.refer(ModelVersion, body.object_id, "object_id")
     if version.state == "available":
         raise invalid("This model version is already available.", "object_id")
-    row = Upload(object_type=body.object_type, object_id=version.id)
-    request.session.add(row)
-    request.session.flush()
-    return {"upload_id": row.id}
+    return {"upload_id": request.session.keep(Upload(object_type=body.object_type, object_id=version.id)).id}
 
 
-@operations("CreateMultipartUploadPart", "POST /multipart/part/", body=NewPart, status=201)
-def create_part(request: ApiRequest, body: NewPart) -> dict[str, Any]:
+@operations("CreateMultipartUploadPart", "POST /multipart/part/", status=201)
+def create_part(request: ApiRequest, body: NewPart) -> Json:
     row = _upload(request, body)
-    site = request.site
-    return {"url": site.storage_url + site.storage.sign("PUT", f"uploads/{row.id}/{body.part_number}")}
+    return {"url": request.site.address("PUT", _part_key(row, body.part_number))}
 
 
-@operations("CompleteMultipartUpload", "POST /multipart/complete/", body=Completion)
-def complete_upload(request: ApiRequest, body: Completion) -> dict[str, Any]:
+@operations("CompleteMultipartUpload", "POST /multipart/complete/")
+def complete_upload(request: ApiRequest, body: Completion) -> Json:
     """Put the parts together; what comes out must have the size and the hash that were announced."""
     row = _upload(request, body)
     version = request.refer(ModelVersion, row.object_id, "object_id")
@@ -182,24 +161,27 @@ def complete_upload(request: ApiRequest, body: Completion) -> dict[str, Any]:
         raise invalid("The archive is not the one that was announced.", "parts", code="hash_mismatch")
     version.state, version.etag, version.size = "available", digest, target.stat().st_size
     _forget(request, row)
-    return {"object_type": row.object_type, "object_id": row.object_id}
+    return represent.pick(row, "object_type", "object_id")
 
 
-@operations("AbortMultipartUpload", "POST /multipart/abort/", body=Abortion, status=204)
-def abort_upload(request: ApiRequest, body: Abortion) -> Reply:
+@operations("AbortMultipartUpload", "POST /multipart/abort/", status=204)
+def abort_upload(request: ApiRequest, body: Abortion) -> None:
     _forget(request, _upload(request, body))
-    return Reply(status=204)
 
 
 def _upload(request: ApiRequest, body: _OfUpload | Abortion) -> Upload:
     row = request.refer(Upload, body.upload_id, "upload_id")
-    if row.object_id != str(body.object_id):
+    if row.object_id != body.object_id:
         raise invalid("The upload is of another object.", "object_id")
     return row
 
 
+def _part_key(row: Upload, number: int) -> str:
+    return f"uploads/{row.id}/{number}"
+
+
 def _part(request: ApiRequest, row: Upload, part: Part, number: int) -> Path:
-    path = request.site.storage.path(f"uploads/{row.id}/{part.part_number}")
+    path = request.site.storage.path(_part_key(row, part.part_number))
     if not path.exists():
         raise invalid("This part was not uploaded.", "parts", number, code="missing_part")
     etag = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
@@ -219,5 +201,5 @@ def _join(parts: list[Path], target: Path) -> str:
 
 
 def _forget(request: ApiRequest, row: Upload) -> None:
-    shutil.rmtree(request.site.storage.path(f"uploads/{row.id}/1").parent, ignore_errors=True)
+    shutil.rmtree(request.site.storage.path(_part_key(row, 1)).parent, ignore_errors=True)
     request.session.delete(row)

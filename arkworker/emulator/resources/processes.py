@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 from sqlalchemy import bindparam, or_, select, update
 
-from arkworker.emulator import declarations, iiif
-from arkworker.emulator.endpoint import CursorQuery, Operations, PageQuery, Reply, paginate, paginate_by_cursor
+from arkworker.emulator import declarations, iiif, represent
+from arkworker.emulator.endpoint import ApiRequest, CursorQuery, Operations, PageQuery
 from arkworker.emulator.failures import conflict, forbidden, invalid, missing
 from arkworker.emulator.ledger import StateChange
-from arkworker.emulator.resources.datasets import dataset
 from arkworker.emulator.tables import (
     Artifact,
     Base,
     DatasetSet,
     Element,
+    Json,
     Process,
     ProcessElement,
     ProcessSet,
@@ -29,7 +29,6 @@ from arkworker.emulator.tables import (
 from arkworker.emulator.values import Body, Id, Name
 
 if TYPE_CHECKING:
-    from arkworker.emulator.endpoint import ApiRequest
     from arkworker.emulator.site import Site
     from arkworker.emulator.tables import ModelVersion, WorkerVersion
 
@@ -37,8 +36,7 @@ operations = Operations()
 
 
 @operations("RetrieveWorkerRun", "GET /process/workers/{id:uuid}/")
-def retrieve_worker_run(request: ApiRequest, run_id: str) -> dict[str, Any]:
-    run = request.get(WorkerRun, run_id)
+def retrieve_worker_run(_request: ApiRequest, run: WorkerRun) -> Json:
     legacy = run.version.legacy
     return {
         "id": run.id,
@@ -53,8 +51,7 @@ def retrieve_worker_run(request: ApiRequest, run_id: str) -> dict[str, Any]:
 
 
 @operations("RetrieveWorkerRunConfiguration", "GET /workers/runs/{id:uuid}/configuration/")
-def retrieve_configuration(request: ApiRequest, run_id: str) -> dict[str, Any]:
-    run = request.get(WorkerRun, run_id)
+def retrieve_configuration(request: ApiRequest, run: WorkerRun) -> Json:
     task = request.caller.task
     if task is not None and task.worker_run_id != run.id:
         raise forbidden()
@@ -67,7 +64,7 @@ def retrieve_configuration(request: ApiRequest, run_id: str) -> dict[str, Any]:
     return {"configuration": [_with_secret(request, item) for item in items]}
 
 
-def _with_secret(request: ApiRequest, item: dict[str, Any]) -> dict[str, Any]:
+def _with_secret(request: ApiRequest, item: Json) -> Json:
     """What a saved secret's name becomes: a reference in the Enterprise edition, its content in the Community one."""
     if not item["secret"] or item["value"] is None:
         return item
@@ -77,10 +74,10 @@ def _with_secret(request: ApiRequest, item: dict[str, Any]) -> dict[str, Any]:
     return {**item, "value": row.id if request.site.edition == "enterprise" else row.content}
 
 
-def _worker_version(version: WorkerVersion) -> dict[str, Any]:
+def _worker_version(version: WorkerVersion) -> Json:
     declaration = version.declaration
     slug = declaration.get("slug", "worker")
-    answer: dict[str, Any] = {
+    answer: Json = {
         "id": version.id,
         "worker": {
             "id": version.worker_id,
@@ -102,32 +99,27 @@ def _worker_version(version: WorkerVersion) -> dict[str, Any]:
     return answer
 
 
-def _saved(run: WorkerRun, *, full: bool) -> dict[str, Any] | None:
+def _saved(run: WorkerRun, *, full: bool) -> Json | None:
     if run.saved is None:
         return None
-    named: dict[str, Any] = {"id": run.id, "name": "Values of the run"}
+    named: Json = {"id": run.id, "name": "Values of the run"}
     return {**named, "configuration": run.saved, "archived": False} if full else named
 
 
-def _model_version(version: ModelVersion) -> dict[str, Any]:
+def _model_version(version: ModelVersion) -> Json:
     return {
         "id": version.id,
         "name": version.tag or version.id[:8],
         "configuration": version.configuration,
-        "model": {"id": version.model.id, "name": version.model.name},
+        "model": represent.named(version.model),
     }
 
 
-def _process_of(process: Process, *, legacy: bool) -> dict[str, Any]:
+def _process_of(process: Process, *, legacy: bool) -> Json:
     answer = {
-        "id": process.id,
-        "name": process.name,
-        "state": process.state,
-        "mode": process.mode,
+        **represent.pick(process, "id", "name", "state", "mode"),
         "corpus": process.corpus_id,
-        "activity_state": process.activity_state,
-        "chunks": process.chunks,
-        "skip_elements_json": process.skip_elements_json,
+        **represent.pick(process, "activity_state", "chunks", "skip_elements_json"),
     }
     return {**answer, "use_cache": False} if legacy else answer
 
@@ -136,36 +128,27 @@ class ProcessElementsQuery(CursorQuery):
     with_image: bool = False
 
 
-@operations("ListProcessElements", "GET /process/{id:uuid}/elements/", query=ProcessElementsQuery, pagination="cursor")
-def list_process_elements(request: ApiRequest, process_id: str, query: ProcessElementsQuery) -> dict[str, Any]:
-    process = request.get(Process, process_id)
+@operations("ListProcessElements", "GET /process/{id:uuid}/elements/")
+def list_process_elements(request: ApiRequest, process: Process, query: ProcessElementsQuery) -> Json:
     rows = select(Element, ProcessElement.position).join(ProcessElement, ProcessElement.element_id == Element.id)
     rows = rows.where(ProcessElement.process_id == process.id)
-    return paginate_by_cursor(
-        request,
-        query,
-        rows,
-        ProcessElement.position,
-        lambda row: process_element(row, request.site, with_image=query.with_image),
-    )
+
+    def show(row: Element) -> Json:
+        return _process_element(row, request.site, with_image=query.with_image)
+
+    return request.page_after_cursor(query, rows, ProcessElement.position, show)
 
 
-@operations("ListProcessSets", "GET /process/{id:uuid}/sets/", query=PageQuery, pagination="page")
-def list_process_sets(request: ApiRequest, process_id: str, query: PageQuery) -> dict[str, Any]:
-    process = request.get(Process, process_id)
+@operations("ListProcessSets", "GET /process/{id:uuid}/sets/")
+def list_process_sets(request: ApiRequest, process: Process, query: PageQuery) -> Json:
     rows = select(DatasetSet).join(ProcessSet, ProcessSet.set_id == DatasetSet.id)
     rows = rows.where(ProcessSet.process_id == process.id).order_by(ProcessSet.position)
-    return paginate(request, query, rows, _process_set)
+    return request.page(query, rows, _process_set)
 
 
-def process_element(row: Element, site: Site, *, with_image: bool) -> dict[str, Any]:
+def _process_element(row: Element, site: Site, *, with_image: bool) -> Json:
     """An element as processes show it: flat, with its image when it is asked for."""
-    answer: dict[str, Any] = {
-        "id": row.id,
-        "type_id": row.type_id,
-        "name": row.name,
-        "confidence": row.confidence,
-    }
+    answer = represent.pick(row, "id", "type_id", "name", "confidence")
     if with_image:
         image = row.image
         answer |= {
@@ -173,15 +156,13 @@ def process_element(row: Element, site: Site, *, with_image: bool) -> dict[str, 
             "image_width": image and image.width,
             "image_height": image and image.height,
             "image_url": image and iiif.url(image, site),
-            "polygon": row.polygon,
-            "rotation_angle": row.rotation_angle,
-            "mirrored": row.mirrored,
+            **represent.pick(row, "polygon", "rotation_angle", "mirrored"),
         }
     return answer
 
 
-def _process_set(row: DatasetSet) -> dict[str, Any]:
-    return {"id": row.id, "set_name": row.name, "dataset": dataset(row.dataset)}
+def _process_set(row: DatasetSet) -> Json:
+    return {"id": row.id, "set_name": row.name, "dataset": represent.dataset(row.dataset)}
 
 
 # What each state can follow.
@@ -234,20 +215,20 @@ class Report(Body):
 
 
 @operations("StartWorkerActivity", "POST /process/start-activity/", task_only=True)
-def start_activity(request: ApiRequest) -> dict[str, Any]:
+def start_activity(request: ApiRequest) -> Json:
     """Claim the next element of the task's worker run."""
     run = _claiming_run(request)
     claimed = request.session.connection().scalar(_CLAIM, {"run": run, "moment": now()})
     if claimed is None:
         raise missing("There are no queued activities left.")
     _record(request, run, claimed, "queued", "started")
-    return process_element(request.get(Element, claimed), request.site, with_image=True)
+    return _process_element(request.get(Element, claimed), request.site, with_image=True)
 
 
-@operations("UpdateWorkerActivity", "PUT /workers/versions/{id:uuid}/activity/", body=Report)
-def update_activity(request: ApiRequest, run_id: str, body: Report) -> dict[str, Any]:
+@operations("UpdateWorkerActivity", "PUT /workers/versions/{id:uuid}/activity/")
+def update_activity(request: ApiRequest, run_id: str, body: Report) -> Json:
     """Report a new state; the id in the path is that of the worker run, whatever the path says."""
-    names = {"run": str(run_id), "element": str(body.element_id), "process": str(body.process_id)}
+    names = {"run": run_id, "element": body.element_id, "process": body.process_id}
     found = request.session.connection().execute(_STATE, names).one_or_none()
     if found is None:
         raise conflict("This worker activity does not exist.", code="not_found")
@@ -255,8 +236,8 @@ def update_activity(request: ApiRequest, run_id: str, body: Report) -> dict[str,
     if before not in BEFORE[body.state]:
         raise conflict(f"The transition from {before} to {body.state} is forbidden.", "state", code="transition")
     request.session.connection().execute(_CHANGE, {"activity": activity, "new_state": body.state, "moment": now()})
-    _record(request, names["run"], names["element"], before, body.state)
-    return {"element_id": names["element"], "process_id": names["process"], "state": body.state}
+    _record(request, run_id, body.element_id, before, body.state)
+    return body.model_dump()
 
 
 def _claiming_run(request: ApiRequest) -> str:
@@ -277,29 +258,21 @@ def _record(request: ApiRequest, run: str, element: str, before: str, state: str
 
 @operations("RetrieveTask", "GET /task/{id:uuid}/")
 @operations("RetrieveTaskFromAgent", "GET /task/{id:uuid}/from-agent/")
-def retrieve_task(request: ApiRequest, task_id: str) -> dict[str, Any]:
-    task = request.get(Task, task_id)
+def retrieve_task(_request: ApiRequest, task: Task) -> Json:
     return {
-        "id": task.id,
-        "slug": task.slug,
-        "state": task.state,
-        "run": task.run,
-        "depth": task.depth,
-        "chunk": task.chunk,
-        "parents": task.parents,
+        **represent.pick(task, "id", "slug", "state", "run", "depth", "chunk", "parents"),
         "process": task.process_id,
-        "worker_run_id": task.worker_run_id,
-        "created": task.created,
+        **represent.pick(task, "worker_run_id", "created"),
     }
 
 
 @operations("RetrieveSecret", "GET /secret/{name:path}", enterprise_only=True)
-def retrieve_secret(request: ApiRequest, name: str) -> dict[str, str]:
+def retrieve_secret(request: ApiRequest, name: str) -> Json:
     """By name, or by the id that a worker run's configuration refers to."""
     row = request.session.scalar(select(Secret).where(or_(Secret.name == name, Secret.id == name)))
     if row is None:
         raise missing()
-    return {"id": row.id, "name": row.name, "content": row.content}
+    return represent.pick(row, "id", "name", "content")
 
 
 class NewArtifact(Body):
@@ -309,35 +282,25 @@ class NewArtifact(Body):
 
 
 @operations("ListArtifacts", "GET /task/{id:uuid}/artifacts/")
-def list_artifacts(request: ApiRequest, task_id: str) -> list[dict[str, Any]]:
-    task = request.get(Task, task_id)
-    rows = request.session.scalars(select(Artifact).where(Artifact.task_id == task.id).order_by(Artifact.path))
+def list_artifacts(request: ApiRequest, task: Task) -> list[Json]:
+    rows = request.session.scalars(select(Artifact).filter_by(task_id=task.id).order_by(Artifact.path))
     return [_artifact(row, None) for row in rows]
 
 
-@operations("CreateArtifact", "POST /task/{id:uuid}/artifacts/", body=NewArtifact, status=201)
-def create_artifact(request: ApiRequest, task_id: str, body: NewArtifact) -> dict[str, Any]:
-    task = request.get(Task, task_id)
+@operations("CreateArtifact", "POST /task/{id:uuid}/artifacts/", status=201)
+def create_artifact(request: ApiRequest, task: Task, body: NewArtifact) -> Json:
     if request.session.scalar(select(Artifact.id).filter_by(task_id=task.id, path=body.path)) is not None:
         raise invalid("An artifact with this path already exists.", "path", code="unique")
-    row = Artifact(task_id=task.id, path=body.path, size=body.size, content_type=body.content_type)
-    request.session.add(row)
-    request.session.flush()
-    return _artifact(
-        row, request.site.storage_url + request.site.storage.sign("PUT", artifact_key(row), row.content_type)
-    )
+    row = request.session.keep(Artifact(task_id=task.id, **body.model_dump()))
+    return _artifact(row, request.site.address("PUT", artifact_key(row), row.content_type))
 
 
-@operations("DownloadArtifact", "GET /task/{id:uuid}/artifact/{path:path}")
-def download_artifact(request: ApiRequest, task_id: str, path: str) -> Reply:
-    task = request.get(Task, task_id)
+@operations("DownloadArtifact", "GET /task/{id:uuid}/artifact/{path:path}", status=302)
+def download_artifact(request: ApiRequest, task: Task, path: str) -> str:
     row = request.session.scalar(select(Artifact).filter_by(task_id=task.id, path=path))
     if row is None:
         raise missing()
-    return Reply(
-        status=302,
-        headers=(("location", request.site.storage_url + request.site.storage.sign("GET", artifact_key(row))),),
-    )
+    return request.site.address("GET", artifact_key(row))
 
 
 def artifact_key(row: Artifact) -> str:
@@ -345,6 +308,6 @@ def artifact_key(row: Artifact) -> str:
     return f"artifacts/{row.id}"
 
 
-def _artifact(row: Artifact, put_url: str | None) -> dict[str, Any]:
-    names = ("id", "path", "size", "content_type", "created", "updated")
-    return {**{name: getattr(row, name) for name in names}, "s3_put_url": put_url}
+def _artifact(row: Artifact, put_url: str | None) -> Json:
+    shown = represent.pick(row, "id", "path", "size", "content_type", "created", "updated")
+    return {**shown, "s3_put_url": put_url}

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 from sqlalchemy import select
 
 from arkworker.emulator import represent
-from arkworker.emulator.endpoint import Operations, PageQuery, paginate
+from arkworker.emulator.endpoint import ApiRequest, Operations, PageQuery
 from arkworker.emulator.failures import invalid
-from arkworker.emulator.resources.elements import ancestors, run_id, sign
-from arkworker.emulator.tables import Classification, Element, Embedding, MetaData, MLClass
+from arkworker.emulator.resources.elements import ancestors
+from arkworker.emulator.tables import Classification, Element, Embedding, Json, MetaData, MLClass
 from arkworker.emulator.values import Body, Confidence, Id, Name, Number, Signature, Text
 
 if TYPE_CHECKING:
-    from arkworker.emulator.endpoint import ApiRequest
+    from collections.abc import Sequence
 
 operations = Operations()
 
@@ -36,26 +36,24 @@ class NewClassifications(Signature):
     classifications: list[NewClass]
 
 
-@operations("CreateClassification", "POST /classifications/", body=NewClassification, status=201)
-def create_classification(request: ApiRequest, body: NewClassification) -> dict[str, Any]:
-    sign(request, body)
+@operations("CreateClassification", "POST /classifications/", status=201)
+def create_classification(request: ApiRequest, body: NewClassification) -> Json:
     element = request.refer(Element, body.element, "element")
-    row = _classify(request, element, body, run_id(body))
-    return {"element": element.id, **represent.classification(row, request.session)}
+    row = _classify(request, element, body, body.worker_run_id)
+    return {"element": element.id, **represent.classification(row)}
 
 
-@operations("CreateClassifications", "POST /classification/bulk/", body=NewClassifications, status=201)
-def create_classifications(request: ApiRequest, body: NewClassifications) -> dict[str, Any]:
-    sign(request, body)
+@operations("CreateClassifications", "POST /classification/bulk/", status=201)
+def create_classifications(request: ApiRequest, body: NewClassifications) -> Json:
     parent = request.refer(Element, body.parent, "parent")
     rows = [
-        _classify(request, parent, item, run_id(body), "classifications", number)
+        _classify(request, parent, item, body.worker_run_id, "classifications", number)
         for number, item in enumerate(body.classifications)
     ]
     found = [
         {"id": row.id, "ml_class": row.ml_class_id, "confidence": row.confidence, "state": row.state} for row in rows
     ]
-    return {"parent": parent.id, "worker_run_id": run_id(body), "classifications": found}
+    return {"parent": parent.id, "worker_run_id": body.worker_run_id, "classifications": found}
 
 
 def _classify(
@@ -64,24 +62,12 @@ def _classify(
     ml_class = request.refer(MLClass, item.ml_class, *attr, "ml_class")
     if ml_class.corpus_id != element.corpus_id:
         raise invalid("The class is of another corpus.", *attr, "ml_class")
-    same = select(Classification.id).where(
-        Classification.element_id == element.id,
-        Classification.ml_class_id == ml_class.id,
-        Classification.worker_run_id.is_(None) if run is None else Classification.worker_run_id == run,
-    )
-    if request.session.scalar(same) is not None:
+    key = {"element_id": element.id, "ml_class_id": ml_class.id, "worker_run_id": run}
+    if request.session.scalar(select(Classification.id).filter_by(**key)) is not None:
         # Published clients look for this very sentence, in the older style.
         raise invalid("The fields element, worker_run, ml_class must make a unique set.", code="unique", legacy=True)
-    row = Classification(
-        element_id=element.id,
-        ml_class_id=ml_class.id,
-        confidence=item.confidence,
-        high_confidence=item.high_confidence,
-        worker_run_id=run,
-    )
-    request.session.add(row)
-    request.session.flush()
-    return row
+    row = Classification(**key, confidence=item.confidence, high_confidence=item.high_confidence)
+    return request.session.keep(row)
 
 
 class NewFact(Body):
@@ -111,68 +97,49 @@ class MetaDataQuery(Body):
     load_parents: bool = False
 
 
-@operations("CreateMetaData", "POST /element/{id:uuid}/metadata/", body=NewMetaData, status=201)
-def create_metadata(request: ApiRequest, element_id: str, body: NewMetaData) -> dict[str, Any]:
-    (row,) = _describe(request, element_id, [body], body)
-    return represent.metadata(row, request.session)
+@operations("CreateMetaData", "POST /element/{id:uuid}/metadata/", status=201)
+def create_metadata(request: ApiRequest, element: Element, body: NewMetaData) -> Json:
+    (fact,) = _describe(request, element, [body], body.worker_run_id)
+    return fact
 
 
-@operations("CreateMetaDataBulk", "POST /element/{id:uuid}/metadata/bulk/", body=NewMetaDataList, status=201)
-def create_metadata_bulk(request: ApiRequest, element_id: str, body: NewMetaDataList) -> dict[str, Any]:
-    rows = _describe(request, element_id, body.metadata_list, body)
-    found = [represent.metadata(row, request.session) for row in rows]
-    return {"worker_run_id": run_id(body), "metadata_list": found}
+@operations("CreateMetaDataBulk", "POST /element/{id:uuid}/metadata/bulk/", status=201)
+def create_metadata_bulk(request: ApiRequest, element: Element, body: NewMetaDataList) -> Json:
+    found = _describe(request, element, body.metadata_list, body.worker_run_id)
+    return {"worker_run_id": body.worker_run_id, "metadata_list": found}
 
 
-@operations("ListElementMetaData", "GET /element/{id:uuid}/metadata/", query=MetaDataQuery)
-def list_metadata(request: ApiRequest, element_id: str, query: MetaDataQuery) -> list[dict[str, Any]]:
-    element = request.get(Element, element_id)
+@operations("ListElementMetaData", "GET /element/{id:uuid}/metadata/")
+def list_metadata(request: ApiRequest, element: Element, query: MetaDataQuery) -> list[Json]:
     owners = [element.id]
     if query.load_parents:
         owners.extend(request.session.scalars(ancestors(element.id)))
     rows = request.session.scalars(select(MetaData).where(MetaData.element_id.in_(owners)).order_by(MetaData.position))
-    return [represent.metadata(row, request.session) for row in rows]
+    return [represent.metadata(row) for row in rows]
 
 
-def _describe(request: ApiRequest, element_id: str, items: list[Any], body: Signature) -> list[MetaData]:
-    element = request.get(Element, element_id)
-    sign(request, body)
+def _describe(request: ApiRequest, element: Element, facts: Sequence[NewFact], run: str | None) -> list[Json]:
     rows = [
-        MetaData(
-            element_id=element.id, type=item.type, name=item.name, value=str(item.value), worker_run_id=run_id(body)
-        )
-        for item in items
+        MetaData(element_id=element.id, type=fact.type, name=fact.name, value=str(fact.value), worker_run_id=run)
+        for fact in facts
     ]
     request.session.add_all(rows)
     request.session.flush()
-    return rows
+    return [represent.metadata(row) for row in rows]
 
 
 class NewEmbedding(Signature):
     value: list[Number] = Field(min_length=1)
 
 
-@operations("CreateEmbedding", "POST /element/{id:uuid}/embedding/", body=NewEmbedding, status=201)
-def create_embedding(request: ApiRequest, element_id: str, body: NewEmbedding) -> dict[str, Any]:
-    element = request.get(Element, element_id)
-    sign(request, body)
-    row = Embedding(element_id=element.id, value=[float(item) for item in body.value], worker_run_id=run_id(body))
-    request.session.add(row)
-    request.session.flush()
-    return _embedding(request, row)
+@operations("CreateEmbedding", "POST /element/{id:uuid}/embedding/", status=201)
+def create_embedding(request: ApiRequest, element: Element, body: NewEmbedding) -> Json:
+    value = [float(item) for item in body.value]
+    row = Embedding(element_id=element.id, value=value, worker_run_id=body.worker_run_id)
+    return represent.embedding(request.session.keep(row))
 
 
-@operations("ListEmbeddings", "GET /element/{id:uuid}/embedding/", query=PageQuery, pagination="page")
-def list_embeddings(request: ApiRequest, element_id: str, query: PageQuery) -> dict[str, Any]:
-    element = request.get(Element, element_id)
+@operations("ListEmbeddings", "GET /element/{id:uuid}/embedding/")
+def list_embeddings(request: ApiRequest, element: Element, query: PageQuery) -> Json:
     rows = select(Embedding).where(Embedding.element_id == element.id).order_by(Embedding.position)
-    return paginate(request, query, rows, lambda row: _embedding(request, row))
-
-
-def _embedding(request: ApiRequest, row: Embedding) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "value": row.value,
-        "created": row.created,
-        "worker_run": represent.worker_run(request.session, row.worker_run_id),
-    }
+    return request.page(query, rows, represent.embedding)
