@@ -101,6 +101,14 @@ def test_an_element_is_changed_in_part(world: World) -> None:
     assert (changed["name"], changed["rotation_angle"], changed["type"]) == ("New", 90, "page")
 
 
+@pytest.mark.parametrize("name", ["type", "name", "rotation_angle", "mirrored"])
+def test_what_every_element_has_cannot_be_taken_away(world: World, name: str) -> None:
+    """A null is refused where it stands."""
+    refusal = world.client.refusal("PATCH", f"/element/{world.pages[0]}/", {name: None})
+
+    assert refusal[:2] == (400, [name])
+
+
 def test_elements_are_linked_once_and_never_in_a_circle(world: World) -> None:
     """A second link, and one that puts an element below itself, are refused."""
     first, second = world.pages

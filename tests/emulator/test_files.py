@@ -164,6 +164,14 @@ def test_an_archive_that_was_not_announced_is_refused(world: World) -> None:
     assert world.client.get(f"/modelversion/{version['id']}/")["state"] == "created"
 
 
+def test_a_version_in_use_stays(world: World) -> None:
+    """What a worker run refers to cannot be deleted."""
+    version = world.emulator.add_model_version("M")
+    world.emulator.add_worker_run(model_version=version)
+
+    assert world.client.refusal("DELETE", f"/modelversion/{version}/") == (409, None, "used")
+
+
 def test_a_tag_is_used_once_and_refused_in_the_older_style(world: World) -> None:
     """Published clients look for that very sentence, and try again without the tag."""
     body = {"tag": "old", "size": 1}

@@ -47,12 +47,14 @@ class Children(Body):
 
 
 class ElementChange(Body):
-    type: str | None = None
-    name: Name | None = None
+    """What is left out stays as it is; null takes away what an element need not have."""
+
+    type: str = ""
+    name: Name = ""
     polygon: Ring | None = None
     confidence: Confidence | None = None
-    rotation_angle: int | None = None
-    mirrored: bool | None = None
+    rotation_angle: int = 0
+    mirrored: bool = False
     image: Id | None = None
 
 

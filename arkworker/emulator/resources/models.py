@@ -12,7 +12,7 @@ from sqlalchemy import select
 from arkworker.emulator import represent
 from arkworker.emulator.endpoint import ApiRequest, Operations
 from arkworker.emulator.failures import conflict, invalid
-from arkworker.emulator.tables import Json, Model, ModelVersion, Upload
+from arkworker.emulator.tables import Json, Model, ModelVersion, Upload, WorkerRun
 from arkworker.emulator.values import Body, Id, Name
 from arkworker.storage.archives import create
 
@@ -62,6 +62,8 @@ def update_model_version(request: ApiRequest, version: ModelVersion, body: Model
 def destroy_model_version(request: ApiRequest, version: ModelVersion) -> None:
     if version.state == "available":
         raise conflict("An available model version cannot be deleted.", code="available")
+    if request.session.scalar(select(WorkerRun.id).filter_by(model_version_id=version.id).limit(1)) is not None:
+        raise conflict("A model version that a worker run uses cannot be deleted.", code="used")
     request.session.delete(version)
 
 
