@@ -6,15 +6,14 @@ no text, tags outside the core, aliases that expand to more than a document may 
 
 from __future__ import annotations
 
-import functools
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from yaml.composer import Composer
-from yaml.resolver import Resolver
 
-from arkworker.documents.nodes import Entry, Mapping, Node, Scalar, Sequence, YamlError, gather
+from arkworker.documents.nodes import NULLS, Entry, Mapping, Node, Scalar, Sequence, YamlError, gather
 from arkworker.documents.scalars import core_type, resolve_scalar
 from arkworker.text import printable
 
@@ -33,7 +32,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = frozenset({"str", "int", "float", "bool", "null"})
 _KNOWN_TAGS = ("python/", "binary", "merge", "omap", "pairs", "set", "timestamp", "value", "yaml")
-_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 # How much a document may hold.
@@ -44,117 +42,57 @@ _MOST_ALIASES = 20
 _MOST_VALUES = 100_000
 
 
-class _Tagged(yaml.ScalarNode):
-    """A single value whose tag is written in the document."""
+class _Alias(yaml.Node):
+    """Where a node is referred to, which is its `value`."""
 
 
 class _Bounded(Composer):
-    """Composes nodes, and ends at the first that the limits forbid."""
+    """Composes nodes, and ends at the first that is too deep or too much; keeps what is an alias or has a tag."""
 
-    def __init__(self, most_aliases: int = _MOST_ALIASES) -> None:
-        Composer.__init__(self)
-        self._most_aliases = most_aliases
-        self._aliases = self._size = 0
-        self._heights: list[int] = []  # of the collections that are open: levels found in each
-        self._open: list[str] = []  # their anchors
-        self._keys: list[str] = []  # the nearest key above each of them
-        self._measures: dict[int, tuple[int, int]] = {}  # size and height of each node
+    _levels = _size = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[attr-defined]  # of the parser beside it
-        is_key = isinstance(parent, yaml.MappingNode) and index is None
+        is_collection, mark = isinstance(event, yaml.CollectionStartEvent), event.start_mark
+        self._levels += is_collection
+        self._size += _size(event)
+        _check_limits(self._levels, self._size, mark)
+        node: Any = super().compose_node(parent, index)
+        self._levels -= is_collection
         if isinstance(event, yaml.AliasEvent):
-            return self._compose_alias(parent, index, event, is_key=is_key)
-        if is_key and not isinstance(event, yaml.ScalarEvent):
-            hint = "put text that begins with a bracket in quotes"
-            raise _error("a key cannot be a list or a mapping", event.start_mark, hint)
-        start = self._size
-        self._grow(1 + len(getattr(event, "value", "")) // 16, event)
-        is_collection = not isinstance(event, yaml.ScalarEvent)
-        if is_collection:
-            self._heights.append(1)
-            self._check_levels(0, event)
-            self._open.append(event.anchor or "")
-            self._keys.append(self._nearest_key(index))
-        node: Any = super().compose_node(parent, index)
-        if not is_collection and event.tag not in (None, "!"):
-            node = _Tagged(node.tag, node.value, node.start_mark, node.end_mark, style=node.style)
-            if event.anchor:
-                self.anchors[event.anchor] = node
-        height = 0
-        if is_collection:
-            height = self._heights.pop()
-            self._open.pop()
-            self._keys.pop()
-            self._raise_height(height)
-        self._measures[id(node)] = (self._size - start, height)
+            return _Alias("", node, mark, mark)
+        node.has_tag = event.tag not in (None, "!")
         return node
-
-    def _nearest_key(self, index: Any) -> str:
-        """The key that a node stands below, directly or as an item of lists."""
-        if isinstance(index, yaml.ScalarNode):
-            return str(index.value)
-        return self._keys[-1] if self._keys else ""
-
-    def _compose_alias(self, parent: Any, index: Any, event: Any, *, is_key: bool) -> Any:
-        self._aliases += 1
-        if self._aliases > self._most_aliases:
-            raise _error(f"more than {self._most_aliases} aliases", event.start_mark, "write the values out")
-        if event.anchor in self._open:
-            key = self._nearest_key(index)
-            under = f", below the key '{printable(key, 60)}'" if key else ""
-            raise _error(
-                f"this alias refers to a value that contains it{under}", event.start_mark, "write the value out"
-            )
-        node: Any = super().compose_node(parent, index)
-        size, height = self._measures[id(node)]
-        self._grow(size, event)
-        self._check_levels(height, event)
-        self._raise_height(height)
-        if not is_key:
-            return node
-        if not isinstance(node, yaml.ScalarNode):
-            raise _error("a key cannot be a list or a mapping", event.start_mark, "write the key out")
-        # What is wrong with the key is wrong here, not at the anchor.
-        return yaml.ScalarNode(node.tag, node.value, event.start_mark, event.end_mark, style=node.style)
-
-    def _grow(self, size: int, event: yaml.Event) -> None:
-        self._size += size
-        if self._size > _MOST_VALUES:
-            raise _error(_TOO_LARGE, event.start_mark, "is it the right file?")
-
-    def _check_levels(self, height: int, event: yaml.Event) -> None:
-        if len(self._heights) + height > _MOST_LEVELS:
-            raise _error(f"more than {_MOST_LEVELS} levels of lists and mappings", event.start_mark)
-
-    def _raise_height(self, height: int) -> None:
-        if self._heights:
-            self._heights[-1] = max(self._heights[-1], height + 1)
 
 
 class _PythonLoader(_Bounded, yaml.SafeLoader):
     """PyYAML's own parser: slower, but it takes each half of a pair of surrogates."""
 
-    def __init__(self, text: str, most_aliases: int = _MOST_ALIASES) -> None:
-        yaml.SafeLoader.__init__(self, text)
-        _Bounded.__init__(self, most_aliases)
-
 
 if hasattr(yaml, "CSafeLoader"):
-    from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
-    class _Loader(_Bounded, CParser, Resolver):
+    class _Loader(_Bounded, yaml.CSafeLoader):
         """libyaml's parser."""
 
-        def __init__(self, text: str, most_aliases: int = _MOST_ALIASES) -> None:
-            CParser.__init__(self, text)
-            Resolver.__init__(self)
-            _Bounded.__init__(self, most_aliases)
+        def __init__(self, text: str) -> None:
+            yaml.CSafeLoader.__init__(self, text)
+            Composer.__init__(self)
 
 else:
     _Loader = _PythonLoader  # type: ignore[assignment,misc]
 
-_TOO_LARGE = "too large: too many values, aliases and merge keys included"
+
+def _size(part: Any) -> int:
+    """What an event or a node counts for, without what is in it."""
+    value = getattr(part, "value", None)
+    return 1 + (len(value) // 16 if isinstance(value, str) else 0)
+
+
+def _check_limits(levels: int, size: int, mark: Any) -> None:
+    if levels > _MOST_LEVELS:
+        raise _error(f"more than {_MOST_LEVELS} levels of lists and mappings", mark)
+    if size > _MOST_VALUES:
+        raise _error("too large: too many values, aliases and merge keys included", mark, "is it the right file?")
 
 
 def parse_yaml(text: str) -> Node | None:
@@ -186,9 +124,9 @@ def read_yaml(
     if failure is not None:
         return None, [failure]
     loader = _PythonLoader if json_pairs and _PAIR.search(text) else _Loader
-    reading = _Reading()
+    reading = _Reading(most_aliases)
     try:
-        composed = yaml.compose(text, Loader=functools.partial(loader, most_aliases=most_aliases))  # type: ignore[arg-type]
+        composed = yaml.compose(text, Loader=loader)
         root = None if composed is None else reading.node(composed)
     except YamlError as error:
         failure = error
@@ -217,45 +155,68 @@ def _forbidden(text: str) -> YamlError | None:
 
 
 class _Reading:
-    """From PyYAML's nodes to ours: keys are text, once each; merge keys are resolved.
+    """From PyYAML's nodes to ours: keys are text, once each; aliases and merge keys are written out, within limits.
 
     Attributes:
         duplicates: Keys given twice: they end nothing, so that all are found.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_aliases: int) -> None:
         self.duplicates: list[YamlError] = []
-        self._merged = 0
-        self._known: dict[int, Node] = {}
+        self._most_aliases = most_aliases
+        self._aliases = self._size = 0
+        self._alias: _Alias | None = None  # the outermost of those that are being written out
+        self._open: list[Any] = []  # the collections around what is read
 
-    def node(self, node: Any) -> Node:
-        if id(node) not in self._known:
-            self._known[id(node)] = self._read(node)
-        return self._known[id(node)]
-
-    def _read(self, node: Any) -> Node:
+    def node(self, node: Any, key: str = "") -> Node:
+        """A node that stands below a key, directly or in lists."""
+        if isinstance(node, _Alias):
+            return self._written_out(node, key)
+        self._open.append(node)
+        self._size += _size(node)
+        is_scalar = isinstance(node, yaml.ScalarNode)
+        _check_limits(len(self._open) - is_scalar, self._size, (self._alias or node).start_mark)
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
-        if isinstance(node, yaml.ScalarNode):
-            return self._scalar(node, line, column)
+        read = self._scalar(node, line, column) if is_scalar else self._collection(node, line, column, key)
+        self._open.pop()
+        return read
+
+    def _written_out(self, alias: _Alias, key: str) -> Node:
+        is_outermost = self._alias is None
+        if is_outermost:
+            self._alias = alias
+            self._aliases += 1
+        if self._aliases > self._most_aliases:
+            raise _error(f"more than {self._most_aliases} aliases", alias.start_mark, "write the values out")
+        if alias.value in self._open:
+            under = f", below the key '{printable(key, 60)}'" if key else ""
+            message = f"this alias refers to a value that contains it{under}"
+            raise _error(message, alias.start_mark, "write the value out")
+        node = self.node(alias.value, key)
+        if is_outermost:
+            self._alias = None
+        return node
+
+    def _collection(self, node: Any, line: int, column: int, key: str) -> Node:
         is_list = isinstance(node, yaml.SequenceNode)
         tag = _core_tag(node)
         if tag != ("seq" if is_list else "map"):
             fit = f"!!{tag} does not fit a {'list' if is_list else 'mapping'}"
             raise YamlError(fit, line, column, "remove the tag")
         if is_list:
-            items = tuple(self.node(item) for item in node.value)
+            items = tuple(self.node(item, key) for item in node.value)
             return Sequence(items, line, column, _end(node, items))
         entries = tuple(self._entries(node))
         return Mapping(entries, line, column, _end(node, [entry.value for entry in entries]))
 
-    def _scalar(self, node: yaml.ScalarNode, line: int, column: int) -> Scalar:
+    def _scalar(self, node: Any, line: int, column: int) -> Scalar:
         text = node.value
         if _SURROGATE.search(text):
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             if "\ufffd" in text and "\ufffd" not in node.value:
                 message = "an escape for half a character"
                 raise YamlError(message, line, column, "write the character itself")
-        if not isinstance(node, _Tagged):
+        if not node.has_tag:
             is_text = node.tag == _CORE + "str" and core_type(text) != "str"  # quoted, or after a lone `!`
             return Scalar(text, not node.style and not is_text, line, column, end=_end(node))
         tag = _core_tag(node)
@@ -271,35 +232,40 @@ class _Reading:
         inherited: dict[str, Entry] = {}
         for key_node, value_node in node.value:
             key = self._key(key_node, lines)
-            value = self.node(value_node)
+            value = self.node(value_node, key.text)
             if key.plain and key.text == "<<":
-                self._merge(value, inherited)
+                for entry in _merged(value):
+                    inherited.setdefault(entry.key.text, entry)
             else:
                 own.append(Entry(key, value))
         yield from (entry for name, entry in inherited.items() if name not in lines)
         yield from own
 
     def _key(self, node: Any, lines: dict[str, int]) -> Scalar:
+        is_alias = isinstance(node, _Alias)
+        if not isinstance(node.value if is_alias else node, yaml.ScalarNode):
+            hint = "write the key out" if is_alias else "put text that begins with a bracket in quotes"
+            raise _error("a key cannot be a list or a mapping", node.start_mark, hint)
         key = self.node(node)
-        assert isinstance(key, Scalar)  # noqa: S101 - the composer refuses other keys
-        if not key.text or key.tag == "null" or (key.plain and key.text in _NULLS):
+        assert isinstance(key, Scalar)  # noqa: S101 - as looked at above
+        if is_alias:  # what is wrong with the key is wrong here, not at the anchor
+            key = replace(key, line=node.start_mark.line + 1, column=node.start_mark.column + 1)
+        if not key.text or key.tag == "null" or (key.plain and key.text.lower() in NULLS):
             raise YamlError("an empty key", key.line, key.column, "give it a name, or put it in quotes")
-        if key.text in lines:
+        if key.text in lines and self._alias is None:
             message = f"the key '{printable(key.text, 60)}' is given twice, first on line {lines[key.text]}"
             self.duplicates.append(YamlError(message, key.line, key.column, "remove one"))
         lines.setdefault(key.text, key.line)
         return key
 
-    def _merge(self, value: Node, inherited: dict[str, Entry]) -> None:
-        for mapping in value.items if isinstance(value, Sequence) else (value,):
-            if not isinstance(mapping, Mapping):
-                hint = "put the key in quotes if it is one"
-                raise YamlError("'<<' takes a mapping or a list of mappings", value.line, value.column, hint)
-            self._merged += len(mapping.entries)
-            if self._merged > _MOST_VALUES:
-                raise YamlError(_TOO_LARGE, value.line, value.column, "is it the right file?")
-            for entry in mapping.entries:
-                inherited.setdefault(entry.key.text, entry)
+
+def _merged(value: Node) -> Iterator[Entry]:
+    """What `<<` brings in, the strongest first."""
+    for mapping in value.items if isinstance(value, Sequence) else (value,):
+        if not isinstance(mapping, Mapping):
+            hint = "put the key in quotes if it is one"
+            raise YamlError("'<<' takes a mapping or a list of mappings", value.line, value.column, hint)
+        yield from mapping.entries
 
 
 def _end(node: Any, parts: Iterable[Node] = ()) -> int:
