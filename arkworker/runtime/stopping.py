@@ -8,10 +8,12 @@ loops of asyncio, uvloop and trio take the descriptor for themselves, and put ha
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -34,6 +36,7 @@ _UNCATCHABLE = {"SIGKILL", "SIGSTOP"}
 _NUDGE = getattr(signal, "SIGRTMAX", signal.SIGWINCH)
 _BY_DEFAULT = (signal.SIG_DFL, signal.default_int_handler)
 
+STEP = 0.1  # seconds that a loop of asyncio has to come to the end of a step, before that is interrupted
 _GLANCE = 10  # milliseconds between looks of the thread at the handlers
 _SAME_KEY = 0.05  # seconds in which signals are one: what is sent to a group comes to a process once or twice
 _SAME_JOB = 2.0  # seconds in which a process that the same terminal signalled may pass the signal on
@@ -47,8 +50,26 @@ def endings() -> tuple[int, ...]:
     return tuple(sorted({*SIGNALS} | (signal.valid_signals() - left_out)))
 
 
-class Interruption(BaseException):
-    """Raised in user code by a signal; no `except Exception` there catches it."""
+class Interruption(KeyboardInterrupt):
+    """Raised in user code by a signal; no `except Exception` there catches it.
+
+    Loops of asyncio let this kind of exception through; others they log, or keep as the result of a task, and go on.
+    """
+
+
+def call_in_loop(callback: Callable[[], None]) -> bool:
+    """Let the asyncio loop of this thread call a function between two steps; answers whether one is running.
+
+    What a handler raises in the middle of a step can lose a task, which the loop then waits for without end.
+    """
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return False
+    try:
+        asyncio.get_running_loop().call_soon_threadsafe(callback)
+    except RuntimeError:  # none is running, or it has just been closed
+        return False
+    return True
 
 
 class Stopping:
@@ -72,6 +93,7 @@ class Stopping:
         self.received: int | None = None
         self._is_interruptible = False
         self._has_interrupted = False
+        self._deadline: float | None = None  # by which a loop of user code should have interrupted it
         self._callbacks: list[Callable[[], None]] = []
         self._before: dict[int, Any] = {}
         self._wakeup_before = -1
@@ -96,11 +118,12 @@ class Stopping:
             os.set_blocking(self._writer, False)
             self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
             taken = [n for n in endings() if n in SIGNALS or signal.getsignal(n) in _BY_DEFAULT]
-            self._before = {_NUDGE: signal.signal(_NUDGE, self._tend)}
-            self._before |= {number: signal.signal(number, self._handle) for number in taken}
+            self._before = {_NUDGE: _set(_NUDGE, self._tend)}
+            self._before |= {number: _set(number, self._handle) for number in taken}
             self._thread = threading.Thread(target=self._watch, args=(reader,), name="arkworker-signals", daemon=True)
             self._thread.start()
             _active.append(self)
+            signal.signal = _set_but_for_defaults  # type: ignore[assignment] # the same signature, without overloads
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -128,7 +151,7 @@ class Stopping:
         Raises:
             StoppedError: A signal came, before or meanwhile; whatever user code made of the interruption.
         """
-        self._has_interrupted = False
+        self._has_interrupted, self._deadline = False, None
         try:
             self._is_interruptible = True
             if not although_stopped:
@@ -141,7 +164,7 @@ class Stopping:
                 raise StoppedError(self.signal_number or 0) from (None if isinstance(error, Interruption) else error)
             raise
         finally:
-            self._is_interruptible = False
+            self._is_interruptible, self._deadline = False, None
         if self._has_interrupted and not although_stopped:
             self.check()  # user code swallowed the interruption: its work was cut all the same
 
@@ -185,7 +208,7 @@ class Stopping:
         if self._thread is not None and threading.get_ident() == self._main:
             for number in SIGNALS:
                 self._borrowed.pop(number, None)
-                signal.signal(number, self._handle)
+                _set(number, self._handle)
             self._tend()
             if self._is_pipe(self._writer):
                 taken = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
@@ -197,9 +220,18 @@ class Stopping:
         """Put the handlers back."""
         if self in _active:
             _active.remove(self)
+        if not _active and signal.signal is _set_but_for_defaults:
+            signal.signal = _set
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            _set(number, handler)
         signal.set_wakeup_fd(self._wakeup_before)
+
+    def is_kept(self, number: int, handler: Any) -> bool:
+        """Whether a signal should go on to be heard when somebody puts its handler back to this one."""
+        if number not in self._before or number == _NUDGE or handler not in _BY_DEFAULT:
+            return False
+        self._borrowed.pop(number, None)
+        return True
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self._handled.append(number)
@@ -214,20 +246,30 @@ class Stopping:
     def _begin(self, number: int) -> None:
         """The first signal, in the main thread."""
         self.signal_number = number
-        if self._is_interruptible:
-            self._has_interrupted = True
+        if not self._is_interruptible:
+            return
+        self._deadline = time.monotonic() + STEP
+        if not call_in_loop(functools.partial(self._interrupt, self._deadline)):
+            self._interrupt(self._deadline)
+
+    def _interrupt(self, deadline: float) -> None:
+        """In the main thread: interrupt user code, unless that was done, or another block has begun."""
+        if self._deadline == deadline:
+            self._deadline, self._has_interrupted = None, True
             raise Interruption
 
     def _tend(self, *_: object) -> None:
         """In the main thread: take back what user code took, or what its library put back to the default."""
         for number in filter(self._is_lost, self._before):
-            found = signal.signal(number, self._handle)
+            found = _set(number, self._handle)
             if found in _BY_DEFAULT:
                 self._borrowed.pop(number, None)
             else:
                 self._borrowed[number] = found
         if self.received is not None and self.signal_number is None:  # it came to a handler of user code alone
             self._begin(self.received)
+        if (deadline := self._deadline) is not None and time.monotonic() >= deadline:
+            self._interrupt(deadline)
 
     def _is_pipe(self, descriptor: int) -> bool:
         """Whether our pipe is still there: user code may close every file, and open others under the same numbers."""
@@ -260,7 +302,8 @@ class Stopping:
                 self._heard += 1
                 self._hear(number)
             is_pending = self._told and self.signal_number is None and self._is_interruptible
-            if not content and (is_pending or any(map(self._is_lost, self._before))):
+            is_late = (deadline := self._deadline) is not None and time.monotonic() >= deadline
+            if not content and (is_pending or is_late or any(map(self._is_lost, self._before))):
                 # It ends a wait that began just after a signal had come, too: handlers run between two instructions.
                 signal.pthread_kill(self._main, _NUDGE)
         if self._is_pipe(reader):
@@ -291,6 +334,15 @@ class Stopping:
 
 
 _active: list[Stopping] = []
+_set = signal.signal
+
+
+def _set_but_for_defaults(number: int, handler: Any) -> Any:
+    """`signal.signal` while signals are watched; asyncio, for one, puts handlers back to what would end the process.
+
+    The thread notices that, too, but a signal may come before it looks.
+    """
+    return _set(number, _active[-1]._handle if _active and _active[-1].is_kept(number, handler) else handler)  # noqa: SLF001 - of this module
 
 
 def _release_in_child() -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from arkworker.errors import StoppedError
 from arkworker.runtime.stopping import Stopping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+
+SET = signal.signal  # as code in C, and modules that were imported before, have it
 
 
 def count_files() -> int:
@@ -162,11 +170,78 @@ def test_signal_that_is_ignored() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_handler_that_was_put_back_to_the_default(number: int) -> None:
-    """As asyncio does at its end: taken back within a moment, also while the main thread sleeps."""
+    """As a library in C does at its end: taken back within a moment, also while the main thread sleeps."""
     with Stopping() as stopping:
-        signal.signal(number, signal.SIG_DFL)
+        SET(number, signal.SIG_DFL)
 
         wait_for_handlers(stopping, number)
+
+
+def test_default_that_asyncio_puts_back() -> None:
+    """The very next signal is heard; what is returned, and any other handler, is as ever."""
+    with Stopping() as stopping:
+        mine = [signal.signal(signal.SIGTERM, handler) for handler in (print, signal.SIG_DFL)]
+        os.kill(os.getpid(), signal.SIGTERM)
+
+        assert (stopping.signal_number, mine) == (signal.SIGTERM, [stopping._handle, print])
+    assert signal.signal.__module__ == "signal"
+
+
+async def signalled() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(3600)
+
+
+async def signalled_in_a_task() -> None:
+    task = asyncio.create_task(signalled())
+    await asyncio.sleep(3600)
+    await task
+
+
+async def signalled_in_a_callback() -> None:
+    asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGTERM)
+    await asyncio.sleep(3600)
+
+
+async def signalled_in_a_long_step() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    while True:
+        pass
+
+
+@pytest.mark.parametrize(
+    "work",
+    [signalled, signalled_in_a_task, signalled_in_a_callback, signalled_in_a_long_step],
+    ids=lambda f: f.__name__,
+)
+def test_loops_are_interrupted(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """At once, wherever the signal comes, and coroutines clean up; but one step of a loop is not cut in two."""
+    cleaned = []
+
+    async def guarded() -> None:
+        try:
+            await work()
+        finally:
+            cleaned.append(1)
+
+    with Stopping() as stopping, pytest.raises(StoppedError), stopping.interruptible():
+        asyncio.run(guarded())
+
+    assert cleaned == [1]
+
+
+def test_loop_that_ends_before_it_could_be_interrupted() -> None:
+    """What it has done is kept; later user code is not interrupted in its place."""
+    loop = asyncio.new_event_loop()
+    with Stopping() as stopping, contextlib.closing(loop):
+        with stopping.interruptible():
+            loop.call_soon(loop.stop)
+            loop.call_soon(signal.raise_signal, signal.SIGTERM)
+            loop.run_forever()
+        with stopping.interruptible(although_stopped=True):
+            loop.run_until_complete(asyncio.sleep(0))
+
+        assert stopping.signal_number == signal.SIGTERM
 
 
 def test_wakeup_descriptor_that_was_taken() -> None:
@@ -205,7 +280,7 @@ def test_own_nudges_are_no_signals() -> None:
     with Stopping() as stopping:
         stopping.look()
         for _ in range(3):
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            SET(signal.SIGTERM, signal.SIG_DFL)
             wait_for_handlers(stopping, signal.SIGTERM)
 
     assert (stopping.received, stopping._told) == (None, [])

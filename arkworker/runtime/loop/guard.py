@@ -7,6 +7,7 @@ process.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import signal
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from arkworker.errors import ExitCode
 from arkworker.runtime import logs
-from arkworker.runtime.stopping import Interruption
+from arkworker.runtime.stopping import STEP, Interruption, call_in_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +78,9 @@ class Guard:
         self._is_main = threading.current_thread() is threading.main_thread()
         self._in_user_code = False
         self._has_interrupted = False
+        self._interrupted_at = 0.0
+        self._calls = 0
+        self._asked: int | None = None  # the call whose loop has been asked to interrupt it
         self._next_look = 0.0
         self._stop: _Deadline | None = None
         self._element: _Deadline | None = None
@@ -118,7 +122,8 @@ class Guard:
         if self._limit is not None and is_limited:
             end = monotonic() + self._limit * elements
             self._watch_element(_Deadline(end, end + TOLERANCE, ExitCode.FAILED, max(FAREWELL, self._grace)))
-        self._has_interrupted = False
+        self._has_interrupted, self._asked = False, None
+        self._calls += 1
         try:
             return self._call(code)
         except BaseException as error:
@@ -175,8 +180,20 @@ class Guard:
         self._on_stop(number)
 
     def _interrupt(self, *_: object) -> None:
-        if self._in_user_code:
-            self._has_interrupted = True
+        """The handler of our own signal. A loop in user code is asked first; at the next signal it has had its time."""
+        if not self._in_user_code:
+            return
+        if self._asked is None:
+            self._asked = self._calls
+            if call_in_loop(functools.partial(self._raise, self._calls)):
+                return
+        self._raise(self._calls)
+
+    def _raise(self, call: int) -> None:
+        """In user code: interrupt it, unless that was another call of it."""
+        if self._in_user_code and call == self._calls:
+            self._asked, self._has_interrupted = None, True
+            self._interrupted_at = monotonic()
             raise Interruption
 
     def _watch(self) -> None:
@@ -196,10 +213,14 @@ class Guard:
         for deadline in self._deadlines():
             if now >= deadline.abandon:
                 self._abandon(deadline)
-            if now >= deadline.interrupt:
-                deadline.interrupt = now + INSISTENCE
-                if self._in_user_code and self._is_main:
-                    signal.pthread_kill(self._main, INTERRUPT)
+            if now < deadline.interrupt:
+                continue
+            if self._has_interrupted and now < self._interrupted_at + INSISTENCE:
+                deadline.interrupt = self._interrupted_at + INSISTENCE
+                continue
+            deadline.interrupt = now + STEP
+            if self._in_user_code and self._is_main:
+                signal.pthread_kill(self._main, INTERRUPT)
 
     def _abandon(self, deadline: _Deadline) -> None:
         arguments = deadline.exit_code, deadline.farewell

@@ -200,7 +200,7 @@ class Work:
             else:
                 self._end(job, error, traced=True)
         # `sys.exit` and Ctrl-C end the run, too; never as a success.
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt) and not is_interrupted:
             self.ended_by = 128 + 2
         elif isinstance(error, SystemExit):
             self.ended_by = ExitCode.FAILED

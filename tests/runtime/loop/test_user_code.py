@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SWALLOWED = {
     "and returns": "try: time.sleep(60)\nexcept BaseException: pass",
+    "in a loop of asyncio": "import asyncio\nasyncio.run(asyncio.sleep(60))",
     "and raises another": "try: time.sleep(60)\nexcept BaseException: raise KeyError('mine')",
 }
 
