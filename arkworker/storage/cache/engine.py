@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import sqlite3
@@ -10,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, create_engine, event
+from sqlalchemy import URL, Insert, create_engine, event
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("arkworker.cache")
 _BUSY_SECONDS = 30.0
+_COLLECTED = 10_000  # containers, between two looks of the garbage collector
 _SHARED_SECONDS = 24 * 3600.0  # as long as user code of another process takes for its element
 _SETTINGS = (
     # A write-ahead log needs shared memory, which network file systems do not have.
@@ -65,7 +67,8 @@ def open_cache(
 ) -> Engine:
     """Open a cache of version 5; `dispose()` of the engine closes it.
 
-    A read-only file is opened as a temporary copy, which is removed when it is closed; a warning says so.
+    A read-only file is opened as a temporary copy, which is removed when it is closed; a warning says so. From then on,
+    Python's garbage collector of young objects runs after 10,000 of them, unless it is set to more, or off.
 
     Args:
         path: The file; None is a cache in memory, on one connection.
@@ -107,13 +110,33 @@ def session_scope(engine: Engine) -> Iterator[Session]:
     Raises:
         CacheError: The commit fails for a reason outside the rows: the disk is full, the file is locked.
     """
-    with Session(engine, expire_on_commit=False) as session:
+    with _Session(engine, expire_on_commit=False) as session:
         try:
             yield session
         except BaseException:
             _roll_back(session)
             raise
         _commit(session, engine)
+
+
+class _Session(Session):
+    """Inserts rows of a class as those of its table, where that comes to the same and takes a quarter less time."""
+
+    def execute(self, statement: Any, params: Any = None, **options: Any) -> Any:
+        if isinstance(statement, Insert) and isinstance(params, list) and _is_plain(statement, params):
+            options["execution_options"] = {"dml_strategy": "raw", **(options.get("execution_options") or {})}
+        return super().execute(statement, params, **options)
+
+
+def _is_plain(statement: Insert, rows: list[Any]) -> bool:
+    """Whether all rows give the same columns, none of which is left to its default, and nothing is to be returned."""
+    defaults = [column.name for column in statement.table.columns if column.default or column.server_default]
+    return not len(statement.exported_columns) and all(
+        isinstance(row, dict)
+        and row.keys() == rows[0].keys()
+        and not any(row.get(name, 0) is None for name in defaults)
+        for row in rows
+    )
 
 
 def _commit(session: Session, engine: Engine) -> None:
@@ -181,12 +204,21 @@ def _connect(target: Path, seconds: float) -> sqlite3.Connection:
 
 
 def _prepare(engine: Engine, *, is_shared: bool = False) -> Engine:
+    _relax_collector()
     event.listen(engine, "connect", _configure)
     if is_shared:
         event.listen(engine, "before_cursor_execute", _begin_to_write)
     else:
         event.listen(engine, "begin", _begin)
     return engine
+
+
+def _relax_collector() -> None:
+    # A polygon is a list of lists. By default the collector looks after every 700 of them, and again at those it has
+    # looked at before, which took more than half of the time of reading many rows.
+    young, *older = gc.get_threshold()
+    if 0 < young < _COLLECTED:
+        gc.set_threshold(_COLLECTED, *older)
 
 
 def _configure(connection: Any, _record: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 import struct
 import subprocess
@@ -12,7 +13,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from arkworker.errors import CacheError
@@ -264,3 +265,44 @@ def test_nothing_is_created_when_a_full_disk_refuses(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert f"CacheError: {tmp_path / 'db.sqlite'}: " in done.stderr.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param([{}, {}], id="alike"),
+        pytest.param([{}, {"version": 3}], id="of other columns"),
+        pytest.param([{"version": 3}, {}], id="of fewer columns"),
+        pytest.param([{"version": None}, {"version": 3}], id="left to the default"),
+    ],
+)
+def test_rows_of_a_class_are_inserted(engine: Engine, changes: list[dict[str, Any]]) -> None:
+    """Each row has what it gives, and the defaults for the rest, whatever the others give."""
+    rows = [{"id": uuid.uuid4(), "width": 1, "height": 2, "url": "https://iiif.test/1", **change} for change in changes]
+    with session_scope(engine) as session:
+        session.execute(insert(CachedImage), rows)
+    with session_scope(engine) as session:
+        found = {one.id: one.version for one in session.scalars(select(CachedImage))}
+    assert {row["id"]: row.get("version") or 2 for row in rows} == found
+
+
+def test_inserted_objects_are_returned(engine: Engine) -> None:
+    """Where the objects are asked for, they come, and belong to the session."""
+    rows = [{"id": uuid.uuid4(), "width": 1, "height": 2, "url": f"https://iiif.test/{n}"} for n in range(2)]
+    with session_scope(engine) as session:
+        found = session.scalars(insert(CachedImage).returning(CachedImage), rows).all()
+        executed = session.execute(insert(CachedImage).returning(CachedImage), [rows[0] | {"id": uuid.uuid4()}])
+        assert [row["url"] for row in rows] == [one.url for one in found]
+        assert executed.scalar_one() in session
+
+
+@pytest.mark.parametrize(("young", "expected"), [(700, 10_000), (20_000, 20_000), (0, 0)])
+def test_the_garbage_collector_looks_less_often(young: int, expected: int) -> None:
+    """Reading many rows is not held up by it; what a person has set to more, or off, stays."""
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(young, *before[1:])
+        open_cache(None).dispose()
+        assert (expected, *before[1:]) == gc.get_threshold()
+    finally:
+        gc.set_threshold(*before)
