@@ -146,7 +146,8 @@ class Intake:
         retrieval: Makes them ready.
         halt: Whether more are taken.
         timing: Told how long fetching takes; knows whether that is worth a thread.
-        ahead: How many may be on their way or ready; with 0, there are no threads.
+        ahead: How many may be on their way or ready, and one more once user code has had to wait; with 0, there are no
+            threads.
     """
 
     def __init__(self, worklist: Worklist, retrieval: Retrieval, halt: Halt, timing: Timing, ahead: int) -> None:
@@ -158,7 +159,8 @@ class Intake:
         self._lock = threading.Lock()
         self._window: deque[Future[Job | None]] = deque()  # on their way or ready, in the order of a list
         self._jobs: dict[int, Job] = {}  # taken from the worklist; who takes one out of here ends it
-        self._threads = Threads(min(ahead, MOST_THREADS), "intake")
+        self._threads = Threads(min(ahead + 1, MOST_THREADS), "intake")
+        self._spare = 0  # one, once user code has had to wait
         self._failures = 0  # of the worklist, in a row
         self._unreached = 0  # elements, in a row
 
@@ -166,6 +168,7 @@ class Intake:
         """The next element for user code; None when there is none left or the run is being stopped."""
         while not self._halt.is_stopped:
             if self._window:
+                self._spare = self._spare or int(not any(slot.done() for slot in self._window))
                 self._look_ahead(self._ahead + 1)  # user code has none: that one is missing
                 job = self._await()
             elif self._halt.is_over:
@@ -174,7 +177,7 @@ class Intake:
                 job = self._fetch(None)
             if self._halt.is_stopped:
                 return None
-            self._look_ahead(self._ahead)
+            self._look_ahead(self._ahead + self._spare)
             if job is not None and self._take_out(job):
                 return job
         return None

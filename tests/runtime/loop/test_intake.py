@@ -90,6 +90,28 @@ def test_list_goes_on_beside_an_element_that_waits(monkeypatch: pytest.MonkeyPat
     assert sorted(found) == ["1", "2", "3", "4", "5"]
 
 
+def test_one_more_is_ahead_once_user_code_has_waited() -> None:
+    """Where two at a time do not keep up with user code, three are on their way, while it works, too."""
+    is_third, is_later = threading.Event(), threading.Event()
+
+    def act(job: Job) -> None:
+        if job.id in ("2", "3"):
+            is_third.wait(10)
+        elif job.id == "4":
+            is_third.set()
+        elif job.id == "5":
+            is_later.set()
+
+    made = make(Elements(9), 2, act)
+
+    made.next()
+    assert not is_third.is_set()
+    made.next()
+
+    assert is_third.is_set()
+    assert is_later.wait(10)
+
+
 def test_stuck_element_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """An element whose retrieval neither comes nor can be cut off is ended all the same, once."""
     monkeypatch.setattr(intake, "PATIENCE", 0.05)

@@ -467,7 +467,7 @@ def test_kill_leaves_a_few(tmp_path: Path) -> None:
         process.signal(signal.SIGKILL)
         process.wait()
 
-        assert made.states["started"] <= 4  # that whose report was under way, the current one, two ahead
+        assert made.states["started"] <= 5  # that whose report was under way, the current one, three ahead
 
 
 @pytest.mark.parametrize("listed", [False, True], ids=["queue", "list"])
