@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NoReturn, get_args, get_origin
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn, get_args, get_origin
 
 from arkworker.cli import terminal
 from arkworker.cli.parser import Parser
@@ -93,8 +92,7 @@ class PlainParser(argparse.ArgumentParser):
         terminal.write(message)
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A command line about a worker.
 
     Attributes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
@@ -25,9 +26,13 @@ _LONGEST_NUMBER = 100  # characters; more than any number that fits, and cheap t
 #: Decimal numbers, as JSON and people write them.
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FRACTION = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*|(?=[eE])))([eE][-+]?[0-9]+)?")
-_SWITCHES = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 _RESOLVER = Resolver()
 _CONSTRUCTOR = SafeConstructor()
+_CONSTRUCT: dict[str, Any] = {
+    "bool": _CONSTRUCTOR.construct_yaml_bool,
+    "int": _CONSTRUCTOR.construct_yaml_int,
+    "float": _CONSTRUCTOR.construct_yaml_float,
+}
 
 
 def resolve_scalar(scalar: Scalar) -> Plain:
@@ -38,11 +43,25 @@ def resolve_scalar(scalar: Scalar) -> Plain:
     Raises:
         YamlError: A number that is not finite or does not fit 64 bits, or a text that its explicit tag does not fit.
     """
-    if scalar.tag is not None:
-        return _tagged(scalar, scalar.tag)
-    if not scalar.plain:
+    kind = scalar.tag or (core_type(scalar.text) if scalar.plain else "str")
+    if kind == "null" and scalar.text.lower() in NULLS:
+        return None
+    if scalar.tag is None and ":" in scalar.text:  # YAML 1.1 reads 12:30:45 as 45045, in base 60
         return scalar.text
-    return _construct(scalar, core_type(scalar.text))
+    value: Plain = scalar.text
+    if kind in ("int", "float") and len(scalar.text) > _LONGEST_NUMBER:
+        raise _error(scalar, TOO_LARGE)
+    if kind in _CONSTRUCT:
+        # Some texts only have the form of a number, such as `0x_`.
+        with suppress(ValueError, IndexError, KeyError):
+            value = _CONSTRUCT[kind](yaml.ScalarNode(_CORE + kind, scalar.text))
+    if scalar.tag not in (None, "str") and isinstance(value, str):
+        raise _error(scalar, f"this is not a valid !!{scalar.tag}", "remove the tag or correct the value")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _error(scalar, "numbers must be finite")
+    if isinstance(value, int) and not fits_64_bits(value):
+        raise _error(scalar, TOO_LARGE)
+    return value
 
 
 def resolve_core(text: str) -> Plain:
@@ -50,8 +69,8 @@ def resolve_core(text: str) -> Plain:
     lowered = text.lower()
     if lowered in NULLS:
         return None
-    if lowered in _SWITCHES:
-        return _SWITCHES[lowered]
+    if lowered in SafeConstructor.bool_values:
+        return SafeConstructor.bool_values[lowered]
     if len(text) <= _LONGEST_NUMBER and (_INTEGER.fullmatch(text) or _FRACTION.fullmatch(text)):
         number = float(text)
         is_integer = _INTEGER.fullmatch(text) and fits_64_bits(int(text))
@@ -82,48 +101,5 @@ def to_python(node: Node, read: Callable[[Scalar], Any] = resolve_scalar) -> Any
     return {entry.key.text: to_python(entry.value, read) for entry in node.entries}
 
 
-def _tagged(scalar: Scalar, tag: str) -> Plain:
-    if tag == "str":
-        return scalar.text
-    value: Plain = None
-    if tag in ("int", "float"):
-        # What the document says itself is not a surprise: `!!int 1:30` is 90, `!!float 1e3` is 1000.
-        value = _number(scalar, tag)
-    elif core_type(scalar.text.lower()) == tag:
-        return _construct(scalar, tag)
-    if value is None:
-        raise YamlError(
-            f"this is not a valid !!{tag}", scalar.line, scalar.column, "remove the tag or correct the value"
-        )
-    return value
-
-
-def _construct(scalar: Scalar, kind: str) -> Plain:
-    if kind == "null":
-        return None
-    if kind == "bool":
-        return _SWITCHES[scalar.text.lower()]
-    is_clock = ":" in scalar.text  # YAML 1.1 reads 12:30:45 as 45045, in base 60
-    number = _number(scalar, kind) if kind in ("int", "float") and not is_clock else None
-    return scalar.text if number is None else number
-
-
-def _number(scalar: Scalar, kind: str) -> int | float | None:
-    """The number; None where the text only has the form of one, such as `0x_`."""
-    if len(scalar.text) > _LONGEST_NUMBER:
-        raise _unfit(scalar)
-    node = yaml.ScalarNode(_CORE + kind, scalar.text)
-    construct = _CONSTRUCTOR.construct_yaml_int if kind == "int" else _CONSTRUCTOR.construct_yaml_float
-    try:
-        number: int | float = construct(node)
-    except (ValueError, IndexError):
-        return None
-    if not math.isfinite(number):
-        raise YamlError("numbers must be finite", scalar.line, scalar.column, "put text in quotes")
-    if isinstance(number, int) and not fits_64_bits(number):
-        raise _unfit(scalar)
-    return number
-
-
-def _unfit(scalar: Scalar) -> YamlError:
-    return YamlError(TOO_LARGE, scalar.line, scalar.column, "put text in quotes")
+def _error(scalar: Scalar, message: str, hint: str = "put text in quotes") -> YamlError:
+    return YamlError(message, scalar.line, scalar.column, hint)

@@ -6,8 +6,7 @@ import collections.abc
 import enum
 import types
 import typing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Discriminator, PlainValidator, RootModel, WrapValidator
 
@@ -28,8 +27,7 @@ LENIENT = object()
 _LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Set)
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """A leaf of a configuration model.
 
     Attributes:
@@ -69,8 +67,7 @@ class Option:
         return accepts_null(self.annotation)
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """A nested model: its path and names, as users write them, and what pydantic knows of the field that holds it."""
 
     keys: tuple[str, ...]

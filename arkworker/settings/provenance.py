@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_settings import PydanticBaseSettingsSource
 
@@ -35,8 +35,7 @@ SOURCES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """A place that a value was read from.
 
     Attributes:
@@ -56,8 +55,7 @@ class Shadowed:
     value: Any = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Provenance:
+class Provenance(NamedTuple):
     """Where a value came from, and what it replaced, strongest first."""
 
     source: str
@@ -65,8 +63,7 @@ class Provenance:
     shadowed: tuple[Shadowed, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A spot in a text: what a report shows of it."""
 
     location: str

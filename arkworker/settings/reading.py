@@ -210,7 +210,7 @@ def read_data(value: Any, annotation: Any) -> Any:
             return YamlError(TOO_LARGE, 0, 0)
         return value if Decimal in parts else _Readings(_numbers(value))
 
-    return _judged(_replaced(value, {steps: scalar(leaf) for steps, leaf in _leaves(value)}), annotation)
+    return _judged(replaced(value, {steps: scalar(leaf) for steps, leaf in leaves_of(value)}), annotation)
 
 
 def _is_unicode(value: Any) -> bool:
@@ -244,7 +244,7 @@ def _numbers(value: Any) -> tuple[Any, ...]:
 
 def _judged(tree: Any, annotation: Any, *, in_file: bool = False) -> Any:
     """What a type takes of a value, or what is refused in it; each scalar is tried as all that it may be."""
-    leaves = dict(_leaves(tree))
+    leaves = dict(leaves_of(tree))
     mistakes = {steps: leaf for steps, leaf in leaves.items() if isinstance(leaf, YamlError)}
     if mistakes:
         lines = (_line(one.message, one.hint, steps, (one.line, one.column)) for steps, one in mistakes.items())
@@ -252,7 +252,7 @@ def _judged(tree: Any, annotation: Any, *, in_file: bool = False) -> Any:
     readings = {steps: leaf if isinstance(leaf, _Readings) else (leaf,) for steps, leaf in leaves.items()}
     while True:
         current = {steps: first for steps, (first, *_) in readings.items()}
-        value = _replaced(tree, current)
+        value = replaced(tree, current)
         refused = [] if is_lenient(annotation) else _refusals(value, annotation)
         if not any(line["type"].endswith(_OF_KIND) for line in refused):
             return refer(value, annotation)
@@ -332,24 +332,24 @@ def refer(value: Any, annotation: Any) -> Any:
         return value
     found = [line for line in _refusals(value, annotation, finding=True) if line["type"] == FINDING]
     places = {steps_of(line["loc"], value): line["ctx"]["content"] for line in found}
-    leaves = dict(_leaves(value))
-    return _replaced(value, {steps: Reference(leaves[steps], kind) for steps, kind in places.items()})
+    leaves = dict(leaves_of(value))
+    return replaced(value, {steps: Reference(leaves[steps], kind) for steps, kind in places.items()})
 
 
-def _replaced(tree: Any, leaves: dict[Steps, Any], steps: Steps = ()) -> Any:
+def replaced(tree: Any, leaves: dict[Steps, Any], steps: Steps = ()) -> Any:
     """The tree with other leaves in some places."""
     if isinstance(tree, list):
-        return [_replaced(item, leaves, (*steps, index)) for index, item in enumerate(tree)]
+        return [replaced(item, leaves, (*steps, index)) for index, item in enumerate(tree)]
     if isinstance(tree, dict):
-        return {key: _replaced(item, leaves, (*steps, key)) for key, item in tree.items()}
+        return {key: replaced(item, leaves, (*steps, key)) for key, item in tree.items()}
     return leaves.get(steps, tree)
 
 
-def _leaves(tree: Any, steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
+def leaves_of(tree: Any, steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
     """What is neither a list nor a mapping, by where it lies."""
     if isinstance(tree, list | dict):
         for step, inner in enumerate(tree) if isinstance(tree, list) else tree.items():
-            yield from _leaves(inner, (*steps, step))
+            yield from leaves_of(inner, (*steps, step))
     else:
         yield steps, tree
 

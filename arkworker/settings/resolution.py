@@ -7,7 +7,7 @@ once, when the secrets are there.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -18,7 +18,7 @@ from arkworker.options.options import DEBUG
 from arkworker.options.secret import Secret, UnloadedSecret
 from arkworker.settings.model import WorkerSettings, settings_model
 from arkworker.settings.provenance import Ledger, Origin, Path, Sources
-from arkworker.settings.reading import Reference, Refused
+from arkworker.settings.reading import Reference, Refused, leaves_of, replaced
 from arkworker.settings.sources.environment import EnvFileSource, EnvironmentSource
 from arkworker.text import printable
 
@@ -52,8 +52,7 @@ class Inputs:
     read_file: Callable[[str], TextFile] = read_text_file
 
 
-@dataclass(frozen=True, slots=True)
-class RunSays:
+class RunSays(NamedTuple):
     """What a worker run says of the settings.
 
     Attributes:
@@ -65,8 +64,7 @@ class RunSays:
     secret_names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SecretRequest:
+class SecretRequest(NamedTuple):
     """A secret that an option refers to.
 
     Attributes:
@@ -256,7 +254,7 @@ def _complaints(resolution: Resolution, root: str, secrets: Iterable[Secret[Any]
     return Complaints(
         root,
         model,
-        _with_secrets(resolution.ledger.document(root), {}),
+        resolution.ledger.document(root),
         secrets,
         resolution.ledger,
         at_desk=resolution.is_developer_mode,
@@ -277,21 +275,13 @@ def _secret_requests(ledger: Ledger) -> Iterator[SecretRequest]:
             number += 1
 
 
-def references_in(value: object) -> Iterator[Reference]:
+def references_in(value: object) -> list[Reference]:
     """The secrets that a value refers to."""
-    if isinstance(value, Reference):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from references_in(item)
+    return [leaf for _, leaf in leaves_of(value) if isinstance(leaf, Reference)]
 
 
 def _with_secrets(value: Any, secrets: Mapping[int, Secret[Any]]) -> Any:
-    if isinstance(value, Reference):
-        return secrets.get(id(value), value)
-    if isinstance(value, dict):
-        return {key: _with_secrets(item, secrets) for key, item in value.items()}
-    return [_with_secrets(item, secrets) for item in value] if isinstance(value, list) else value
+    return replaced(value, {steps: secrets[id(leaf)] for steps, leaf in leaves_of(value) if id(leaf) in secrets})
 
 
 def _warn_of_ignored(ledger: Ledger, inputs: Inputs) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_jsonable_python
 
 from arkworker.options.secret import Secret, UnloadedSecret
+from arkworker.settings.reading import leaves_of
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -70,14 +71,9 @@ def _content_of(secret: Secret[Any]) -> Any:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _texts(item)
-    elif isinstance(value, str) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
-        yield str(value)
+    for _, leaf in leaves_of(value):
+        if isinstance(leaf, str | int | float) and not isinstance(leaf, bool):
+            yield str(leaf)
 
 
 def place_in_code(error: Exception) -> str:

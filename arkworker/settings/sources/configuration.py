@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping as AnyMapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_settings import InitSettingsSource
 
@@ -29,8 +29,7 @@ WORKER_RUN = "RetrieveWorkerRun"
 CONFIGURATION = "RetrieveWorkerRunConfiguration"
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """A key and its value in a source.
 
     Attributes:
