@@ -38,6 +38,17 @@ class Transaction(Session):
         row: RowType | None = self.scalar(_by_id(table), {"id": identifier})
         return row
 
+    def look_up(self, table: type[RowType], identifier: str) -> RowType:
+        """The row with this id.
+
+        Raises:
+            LookupError: There is none.
+        """
+        row = self.find(table, identifier)
+        if row is None:
+            raise LookupError(f"no {table.__name__} has the id {identifier!r}")
+        return row
+
     def keep(self, row: RowType) -> RowType:
         """Write a new row, which then has an id and the defaults of its table."""
         self.add(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -320,7 +321,7 @@ class Task(Row):
     run: Mapped[int] = mapped_column(default=0)
     depth: Mapped[int] = mapped_column(default=0)
     chunk: Mapped[int | None]
-    token: Mapped[str] = mapped_column(unique=True)
+    token: Mapped[str] = mapped_column(unique=True, default=lambda: secrets.token_hex(20))
     parents: Mapped[list[str]]
 
 

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
-from arkworker.emulator.arrange.corpora import Arrangement, corpus_id, find
+from arkworker.emulator.arrange.corpora import Arrangement, corpus_id
 from arkworker.emulator.export_file import write_export
 from arkworker.emulator.resources.datasets import export_key
 from arkworker.emulator.resources.models import archive_key
@@ -39,10 +39,9 @@ class FileArrangement(Arrangement):
     ) -> str:
         """Add a file that a task left, replacing an earlier one with this path; returns its id."""
         with self.database.transaction() as session:
-            find(session, Task, task)
+            session.look_up(Task, task)
             session.execute(delete(Artifact).filter_by(task_id=task, path=path))
-            row = Artifact(id=new_id(), task_id=task, path=path, size=_size(content), content_type=content_type)
-            session.add(row)
+            row = session.keep(Artifact(task_id=task, path=path, size=_size(content), content_type=content_type))
             self._store(artifact_key(row), content)
             return row.id
 
@@ -69,9 +68,7 @@ class FileArrangement(Arrangement):
             model_id: The id of the model.
         """
         with self.database.transaction() as session:
-            model = Model(id=model_id or new_id(), name=name)
-            session.add(model)
-            session.flush()
+            model = session.keep(Model(id=model_id or new_id(), name=name))
             values = dict(configuration or {})
             row = ModelVersion(id=id or new_id(), model_id=model.id, tag=tag, configuration=values)
             if files is not None:
@@ -81,13 +78,12 @@ class FileArrangement(Arrangement):
                 content = self.site.storage.path(archive_key(row)).read_bytes()
                 row.state, row.size = "available", len(content)
                 row.archive_hash = hashlib.md5(content, usedforsecurity=False).hexdigest()
-            session.add(row)
-            return row.id
+            return session.keep(row).id
 
     def model_archive(self, worker_run: str | None) -> Path | None:
         """The archive of the model of a worker run, where it has one that was uploaded."""
         with self.database.transaction() as session:
-            run = session.scalar(select(WorkerRun).where(WorkerRun.id == worker_run))
+            run = session.find(WorkerRun, worker_run)
             version = None if run is None else run.model_version
             if version is None or version.files is not None or version.state != "available":
                 return None
@@ -101,7 +97,7 @@ class FileArrangement(Arrangement):
             LookupError: There is no such version.
         """
         with self.database.transaction() as session:
-            return find(session, ModelVersion, version).model_id
+            return session.look_up(ModelVersion, version).model_id
 
     def add_dataset(
         self,
@@ -115,10 +111,9 @@ class FileArrangement(Arrangement):
         """Add a dataset with the elements of each of its sets; returns its id."""
         with self.database.transaction() as session:
             owner = corpus_id(session, corpus)
-            rows = [DatasetSet(id=new_id(), name=item) for item in sets]
+            rows = [DatasetSet(name=item) for item in sets]
             row = Dataset(id=id or new_id(), corpus_id=owner, name=name, description=description, sets=rows)
-            session.add(row)
-            session.flush()
+            session.keep(row)
             for item, elements in zip(rows, sets.values(), strict=True):
                 session.add_all(DatasetElement(set_id=item.id, element_id=element) for element in elements)
             return row.id
@@ -135,7 +130,7 @@ class FileArrangement(Arrangement):
         """An export of the corpus or of a dataset, in this state, with this file, or of what is there now; its id."""
         with self.database.transaction() as session:
             row = Export(id=id or new_id(), corpus_id=corpus_id(session, corpus), dataset_id=dataset, state=state)
-            session.add(row)
+            session.keep(row)
             if content is None:
                 write_export(session, row, self.site.storage.path(export_key(row)), self.site)
             else:

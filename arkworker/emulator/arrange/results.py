@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from arkworker.emulator.arrange.corpora import Arrangement, corpus_id, find
+from arkworker.emulator.arrange.corpora import Arrangement, corpus_id
+from arkworker.emulator.resources.corpora import next_color
 from arkworker.emulator.tables import (
-    ENTITY_COLORS,
     Classification,
     Element,
     Embedding,
@@ -17,13 +17,13 @@ from arkworker.emulator.tables import (
     MLClass,
     Transcription,
     TranscriptionEntity,
-    new_id,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.orm import Session
+    from arkworker.emulator.database import Transaction
+    from arkworker.emulator.tables import Signed
 
 
 class ResultArrangement(Arrangement):
@@ -37,14 +37,8 @@ class ResultArrangement(Arrangement):
         Raises:
             LookupError: There is no such element.
         """
-        columns = {"id": new_id(), **columns}
-        with self.database.transaction() as session:
-            owner = find(session, Element, element)
-            row = Transcription(
-                element_id=owner.id, text=text, confidence=confidence, worker_run_id=worker_run, **columns
-            )
-            session.add(row)
-            return row.id
+        columns |= {"text": text, "confidence": confidence, "worker_run_id": worker_run}
+        return self._add_to(element, Transcription, **columns)
 
     def add_class(self, name: str, *, corpus: str | None = None) -> str:
         """Add a class to the corpus unless it exists; returns its id."""
@@ -61,12 +55,10 @@ class ResultArrangement(Arrangement):
     ) -> str:
         """Add a classification, and its class if it is missing; returns its id."""
         with self.database.transaction() as session:
-            owner = find(session, Element, element)
-            ml_class = _class(session, owner.corpus_id, name)
-            row = Classification(id=new_id(), element_id=owner.id, ml_class_id=ml_class, confidence=confidence)
+            ml_class = _class(session, session.look_up(Element, element).corpus_id, name)
+            row = Classification(element_id=element, ml_class_id=ml_class, confidence=confidence)
             row.worker_run_id = worker_run
-            session.add(row)
-            return row.id
+            return session.keep(row).id
 
     def add_entity(  # noqa: PLR0913 - what an entity is
         self,
@@ -84,14 +76,13 @@ class ResultArrangement(Arrangement):
             ValueError: It is not inside of the text.
         """
         with self.database.transaction() as session:
-            owner = find(session, Transcription, transcription)
+            owner = session.look_up(Transcription, transcription)
             if offset + length > len(owner.text):
                 raise ValueError(f"the entity ends after the text, which has {len(owner.text)} characters")
             kind = _entity_type(session, owner.element.corpus_id, type)
             place = {"transcription_id": owner.id, "type_id": kind, "offset": offset, "length": length}
-            row = TranscriptionEntity(id=new_id(), confidence=confidence, worker_run_id=worker_run, **place)
-            session.add(row)
-            return row.id
+            row = TranscriptionEntity(confidence=confidence, worker_run_id=worker_run, **place)
+            return session.keep(row).id
 
     def add_metadata(
         self,
@@ -103,38 +94,25 @@ class ResultArrangement(Arrangement):
         worker_run: str | None = None,
     ) -> str:
         """Add a metadata; returns its id."""
-        with self.database.transaction() as session:
-            owner = find(session, Element, element)
-            row = MetaData(id=new_id(), element_id=owner.id, type=type, name=name, value=str(value))
-            row.worker_run_id = worker_run
-            session.add(row)
-            return row.id
+        return self._add_to(element, MetaData, type=type, name=name, value=str(value), worker_run_id=worker_run)
 
     def add_embedding(self, element: str, value: Sequence[float], *, worker_run: str | None = None) -> str:
         """Add an embedding; returns its id."""
+        return self._add_to(element, Embedding, value=[float(item) for item in value], worker_run_id=worker_run)
+
+    def _add_to(self, element: str, table: type[Signed], **columns: Any) -> str:
         with self.database.transaction() as session:
-            owner = find(session, Element, element)
-            row = Embedding(id=new_id(), element_id=owner.id, value=[float(item) for item in value])
-            row.worker_run_id = worker_run
-            session.add(row)
-            return row.id
+            return session.keep(table(element_id=session.look_up(Element, element).id, **columns)).id
 
 
-def _class(session: Session, corpus: str, name: str) -> str:
-    row = session.scalar(select(MLClass).filter_by(corpus_id=corpus, name=name))
-    if row is None:
-        row = MLClass(id=new_id(), corpus_id=corpus, name=name)
-        session.add(row)
-        session.flush()
-    return row.id
+def _class(session: Transaction, corpus: str, name: str) -> str:
+    found = session.scalar(select(MLClass.id).filter_by(corpus_id=corpus, name=name))
+    return found or session.keep(MLClass(corpus_id=corpus, name=name)).id
 
 
-def _entity_type(session: Session, corpus: str, name: str, color: str = "") -> str:
-    row = session.scalar(select(EntityType).filter_by(corpus_id=corpus, name=name))
-    if row is None:
-        used = len(session.scalars(select(EntityType.id).filter_by(corpus_id=corpus)).all())
-        row = EntityType(id=new_id(), corpus_id=corpus, name=name)
-        row.color = color or ENTITY_COLORS[used % len(ENTITY_COLORS)]
-        session.add(row)
-        session.flush()
-    return row.id
+def _entity_type(session: Transaction, corpus: str, name: str, color: str = "") -> str:
+    found = session.scalar(select(EntityType.id).filter_by(corpus_id=corpus, name=name))
+    if found is not None:
+        return found
+    color = color or next_color(session, EntityType, corpus)
+    return session.keep(EntityType(corpus_id=corpus, name=name, color=color)).id

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from arkworker.emulator import declarations
-from arkworker.emulator.arrange.corpora import Arrangement, corpus_id, find
+from arkworker.emulator.arrange.corpora import Arrangement, corpus_id
 from arkworker.emulator.ledger import StateChange
 from arkworker.emulator.tables import (
     Activity,
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy.orm import Session
+    from arkworker.emulator.database import Transaction
 
 # Modes in which the platform keeps no activities.
 WITHOUT_ACTIVITIES = ("dataset", "export")
@@ -82,23 +81,33 @@ class RunArrangement(Arrangement):
         """
         declaration = _checked(declaration, values or {})
         with self.database.transaction() as session:
-            process = Process(
-                id=new_id(),
-                corpus_id=corpus_id(session, corpus),
-                mode=mode,
-                chunks=chunks,
-                activity_state="disabled" if mode in WITHOUT_ACTIVITIES else activity_state,
-                skip_elements_json=skip_elements_json,
+            process = session.keep(
+                Process(
+                    corpus_id=corpus_id(session, corpus),
+                    mode=mode,
+                    chunks=chunks,
+                    activity_state="disabled" if mode in WITHOUT_ACTIVITIES else activity_state,
+                    skip_elements_json=skip_elements_json,
+                )
             )
-            run = _add_run(session, process, declaration, id or new_id(), values, answer)
-            run.model_version_id = model_version
-            session.flush()
+            run = session.keep(
+                WorkerRun(
+                    id=id or new_id(),
+                    process_id=process.id,
+                    version_id=_add_version(session, declaration),
+                    model_version_id=model_version,
+                    summary=f"Worker {declaration.get('display_name') or declaration.get('slug', 'worker')} @ emulator",
+                    parents=[],
+                    saved=None if values is None else dict(values),
+                    answer=None if answer is None else dict(answer),
+                )
+            )
             self._queue(session, process, run, elements)
             _add_sets(session, process, sets)
             _add_tasks(session, run, declaration.get("slug", "worker"), parents, chunks)
             return run.id
 
-    def _queue(self, session: Session, process: Process, run: WorkerRun, elements: Sequence[str] | None) -> None:
+    def _queue(self, session: Transaction, process: Process, run: WorkerRun, elements: Sequence[str] | None) -> None:
         if elements is None:
             rows = select(Element.id).join(ElementType, ElementType.id == Element.type_id)
             rows = rows.where(Element.corpus_id == process.corpus_id, ~ElementType.folder).order_by(Element.position)
@@ -117,11 +126,11 @@ class RunArrangement(Arrangement):
             ValueError: A value has a key that the declaration does not have.
         """
         with self.database.transaction() as session:
-            run = find(session, WorkerRun, worker_run)
+            run = session.look_up(WorkerRun, worker_run)
             if elements is None:
                 rows = select(ProcessElement.element_id).filter_by(process_id=run.process_id)
                 elements = list(session.scalars(rows.order_by(ProcessElement.position)))
-            elements = [find(session, Element, element).id for element in elements]
+            elements = [session.look_up(Element, element).id for element in elements]
             sets = select(DatasetSet).join(ProcessSet, ProcessSet.set_id == DatasetSet.id)
             sets = sets.where(ProcessSet.process_id == run.process_id).order_by(ProcessSet.position)
             chosen = [(row.dataset_id, row.name) for row in session.scalars(sets)]
@@ -141,53 +150,41 @@ class RunArrangement(Arrangement):
     def add_past_run(self, summary: str, *, id: str | None = None) -> str:  # noqa: A002 - as everywhere in Arkindex
         """Add a worker run that has ended, for results that already exist; returns its id."""
         with self.database.transaction() as session:
-            process = Process(id=new_id(), corpus_id=corpus_id(session, None), state="completed", chunks=0)
-            declaration = {"slug": "past", "display_name": summary, "configuration": []}
-            version = WorkerVersion(id=new_id(), worker_id=new_id(), declaration=declaration)
-            session.add_all((process, version))
-            session.flush()
-            names = {"process_id": process.id, "version_id": version.id, "summary": summary}
-            row = WorkerRun(id=id or new_id(), parents=[], saved=None, answer=None, **names)
-            session.add(row)
-            return row.id
+            process = session.keep(Process(corpus_id=corpus_id(session, None), state="completed", chunks=0))
+            version = _add_version(session, {"slug": "past", "display_name": summary, "configuration": []})
+            row = WorkerRun(id=id or new_id(), process_id=process.id, version_id=version, summary=summary, parents=[])
+            return session.keep(row).id
 
     def add_secret(self, name: str, content: str) -> str:
         """Add a secret; returns its id."""
         with self.database.transaction() as session:
-            row = Secret(id=new_id(), name=name, content=content)
-            session.add(row)
-            return row.id
+            return session.keep(Secret(name=name, content=content)).id
 
     def add_task(self, worker_run: str | None = None, *, slug: str = "parent", state: str = "completed") -> str:
         """A further task of the process of `worker_run`, or of a process of its own: a parent, with artifacts."""
         with self.database.transaction() as session:
             if worker_run is None:
-                process = Process(id=new_id(), corpus_id=corpus_id(session, None))
-                session.add(process)
-                session.flush()
-                process_id = process.id
+                process = session.keep(Process(corpus_id=corpus_id(session, None))).id
             else:
-                process_id = find(session, WorkerRun, worker_run).process_id
-            columns = {"process_id": process_id, "worker_run_id": worker_run, "slug": slug, "state": state}
-            task = Task(id=new_id(), token=_token(), parents=[], **columns)
-            session.add(task)
-            return task.id
+                process = session.look_up(WorkerRun, worker_run).process_id
+            task = Task(process_id=process, worker_run_id=worker_run, slug=slug, state=state, parents=[])
+            return session.keep(task).id
 
     def tasks(self, worker_run: str) -> list[Task]:
         """The tasks of a worker run, in the order of their chunks."""
         with self.database.transaction() as session:
-            find(session, WorkerRun, worker_run)
+            session.look_up(WorkerRun, worker_run)
             return list(session.scalars(select(Task).filter_by(worker_run_id=worker_run).order_by(Task.position)))
 
     def finish_task(self, task: str, state: str = "completed") -> None:
         """End a task: from then on it can claim nothing, unless its state is `running` again."""
         with self.database.transaction() as session:
-            find(session, Task, task).state = state
+            session.look_up(Task, task).state = state
 
     def set_activity_state(self, worker_run: str, state: str) -> None:
         """Change whether the activities of the run's process are `ready`."""
         with self.database.transaction() as session:
-            find(session, WorkerRun, worker_run).process.activity_state = state
+            session.look_up(WorkerRun, worker_run).process.activity_state = state
 
     def activity_states(self, worker_run: str) -> dict[str, str]:
         """How far each element of the queue has come, in the order of the queue."""
@@ -233,7 +230,7 @@ class RunArrangement(Arrangement):
     def _model_files(self, worker_run: str) -> Path | None:
         """The folder of the files of the run's model, where it has one."""
         with self.database.transaction() as session:
-            version = find(session, WorkerRun, worker_run).model_version
+            version = session.look_up(WorkerRun, worker_run).model_version
             return None if version is None else version.files
 
 
@@ -245,19 +242,13 @@ def _without_proxy(environ: Mapping[str, str], host: str) -> dict[str, str]:
     return {"no_proxy": text, "NO_PROXY": text}
 
 
-def _token() -> str:
-    return secrets.token_hex(20)
-
-
-def _add_tasks(session: Session, run: WorkerRun, slug: str, parents: Sequence[str], chunks: int) -> None:
+def _add_tasks(session: Transaction, run: WorkerRun, slug: str, parents: Sequence[str], chunks: int) -> None:
     for chunk in range(1, chunks + 1):
         task = Task(
-            id=new_id(),
             process_id=run.process_id,
             worker_run_id=run.id,
             slug=slug if chunks == 1 else f"{slug}_{chunk}",
             chunk=None if chunks == 1 else chunk,
-            token=_token(),
             parents=list(parents),
             depth=1 if parents else 0,
         )
@@ -273,33 +264,13 @@ def _checked(declaration: Mapping[str, Any] | None, values: Mapping[str, Any]) -
     return declaration
 
 
-def _add_run(  # noqa: PLR0913, PLR0917 - what a row is made of
-    session: Session,
-    process: Process,
-    declaration: dict[str, Any],
-    run_id: str,
-    values: Mapping[str, Any] | None,
-    answer: Mapping[str, Any] | None,
-) -> WorkerRun:
-    """A worker run of a worker of its own."""
+def _add_version(session: Transaction, declaration: dict[str, Any]) -> str:
+    """A worker of its own, as it was declared."""
     legacy = declarations.is_legacy(declaration)
-    version = WorkerVersion(id=new_id(), worker_id=new_id(), declaration=declaration, legacy=legacy)
-    session.add_all((process, version))
-    session.flush()
-    run = WorkerRun(
-        id=run_id,
-        process_id=process.id,
-        version_id=version.id,
-        summary=f"Worker {declaration.get('display_name') or declaration.get('slug', 'worker')} @ emulator",
-        parents=[],
-        saved=None if values is None else dict(values),
-        answer=None if answer is None else dict(answer),
-    )
-    session.add(run)
-    return run
+    return session.keep(WorkerVersion(worker_id=new_id(), declaration=declaration, legacy=legacy)).id
 
 
-def _add_sets(session: Session, process: Process, sets: Sequence[tuple[str, str]]) -> None:
+def _add_sets(session: Transaction, process: Process, sets: Sequence[tuple[str, str]]) -> None:
     for dataset, name in sets:
         found = session.scalar(select(DatasetSet.id).filter_by(dataset_id=dataset, name=name))
         if found is None:
