@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from arkworker.emulator.application import create_application
-from arkworker.emulator.arrange import (
-    CorpusArrangement,
-    FileArrangement,
-    PublishedResults,
-    ResultArrangement,
-    RunArrangement,
-)
+from arkworker.emulator.arrange.corpora import CorpusArrangement
+from arkworker.emulator.arrange.files import FileArrangement
+from arkworker.emulator.arrange.published import PublishedResults
+from arkworker.emulator.arrange.results import ResultArrangement
+from arkworker.emulator.arrange.runs import RunArrangement
 from arkworker.emulator.database import Database
 from arkworker.emulator.desk import Desk
 from arkworker.emulator.faults import Faults

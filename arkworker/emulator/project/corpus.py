@@ -1,4 +1,4 @@
-"""The corpus of a project: its vocabulary, its elements and what is on them, put into an emulator."""
+"""The corpus of a project, put into an emulator: its vocabulary, its elements and what is on them; and their names."""
 
 from __future__ import annotations
 
@@ -9,18 +9,60 @@ from sqlalchemy import select
 from arkworker.elements.image_files import is_image_name
 from arkworker.emulator.arrange.corpora import spelled
 from arkworker.emulator.project.items import ElementItem
-from arkworker.emulator.tables import Corpus
-from arkworker.text import printable
+from arkworker.emulator.tables import Corpus, Dataset, DatasetSet, Element, ElementType, WorkerRun
+from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sqlalchemy.orm import Session
+
     from arkworker.emulator.emulator import Emulator
     from arkworker.emulator.project.items import ModelItem, Project, Result
-    from arkworker.emulator.project.names import Names
-    from arkworker.emulator.project.source import Loc
+    from arkworker.emulator.project.source import Loc, Source
 
 VOLUME = "volume"
+
+
+class Names:
+    """Ids by names, of all that other parts of a project can refer to.
+
+    Attributes:
+        types: The slugs of the element types that are there.
+        models: Of each name, the ids of the model and of its version.
+        sets: Of each set, the id of its dataset and its own name.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.types: set[str] = set()
+        self.elements: dict[str, str] = {}
+        self.runs: dict[str, str] = {}
+        self.models: dict[str, tuple[str, str]] = {}
+        self.datasets: dict[str, str] = {}
+        self.exports: dict[str, str] = {}
+        self.sets: list[tuple[str, str]] = []
+
+    def learn(self, session: Session) -> None:
+        """Take in what is there already, of an export."""
+        self.types = set(session.scalars(select(ElementType.slug)))
+        for row in session.execute(select(Element.name, Element.id).order_by(Element.position)):
+            self.elements.setdefault(row[0], row[1])
+        self.runs = dict(session.execute(select(WorkerRun.summary, WorkerRun.id)).all())
+        self.datasets = dict(session.execute(select(Dataset.name, Dataset.id)).all())
+        self.sets = [(row[0], row[1]) for row in session.execute(select(DatasetSet.dataset_id, DatasetSet.name))]
+
+    def find(self, known: dict[str, str], name: str, loc: Loc, kind: str) -> str:
+        """The id that a name at a place of the file leads to; an id of something known is one already.
+
+        Raises:
+            ConfigurationError: Nothing of this kind has the name.
+        """
+        if name in known:
+            return known[name]
+        if name in known.values():
+            return name
+        raise self._source.refuse(loc, f"no {kind} is named {printable(name)!r}", did_you_mean(name, known))
 
 
 class CorpusLayout:
@@ -49,8 +91,8 @@ class CorpusLayout:
         self._add_vocabulary()
         if project.images is not None:
             self._add_folder(self._base / project.images, None)
-        for number, element in enumerate(project.elements):
-            self._add_element(element, None, ("elements", number))
+        for element in project.elements:
+            self._add_element(element, None)
         for name, content in project.secrets.items():
             emulator.add_secret(name, content)
         self._add_datasets()
@@ -65,8 +107,8 @@ class CorpusLayout:
             emulator.add_entity_type(kind.name, color=kind.color or "")
         for run in project.runs:
             self._names.runs[run.name] = emulator.add_past_run(run.name, id=run.id)
-        for number, model in enumerate(project.models):
-            self.add_model(model, ("models", number))
+        for model in project.models:
+            self.add_model(model)
 
     def _add_type(self, slug: str, name: str = "", *, folder: bool = False, color: str = "") -> None:
         if slug not in self._names.types:
@@ -78,111 +120,103 @@ class CorpusLayout:
             raise self._source.refuse(("images",), f"{printable(str(folder))} is not a folder")
         found = sorted(item for item in folder.iterdir() if not item.name.startswith("."))
         for path in filter(_is_image, found):
-            page = self._add(ElementItem(name=spelled(path.stem)), parent, path, ("images",))
+            page = self._add(ElementItem(name=spelled(path.stem)).at(("images",)), parent, path)
             text = _beside(path)
             if text:
                 self._emulator.add_transcription(page, text)
         for path in filter(_has_images, found):
             self._add_type(VOLUME, "Volume", folder=True)
             volume = ElementItem(name=spelled(path.name), type=VOLUME)
-            self._add_folder(path, self._add(volume, parent, None, ("images",)))
+            self._add_folder(path, self._add(volume, parent, None))
 
-    def _add_element(self, item: ElementItem, parent: str | None, loc: Loc) -> None:
+    def _add_element(self, item: ElementItem, parent: str | None) -> None:
         pixels = self._base / item.image if item.image is not None else item.size
         if item.count > 1 and parent is None and item.is_plain and item.url is None:
-            self._add_many(item, pixels, loc)
+            self._add_many(item, pixels)
             return
         for number in range(1, item.count + 1):
             name = item.name or item.type
             named = item.model_copy(update={"name": f"{name} {number}" if item.count > 1 else name})
-            added = self._add(named, parent, pixels, loc)
-            self._add_results(item, added, loc)
-            for place, child in enumerate(item.children):
-                self._add_element(child, added, (*loc, "children", place))
+            added = self._add(named, parent, pixels)
+            self._add_results(item, added)
+            for child in item.children:
+                self._add_element(child, added)
 
-    def _add(self, item: ElementItem, parent: str | None, pixels: Path | tuple[int, int] | None, loc: Loc) -> str:
+    def _add(self, item: ElementItem, parent: str | None, pixels: Path | tuple[int, int] | None) -> str:
         self._add_type(item.type)
         chosen = {"id": item.id} if item.id else {}
-        if item.id and str(item.id) in self._names.elements.values():
-            raise self._source.refuse((*loc, "id"), "another element has this id")
+        if item.id in self._names.elements.values():
+            raise self._source.refuse(item.place("id"), "another element has this id")
         identifier = self._emulator.add_element(
             item.type,
             item.name,
             parent=parent,
-            image=self._image(pixels, item.url, loc),
+            image=self._image(item, pixels),
             polygon=item.polygon,
             rotation_angle=item.rotation_angle,
             mirrored=item.mirrored,
             confidence=item.confidence,
-            worker_run_id=self._run(item, loc),
+            worker_run_id=self._run(item),
             **chosen,
         )
         self._names.elements.setdefault(item.name, identifier)
         return identifier
 
-    def _add_many(self, item: ElementItem, pixels: Path | tuple[int, int] | None, loc: Loc) -> None:
+    def _add_many(self, item: ElementItem, pixels: Path | tuple[int, int] | None) -> None:
         """Many at the top, in one go and on one image: a queue of thousands takes no minute to set up."""
         self._add_type(item.type)
-        image = self._image(pixels, None, loc)
+        image = self._image(item, pixels)
         added = self._emulator.add_elements(item.count, item.type, name=item.name, image=image)
         for number, identifier in enumerate(added, start=1):
             self._names.elements.setdefault(f"{item.name or item.type} {number}", identifier)
 
-    def _image(self, pixels: Path | tuple[int, int] | None, url: str | None, loc: Loc) -> str | None:
+    def _image(self, item: ElementItem, pixels: Path | tuple[int, int] | None) -> str | None:
         """The id of an image; a file or an address that several elements name is one image."""
         if pixels is None:
             return None
-        key = url or pixels
+        key = item.url or pixels
         if key not in self._images or isinstance(key, tuple):
             try:
-                self._images[key] = self._emulator.add_image(pixels, url=url)
+                self._images[key] = self._emulator.add_image(pixels, url=item.url)
             except OSError:
-                place = (*loc, "image") if loc != ("images",) else loc
+                place = item.place() if item.image is None else item.place("image")
                 raise self._source.refuse(place, f"{printable(str(pixels))} is missing, or is not an image") from None
         return self._images[key]
 
-    def _add_results(self, item: ElementItem, element: str, loc: Loc) -> None:
+    def _add_results(self, item: ElementItem, element: str) -> None:
         emulator = self._emulator
-        for number, text in enumerate(item.transcriptions):
-            place: Loc = (*loc, "transcriptions", number)
-            chosen = {"id": str(text.id)} if text.id else {}
+        for text in item.transcriptions:
+            run = self._run(text)
+            chosen = {"id": text.id} if text.id else {}
             added = emulator.add_transcription(
-                element,
-                text.text,
-                confidence=text.confidence,
-                orientation=text.orientation,
-                worker_run=self._run(text, place),
-                **chosen,
+                element, text.text, confidence=text.confidence, orientation=text.orientation, worker_run=run, **chosen
             )
-            for at, entity in enumerate(text.entities):
-                where: Loc = (*place, "entities", at)
-                signed = self._run(entity, where) or self._run(text, place)
+            for entity in text.entities:
+                signed = self._run(entity) or run
                 span = (entity.offset, entity.length)
                 try:
                     emulator.add_entity(added, entity.type, *span, confidence=entity.confidence, worker_run=signed)
                 except ValueError as error:
-                    raise self._source.refuse(where, str(error)) from None
-        for number, found in enumerate(item.classifications):
-            run = self._run(found, (*loc, "classifications", number))
-            emulator.add_classification(element, found.name, confidence=found.confidence, worker_run=run)
-        for number, fact in enumerate(item.metadata):
-            run = self._run(fact, (*loc, "metadata", number))
-            emulator.add_metadata(element, fact.name, fact.value, type=fact.type, worker_run=run)
-        for number, vector in enumerate(item.embeddings):
-            emulator.add_embedding(element, vector.value, worker_run=self._run(vector, (*loc, "embeddings", number)))
+                    raise self._source.refuse(entity.place(), str(error)) from None
+        for found in item.classifications:
+            emulator.add_classification(element, found.name, confidence=found.confidence, worker_run=self._run(found))
+        for fact in item.metadata:
+            emulator.add_metadata(element, fact.name, fact.value, type=fact.type, worker_run=self._run(fact))
+        for vector in item.embeddings:
+            emulator.add_embedding(element, vector.value, worker_run=self._run(vector))
 
-    def _run(self, item: Result, loc: Loc) -> str | None:
+    def _run(self, item: Result) -> str | None:
         if item.worker_run is None:
             return None
-        return self._names.find(self._names.runs, item.worker_run, (*loc, "worker_run"), "worker run of `runs`")
+        return self._names.find(self._names.runs, item.worker_run, item.place("worker_run"), "worker run of `runs`")
 
-    def add_model(self, item: ModelItem, loc: Loc) -> tuple[str, str]:
+    def add_model(self, item: ModelItem) -> tuple[str, str]:
         """Add a model with a version; the ids of both."""
         files = None
         if item.files is not None:
             files = self._base / item.files
             if not files.is_dir():
-                raise self._source.refuse((*loc, "files"), f"{printable(str(files))} is not a folder")
+                raise self._source.refuse(item.place("files"), f"{printable(str(files))} is not a folder")
         model = item.id
         version = self._emulator.add_model_version(
             item.name, item.configuration, tag=item.version, files=files, id=item.version_id, model_id=model
@@ -194,7 +228,7 @@ class CorpusLayout:
         for name, item in self._project.datasets.items():
             sets = {
                 key: [
-                    self._names.find(self._names.elements, n, ("datasets", name, key, at), "element")
+                    self._names.find(self._names.elements, n, item.place(key, at), "element")
                     for at, n in enumerate(names)
                 ]
                 for key, names in item.sets.items()
@@ -202,11 +236,9 @@ class CorpusLayout:
             identifier = self._emulator.add_dataset(name, sets, id=item.id, description=item.description)
             self._names.datasets[name] = identifier
             self._names.sets += [(identifier, key) for key in sets]
-        for number, export in enumerate(self._project.exports):
-            loc: Loc = ("exports", number)
-            dataset = export.dataset and self._names.find(
-                self._names.datasets, export.dataset, (*loc, "dataset"), "dataset"
-            )
+        for export in self._project.exports:
+            place = export.place("dataset")
+            dataset = export.dataset and self._names.find(self._names.datasets, export.dataset, place, "dataset")
             self._names.exports[export.name] = self._emulator.add_export(None, dataset=dataset, id=export.id)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from arkworker.emulator.faults import Faults
-from arkworker.emulator.project.source import Source
+from arkworker.emulator.project.source import Loc, Source
 
 Length = Annotated[int, Field(gt=0, le=20_000)]
 
@@ -55,6 +55,17 @@ class Part(BaseModel):
     """A part of the file: unknown keys are mistakes of the person who wrote it."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    _loc: Loc = PrivateAttr(())
+
+    def at(self, loc: Loc) -> Self:
+        """Itself, which stands there in the file."""
+        self._loc = loc
+        return self
+
+    def place(self, *keys: str | int) -> Loc:
+        """Where it stands in the file, or what is in it below these keys."""
+        return (*self._loc, *keys)
 
 
 def _short(key: str) -> Callable[[Any], Any]:

@@ -16,6 +16,7 @@ from arkworker.settings.report.messages import message_of
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 EFFECTS = ("delay", "answer", "close", "reset", "cut", "slow", "malformed", "expired_token")
@@ -38,7 +39,21 @@ def read_project(path: Path) -> Project:
         lines = error.errors(include_url=False, include_input=False)
         raise ConfigurationError([_problem(Source(path, root), line) for line in lines]) from None
     project._source = Source(path, root)  # noqa: SLF001 - its own
+    _tell_places(project, ())
     return project
+
+
+def _tell_places(value: Any, loc: Loc) -> None:
+    """Tell each part of a project where it stands."""
+    if isinstance(value, Part):
+        value = dict(value.at(loc))
+    inner: Iterable[tuple[int | str, Any]] = ()
+    if isinstance(value, dict):
+        inner = value.items()
+    elif isinstance(value, list):
+        inner = enumerate(value)
+    for key, item in inner:
+        _tell_places(item, (*loc, key))
 
 
 def read_fault(text: str) -> FaultItem:

@@ -14,8 +14,7 @@ from sqlalchemy import select
 
 from arkworker.emulator import declarations
 from arkworker.emulator.arrange.corpora import spelled
-from arkworker.emulator.project.corpus import CorpusLayout
-from arkworker.emulator.project.names import Names
+from arkworker.emulator.project.corpus import CorpusLayout, Names
 from arkworker.emulator.project.reading import read_project
 from arkworker.emulator.project.source import read_mapping
 from arkworker.emulator.tables import Element, ElementType
@@ -23,7 +22,7 @@ from arkworker.storage.cache import open_cache
 from arkworker.text import did_you_mean, is_id, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from arkworker.emulator.emulator import Emulator
     from arkworker.emulator.project.items import ParentItem, Project, RunItem
@@ -56,10 +55,10 @@ def arrange(emulator: Emulator, project: Project) -> list[Step]:
     for fault in project.faults:
         fault.add_to(emulator.faults)
     layout = WorkerLayout(emulator, project, names, corpus)
-    items: Iterable[tuple[Loc, RunItem]] = [(("workers", n), item) for n, item in enumerate(project.workers)]
-    steps = [layout.step(item, loc) for loc, item in (items or [((), project)])]
-    if len(steps) > 1 and (silent := [step for step in steps if step.command is None]):
-        raise project.source.refuse(silent[0].loc, "one of several workers needs a command, to know when it has ended")
+    steps = [layout.step(item) for item in project.workers or [project]]
+    if len(steps) > 1 and (silent := [step.item for step in steps if step.command is None]):
+        message = "one of several workers needs a command, to know when it has ended"
+        raise project.source.refuse(silent[0].place(), message)
     return steps
 
 
@@ -77,7 +76,6 @@ class Step:
     declaration: dict[str, Any] | None
     values: dict[str, Any] | None
     model: str | None
-    loc: Loc
 
     @property
     def name(self) -> str:
@@ -87,7 +85,7 @@ class Step:
     def command(self) -> list[str] | None:
         if self.item.command is not None:
             words = self.item.command
-        elif self.loc and _is_target(self.item.worker):
+        elif self.item.place() and _is_target(self.item.worker):
             words = [sys.executable, "-m", "arkworker", "run", self.item.worker]
         else:
             return None
@@ -109,26 +107,25 @@ class WorkerLayout:
         self._names = names
         self._corpus = corpus
 
-    def step(self, item: RunItem, loc: Loc) -> Step:
+    def step(self, item: RunItem) -> Step:
         """A worker with its declaration, its values and its model, all of which is there."""
-        declaration = self._declaration(item, (*loc, "worker"))
+        declaration = self._declaration(item)
         try:
             declarations.check(declaration or {})
         except ValueError as error:
-            raise self._source.refuse((*loc, "worker"), printable(str(error))) from None
+            raise self._source.refuse(item.place("worker"), printable(str(error))) from None
         model = item.model
         version = None
         if model is not None and model.model_fields_set == {"name"} and model.name in self._names.models:
             version = self._names.models[model.name][1]
         elif model is not None:
-            version = self._corpus.add_model(model, (*loc, "model"))[1]
-        self._chosen_sets(item, loc)
-        for number, parent in enumerate(item.parents):
-            for key, name in (("files", parent.files), ("cache", parent.cache)):
-                if name is not None and not (self._base / name).exists():
-                    place = (*loc, "parents", number, key)
-                    raise self._source.refuse(place, f"{printable(str(self._base / name))} is missing")
-        return Step(self, item, declaration, self._values(item, declaration, loc), version, loc)
+            version = self._corpus.add_model(model)[1]
+        self._chosen_sets(item)
+        for parent in item.parents:
+            for key, path in self._files(parent):
+                if not path.exists():
+                    raise self._source.refuse(parent.place(key), f"{printable(str(path))} is missing")
+        return Step(self, item, declaration, self._values(item, declaration), version)
 
     def add_run(self, step: Step, before: Sequence[str]) -> str:
         """Make the worker run of a step; called once the steps before it have ended."""
@@ -136,14 +133,11 @@ class WorkerLayout:
         if not before and item.queue is not None and item.queue not in self._names.types:
             # Later workers may work on what those before them have found, or have not.
             message = f"no element type is named {printable(item.queue)!r}"
-            raise self._source.refuse((*step.loc, "queue"), message, did_you_mean(item.queue, self._names.types))
-        parents = [
-            *before,
-            *(self._add_parent(parent, (*step.loc, "parents", n)) for n, parent in enumerate(item.parents)),
-        ]
+            raise self._source.refuse(item.place("queue"), message, did_you_mean(item.queue, self._names.types))
+        parents = [*before, *map(self._add_parent, item.parents)]
         if item.cache:
             parents.insert(0, self._add_cache())
-        sets = self._chosen_sets(item, step.loc)
+        sets = self._chosen_sets(item)
         return emulator.add_worker_run(
             step.declaration,
             step.values,
@@ -156,20 +150,20 @@ class WorkerLayout:
             id=item.run_id,
         )
 
-    def _add_parent(self, item: ParentItem, loc: Loc) -> str:
+    def _files(self, item: ParentItem) -> list[tuple[str, Path]]:
+        named = (("files", item.files), ("cache", item.cache))
+        return [(key, self._base / name) for key, name in named if name is not None]
+
+    def _add_parent(self, item: ParentItem) -> str:
         task = self._emulator.add_task(slug=item.slug)
-        for key, name in (("files", item.files), ("cache", item.cache)):
-            if name is None:
-                continue
-            path = self._base / name
-            place = (*loc, key)
+        for key, path in self._files(item):
             if path.is_file():
                 self._emulator.add_artifact(task, CACHE if key == "cache" else spelled(path.name), path)
             elif path.is_dir() and key == "files":
                 for file in sorted(item for item in path.iterdir() if item.is_file()):
                     self._emulator.add_artifact(task, spelled(file.name), file)
             else:
-                raise self._source.refuse(place, f"{printable(str(path))} is missing, or is not a file")
+                raise self._source.refuse(item.place(key), f"{printable(str(path))} is missing, or is not a file")
         return task
 
     def _add_cache(self) -> str:
@@ -181,10 +175,10 @@ class WorkerLayout:
             self._emulator.add_artifact(task, CACHE, path)
         return task
 
-    def _chosen_sets(self, item: RunItem, loc: Loc) -> list[tuple[str, str]]:
+    def _chosen_sets(self, item: RunItem) -> list[tuple[str, str]]:
         if item.mode != "dataset":
             if item.sets:
-                raise self._source.refuse((*loc, "sets"), "sets are what a process of `mode: dataset` works on")
+                raise self._source.refuse(item.place("sets"), "sets are what a process of `mode: dataset` works on")
             return []
         chosen: list[tuple[str, str]] = []
         names = {identifier: name for name, identifier in self._names.datasets.items()}
@@ -193,11 +187,11 @@ class WorkerLayout:
             found = [pair for full, pair in known.items() if full == name or full.rpartition("/")[0] == name]
             if not found:
                 hint = did_you_mean(name, [*known, *self._names.datasets])
-                raise self._source.refuse((*loc, "sets", number), f"no set is named {printable(name)!r}", hint)
+                raise self._source.refuse(item.place("sets", number), f"no set is named {printable(name)!r}", hint)
             chosen += found
         chosen = chosen or self._names.sets
         if not chosen:
-            raise self._source.refuse((*loc, "mode"), "there is no dataset to work on: give some under `datasets`")
+            raise self._source.refuse(item.place("mode"), "there is no dataset to work on: give some under `datasets`")
         return list(dict.fromkeys(chosen))
 
     def _queue(self, kind: str | None) -> list[str]:
@@ -206,10 +200,10 @@ class WorkerLayout:
             condition = ~ElementType.folder if kind is None else ElementType.slug == kind
             return list(session.scalars(rows.where(condition)))
 
-    def _declaration(self, item: RunItem, loc: Loc) -> dict[str, Any] | None:
+    def _declaration(self, item: RunItem) -> dict[str, Any] | None:
         worker: Any = item.worker
         if _is_target(worker):
-            worker = self._declared(worker, loc)
+            worker = self._declared(worker, item.place("worker"))
         elif isinstance(worker, str):
             worker, _ = read_mapping(self._base / worker)
         # The legacy file holds several workers.
@@ -227,7 +221,7 @@ class WorkerLayout:
         content: dict[str, Any] = yaml.safe_load(done.stdout)
         return content
 
-    def _values(self, item: RunItem, declaration: dict[str, Any] | None, loc: Loc) -> dict[str, Any] | None:
+    def _values(self, item: RunItem, declaration: dict[str, Any] | None) -> dict[str, Any] | None:
         """Values by the keys of the declaration, with names instead of ids."""
         if item.values is None or declaration is None or declarations.is_legacy(declaration):
             return item.values
@@ -235,7 +229,7 @@ class WorkerLayout:
         groups = {key.partition(".")[0] for key in fields if "." in key}
         values: dict[str, Any] = {}
         for key, value in item.values.items():
-            place: Loc = (*loc, "values", key)
+            place = item.place("values", key)
             if key in groups and isinstance(value, dict):
                 for child, inner in value.items():
                     values[f"{key}.{child}"] = self._value(fields, f"{key}.{child}", inner, (*place, child))
