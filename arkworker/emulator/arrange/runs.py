@@ -81,27 +81,15 @@ class RunArrangement(Arrangement):
         """
         declaration = _checked(declaration, values or {})
         with self.database.transaction() as session:
-            process = session.keep(
-                Process(
-                    corpus_id=corpus_id(session, corpus),
-                    mode=mode,
-                    chunks=chunks,
-                    activity_state="disabled" if mode in WITHOUT_ACTIVITIES else activity_state,
-                    skip_elements_json=skip_elements_json,
-                )
-            )
-            run = session.keep(
-                WorkerRun(
-                    id=id or new_id(),
-                    process_id=process.id,
-                    version_id=_add_version(session, declaration),
-                    model_version_id=model_version,
-                    summary=f"Worker {declaration.get('display_name') or declaration.get('slug', 'worker')} @ emulator",
-                    parents=[],
-                    saved=None if values is None else dict(values),
-                    answer=None if answer is None else dict(answer),
-                )
-            )
+            process = Process(corpus_id=corpus_id(session, corpus), mode=mode, chunks=chunks)
+            process.activity_state = "disabled" if mode in WITHOUT_ACTIVITIES else activity_state
+            process.skip_elements_json = skip_elements_json
+            session.keep(process)
+            name = declaration.get("display_name") or declaration.get("slug", "worker")
+            run = _add_run(session, process, declaration, f"Worker {name} @ emulator", id=id or new_id())
+            run.model_version_id = model_version
+            run.saved = None if values is None else dict(values)
+            run.answer = None if answer is None else dict(answer)
             self._queue(session, process, run, elements)
             _add_sets(session, process, sets)
             _add_tasks(session, run, declaration.get("slug", "worker"), parents, chunks)
@@ -151,9 +139,8 @@ class RunArrangement(Arrangement):
         """Add a worker run that has ended, for results that already exist; returns its id."""
         with self.database.transaction() as session:
             process = session.keep(Process(corpus_id=corpus_id(session, None), state="completed", chunks=0))
-            version = _add_version(session, {"slug": "past", "display_name": summary, "configuration": []})
-            row = WorkerRun(id=id or new_id(), process_id=process.id, version_id=version, summary=summary, parents=[])
-            return session.keep(row).id
+            declaration = {"slug": "past", "display_name": summary, "configuration": []}
+            return _add_run(session, process, declaration, summary, id=id or new_id()).id
 
     def add_secret(self, name: str, content: str) -> str:
         """Add a secret; returns its id."""
@@ -264,10 +251,14 @@ def _checked(declaration: Mapping[str, Any] | None, values: Mapping[str, Any]) -
     return declaration
 
 
-def _add_version(session: Transaction, declaration: dict[str, Any]) -> str:
-    """A worker of its own, as it was declared."""
+def _add_run(
+    session: Transaction, process: Process, declaration: dict[str, Any], summary: str, **columns: Any
+) -> WorkerRun:
+    """A run of a worker of its own."""
     legacy = declarations.is_legacy(declaration)
-    return session.keep(WorkerVersion(worker_id=new_id(), declaration=declaration, legacy=legacy)).id
+    version = session.keep(WorkerVersion(worker_id=new_id(), declaration=declaration, legacy=legacy))
+    names = {"process_id": process.id, "version_id": version.id, "summary": summary}
+    return session.keep(WorkerRun(**names, parents=[], **columns))
 
 
 def _add_sets(session: Transaction, process: Process, sets: Sequence[tuple[str, str]]) -> None:
