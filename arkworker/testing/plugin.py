@@ -1,7 +1,8 @@
 """The pytest plugin, in every pytest that has arkworker installed: its names cannot meet those of another project.
 
 `arkworker.testing.fixtures` gives them short names where a test asks for that. Fixtures import what they need when a
-test asks for them, and nothing before.
+test asks for them, and nothing before. This module has no hooks, and uses nothing that an old pytest does not know: it
+is loaded by that of every project in the environment.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sqlalchemy.orm import Session
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from arkworker.testing.invocation import Invoke
 
 _NAME = "arkworker_arkindex"
-_ARKINDEX = pytest.StashKey["Arkindex"]()
 
 
 @pytest.fixture
@@ -29,13 +29,14 @@ def arkworker_arkindex(request: pytest.FixtureRequest) -> Iterator[Arkindex]:
     """An Arkindex that expects exactly the requests that the test declares; no request leaves the process."""
     try:
         from arkworker.testing.expectations import emulate
+        from arkworker.testing.verification import watch
     except ModuleNotFoundError as error:
         if error.name == "requests_mock":
             pytest.fail("the fixture arkindex needs requests-mock: pip install 'arkworker[testing]'", pytrace=False)
         raise
 
     with emulate() as arkindex:
-        request.node.stash[_ARKINDEX] = arkindex
+        watch(request, arkindex)
         yield arkindex
         arkindex.verify()
 
@@ -74,17 +75,3 @@ def arkworker_invoke(request: pytest.FixtureRequest, tmp_path: Path) -> Invoke:
 
 def _requested_arkindex(request: pytest.FixtureRequest) -> Arkindex | None:
     return request.getfixturevalue(_NAME) if _NAME in request.fixturenames else None
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """The requests are part of the test: it fails, and not merely its end, where they are not as expected."""
-    try:
-        result = yield
-    except BaseException as error:
-        if _ARKINDEX in item.stash and (mistakes := item.stash[_ARKINDEX].take_mistakes()):
-            error.add_note(mistakes)
-        raise
-    if _ARKINDEX in item.stash:
-        item.stash[_ARKINDEX].verify()
-    return result

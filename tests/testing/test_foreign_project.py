@@ -29,6 +29,11 @@ def test_no_short_name_is_taken(request, name):
         request.getfixturevalue(name)
 
 
+def test_no_hook_is_added(pytestconfig):
+    plugin = pytestconfig.pluginmanager.get_plugin("arkworker")
+    assert plugin is not None and not pytestconfig.pluginmanager.get_hookcallers(plugin)
+
+
 def test_hardly_anything_is_imported():
     ours = sorted(name for name in sys.modules if name.partition(".")[0] == "arkworker")
     assert ours == ["arkworker", "arkworker.lazy", "arkworker.testing", "arkworker.testing.plugin", "arkworker.version"]
@@ -87,7 +92,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base / "env" / "bin" / "python"
 
 
-@pytest.mark.parametrize(("suite", "ending"), [(SUITE, "6 passed"), (OWN, "1 passed")])
+@pytest.mark.parametrize(("suite", "ending"), [(SUITE, "7 passed"), (OWN, "1 passed")])
 def test_a_foreign_suite_passes(python: Path, tmp_path: Path, suite: str, ending: str) -> None:
     """It has pytest's own `cache`; the fixtures of arkworker have short names where a module asks for them."""
     (tmp_path / "test_foreign.py").write_text(suite)
