@@ -41,6 +41,12 @@ class PixelBox(NamedTuple):
         return ((self.x, self.y), (right, self.y), (right, bottom), (self.x, bottom))
 
 
+def scalar(value: Any) -> Any:
+    """What an array, a tensor or a number of a library holds, where that is one value, and not a masked one."""
+    is_single = getattr(value, "shape", None) == () and callable(getattr(value, "item", None))
+    return value.item() if is_single and not getattr(value, "mask", False) else value
+
+
 def as_polygon(points: Iterable[Any]) -> Polygon:
     """The polygon as a tuple of (x, y), whatever sequences and number types it is made of.
 
@@ -66,9 +72,10 @@ def _as_coordinate(number: int, value: Any) -> float:
     coordinate: float
     if type(value) is int or type(value) is float:  # almost always; the questions below cost ten times as much
         coordinate = value
-    elif not isinstance(value, (Real, Decimal)) or isinstance(value, bool):
-        raise ValueError(f"point {number} is not a pair of numbers")
     else:
+        value = scalar(value)
+        if not isinstance(value, (Real, Decimal)) or isinstance(value, bool):
+            raise ValueError(f"point {number} is not a pair of numbers")
         coordinate = int(value) if isinstance(value, Integral) else float(value)
     if not -LARGEST_COORDINATE <= coordinate <= LARGEST_COORDINATE:  # also refuses NaN
         raise ValueError(f"point {number} is far out of bounds")

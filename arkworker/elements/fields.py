@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from decimal import Decimal
-from numbers import Integral, Real
+from numbers import Integral, Rational, Real
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
-from arkworker.geometry import Polygon, as_polygon
+from arkworker.geometry import Polygon, as_polygon, scalar
 
 Orientation: TypeAlias = Literal["horizontal-lr", "horizontal-rl", "vertical-rl", "vertical-lr"]
 MetadataType: TypeAlias = Literal["text", "markdown", "date", "location", "reference", "numeric", "url"]
@@ -17,15 +19,9 @@ MetadataType: TypeAlias = Literal["text", "markdown", "date", "location", "refer
 _ROUNDING = {2: 2e-3, 4: 1e-6}
 
 
-def _scalar(value: Any) -> Any:
-    """What an array, a tensor or a number of a library holds, where that is one value."""
-    is_single = getattr(value, "shape", None) == () and callable(getattr(value, "item", None))
-    return value.item() if is_single else value
-
-
 def _number(value: Any) -> Any:
     """A Python number from that of any library, for validation to continue with; a boolean is not a number."""
-    value = _scalar(value)
+    value = scalar(value)
     is_number = isinstance(value, Real | Decimal) and not isinstance(value, (bool, float))
     return float(value) if is_number else value
 
@@ -41,22 +37,33 @@ def _confidence(value: Any) -> Any:
 
 
 def _integer(value: Any) -> Any:
-    value = _scalar(value)
+    value = scalar(value)
     return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
 def written_number(value: Any) -> Any:
     """A number as text, with the digits that its type has."""
-    if isinstance(value, bool) or isinstance(_scalar(value), bool):
+    if not isinstance(value, Real | Decimal):  # not those of numpy, which know their digits
+        value = scalar(value)
+    if isinstance(value, bool):
         return value
     if isinstance(value, Integral):
         return str(int(value))
+    if isinstance(value, Rational):
+        value = float(value)
     return str(value) if isinstance(value, Decimal | Real) else value
 
 
 def _numbers(value: Any) -> Any:
     """The numbers of an array as a list."""
+    if isinstance(value, AbstractSet):
+        raise ValueError("should be a list: a set has no order")  # noqa: TRY004 - for pydantic
     return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _identifier(value: Any) -> Any:
+    """An id as text: rows of the cache have UUIDs."""
+    return str(value) if isinstance(value, UUID) else value
 
 
 def _polygon(value: Any) -> Polygon:
@@ -77,11 +84,12 @@ def _storable(text: str) -> str:
 
 
 Confidence = Annotated[float, BeforeValidator(_confidence), Field(ge=0, le=1, strict=True)]
-Switch = Annotated[bool, BeforeValidator(_scalar)]
+Switch = Annotated[bool, BeforeValidator(scalar)]
 Whole = Annotated[int, BeforeValidator(_integer)]
 FiniteNumber = Annotated[float, BeforeValidator(_number), Field(strict=True)]
 Name = Annotated[str, Field(max_length=250), AfterValidator(_storable)]
 Text = Annotated[str, AfterValidator(_storable)]
+Id = Annotated[Name, BeforeValidator(_identifier)]
 Slug = Annotated[str, Field(max_length=50), AfterValidator(_storable)]
 
 if TYPE_CHECKING:
@@ -95,5 +103,5 @@ if TYPE_CHECKING:
 else:
     Outline = Annotated[Polygon, PlainValidator(_polygon, json_schema_input_type=list[tuple[float, float]])]
     Numbers = Annotated[tuple[FiniteNumber, ...], BeforeValidator(_numbers)]
-    Ids = tuple[Name, ...]
+    Ids = tuple[Id, ...]
     Value = Text

@@ -9,6 +9,7 @@ an array of shape (N, 2) is one.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Self, TypeAlias
@@ -26,6 +27,7 @@ from typing_extensions import TypeVar
 
 from arkworker.elements.fields import (
     Confidence,
+    Id,
     Ids,
     MetadataType,
     Name,
@@ -44,6 +46,8 @@ from arkworker.elements.recorded import RecordedElement, RecordedTranscription, 
 from arkworker.elements.stored import StoredTranscription
 from arkworker.errors import ArkworkerError, ResultError
 from arkworker.text import printable
+
+_WEB_ADDRESS = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
 
 
 def _found_on_an_element(value: Any) -> Any:
@@ -264,7 +268,7 @@ class Metadata(ResultModel):
                 number = math.nan
             if not math.isfinite(number):
                 raise ValueError("value should be a number, as the type is numeric")
-        if self.type == "url" and not str(self.value).lower().startswith(("http://", "https://")):
+        if self.type == "url" and not _WEB_ADDRESS.match(str(self.value)):
             raise ValueError("value should be an http or https address, as the type is url")
         return self
 
@@ -300,7 +304,7 @@ class Update(ResultModel):
     confidence: Confidence | None = None
     rotation_angle: Whole | None = Field(default=None, ge=0, le=359)
     mirrored: Switch | None = None
-    image: Name | None = None
+    image: Id | None = None
 
     @model_validator(mode="after")
     def _something_changes(self) -> Self:
@@ -354,7 +358,7 @@ class Child(ResultModel):
     polygon: Outline | None = None
     name: Name | None = None
     confidence: Confidence | None = None
-    image: Name | None = None
+    image: Id | None = None
     results: Results = Field(default=(), strict=False)
 
 

@@ -46,9 +46,13 @@ class Metrics:
             raise ValueError(
                 f"{name}: a unit should have at most {_LONGEST_NAME} printable characters, such as %, s or pages"
             )
-        number: int | float = value if type(value) is int else float(value)
-        if not math.isfinite(number):
-            raise ValueError(f"{name}: {number} is not a value that can be recorded")
+        try:
+            number: int | float = value if type(value) is int else float(value)
+            is_finite = math.isfinite(number)
+        except OverflowError:  # of an integer that no float can hold
+            is_finite = False
+        if not is_finite:
+            raise ValueError(f"{name}: the value of a metric should be finite, and not too large for a float")
         told = f"metric {name}: {number:g} {unit}".rstrip()
         _logger.info("%s", told, extra={"metric": name, "value": number, "unit": unit})
         with self._lock:

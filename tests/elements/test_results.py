@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pickle
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -45,6 +47,44 @@ def test_numbers_and_arrays_of_numpy_are_fine() -> None:
     assert (type(child.confidence), type(child.polygon[0][0])) == (float, float)
     assert (type(entity.offset), type(entity.length)) == (int, int)
     assert make(Embedding, value=np.ones(2)).value == (1.0, 1.0)
+
+
+class Tensor:
+    """An array of another library than numpy, whose single numbers are arrays, too."""
+
+    def __init__(self, values: Any) -> None:
+        self._values = np.array(values)
+        self.shape = self._values.shape
+
+    def item(self) -> Any:
+        return self._values.item()
+
+    def tolist(self) -> Any:
+        return self._values.tolist()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return Tensor(self._values[index])
+
+
+def test_tensors_are_fine() -> None:
+    """As an array, as a list of them, and as single numbers."""
+    outline = tuple(map(tuple, SQUARE))
+
+    assert make(Child, type="line", polygon=Tensor(SQUARE)).polygon == outline
+    assert make(Child, type="line", polygon=[(Tensor(x), Tensor(y)) for x, y in SQUARE]).polygon == outline
+    assert make(Metadata, type="numeric", name="n", value=Tensor(0.5)).value == "0.5"
+    assert make(Embedding, value=[Tensor(0.5), Tensor(1)]).value == (0.5, 1.0)
+    assert make(Entity, type="place", offset=Tensor(0), length=Tensor(2)).length == 2
+
+
+def test_ids_may_be_uuids() -> None:
+    """As rows of the cache have them."""
+    link, child = make(Link, parents=[UUID(int=1)], children=["c"]), make(Child, type="line", image=UUID(int=2))
+
+    assert (link.parents, link.children, child.image) == ((str(UUID(int=1)),), ("c",), str(UUID(int=2)))
 
 
 @pytest.mark.parametrize("confidence", [0, 1, 0.5])
@@ -111,6 +151,7 @@ def test_a_confidence_may_be_an_integer(confidence: float) -> None:
             "Metadata: value should be an http or https address, as the type is url",
         ),
         (lambda: make(Embedding, value=[]), "Embedding.value: Tuple should have at least 1 item"),
+        (lambda: make(Embedding, value={0.5, 1.5}), "Embedding.value: should be a list: a set has no order"),
         (lambda: make(Embedding, value=[1, float("inf")]), "Embedding.value.1: Input should be a finite number"),
         (lambda: make(Update), "Update: nothing to update: give at least one field"),
         (lambda: make(Update, name=None), "Update: nothing to update: give at least one field"),
@@ -226,7 +267,9 @@ def test_a_confidence_may_be_beyond_the_ends_by_what_rounding_does(value: Any, e
     assert make(Transcription, text="x", confidence=value).confidence == expected
 
 
-@pytest.mark.parametrize("value", [1.001, np.float32(1.001), np.float16(1.01), -0.01, True, np.True_, "1"])
+@pytest.mark.parametrize(
+    "value", [1.001, np.float32(1.001), np.float16(1.01), -0.01, True, np.True_, "1", np.ma.masked]
+)
 def test_a_confidence_beyond_the_ends_is_refused(value: Any) -> None:
     """So are truth values, of any library, and text."""
     with pytest.raises(ResultError, match=r"^Transcription\.confidence: "):
@@ -247,6 +290,7 @@ def test_truth_values_of_numpy_are_fine() -> None:
         (np.float32(12.1), "12.1"),
         (np.int64(3), "3"),
         (Decimal("1.50"), "1.50"),
+        (Fraction(1, 4), "0.25"),
         (" 7", " 7"),
     ],
 )
@@ -255,7 +299,9 @@ def test_a_number_may_be_the_value_of_numeric_metadata(value: Any, expected: str
     assert make(Metadata, type="numeric", name="n", value=value).value == expected
 
 
-@pytest.mark.parametrize(("kind", "value"), [("numeric", True), ("numeric", float("nan")), ("text", 12.5)])
+@pytest.mark.parametrize(
+    ("kind", "value"), [("numeric", True), ("numeric", float("nan")), ("text", 12.5), ("url", "http://")]
+)
 def test_other_values_of_metadata_stay_text(kind: str, value: Any) -> None:
     """A number elsewhere is a mistake more often than not."""
     with pytest.raises(ResultError, match=r"^Metadata"):
