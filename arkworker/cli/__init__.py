@@ -222,8 +222,11 @@ def _without_target(verb: str, rest: Sequence[str]) -> int:
 
 def _with_target(verb: str, target: str, argv: Sequence[str], stopping: Stopping) -> int:
     with _importing():
+        from arkworker.cli.failures import log_json, logs_json
         from arkworker.runtime.named_files import current_folder
         from arkworker.runtime.target import load_target
+    if verb != "schema" and logs_json(argv):
+        log_json(argv)
     folder = current_folder()
     with stopping.interruptible():
         worker = load_target(target)

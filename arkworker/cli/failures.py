@@ -75,7 +75,7 @@ def _say(error: ArkworkerError, argv: Sequence[str], target: str) -> None:
         from arkworker.cli.problems import as_data
 
         terminal.write_json(as_data(_problems(error), target))
-    elif _logs_json(argv):
+    elif logs_json(argv):
         _log(error, argv)
     elif isinstance(error, ConfigurationError):
         from arkworker.cli.problems import as_segments
@@ -93,18 +93,23 @@ def _wants_json(argv: Sequence[str]) -> bool:
     return "--json" in argv or "--format=json" in argv or ("--format", "json") in pairwise(argv)
 
 
-def _logs_json(argv: Sequence[str]) -> bool:
+def logs_json(argv: Sequence[str]) -> bool:
     """Whether the last word is to be a line of JSON, too; also where the flags could not be parsed."""
     return "--log-format=json" in argv or ("--log-format", "json") in pairwise(argv)
+
+
+def log_json(argv: Sequence[str]) -> None:
+    """Log JSON from now on, before the flags are parsed: user code has something to say when it is imported."""
+    from arkworker.runtime import logs
+
+    if not logs.is_json():
+        logs.configure(style="json", verbose=bool(_VERBOSE & set(argv)))
 
 
 def _log(error: ArkworkerError, argv: Sequence[str]) -> None:
     from dataclasses import asdict
 
-    from arkworker.runtime import logs
-
-    if not logs.is_json():
-        logs.configure(style="json", verbose=bool(_VERBOSE & set(argv)))
+    log_json(argv)
     extra: dict[str, object] = {"exit_code": int(error.exit_code)}
     if isinstance(error, ConfigurationError):
         extra["problems"] = [asdict(problem) for problem in error.problems]
@@ -138,7 +143,7 @@ def _show_traceback(error: ArkworkerError, argv: Sequence[str]) -> None:
         lines = [*traceback.format_tb(shown.__traceback__), f"{type(shown).__name__}\n"]
     else:
         lines = traceback.format_exception(shown)
-    if _logs_json(argv):
+    if logs_json(argv):
         logging.getLogger("arkworker").error("the traceback of the failure", extra={"traceback": "".join(lines)})
     else:
         terminal.write_error(mask("".join(lines)))

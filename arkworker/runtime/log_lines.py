@@ -11,18 +11,22 @@ import logging
 import math
 import re
 import time
+from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from arkworker.runtime.stopping import Interruption
 
 # A presigned URL carries its signature there.
 _QUERY = re.compile(r"(https?://[^\s?'\"<>]+\?)[^\s'\"<>]+")
 _COLOURS = {"WARNING": "\033[33m", "ERROR": "\033[31m", "CRITICAL": "\033[31;1m", "DEBUG": "\033[2m"}
 _RESET = "\033[0m"
+_MOST_VALUES = 10_000  # of all that one line is given
+_DEEPEST = 20  # levels of them
+_MOST_BITS = 1024  # of a number, which readers may keep in 64
 # Made directly: the factory of records may be one of user code, that adds to them, or raises.
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {"message", "asctime", "taskName"}
 
@@ -73,11 +77,12 @@ def name_processes() -> None:
 def portable(record: logging.LogRecord) -> logging.LogRecord:
     """The same record, with nothing in it that could not be sent to another process."""
     text = record.exc_text or (logging.Formatter().formatException(record.exc_info) if record.exc_info else None)
+    message, extra = message_of(record)
     plain = {name: value for name, value in vars(record).items() if name in _STANDARD}
-    extra = {name: _as_json(value) for name, value in vars(record).items() if name not in _STANDARD}
+    extra |= {name: _Shown().value(value) for name, value in vars(record).items() if name not in _STANDARD}
     if (element := _element.get()) is not None:
         extra["element"] = element
-    plain |= {"msg": record.getMessage(), "args": None, "exc_info": None, "exc_text": text}
+    plain |= {"msg": message, "args": None, "exc_info": None, "exc_text": text}
     made = logging.LogRecord("", 0, "", 0, "", None, None)
     vars(made).update(plain | extra)
     return made
@@ -133,39 +138,89 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        message, fault = message_of(record)
         fields: dict[str, Any] = {
             "time": f"{moment}.{int(record.msecs):03}Z",
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": message,
         }
         if _said.names_processes:
             fields["process"] = record.process
         fields |= _said.facts
         if (element := _element.get()) is not None:
             fields["element"] = element
-        given = vars(record)
-        fields |= {name: given[name] for name in given if name not in _STANDARD and name not in fields}
-        if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
-        elif record.exc_text:  # of another process
-            fields["traceback"] = record.exc_text
-        if record.stack_info:
-            fields["stack"] = record.stack_info
-        return json.dumps(_as_json(fields), ensure_ascii=self.ascii_only)
+        trace = self.formatException(record.exc_info) if record.exc_info else record.exc_text  # of another process
+        fields |= {"traceback": trace} if trace else {}
+        fields |= ({"stack": record.stack_info} if record.stack_info else {}) | fault
+        for name, value in vars(record).items():
+            if name not in fields and name not in _STANDARD:
+                fields[name] = value
+            elif name in fields and not (type(value) is str and fields[name] == value):
+                fields[f"extra_{name}"] = value
+        return json.dumps(_Shown().value(fields), ensure_ascii=self.ascii_only)
 
 
-def _as_json(value: Any) -> Any:
-    """A value as JSON can hold it, masked; what it has no numbers for is text."""
-    if isinstance(value, str):
-        return mask(value)
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, dict):
-        return {str(key): _as_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_as_json(item) for item in value]
-    found = to_jsonable_python(value, fallback=str)
-    return _as_json(found) if isinstance(found, dict | list | float) else mask(str(found))
+class _Shown:
+    """Makes JSON of what a line of the log is given, masked, and within bounds: it may have any size and form.
+
+    What cannot be shown, since its own methods raise, is named instead: a line is never lost.
+    """
+
+    def __init__(self) -> None:
+        self._left = _MOST_VALUES
+        self._above: list[int] = []  # ids of what holds the present value
+
+    def value(self, value: Any) -> Any:
+        """The value as JSON can hold it; what it has no numbers for is text."""
+        self._left -= 1
+        if self._left < 0 or len(self._above) > _DEEPEST or id(value) in self._above:
+            return "…"
+        self._above.append(id(value))
+        try:
+            return self._plain(value)
+        except Interruption:
+            raise
+        except BaseException:  # noqa: BLE001 - of user code, whatever it raises
+            return text_of(value)
+        finally:
+            self._above.pop()
+
+    def _plain(self, value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
+        if isinstance(value, str):
+            return mask(value)
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int):
+            return int(value) if value.bit_length() <= _MOST_BITS else hex(value)
+        if isinstance(value, float):
+            return float(value) if math.isfinite(value) else str(value)
+        if isinstance(value, dict):
+            return {text_of(key): self.value(item) for key, item in islice(value.items(), _MOST_VALUES)}
+        if isinstance(value, list | tuple):
+            return [self.value(item) for item in value[:_MOST_VALUES]]
+        if isinstance(value, Iterator):  # it is not ours to take from
+            return text_of(value)
+        found = to_jsonable_python(value, fallback=text_of)
+        return mask(found) if isinstance(found, str) else self.value(found)
+
+
+def text_of(value: Any) -> str:
+    """A value as text, masked; its type, where its own code raises."""
+    try:
+        return mask(str(value))
+    except Interruption:
+        raise
+    except BaseException:  # noqa: BLE001 - of user code, whatever it raises
+        return f"<{type(value).__name__} that cannot be shown>"
+
+
+def message_of(record: logging.LogRecord) -> tuple[str, dict[str, str]]:
+    """The message; where its arguments do not fit, the message without them, and what to tell of that."""
+    try:
+        return record.getMessage(), {}
+    except Interruption:
+        raise
+    except BaseException as error:  # noqa: BLE001 - of user code, whatever it raises
+        told = f"{type(error).__name__}: {text_of(error)} ({record.pathname}:{record.lineno})"
+        return text_of(record.msg), {"logging_error": told}

@@ -15,7 +15,7 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any, TextIO
 
-from arkworker.runtime.log_lines import JsonFormatter, TextFormatter, forget, portable
+from arkworker.runtime.log_lines import JsonFormatter, TextFormatter, forget, portable, text_of
 from arkworker.runtime.stopping import Interruption
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _ROOM = "arkworker"
 #: The loggers of arkworker; their names are those of parts that a user knows.
 _PARTS = ("elements", "api", "cache", "publishing", "results", "archives", "images", "secrets")
 _OF_PYTHON = "py.warnings"
+_UNTOLD = "arkworker.logs"  # says that a line could not be written
 #: Loggers of the libraries that arkworker itself calls.
 _OF_LIBRARIES = ("gnupg", "urllib3.connectionpool")
 
@@ -60,7 +61,12 @@ class Handler(logging.StreamHandler[TextIO]):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name
         with contextlib.suppress(ValueError, OSError):
-            super().handleError(record)
+            if not isinstance(self.formatter, JsonFormatter):
+                super().handleError(record)
+            elif record.name != _UNTOLD:
+                place = record.pathname, record.lineno
+                told = f"a line could not be written: {text_of(sys.exc_info()[1])} ({place[0]}:{place[1]})"
+                self.emit(logging.LogRecord(_UNTOLD, logging.ERROR, *place, told, None, None))
 
 
 class _Setup:
@@ -72,7 +78,7 @@ class _Setup:
 
     def __init__(self) -> None:
         self.handler: Handler | None = None
-        self.hooks: tuple[Any, Any] | None = None
+        self.hooks: tuple[Any, Any, Any] | None = None
         self.spare = -1  # standard error, too
         self._file: tuple[int, int] | None = None  # what it leads to
 
@@ -229,8 +235,8 @@ def configure(
 
 
 def _catch_the_rest() -> None:
-    """What Python itself writes to standard error becomes lines of the log: warnings, and errors of threads."""
-    _setup.hooks = _setup.hooks or (warnings.showwarning, threading.excepthook)
+    """What Python itself writes to standard error becomes lines of the log: warnings, errors that reach nobody."""
+    _setup.hooks = _setup.hooks or (warnings.showwarning, threading.excepthook, sys.unraisablehook)
 
     def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
         logging.getLogger(_OF_PYTHON).warning("%s: %s (%s:%d)", category.__name__, message, filename, lineno)
@@ -241,8 +247,14 @@ def _catch_the_rest() -> None:
         if hook.exc_type is not SystemExit:
             logging.getLogger(_ROOM).error("the thread %s failed", name, exc_info=shown)
 
+    def ignore(hook: sys.UnraisableHookArgs) -> None:
+        shown = (hook.exc_type, hook.exc_value, hook.exc_traceback) if hook.exc_value is not None else None
+        told = hook.err_msg or "an exception was ignored in"
+        logging.getLogger(_ROOM).error("%s %s", told, text_of(hook.object), exc_info=shown)
+
     warnings.showwarning = show
     threading.excepthook = fail
+    sys.unraisablehook = ignore
 
 
 def keep_streams() -> None:
@@ -265,7 +277,7 @@ def release() -> None:
     """The run is over: logging is what user code, or a test, makes of it."""
     _setup.drop_spare()
     if _setup.hooks is not None:
-        warnings.showwarning, threading.excepthook = _setup.hooks
+        warnings.showwarning, threading.excepthook, sys.unraisablehook = _setup.hooks
     _setup.handler, _setup.hooks = None, None
 
 
@@ -291,6 +303,7 @@ def hand_over(send: Callable[[logging.LogRecord], None], level: int) -> None:
     logging.getLogger().handlers[:] = [relay]
     logging.getLogger().setLevel(level)
     _setup.handler = relay
+    _catch_the_rest()
 
 
 def take_over(record: logging.LogRecord) -> None:

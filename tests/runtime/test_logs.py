@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import logging
 import logging.config
@@ -11,8 +12,9 @@ import subprocess
 import sys
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from arkworker.runtime import log_lines, logs
@@ -187,6 +189,109 @@ def test_extra_in_json() -> None:
     }
 
 
+class Unshowable:
+    """User code that raises when it is shown."""
+
+    def __repr__(self) -> str:
+        raise SystemExit(1)
+
+    def items(self) -> Any:
+        raise ValueError
+
+
+LOOP: dict[str, Any] = {"x": 1}
+LOOP["loop"] = [LOOP]
+WIDE: list[Any] = [1]
+for _ in range(40):
+    WIDE = [WIDE] * 10
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (Unshowable(), "<Unshowable that cannot be shown>"),
+        ({"k": Unshowable()}, {"k": "<Unshowable that cannot be shown>"}),
+        ({Unshowable(): 1}, {"<Unshowable that cannot be shown>": 1}),
+        (LOOP, {"x": 1, "loop": ["…"]}),
+        (b"\xff", "b'\\xff'"),
+        (10**5000, hex(10**5000)),
+        (np.array([1.5, 2]), "[1.5 2. ]"),
+        (np.float32("inf"), "inf"),
+        (itertools.count(), "count(0)"),
+        ({"https://a.test/?sig=canary": 1}, {"https://a.test/?…": 1}),
+    ],
+    ids=["raises", "value", "key", "loop", "bytes", "digits", "array", "infinite", "iterator", "signed key"],
+)
+def test_exotic_extra_in_json(given: Any, expected: Any) -> None:
+    """It is shown as far as it can be, and named else."""
+    stream = io.StringIO()
+    logs.configure(stream=stream, style="json")
+
+    logging.getLogger("x").warning("m", extra={"given": given})
+
+    assert [line["given"] for line in lines_of(stream)] == [expected]
+
+
+def test_the_size_of_extra_in_json_is_bounded() -> None:
+    """Lists that refer to each other would be written without end."""
+    stream = io.StringIO()
+    logs.configure(stream=stream, style="json")
+
+    logging.getLogger("x").warning("m", extra={"wide": WIDE})
+
+    assert (len(lines_of(stream)), len(stream.getvalue()) < 200_000) == (1, True)
+
+
+def test_names_of_fields_as_extra_in_json() -> None:
+    """What would stand in the place of something else gets a name of its own."""
+    stream = io.StringIO()
+    logs.configure(stream=stream, style="json")
+    log_lines.note(run="r")
+
+    logging.getLogger("x").warning("m", extra={"run": "mine", "time": np.array([1])})
+
+    (line,) = lines_of(stream)
+    assert (line["run"], line["extra_run"], line["extra_time"], "extra_level" in line) == ("r", "mine", "[1]", False)
+
+
+def test_arguments_that_do_not_fit_in_json() -> None:
+    """The message is there, and what was wrong, with the place."""
+    stream = io.StringIO()
+    logs.configure(stream=stream, style="json")
+    logging.getLogger("x").warning("%d pages", "many")
+    logging.getLogger("x").warning(Unshowable())
+
+    first, second = lines_of(stream)
+    assert (first["message"], first["logging_error"].startswith("TypeError: %d format")) == ("%d pages", True)
+    assert f"({__file__}:" in first["logging_error"]
+    assert second["message"] == "<Unshowable that cannot be shown>"
+
+
+def test_line_that_cannot_be_written_in_json() -> None:
+    """A line says so."""
+    stream = io.StringIO()
+    logs.configure(stream=stream, style="json")
+
+    logging.getLogger("x").warning("m", exc_info=(ValueError, "no exception", None))  # type: ignore[arg-type]
+
+    (line,) = lines_of(stream)
+    assert line["message"].startswith("a line could not be written: ")
+
+
+def test_record_of_another_process_in_json() -> None:
+    """It is made fit to be sent, whatever it holds."""
+    stream = io.StringIO()
+    logs.configure(stream=stream, style="json")
+    record = logging.LogRecord("x", logging.WARNING, "w.py", 3, "%d pages", ("many",), None)
+    record.given = Unshowable()
+
+    logs.take_over(log_lines.portable(record))
+
+    (line,) = lines_of(stream)
+    assert (line["message"], line["given"]) == ("%d pages", "<Unshowable that cannot be shown>")
+    assert line["logging_error"].startswith("TypeError")
+
+
 def test_run_and_element_in_json() -> None:
     """Where they are known, with milliseconds."""
     stream = io.StringIO()
@@ -202,21 +307,39 @@ def test_run_and_element_in_json() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", inside["time"])
 
 
+class Dying:
+    def __del__(self) -> None: ...
+
+
+class Ignored(NamedTuple):
+    """What the hook gets."""
+
+    exc_type: type[BaseException]
+    exc_value: BaseException
+    exc_traceback: None
+    err_msg: str | None
+    object: Any
+
+
 def test_warnings_and_threads_in_json() -> None:
     """What Python itself would write to standard error are lines, too; until the run is over."""
-    hooks = warnings.showwarning, threading.excepthook
+    hooks = warnings.showwarning, threading.excepthook, sys.unraisablehook
     stream = io.StringIO()
     logs.configure(stream=stream, style="json")
     thread = threading.Thread(target=int, args=("x",), name="mine")
     thread.start()
     thread.join()
     warnings.showwarning(UserWarning("odd"), UserWarning, "w.py", 3)
+    given: Any = Ignored(ValueError, ValueError("in the end"), None, None, Dying.__del__)
+    sys.unraisablehook(given)
     logs.release()
 
-    failed, odd = lines_of(stream)
+    failed, odd, ignored = lines_of(stream)
     assert (failed["message"], "ValueError" in failed["traceback"]) == ("the thread mine failed", True)
     assert (odd["message"], odd["logger"]) == ("UserWarning: odd (w.py:3)", "py.warnings")
-    assert (warnings.showwarning, threading.excepthook) == hooks
+    assert ignored["message"].startswith("an exception was ignored in <function Dying.__del__")
+    assert "in the end" in ignored["traceback"]
+    assert (warnings.showwarning, threading.excepthook, sys.unraisablehook) == hooks
 
 
 def test_json_outside_utf8() -> None:
