@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic_settings import CliSettingsSource
 
 from arkworker.options.options import alternatives
-from arkworker.settings.platform import flag_of
+from arkworker.settings.platform import Flag, flag_of
 from arkworker.settings.reading import Refused
 from arkworker.settings.sources.source import PLATFORM_FIELDS, TextSource
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pydantic.fields import FieldInfo
-
     from arkworker.settings.provenance import Path
 
 CONFIG_PREFIX = "--config."
@@ -55,38 +51,28 @@ class CommandLineSource(TextSource, CliSettingsSource[argparse.ArgumentParser]):
         """Take what the parser made of the command line."""
         self.typed = {dest: typed for dest, typed in vars(flags).items() if isinstance(typed, Typed)}
         self(parsed_args={dest: " ".join(typed.texts) for dest, typed in self.typed.items()})
-        self.locations |= {tuple(dest.split(".")): printable(typed.spelling, 60) for dest, typed in self.typed.items()}
-
-    def __call__(self, **kwargs: Any) -> Any:
-        if kwargs:
-            return super().__call__(**kwargs)
-        self._given = list(self._find())
-        values = super().__call__() if self.typed else {}
-        for path in PLATFORM_FIELDS:
+        for path, setting in PLATFORM_FIELDS.items():
             typed = self.typed.get(".".join(path))
-            if typed is not None and typed.texts == [""]:
-                self.report(path, "a value is missing", typed.spelling)
-        return values
-
-    def platform_value(self, path: Path, field: FieldInfo) -> Any:
-        typed, flag = self.typed.get(".".join(path)), flag_of(field)
-        if typed is None or flag is None:
-            return None
-        value: Any = typed.texts if flag.many else typed.texts[-1] if flag.metavar else True
-        return None if value == "" else value
-
-    def texts(self) -> Iterator[tuple[Path, Any]]:
-        yield from self._given
-
-    def _find(self) -> Iterator[tuple[Path, Any]]:
+            if typed is not None:
+                self._take_setting(path, flag_of(setting) or Flag(()), typed)
         for path, option in self.worker.flags.items():
             typed = self.typed.get(".".join(path))
             if typed is not None:
-                yield path, self._texts(typed, option.annotation)
+                self.give(path, self._texts(typed, option.annotation), printable(typed.spelling, 60))
         for dest, typed in self.typed.items():
             name = dest.removeprefix("config.")
             if dest.startswith("config.") and name not in self.worker.options:
-                yield from self._other(name, typed)
+                self._take_other(name, typed)
+
+    def __call__(self, **kwargs: Any) -> Any:
+        return super().__call__(**kwargs) if kwargs or self.typed else {}
+
+    def _take_setting(self, path: Path, flag: Flag, typed: Typed) -> None:
+        location = printable(typed.spelling, 60)
+        if typed.texts == [""]:
+            self.report(path, "a value is missing", location)
+        else:
+            self.give(path, typed.texts if flag.many else typed.texts[-1] if flag.metavar else True, location)
 
     def _texts(self, typed: Typed, annotation: Any) -> Any:
         """The texts of a flag; without one, a boolean is true."""
@@ -96,15 +82,14 @@ class CommandLineSource(TextSource, CliSettingsSource[argparse.ArgumentParser]):
             return ["true"]
         return Refused.because("a value is missing", f"write {printable(typed.spelling, 60)}=…")
 
-    def _other(self, name: str, typed: Typed) -> Iterator[tuple[Path, Any]]:
+    def _take_other(self, name: str, typed: Typed) -> None:
         # What follows a blank is a value, in an argument that was quoted together with its flag.
         word, *more = name.split(maxsplit=1) or [""]
+        location = printable(typed.spelling, 60)
         if self.worker.is_free and name and (typed.texts or not more):
-            self.locations["config", name] = printable(typed.spelling, 60)
-            yield ("config", name), self._texts(typed, Any)
+            self.give(("config", name), self._texts(typed, Any), location)
         elif name in self.worker.groups:
-            message = "this is a group: give its options, each with its own flag"
-            self.report(("config", name), message, typed.spelling)
+            self.report(("config", name), "this is a group: give its options, each with its own flag", location)
         else:
             self.report_unknown(word, f"{CONFIG_PREFIX}{printable(word, 60)}")
 

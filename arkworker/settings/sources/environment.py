@@ -17,10 +17,7 @@ from arkworker.text import MOST_SUGGESTIONS, did_you_mean, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pydantic.fields import FieldInfo
-
     from arkworker.documents.text_file import TextFile
-    from arkworker.settings.provenance import Path
 
 _OPTION = f"{ENVIRONMENT_PREFIX}_"
 _PLATFORM = "ARKINDEX_"
@@ -47,31 +44,18 @@ class Variables(TextSource):
     def take(self, variables: Mapping[str, str]) -> None:
         """Look at the names of all variables."""
         self.env_vars = {name: text for name, text in variables.items() if text}
-        for variable in self.env_vars:
+        for variable, text in self.env_vars.items():
             if variable in _VARIABLES:
-                self.locations[_VARIABLES[variable]] = self.location(variable)
+                self.give(_VARIABLES[variable], text, self.location(variable))
             elif variable.upper().startswith(_OPTION) and variable.upper() != _OPTION:
-                self._take_option(variable)
+                self._take_option(variable, text)
             elif variable.startswith(_PLATFORM):
                 self._warn_of_misspelt(variable)
         for variable, instead in GONE_VARIABLES.items():
             if variable in self.env_vars:
                 self._warn(f"{variable} is not read any more: {instead}", variable)
 
-    def texts(self) -> Iterator[tuple[Path, Any]]:
-        for path, variable in self._options.items():
-            yield path, [self.env_vars[variable]]
-
-    def platform_value(self, path: Path, field: FieldInfo) -> Any:
-        del path
-        variable = variable_of(field)
-        return self.env_vars.get(variable) if variable else None
-
-    def begin(self, settings_cls: Any) -> None:
-        super().begin(settings_cls)
-        self._options: dict[Path, str] = {}
-
-    def _take_option(self, variable: str) -> None:
+    def _take_option(self, variable: str, text: str | None) -> None:
         option = self.worker.by_variable.get(variable)
         if option is not None:
             path = ("config", *option.keys)
@@ -83,8 +67,7 @@ class Variables(TextSource):
             location = self.location(variable)
             self.report_unknown(name.lower(), location, known=names or [name.upper()], prefix=_OPTION)
             return
-        self._options[path] = variable
-        self.locations[path] = self.location(variable)
+        self.give(path, [text], self.location(variable))
 
     def _warn_of_misspelt(self, variable: str) -> None:
         """Other programs may have variables of that prefix: only what is nearly one of ours is reported."""

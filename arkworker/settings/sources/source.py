@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -12,7 +13,7 @@ from arkworker.settings.provenance import Origin, Path, nested, problem
 from arkworker.text import MOST_SUGGESTIONS, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable
 
     from pydantic.fields import FieldInfo
 
@@ -63,38 +64,30 @@ class Named:
 
 
 class TextSource(Named):
-    """Beside a source that holds nothing but text, by names that are enumerated from the models.
-
-    The texts of options are handed on as lists, one item for each time that the option was given.
-    """
+    """Beside a source that holds nothing but text, by names that are enumerated from the models."""
 
     holds_text = True
 
-    def texts(self) -> Iterator[tuple[Path, Any]]:
-        """What is given for options and extra flags, by their paths."""
-        raise NotImplementedError
+    def begin(self, settings_cls: Any) -> None:
+        super().begin(settings_cls)
+        self._given: dict[Path, Any] = {}
 
-    def platform_value(self, path: Path, field: FieldInfo) -> Any:
-        """What is given for a field of the platform; None for nothing."""
-        raise NotImplementedError
+    def give(self, path: Path, value: Any, location: str) -> None:
+        """Take what is given for a setting; for an option, a list of one text for each time that it was given."""
+        field = PLATFORM_FIELDS.get(path)
+        if field is not None and isinstance(value, str) and SecretStr in alternatives(field.annotation):
+            value = SecretStr(value)  # pydantic-settings logs the values of sources where it is configured to
+        self._given[path] = value
+        self.locations[path] = location
+
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        return nested(self._given.items())
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        return self._hidden((field_name,), field), field_name, False
+        del field
+        return self._values.get(field_name), field_name, False
 
     def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:  # noqa: FBT001 - the signature is that of pydantic-settings
-        del value_is_complex
-        return value if value is not None else self.explode_env_vars(field_name, field, {}) or None
-
-    def explode_env_vars(self, field_name: str, field: FieldInfo, env_vars: Mapping[str, str | None]) -> dict[str, Any]:
-        """The values inside a group; the names are known beforehand, so no delimiter is ambiguous."""
-        del field, env_vars
-        if field_name in ("config", "arguments"):
-            return nested((path[1:], texts) for path, texts in self.texts() if path[0] == field_name)
-        inner = [(path, known) for path, known in PLATFORM_FIELDS.items() if path[0] == field_name and len(path) > 1]
-        values = ((path[1:], self._hidden(path, known)) for path, known in inner)
-        return nested((path, value) for path, value in values if value is not None)
-
-    def _hidden(self, path: Path, field: FieldInfo) -> Any:
-        value = self.platform_value(path, field) if path in PLATFORM_FIELDS else None
-        # pydantic-settings logs the values of sources where it is configured to.
-        return SecretStr(value) if isinstance(value, str) and SecretStr in alternatives(field.annotation) else value
+        del field_name, field, value_is_complex  # it is read where it has won
+        return value
