@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence as Many
+    from collections.abc import Callable, Sequence as Many
 
 
 class YamlError(Exception):
@@ -81,10 +83,43 @@ class Mapping:
         return {entry.key.text: entry for entry in self.entries}
 
 
-#: What plain text says null, in lower case.
-NULLS = frozenset({"", "~", "null"})
-
 Node: TypeAlias = Scalar | Sequence | Mapping
+Plain: TypeAlias = bool | int | float | str | None
+
+TOO_LARGE = "this number does not fit into 64 bits"
+LONGEST_NUMBER = 100  # characters; more than any number that fits, and cheap to read
+#: What plain text says null or true or false, in lower case.
+NULLS = frozenset({"", "~", "null"})
+_SWITCHES = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+#: Decimal numbers, as JSON and people write them.
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FRACTION = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*|(?=[eE])))([eE][-+]?[0-9]+)?")
+
+
+def resolve_core(text: str) -> Plain:
+    """What plain text is where its type asks for it: no octal, no sexagesimal numbers, no underscores."""
+    lowered = text.lower()
+    if lowered in NULLS:
+        return None
+    if lowered in _SWITCHES:
+        return _SWITCHES[lowered]
+    if len(text) > LONGEST_NUMBER or not (_INTEGER.fullmatch(text) or _FRACTION.fullmatch(text)):
+        return text
+    is_integer = _INTEGER.fullmatch(text) and fits_64_bits(int(text))
+    return int(text) if is_integer else float(text) if math.isfinite(float(text)) else text
+
+
+def fits_64_bits(number: float) -> bool:
+    return -(2**63) <= number < 2**63
+
+
+def plain(node: Node, read: Callable[[Scalar], Any]) -> Any:
+    """A node as plain data, its scalars by a function; keys are text as written."""
+    if isinstance(node, Scalar):
+        return read(node)
+    if isinstance(node, Sequence):
+        return [plain(item, read) for item in node.items]
+    return {entry.key.text: plain(entry.value, read) for entry in node.entries}
 
 
 def is_null(node: Node) -> bool:

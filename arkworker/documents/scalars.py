@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
-from arkworker.documents.nodes import NULLS, Scalar, Sequence, YamlError
+from arkworker.documents.nodes import LONGEST_NUMBER, NULLS, TOO_LARGE, YamlError, fits_64_bits, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from arkworker.documents.nodes import Node, Plain, Scalar
 
-    from arkworker.documents.nodes import Node
-
-Plain: TypeAlias = bool | int | float | str | None
-
-TOO_LARGE = "this number does not fit into 64 bits"
 _CORE = "tag:yaml.org,2002:"
-_LONGEST_NUMBER = 100  # characters; more than any number that fits, and cheap to read
-#: Decimal numbers, as JSON and people write them.
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_FRACTION = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*|(?=[eE])))([eE][-+]?[0-9]+)?")
 _RESOLVER = Resolver()
 _CONSTRUCTOR = SafeConstructor()
 _CONSTRUCT: dict[str, Any] = {
@@ -49,7 +39,7 @@ def resolve_scalar(scalar: Scalar) -> Plain:
     if scalar.tag is None and ":" in scalar.text:  # YAML 1.1 reads 12:30:45 as 45045, in base 60
         return scalar.text
     value: Plain = scalar.text
-    if kind in ("int", "float") and len(scalar.text) > _LONGEST_NUMBER:
+    if kind in ("int", "float") and len(scalar.text) > LONGEST_NUMBER:
         raise _error(scalar, TOO_LARGE)
     if kind in _CONSTRUCT:
         # Some texts only have the form of a number, such as `0x_`.
@@ -64,41 +54,19 @@ def resolve_scalar(scalar: Scalar) -> Plain:
     return value
 
 
-def resolve_core(text: str) -> Plain:
-    """What plain text is where its type asks for it: no octal, no sexagesimal numbers, no underscores."""
-    lowered = text.lower()
-    if lowered in NULLS:
-        return None
-    if lowered in SafeConstructor.bool_values:
-        return SafeConstructor.bool_values[lowered]
-    if len(text) <= _LONGEST_NUMBER and (_INTEGER.fullmatch(text) or _FRACTION.fullmatch(text)):
-        number = float(text)
-        is_integer = _INTEGER.fullmatch(text) and fits_64_bits(int(text))
-        return int(text) if is_integer else number if math.isfinite(number) else text
-    return text
-
-
-def fits_64_bits(number: float) -> bool:
-    return -(2**63) <= number < 2**63
-
-
 def core_type(text: str) -> str:
     """What plain text is by YAML 1.1: `str`, `int`, `float`, `bool`, `null`, `timestamp`, `merge` or `value`."""
     tag: str = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
     return tag.removeprefix(_CORE)
 
 
-def to_python(node: Node, read: Callable[[Scalar], Any] = resolve_scalar) -> Any:
-    """A node as plain data, its scalars by `read`; keys are text as written.
+def to_python(node: Node) -> Any:
+    """A node as plain data, its scalars by `resolve_scalar`; keys are text as written.
 
     Raises:
         YamlError: As `resolve_scalar`.
     """
-    if isinstance(node, Scalar):
-        return read(node)
-    if isinstance(node, Sequence):
-        return [to_python(item, read) for item in node.items]
-    return {entry.key.text: to_python(entry.value, read) for entry in node.entries}
+    return plain(node, resolve_scalar)
 
 
 def _error(scalar: Scalar, message: str, hint: str = "put text in quotes") -> YamlError:

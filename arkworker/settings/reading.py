@@ -25,8 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 from pydantic_settings import NoDecode
 
-from arkworker.documents.nodes import Scalar, YamlError
-from arkworker.documents.scalars import TOO_LARGE, fits_64_bits, resolve_core, resolve_scalar, to_python
+from arkworker.documents.nodes import TOO_LARGE, Scalar, YamlError, fits_64_bits, plain, resolve_core
 from arkworker.options.configuration import BY_SETTINGS
 from arkworker.options.options import (
     accepts_null,
@@ -182,15 +181,19 @@ def read_node(node: Node, annotation: Any) -> Any:
     has_no_type, is_decimal = any(map(is_untyped, parts)), Decimal in parts
 
     def scalar(node: Scalar) -> Any:
-        try:
-            value = resolve_core(node.text) if node.plain and not has_no_type else resolve_scalar(node)
-        except YamlError as error:
-            return error
+        value: Any = resolve_core(node.text) if node.plain else node.text
+        if has_no_type or node.tag:
+            from arkworker.documents.scalars import resolve_scalar  # and PyYAML
+
+            try:
+                value = resolve_scalar(node)
+            except YamlError as error:
+                return error
         if not node.plain:
             return _Readings(_numbers(value))
         return _readings(node.text, value, text_first=is_decimal and value is not None)
 
-    return _judged(to_python(node, scalar), annotation, in_file=True)
+    return _judged(plain(node, scalar), annotation, in_file=True)
 
 
 def read_data(value: Any, annotation: Any) -> Any:
