@@ -29,13 +29,13 @@ from arkworker.emulator.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from sqlalchemy.orm import Session
 
     from arkworker.emulator.site import Site
-    from arkworker.emulator.tables import Export
+    from arkworker.emulator.tables import Export, Json, Row
 
 VERSION = 8
 SCHEMA = """
@@ -80,27 +80,24 @@ def write_export(session: Session, export: Export, path: Path, site: Site) -> No
     """Write what belongs to `export` into a new database at `path`."""
     path.unlink(missing_ok=True)
     elements = list(session.scalars(_elements(export)))
+    images = {row.image.id: row.image for row in elements if row.image is not None}
+    servers = {iiif.server(image, site): number for number, image in enumerate(images.values(), start=1)}
+    limits = {"max_width": None, "max_height": None, "version": site.iiif_version}
     with closing(sqlite3.connect(path)) as file, file:
         file.executescript(SCHEMA)
-        _insert(file, "export_version", [(VERSION,)])
-        _insert(file, "worker_version", map(_version, session.scalars(select(WorkerVersion))))
-        _insert(file, "worker_run", map(_run, session.scalars(select(WorkerRun))))
-        images = {row.image.id: row.image for row in elements if row.image is not None}
-        servers = {iiif.server(image, site): number for number, image in enumerate(images.values(), start=1)}
+        file.execute("INSERT INTO export_version VALUES (?)", (VERSION,))
+        _insert(file, "worker_version", session.scalars(select(WorkerVersion)), _version)
+        _insert(file, "worker_run", session.scalars(select(WorkerRun)), _run)
         _insert(
-            file,
-            "image_server",
-            [(number, url, url, None, None, site.iiif_version) for url, number in servers.items()],
+            file, "image_server", servers, lambda url: {"id": servers[url], "url": url, "display_name": url, **limits}
         )
         _insert(
             file,
             "image",
-            [
-                (row.id, servers[iiif.server(row, site)], iiif.url(row, site), row.width, row.height)
-                for row in images.values()
-            ],
+            images.values(),
+            lambda row: {"server_id": servers[iiif.server(row, site)], "url": iiif.url(row, site)},
         )
-        _insert(file, "element", map(_element, elements))
+        _insert(file, "element", elements, _element)
         _insert_results(session, file, {element.id for element in elements}, export)
         _insert_dataset(session, file, export)
 
@@ -121,78 +118,67 @@ def _insert_results(session: Session, file: sqlite3.Connection, chosen: set[str]
 
     links = session.scalars(select(ElementLink).order_by(ElementLink.position))
     kept = [row for row in links if chosen >= {row.parent_id, row.child_id}]
-    _insert(file, "element_path", [(new_id(), row.parent_id, row.child_id, n) for n, row in enumerate(kept)])
+    places = {row.position: number for number, row in enumerate(kept)}
+    _insert(file, "element_path", kept, lambda row: {"id": new_id(), "ordering": places[row.position]})
     texts = list(found(Transcription))
-    _insert(
-        file,
-        "transcription",
-        [(r.id, r.element_id, r.text, r.confidence, r.orientation, r.worker_run_id) for r in texts],
-    )
-    _insert(
-        file,
-        "classification",
-        [(r.id, r.element_id, r.ml_class.name, r.confidence, r.worker_run_id) for r in found(Classification)],
-    )
-    _insert(
-        file,
-        "metadata",
-        [(r.id, r.element_id, r.name, r.type, r.value, r.worker_run_id) for r in found(MetaData)],
-    )
-    kinds = session.scalars(select(EntityType).where(EntityType.corpus_id == export.corpus_id))
-    _insert(file, "entity_type", [(r.id, r.color, r.name) for r in kinds])
+    _insert(file, "transcription", texts)
+    _insert(file, "classification", found(Classification), lambda row: {"class_name": row.ml_class.name})
+    _insert(file, "metadata", found(MetaData))
+    _insert(file, "entity_type", session.scalars(select(EntityType).filter_by(corpus_id=export.corpus_id)))
     own = {row.id for row in texts}
-    entities = [row for row in session.scalars(select(TranscriptionEntity)) if row.transcription_id in own]
-    _insert(
-        file,
-        "transcription_entity",
-        [(r.id, r.transcription_id, r.type_id, r.offset, r.length, r.confidence, r.worker_run_id) for r in entities],
-    )
-    _insert(
-        file,
-        "embedding",
-        [
-            (r.id, r.element_id, json.dumps(r.value), r.worker_run_id, *2 * [_seconds(r.created)])
-            for r in found(Embedding)
-        ],
-    )
+    entities = session.scalars(select(TranscriptionEntity))
+    _insert(file, "transcription_entity", (row for row in entities if row.transcription_id in own))
+    _insert(file, "embedding", found(Embedding), lambda row: {"value": json.dumps(row.value), **_moments(row)})
 
 
 def _insert_dataset(session: Session, file: sqlite3.Connection, export: Export) -> None:
     dataset = session.scalar(select(Dataset).where(Dataset.id == export.dataset_id))
     if dataset is None:
         return
-    names = ",".join(item.name for item in dataset.sets)
-    _insert(file, "dataset", [(dataset.id, dataset.name, dataset.description, names)])
+    _insert(file, "dataset", [dataset], lambda row: {"sets": ",".join(item.name for item in row.sets)})
     rows = session.scalars(select(DatasetElement).join(DatasetSet).where(DatasetSet.dataset_id == dataset.id))
-    _insert(file, "dataset_element", [(new_id(), row.element_id, dataset.id, row.set.name) for row in rows])
+    _insert(
+        file,
+        "dataset_element",
+        rows,
+        lambda row: {"id": new_id(), "dataset_id": row.set.dataset_id, "set_name": row.set.name},
+    )
 
 
-def _insert(file: sqlite3.Connection, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    rows = list(rows)
-    if rows:
-        marks = ", ".join("?" * len(rows[0]))
-        file.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 - names of the schema above
+def _insert(
+    file: sqlite3.Connection, table: str, rows: Iterable[Any], given: Callable[[Any], Json] = lambda _row: {}
+) -> None:
+    """Write rows: each column is what `given` says of the row, or its attribute of the same name."""
+    columns = [name for (name,) in file.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+    values = ((row, given(row)) for row in rows)
+    file.executemany(
+        f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})",  # noqa: S608 - names of the schema above
+        ([said[name] if name in said else getattr(row, name) for name in columns] for row, said in values),
+    )
 
 
-def _version(row: WorkerVersion) -> tuple[Any, ...]:
+def _version(row: WorkerVersion) -> Json:
     slug = row.declaration.get("slug", "worker")
     name = row.declaration.get("display_name") or row.declaration.get("name") or slug
-    return (row.id, slug, name, None, None, 1, row.declaration.get("type", "worker"))
+    kind = row.declaration.get("type", "worker")
+    return {"slug": slug, "name": name, "repository_url": None, "revision": None, "version": 1, "type": kind}
 
 
-def _run(row: WorkerRun) -> tuple[Any, ...]:
-    version = row.model_version
-    model = (None, None, None) if version is None else (version.id, version.model_id, version.model.name)
-    saved = (None, None) if row.saved is None else (row.id, json.dumps(row.saved))
-    return (row.id, row.version_id, *model, *saved)
+def _run(row: WorkerRun) -> Json:
+    model = row.model_version and row.model_version.model
+    return {
+        "worker_version_id": row.version_id,
+        "model_id": model and model.id,
+        "model_name": model and model.name,
+        "configuration_id": None if row.saved is None else row.id,
+        "configuration": None if row.saved is None else json.dumps(row.saved),
+    }
 
 
-def _element(row: Element) -> tuple[Any, ...]:
-    place = (row.image_id, None if row.image_id is None else json.dumps(row.polygon))
-    turned = (row.rotation_angle, row.mirrored)
-    moments = 2 * (_seconds(row.created),)
-    return (row.id, row.name, row.type.slug, *place, row.confidence, *turned, row.worker_run_id, *moments)
+def _element(row: Element) -> Json:
+    polygon = None if row.image_id is None else json.dumps(row.polygon)
+    return {"type": row.type.slug, "polygon": polygon, **_moments(row)}
 
 
-def _seconds(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp()
+def _moments(row: Row) -> Json:
+    return dict.fromkeys(("created", "updated"), datetime.fromisoformat(row.created).timestamp())

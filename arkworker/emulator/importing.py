@@ -6,6 +6,7 @@ import json
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -44,12 +45,13 @@ from arkworker.errors import ConfigurationError, Problem, UsageError
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from sqlalchemy.orm import Session
 
     from arkworker.emulator.emulator import Emulator
+    from arkworker.emulator.tables import Json
 
 # Without these it is another file.
 NEEDED = frozenset({"element", "element_path", "image"})
@@ -110,143 +112,95 @@ class _Import:
         """Worker versions, the runs of the past with their models, all in one process."""
         process = new_id()
         self._write(Process, [{"id": process, "corpus_id": corpus, "state": "completed", "chunks": 0}])
-        names: dict[str, str] = {}
-        versions = []
-        for row in self._rows("worker_version"):
-            names[row["id"]] = str(row["name"])
-            declaration = {"slug": row["slug"], "display_name": row["name"], "type": row["type"], "configuration": []}
-            versions.append({"id": row["id"], "worker_id": new_id(), "declaration": declaration})
-        self._write(WorkerVersion, versions)
-        runs = self._rows("worker_run")
-        models = {row["model_version_id"]: row for row in runs if row.get("model_version_id")}
+        names = {row["id"]: str(row["name"]) for row in self._rows("worker_version")}
+
+        def declare(row: Json) -> Json:
+            shown = {"slug": row["slug"], "display_name": row["name"], "type": row["type"], "configuration": []}
+            return {"worker_id": new_id(), "declaration": shown}
+
+        def configure(row: Json) -> Json:
+            version = row["worker_version_id"]
+            saved = json.loads(row["configuration"]) if row.get("configuration") else None
+            summary = f"Worker {names[version]} @ {version[:6]}"
+            of_process = {"process_id": process, "version_id": version, "parents": []}
+            return {**of_process, "model_version_id": row.get("model_version_id"), "summary": summary, "saved": saved}
+
+        self._copy(WorkerVersion, "worker_version", declare)
+        models = {row["model_version_id"]: row for row in self._rows("worker_run") if row.get("model_version_id")}
         known = {row["model_id"]: {"id": row["model_id"], "name": row["model_name"]} for row in models.values()}
         self._write(Model, known.values())
         of_models = [{"id": key, "model_id": row["model_id"], "configuration": {}} for key, row in models.items()]
         self._write(ModelVersion, of_models)
-        self._write(
-            WorkerRun,
-            (
-                {
-                    "id": row["id"],
-                    "process_id": process,
-                    "version_id": row["worker_version_id"],
-                    "model_version_id": row.get("model_version_id"),
-                    "summary": f"Worker {names[row['worker_version_id']]} @ {row['worker_version_id'][:6]}",
-                    "parents": [],
-                    "saved": json.loads(row["configuration"]) if row.get("configuration") else None,
-                }
-                for row in runs
-            ),
-        )
+        self._copy(WorkerRun, "worker_run", configure)
 
     def _add_elements(self, corpus: str) -> None:
-        self._write(
-            Image,
-            (
-                {
-                    "id": row["id"],
-                    "path": row["url"].rpartition("/")[2],
-                    "width": row["width"],
-                    "height": row["height"],
-                    "external_url": row["url"],
-                }
-                for row in self._rows("image")
-            ),
-        )
+        self._copy(Image, "image", lambda row: {"path": row["url"].rpartition("/")[2], "external_url": row["url"]})
         # What a type is, the export does not tell; one that never has an image is a folder.
         found = self._file.execute("SELECT type, count(image_id) FROM element GROUP BY type ORDER BY min(rowid)")
         types = {slug: {"id": new_id(), "slug": slug, "folder": not images} for slug, images in found}
         for number, item in enumerate(types.values()):
             item |= {"corpus_id": corpus, "display_name": item["slug"], "color": COLORS[number % len(COLORS)]}
         self._write(ElementType, types.values())
-        self._write(
+        self._copy(
             Element,
-            (
-                {
-                    "id": row["id"],
-                    "corpus_id": corpus,
-                    "type_id": types[row["type"]]["id"],
-                    "name": row["name"],
-                    "image_id": row["image_id"],
-                    "polygon": closed(json.loads(row["polygon"])) if row["polygon"] else None,
-                    "rotation_angle": row.get("rotation_angle") or 0,
-                    "mirrored": bool(row.get("mirrored")),
-                    "confidence": row.get("confidence"),
-                    "worker_run_id": row.get("worker_run_id"),
-                    "created": _moment(row.get("created")),
-                }
-                for row in self._rows("element")
-            ),
+            "element",
+            lambda row: {
+                "corpus_id": corpus,
+                "type_id": types[row["type"]]["id"],
+                "polygon": closed(json.loads(row["polygon"])) if row["polygon"] else None,
+                "rotation_angle": row.get("rotation_angle") or 0,
+                "mirrored": bool(row.get("mirrored")),
+                "created": _moment(row.get("created")),
+            },
         )
-        links = self._rows("element_path", "ORDER BY parent_id, ordering, rowid")
-        self._write(ElementLink, ({key: row[key] for key in ("parent_id", "child_id")} for row in links))
+        self._copy(ElementLink, "element_path", order="parent_id, ordering, rowid")
 
     def _add_results(self, corpus: str) -> None:
-        texts = ("id", "element_id", "text", "confidence", "orientation", "worker_run_id")
-        self._write(Transcription, self._picked("transcription", texts))
-        ids = {row["class_name"]: new_id() for row in self._rows("classification")}
-        self._write(MLClass, ({"id": ids[name], "corpus_id": corpus, "name": name} for name in ids))
-        self._write(
-            Classification,
-            (
-                {**row, "ml_class_id": ids[name]}
-                for row in self._picked(
-                    "classification", ("id", "element_id", "confidence", "worker_run_id", "class_name")
-                )
-                for name in [row.pop("class_name")]
-            ),
-        )
-        self._write(MetaData, self._picked("metadata", ("id", "element_id", "type", "name", "value", "worker_run_id")))
-        kinds = self._rows("entity_type")
-        colors = [row.get("color") or ENTITY_COLORS[n % len(ENTITY_COLORS)] for n, row in enumerate(kinds)]
-        self._write(
+        self._copy(Transcription, "transcription")
+        classes = {row["class_name"]: new_id() for row in self._rows("classification")}
+        self._write(MLClass, ({"id": classes[name], "corpus_id": corpus, "name": name} for name in classes))
+        self._copy(Classification, "classification", lambda row: {"ml_class_id": classes[row["class_name"]]})
+        self._copy(MetaData, "metadata")
+        colors = cycle(ENTITY_COLORS)
+        self._copy(
             EntityType,
-            (
-                {"id": row["id"], "corpus_id": corpus, "name": row["name"], "color": color}
-                for row, color in zip(kinds, colors, strict=True)
-            ),
+            "entity_type",
+            lambda row: {"corpus_id": corpus, "color": row.get("color") or next(colors)},
         )
-        names = ("id", "transcription_id", "type_id", "offset", "length", "confidence", "worker_run_id")
         if "type_id" in self.columns.get("transcription_entity", ()):  # before Arkindex 1.9 it named entities
-            self._write(TranscriptionEntity, self._picked("transcription_entity", names))
-        vectors = self._picked("embedding", ("id", "element_id", "value", "worker_run_id"))
-        self._write(Embedding, ({**row, "value": json.loads(row["value"])} for row in vectors))
+            self._copy(TranscriptionEntity, "transcription_entity")
+        self._copy(
+            Embedding,
+            "embedding",
+            lambda row: {"value": json.loads(row["value"]), "created": _moment(row.get("created"))},
+        )
 
     def _add_datasets(self, corpus: str) -> None:
-        sets: dict[tuple[str, str], str] = {}
+        self._copy(Dataset, "dataset", lambda row: {"corpus_id": corpus, "description": row["description"] or ""})
+        members = [(row["dataset_id"], row["set_name"]) for row in self._rows("dataset_element")]
         for row in self._rows("dataset"):
-            self._write(
-                Dataset,
-                [{"id": row["id"], "corpus_id": corpus, "name": row["name"], "description": row["description"] or ""}],
-            )
-            sets |= {(row["id"], name): new_id() for name in (row.get("sets") or "").split(",") if name}
-        members = self._rows("dataset_element")
-        sets = {(row["dataset_id"], row["set_name"]): new_id() for row in members} | sets
+            members += [(row["id"], name) for name in (row.get("sets") or "").split(",") if name]
+        sets = {pair: new_id() for pair in members}
         self._write(DatasetSet, ({"id": i, "dataset_id": dataset, "name": name} for (dataset, name), i in sets.items()))
-        self._write(
-            DatasetElement,
-            ({"set_id": sets[row["dataset_id"], row["set_name"]], "element_id": row["element_id"]} for row in members),
-        )
+        self._copy(DatasetElement, "dataset_element", lambda row: {"set_id": sets[row["dataset_id"], row["set_name"]]})
 
-    def _rows(self, table: str, order: str = "ORDER BY rowid") -> list[dict[str, Any]]:
+    def _rows(self, table: str, order: str = "rowid") -> list[Json]:
         """All rows of a table, ids as Arkindex writes them; none where the export has no such table."""
         if table not in self.columns:
             return []
-        found = self._file.execute(f'SELECT * FROM "{table}" {order}')  # noqa: S608 - names of the structure above
+        found = self._file.execute(f'SELECT * FROM "{table}" ORDER BY {order}')  # noqa: S608 - names of the structure
         return [{key: _id(key, row[key]) for key in row.keys()} for row in found]  # noqa: SIM118 - a row is not a mapping
 
-    def _picked(self, table: str, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-        for row in self._rows(table):
-            yield {name: row.get(name) for name in names}
+    def _copy(
+        self, table: type[Base], source: str, given: Callable[[Json], Json] = lambda _row: {}, order: str = "rowid"
+    ) -> None:
+        """Take over a table of the export: the columns that both have, and what `given` says of each row."""
+        names = [column.name for column in table.__table__.columns if column.name in self.columns.get(source, ())]
+        self._write(table, ({**{name: row[name] for name in names}, **given(row)} for row in self._rows(source, order)))
 
-    def _write(self, table: type[Base], rows: Iterable[dict[str, Any]]) -> None:
-        piece: list[dict[str, Any]] = []
-        for row in rows:
-            piece.append(row)
-            if len(piece) == PIECE:
-                self._session.execute(insert(table), piece)
-                piece = []
-        if piece:
+    def _write(self, table: type[Base], rows: Iterable[Json]) -> None:
+        remaining = iter(rows)
+        while piece := list(islice(remaining, PIECE)):
             self._session.execute(insert(table), piece)
 
 
