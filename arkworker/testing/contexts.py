@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 import pytest
 
@@ -37,22 +37,12 @@ C = TypeVar("C")
 PLACE = "make_context"
 
 
-class MakeContext(Protocol):
-    """Makes the context of a worker.
+class MakeContext:
+    """Makes contexts as a run in developer mode has them, with no variable but its own; the fixture makes it."""
 
-    Args:
-        worker: A worker class, a worker, or a function.
-        config: Values of its options by their names, groups as mappings; the content of a secret, not a reference.
-        argv: Flags, as for the verb `run`, including those that the worker declares itself.
-        secrets: Contents of secrets by name, for `context.secrets` and `context.load_secret`.
-        fields: Attributes of the context as they should be: `corpus_id`, `worker_run_id`, `task_id`, …; with a worker
-            run, it is not read-only unless you say so.
-
-    Raises:
-        ConfigurationError: Values are wrong; the message names all of them.
-        UsageError: A flag is wrong.
-        TypeError: The context has no such attribute.
-    """
+    def __init__(self, folder: Path, arkindex: Arkindex | None) -> None:
+        self._folder = folder
+        self._arkindex = arkindex
 
     @overload
     def __call__(
@@ -76,15 +66,7 @@ class MakeContext(Protocol):
         **fields: Any,
     ) -> WorkerContext[C]: ...
 
-
-class ContextMaker:
-    """Resolves and validates as a run in developer mode does, with no variable but its own."""
-
-    def __init__(self, folder: Path, arkindex: Arkindex | None) -> None:
-        self._folder = folder
-        self._arkindex = arkindex
-
-    def make(
+    def __call__(
         self,
         worker: Any,
         config: Mapping[str, Any] | None = None,
@@ -93,6 +75,21 @@ class ContextMaker:
         secrets: Mapping[str, Any] | None = None,
         **fields: Any,
     ) -> WorkerContext[Any]:
+        """Make the context of a worker.
+
+        Args:
+            worker: A worker class, a worker, or a function.
+            config: Values of its options by their names, groups as mappings; the content of a secret, not a reference.
+            argv: Flags, as for the verb `run`, including those that the worker declares itself.
+            secrets: Contents of secrets by name, for `context.secrets` and `context.load_secret`.
+            fields: Attributes of the context as they should be: `corpus_id`, `worker_run_id`, `task_id`, …; with a
+                worker run, it is not read-only unless you say so.
+
+        Raises:
+            ConfigurationError: Values are wrong; the message names all of them.
+            UsageError: A flag is wrong.
+            TypeError: The context has no such attribute.
+        """
         made = as_worker(worker, getattr(worker, "__qualname__", type(worker).__qualname__))
         context = self._prepare(made, config or {}, argv)
         plain = dict(secrets or {})

@@ -6,15 +6,17 @@ import io
 import json
 import logging
 import os
+import pickle
 import resource
 import sys
+import tempfile
 import types
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import pytest
 
@@ -22,6 +24,7 @@ from arkworker.cli import invoke as invoke_command_line
 from arkworker.testing.contexts import isolation
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from arkworker.elements import Element
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from arkworker.testing.expectations import Arkindex
 
 R = TypeVar("R", bound="ResultModel")
+
+# The id of an element, and what was published for it at once.
+Published: TypeAlias = tuple[str, tuple[Any, ...]]
 
 # What could lead a run out of its folder, or to a real instance.
 _FOREIGN = ("ARKINDEX_", "PONOS_", "TASK_", "XDG_", "SLURM_", "VAST_", "CONTAINER_")
@@ -51,10 +57,12 @@ class Invocation:
     out: str
     err: str
     work_dir: Path
-    _published: tuple[tuple[Element, tuple[Any, ...]], ...] = field(default=(), repr=False)
+    _published: tuple[Published, ...] = field(default=(), repr=False)
 
     def published(self, kind: type[R], *, element: str | None = None) -> list[R]:
-        """What the worker published in this process, as it made it; in a read-only run, what it would have published.
+        """What the worker published, as it made it; in a read-only run, what it would have published.
+
+        What the processes of `--jobs` published comes process by process.
 
         Args:
             kind: A class of results, such as `Transcription`; those on children and entities in texts are there, too.
@@ -63,10 +71,7 @@ class Invocation:
         from arkworker.elements.results import all_of
 
         return [
-            result
-            for owner, results in self._published
-            if element in (None, owner.id)
-            for result in all_of(results, kind)
+            result for owner, results in self._published if element in (None, owner) for result in all_of(results, kind)
         ]
 
     @cached_property
@@ -75,18 +80,20 @@ class Invocation:
         return json.loads(self.out)
 
 
-class Invoke(Protocol):
-    """Runs a command line.
+class Invoke:
+    """Runs command lines of one test; the fixture makes it."""
 
-    Args:
-        argv: The words of the command line, with a worker class or a function as TARGET.
-        config: Values of options, as with `-c`; the content of a secret, not a reference. Developer mode.
-        payload: Values of options, as Arkindex sends them with a worker run; the content of a secret, too.
-        environ: Variables to add. Variables of your own environment that would affect the run are hidden.
-        files: Contents by name, written into `tmp_path`, which is the current directory: text, bytes, or data as JSON,
-            which is YAML.
-        stdin: Standard input.
-    """
+    def __init__(self, folder: Path, arkindex: Arkindex | None, get_arkindex: Callable[[], Arkindex]) -> None:
+        """Take what the test has.
+
+        Args:
+            folder: The current directory meanwhile.
+            arkindex: The one that the test asked for, which is then the instance.
+            get_arkindex: Gives one where it did not, for a payload.
+        """
+        self._folder = folder
+        self._arkindex = arkindex
+        self._get_arkindex = get_arkindex
 
     def __call__(
         self,
@@ -96,32 +103,18 @@ class Invoke(Protocol):
         environ: Mapping[str, str] | None = None,
         files: Mapping[str, Any] | None = None,
         stdin: str | bytes = "",
-    ) -> Invocation: ...
-
-
-class Invoker:
-    """Runs command lines of one test.
-
-    Args:
-        folder: The current directory meanwhile.
-        arkindex: The one that the test asked for, which is then the instance.
-        get_arkindex: Gives one where it did not, for a payload.
-    """
-
-    def __init__(self, folder: Path, arkindex: Arkindex | None, get_arkindex: Callable[[], Arkindex]) -> None:
-        self._folder = folder
-        self._arkindex = arkindex
-        self._get_arkindex = get_arkindex
-
-    def invoke(
-        self,
-        *argv: Any,
-        config: Mapping[str, Any] | None = None,
-        payload: Mapping[str, Any] | None = None,
-        environ: Mapping[str, str] | None = None,
-        files: Mapping[str, Any] | None = None,
-        stdin: str | bytes = "",
     ) -> Invocation:
+        """Run a command line.
+
+        Args:
+            argv: The words of the command line, with a worker class or a function as TARGET.
+            config: Values of options, as with `-c`; the content of a secret, not a reference. Developer mode.
+            payload: Values of options, as Arkindex sends them with a worker run; the content of a secret, too.
+            environ: Variables to add. Variables of your own environment that would affect the run are hidden.
+            files: Contents by name, written into `tmp_path`, which is the current directory: text, bytes, or data as
+                JSON, which is YAML.
+            stdin: Standard input.
+        """
         for name, content in (files or {}).items():
             self._write(name, content)
         words = [target_of(word) if callable(word) else str(word) for word in argv]
@@ -180,21 +173,46 @@ class Invoker:
 
 
 @contextmanager
-def _noting() -> Iterator[list[tuple[Element, tuple[Any, ...]]]]:
-    """What is published meanwhile: all of it passes here, whether a run sends it, records it or only checks it."""
+def _noting() -> Iterator[list[Published]]:
+    """What is published meanwhile: in this process, and once it is over in those of `--jobs`."""
+    noted: list[Published] = []
+    with tempfile.TemporaryDirectory(prefix="arkworker-published-") as folder:
+        with _telling(noted.append), pytest.MonkeyPatch.context() as patch:
+            patch.setattr("arkworker.runtime.lifecycle.run_job", partial(run_noted_job, folder))
+            yield noted
+        for path in sorted(Path(folder).iterdir(), key=lambda path: int(path.name)):
+            # One that was killed may have left half a note.
+            with path.open("rb") as file, suppress(EOFError, pickle.UnpicklingError):
+                while True:
+                    noted.append(pickle.load(file))  # noqa: S301 - of our own processes
+
+
+def run_noted_job(folder: str, connection: socket.socket) -> None:
+    """The life of a process of `--jobs`, which leaves in a file of `folder` what it publishes."""
+    from arkworker.runtime.lifecycle import run_job
+
+    def tell(published: Published) -> None:
+        file.write(pickle.dumps(published))
+
+    with Path(folder, str(os.getpid())).open("ab", buffering=0) as file, _telling(tell):
+        run_job(connection)
+
+
+@contextmanager
+def _telling(tell: Callable[[Published], object]) -> Iterator[None]:
+    """Tell what is published: all of it passes here, whether a run sends it, records it or only checks it."""
     from arkworker.runtime.services import LatePublisher
 
-    noted: list[tuple[Element, tuple[Any, ...]]] = []
     publish = LatePublisher.publish
 
-    def note(self: LatePublisher, element: Element, results: Sequence[Any]) -> tuple[Created, ...]:
+    def told(self: LatePublisher, element: Element, results: Sequence[Any]) -> tuple[Created, ...]:
         created = publish(self, element, results)
-        noted.append((element, tuple(results)))
+        tell((element.id, tuple(results)))
         return created
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LatePublisher, "publish", note)
-        yield noted
+        patch.setattr(LatePublisher, "publish", told)
+        yield
 
 
 @contextmanager

@@ -44,9 +44,9 @@ def arkworker_arkindex(request: pytest.FixtureRequest) -> Iterator[Arkindex]:
 @pytest.fixture
 def arkworker_make_context(request: pytest.FixtureRequest, tmp_path: Path) -> MakeContext:
     """Makes the context of a worker: `make_context(PageLines, {"threshold": 0.7})`."""
-    from arkworker.testing.contexts import ContextMaker
+    from arkworker.testing.contexts import MakeContext
 
-    return ContextMaker(tmp_path, _requested_arkindex(request)).make
+    return MakeContext(tmp_path, _requested_arkindex(request))
 
 
 @pytest.fixture
@@ -65,12 +65,12 @@ def arkworker_cache() -> Iterator[Session]:
 @pytest.fixture
 def arkworker_invoke(request: pytest.FixtureRequest, tmp_path: Path) -> Invoke:
     """Runs a command line in this process: `invoke("run", PageLines, "--element", element_id)`."""
-    from arkworker.testing.invocation import Invoker
+    from arkworker.testing.invocation import Invoke
 
     def get_arkindex() -> Arkindex:
         return request.getfixturevalue(_NAME)  # type: ignore[no-any-return]  # of the fixture above
 
-    return Invoker(tmp_path, _requested_arkindex(request), get_arkindex).invoke
+    return Invoke(tmp_path, _requested_arkindex(request), get_arkindex)
 
 
 def _requested_arkindex(request: pytest.FixtureRequest) -> Arkindex | None:

@@ -15,7 +15,7 @@ from arkindex_stub import Stub, serve
 
 from arkworker.cli import running
 from arkworker.clock import SystemClock
-from arkworker.testing.invocation import Invoker
+from arkworker.testing.invocation import Invoke
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,10 +71,10 @@ def write_worker(tmp_path: Path) -> Callable[[str], str]:
 def command(tmp_path: Path) -> Iterator[Callable[..., Result]]:
     """Runs a command line in this process, with the given environment added: by the test kit, without its Arkindex."""
     path, modules = list(sys.path), set(sys.modules)
-    invoker = Invoker(tmp_path, None, partial(pytest.fail, "the tests of command lines have an Arkindex of their own"))
+    invoke = Invoke(tmp_path, None, partial(pytest.fail, "the tests of command lines have an Arkindex of their own"))
 
     def run(*argv: str, stdin: bytes = b"", **environment: str) -> Result:
-        done = invoker.invoke(*argv, environ=environment, stdin=stdin)
+        done = invoke(*argv, environ=environment, stdin=stdin)
         return Result(done.code, done.out, done.err)
 
     yield run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from arkworker import (
     Child,
@@ -23,6 +24,7 @@ from arkworker.emulator import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sqlalchemy.orm import Session
 
@@ -79,6 +81,29 @@ def test_what_was_not_published_is_not_there(invoke: Invoke, arkindex: Arkindex,
     done = invoke("run", Reading, "--element", PAGE["id"], "--dev", "--config.fails", *flags)
 
     assert (done.published(Classification), len(done.published(Metadata))) == ([], 1)
+
+
+READER = """
+from arkworker import ElementsWorker, On, Transcription
+
+
+class Reader(ElementsWorker):
+    def process_element(self, element, context, cache):
+        context.publish(element, Transcription(text=element.name, confidence=1))
+        return On(element, [Transcription(text=element.name.upper(), confidence=1)])
+"""
+
+
+def test_what_several_processes_published_is_typed(invoke: Invoke, tmp_path: Path) -> None:
+    """As of one process: in which of them an element was is of no interest."""
+    for name in "abc":
+        Image.new("RGB", (9, 9)).save(tmp_path / f"{name}.png")
+    images = ["a.png", "b.png", "c.png"]
+
+    done = invoke("run", "reader.py:Reader", "--image", *images, "--jobs", "2", files={"reader.py": READER})
+
+    assert done.code == 0, done.err
+    assert sorted(text.text for text in done.published(Transcription)) == ["A", "B", "C", "a", "b", "c"]
 
 
 def test_what_the_emulated_arkindex_got_is_typed(invoke: Invoke) -> None:
