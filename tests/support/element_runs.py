@@ -133,7 +133,7 @@ class Process:
         self.signalled = self.signalled or time.monotonic()
         os.killpg(self.popen.pid, number)
 
-    def wait(self, timeout: float = 180) -> Ended:
+    def wait(self, timeout: float = LONG) -> Ended:
         try:
             code = self.popen.wait(timeout)
         finally:
@@ -162,7 +162,7 @@ def trial(folder: Path, count: int = 10, **arrangement: Any) -> Iterator[Trial]:
                 process.wait()
 
 
-def wait_until(condition: Callable[[], bool], timeout: float = 90) -> None:
+def wait_until(condition: Callable[[], bool], timeout: float = LONG) -> None:
     """Until it holds.
 
     Raises:

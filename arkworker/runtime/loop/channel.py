@@ -53,14 +53,31 @@ class Say(enum.Enum):
     DONE = "this process has no more elements"
 
 
+def framed(message: Any) -> bytes:
+    """A message as it is sent, with its length before it."""
+    content = pickle.dumps(message)
+    return _LENGTH.pack(len(content)) + content
+
+
+def take_whole(begun: bytearray) -> list[bytes]:
+    """Take the messages that are whole, pickled, out of what has come so far."""
+    found = []
+    while len(begun) >= _LENGTH.size:
+        end = _LENGTH.size + _LENGTH.unpack_from(begun)[0]
+        if len(begun) < end:
+            break
+        found.append(bytes(begun[_LENGTH.size : end]))
+        del begun[:end]
+    return found
+
+
 def send(connection: socket.socket, message: Any) -> None:
     """Send all of a message.
 
     Raises:
         OSError: The other end is gone.
     """
-    content = pickle.dumps(message)
-    connection.sendall(_LENGTH.pack(len(content)) + content)
+    connection.sendall(framed(message))
 
 
 class Inbox:
@@ -89,14 +106,7 @@ class Inbox:
             content = b""
         self.is_open = bool(content)
         self._begun += content
-        found = []
-        while len(self._begun) >= _LENGTH.size:
-            end = _LENGTH.size + _LENGTH.unpack_from(self._begun)[0]
-            if len(self._begun) < end:
-                break
-            found.append(bytes(self._begun[_LENGTH.size : end]))
-            del self._begun[:end]
-        return found
+        return take_whole(self._begun)
 
 
 class Channel:
@@ -118,7 +128,10 @@ class Channel:
     def say(self, what: Say, *parts: Any) -> None:
         """Tell the parent."""
         with self._whole(), contextlib.suppress(OSError):
-            send(self._connection, (what, *parts))
+            self._send(framed((what, *parts)))
+
+    def _send(self, content: bytes) -> None:
+        self._connection.sendall(content)
 
     def ask(self, what: Say, *parts: Any) -> Any:
         """As `say`, and the parent's answer; None where there is no parent."""

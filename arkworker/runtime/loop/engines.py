@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from arkworker.runtime.loop.share_process import Stop
+    from arkworker.runtime.loop.share_process import Marks
 
 LOOK = 0.2  # seconds between looks at a job of submitit
 FOREVER = 60 * 24 * 365  # minutes
@@ -49,14 +49,16 @@ class Engine:
         make: Makes another one, for when this one broke.
         width: How many it runs at once by default.
         is_queueing: Whether each job waits in a queue of its own: then one share for each is best.
-        stop: Tells those that run to stop.
+        marks: What the run and its jobs mark for each other.
+        folder: For what jobs tell, in the working directory; removed at the end.
     """
 
     executor: Executor
     make: Callable[[], Executor]
     width: int
     is_queueing: bool
-    stop: Stop
+    marks: Marks
+    folder: Path
 
     def submit(self, *call: Any) -> Future[Any]:
         """Run a call.
@@ -75,35 +77,33 @@ class Engine:
 
 
 @dataclass(frozen=True)
-class StopFile:
-    """A file that jobs look for: on the same machine, or where machines share the working directory."""
+class FileMarks:
+    """Files: on the same machine, or where machines share the working directory."""
 
-    path: Path
+    folder: Path
 
-    def set(self) -> None:
-        self.path.touch()
+    def set(self, name: str) -> None:
+        (self.folder / name).touch()
 
-    def is_set(self) -> bool:
-        return self.path.exists()
+    def is_set(self, name: str) -> bool:
+        return (self.folder / name).exists()
 
 
 @dataclass(frozen=True)
-class StopEvent:
-    """An event of Dask's scheduler."""
+class EventMarks:
+    """Events of Dask's scheduler."""
 
-    name: str
+    run: str
 
-    def set(self) -> None:
+    def set(self, name: str) -> None:
         from distributed import Event
 
-        Event(self.name).set()
+        Event(f"{self.run}-{name}").set()
 
-    def is_set(self) -> bool:
+    def is_set(self, name: str) -> bool:
         from distributed import Event, get_client
 
-        with contextlib.suppress(Exception):  # the scheduler is gone: the worker will be, and so what is below it
-            return bool(Event(self.name, client=get_client()).is_set())
-        return False
+        return bool(Event(f"{self.run}-{name}", client=get_client()).is_set())
 
 
 @contextlib.contextmanager
@@ -115,24 +115,42 @@ def opened(named: str, work_dir: Path) -> Iterator[Engine]:
         work_dir: Where files of the engine go, which jobs can see.
 
     Raises:
-        ConfigurationError: There is none of that name, or it is not installed.
+        ConfigurationError: There is none of that name, or it is not installed; or the files have no place.
         EngineError: It is out of reach.
     """
     kind, colon, rest = named.partition(":")
-    if kind == "dask":
-        engines = _dask(rest)
-    elif kind == "submitit":
-        engines = _submitit(rest, work_dir)
-    elif colon:
-        engines = _of_factory(named, work_dir)
-    else:
-        _refuse(f"{printable(named)} is not an executor", "write dask:ADDRESS, submitit, submitit:local or module:name")
-    with engines as engine:
-        yield engine
+    with _made_folder(work_dir) as folder:
+        if kind == "dask":
+            engines = _dask(rest, folder)
+        elif kind == "submitit":
+            engines = _submitit(rest, folder)
+        elif colon:
+            engines = _of_factory(named, folder)
+        else:
+            _refuse(
+                f"{printable(named)} is not an executor", "write dask:ADDRESS, submitit, submitit:local or module:name"
+            )
+        with engines as engine:
+            yield engine
 
 
 @contextlib.contextmanager
-def _dask(address: str) -> Iterator[Engine]:
+def _made_folder(work_dir: Path) -> Iterator[Path]:
+    """A folder that only this user can read: what is submitted may lie there, the token included."""
+    folder = work_dir / f".arkworker-shares-{secrets.token_hex(8)}"
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        place = printable(str(work_dir))
+        _refuse(f"the working directory {place} cannot be written: {error.strerror}", "set PONOS_DATA to one that can")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _dask(address: str, folder: Path) -> Iterator[Engine]:
     try:
         from distributed import Client
     except ModuleNotFoundError:
@@ -150,11 +168,11 @@ def _dask(address: str) -> Iterator[Engine]:
             return made
 
         width = sum(client.nthreads().values())
-        yield Engine(make(), make, max(1, width), False, StopEvent(f"arkworker-{secrets.token_hex(8)}"))
+        yield Engine(make(), make, max(1, width), False, EventMarks(f"arkworker-{secrets.token_hex(8)}"), folder)
 
 
 @contextlib.contextmanager
-def _submitit(rest: str, work_dir: Path) -> Iterator[Engine]:
+def _submitit(rest: str, folder: Path) -> Iterator[Engine]:
     try:
         from submitit import AutoExecutor
     except ModuleNotFoundError:
@@ -162,29 +180,21 @@ def _submitit(rest: str, work_dir: Path) -> Iterator[Engine]:
     cluster, _, query = rest.partition("?")
     values: dict[str, Any] = {"timeout_min": FOREVER} if cluster == "local" else {}
     values |= {name: int(value) if value.isdecimal() else value for name, value in parse_qsl(query)}
-    folder = work_dir / f"submitit-{secrets.token_hex(8)}"
-    folder.mkdir(mode=0o700)  # what is submitted lies there, the token included
 
     def make() -> Executor:
-        engine = AutoExecutor(folder=folder, cluster=cluster or None)
+        engine = AutoExecutor(folder=folder / "submitit", cluster=cluster or None)
         engine.update_parameters(**values)
         return _Submitting(engine)
 
     try:
-        try:
-            executor = make()
-        except Exception as error:  # noqa: BLE001 - of submitit: an unknown cluster or parameter
-            _refuse(
-                f"submitit does not accept {printable(rest)!r}: {_told(error)}", "write submitit, or submitit:local"
-            )
-        with _stop_file(work_dir) as stop:
-            yield Engine(executor, make, _cores(), True, stop)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        executor = make()
+    except Exception as error:  # noqa: BLE001 - of submitit: an unknown cluster or parameter
+        _refuse(f"submitit does not accept {printable(rest)!r}: {_told(error)}", "write submitit, or submitit:local")
+    yield Engine(executor, make, _cores(), True, FileMarks(folder), folder)
 
 
 @contextlib.contextmanager
-def _of_factory(named: str, work_dir: Path) -> Iterator[Engine]:
+def _of_factory(named: str, folder: Path) -> Iterator[Engine]:
     from arkworker.runtime.target import load_object
 
     try:
@@ -206,12 +216,11 @@ def _of_factory(named: str, work_dir: Path) -> Iterator[Engine]:
         _refuse(
             f"{printable(named)} did not return an executor: {_told(error)}", "return an executor of concurrent.futures"
         )
-    with _stop_file(work_dir) as stop:
-        engine = Engine(executor, make, _cores(), False, stop)
-        try:
-            yield engine
-        finally:
-            engine.executor.shutdown(wait=False, cancel_futures=True)
+    engine = Engine(executor, make, _cores(), False, FileMarks(folder), folder)
+    try:
+        yield engine
+    finally:
+        engine.executor.shutdown(wait=False, cancel_futures=True)
 
 
 class _Submitting(Executor):
@@ -236,15 +245,6 @@ class _Submitting(Executor):
             future.set_exception(error)
         else:
             future.set_result(result)
-
-
-@contextlib.contextmanager
-def _stop_file(folder: Path) -> Iterator[StopFile]:
-    path = folder / f".arkworker-stop-{secrets.token_hex(8)}"
-    try:
-        yield StopFile(path)
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _cores() -> int:

@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import spawn
@@ -32,8 +33,10 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
-from arkworker.errors import ArkworkerError
+from arkworker.errors import ArkworkerError, StoppedError
 from arkworker.runtime import logs
+from arkworker.runtime.loop import attempts
+from arkworker.runtime.loop.attempts import KeptChannel
 from arkworker.runtime.loop.channel import Channel, Inbox, Say, ToldRecorder, ToldTally, send
 from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.in_hand import InHand, new_path
@@ -57,14 +60,28 @@ DASK_TRIMS = ("MALLOC_TRIM_THRESHOLD_", "65536")
 _START = "from arkworker.runtime.lifecycle import run_share; run_share({})"
 
 
-class Stop(Protocol):
-    """Tells jobs anywhere that the run is to stop."""
+STOP = "stop"  # the mark that the run is to stop
 
-    def set(self) -> None:
-        """Tell them; in the process that was started."""
 
-    def is_set(self) -> bool:
-        """Whether the run is to stop; asked in a process of the engine."""
+class Marks(Protocol):
+    """What a run and its jobs mark for each other, wherever they are: that it is to stop, and which shares are begun.
+
+    Both methods raise whatever the engine does.
+    """
+
+    def set(self, name: str) -> None:
+        """Make a mark."""
+
+    def is_set(self, name: str) -> bool:
+        """Whether it was made, by whomever."""
+
+
+def is_marked(marks: Marks, name: str, *, otherwise: bool = False) -> bool:
+    """Whether a mark was made; `otherwise` where the engine does not say."""
+    try:
+        return marks.is_set(name)
+    except Exception:  # noqa: BLE001 - whatever an engine raises; its scheduler is gone, for one
+        return otherwise
 
 
 @dataclass(frozen=True)
@@ -72,6 +89,7 @@ class Share:
     """What an engine is given; all of it travels, and only the token in `data` is a secret.
 
     Attributes:
+        number: Of its job, from 1.
         target: The worker, as the person who started it named it.
         folder: Where that was; used where it exists.
         main: How to import the script that the worker is in, where that was started itself.
@@ -82,9 +100,13 @@ class Share:
         is_recorded: Whether results come back, for a file.
         owner: The run that notes on disk make sense to.
         level: The lowest level of what is logged.
-        stop: Asked whether the run is to stop.
+        marks: Asked whether the run is to stop; told that the share is begun.
+        attempts: The folder for what attempts at it tell; used where it exists.
+        patience: Seconds that an attempt may take to end, once its job has been killed.
+        attempt: The file of this attempt; an empty text where there is none.
     """
 
+    number: int
     target: str
     folder: str
     main: dict[str, str]
@@ -95,17 +117,54 @@ class Share:
     is_recorded: bool
     owner: str
     level: int
-    stop: Stop
+    marks: Marks
+    attempts: str
+    patience: float
+    attempt: str = ""
 
 
-def carry_out(share: Share) -> tuple[list[bytes], int]:
-    """What an engine runs, in any thread of any process.
+@dataclass(frozen=True)
+class Carried:
+    """What comes back from an engine.
 
-    Returns:
-        All that the process below has said, pickled, and its exit code.
+    Attributes:
+        messages: All that the process below has said, pickled.
+        code: Its exit code.
+        attempt: The file that has the same; an empty text where there is none.
+        is_again: Whether the share had been begun before.
     """
-    if share.stop.is_set():  # it waited for its turn meanwhile
-        return [pickle.dumps((Say.DONE, None))], 0
+
+    messages: list[bytes] = field(default_factory=lambda: [pickle.dumps((Say.DONE, None))])
+    code: int = 0
+    attempt: str = ""
+    is_again: bool = False
+
+
+def carry_out(share: Share) -> Carried:
+    """What an engine runs, in any thread of any process; perhaps again, where it has lost the process of an attempt."""
+    if is_marked(share.marks, STOP):  # it waited for its turn meanwhile
+        return Carried()
+    is_again = is_marked(share.marks, str(share.number))
+    with contextlib.suppress(Exception):  # of an engine; or machines do not share the folder
+        share.marks.set(str(share.number))
+    jobs = _open_jobs(share)
+    if share.jobs and not jobs and not share.is_queue:
+        return Carried(is_again=True)
+    share = replace(share, jobs=jobs, attempt=attempts.begin(share.attempts, share.number))
+    return replace(_carry_out(share), attempt=share.attempt, is_again=is_again)
+
+
+def _open_jobs(share: Share) -> tuple[Job, ...]:
+    """What attempts before this one have not ended, once they are over."""
+    earlier = attempts.attempts_at(share.attempts, share.number)
+    end = monotonic() + share.patience
+    while not all(map(attempts.is_over, earlier)) and monotonic() < end and not is_marked(share.marks, STOP):
+        time.sleep(GLANCE)
+    ended = set[str]().union(*map(attempts.ended, earlier))
+    return tuple(job for job in share.jobs if job.id not in ended)
+
+
+def _carry_out(share: Share) -> Carried:
     ours, theirs = socket.socketpair()
     folder = share.folder if share.folder and Path(share.folder).is_dir() else None
     with ours:
@@ -119,12 +178,12 @@ def carry_out(share: Share) -> tuple[list[bytes], int]:
             with contextlib.suppress(OSError):  # it was killed meanwhile
                 send(ours, share)
             with _handing_on(process):
-                heard = _listen(Inbox(ours), process, share.stop)
+                heard = _listen(Inbox(ours), process, share.marks)
         except BaseException:
             process.terminate()
             process.wait()
             raise
-        return heard, process.wait()
+        return Carried(heard, process.wait())
 
 
 def _environment() -> dict[str, str]:
@@ -153,7 +212,7 @@ def _handing_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
             signal.signal(number, defaults[number])
 
 
-def _listen(inbox: Inbox, process: subprocess.Popen[bytes], stop: Stop) -> list[bytes]:
+def _listen(inbox: Inbox, process: subprocess.Popen[bytes], marks: Marks) -> list[bytes]:
     """All that a process sends until it has ended; it is told to stop as soon as the run is."""
     heard: list[bytes] = []
     next_look, is_told = 0.0, False
@@ -165,7 +224,7 @@ def _listen(inbox: Inbox, process: subprocess.Popen[bytes], stop: Stop) -> list[
             break
         if not is_told and monotonic() >= next_look:  # also where it has much to say
             next_look = monotonic() + GLANCE
-            if is_told := stop.is_set():
+            if is_told := is_marked(marks, STOP):
                 process.terminate()
     return heard
 
@@ -186,10 +245,10 @@ def work_on(descriptor: int, start: Callable[[socket.socket], None]) -> None:
         start: What a process below does.
     """
     connection = socket.socket(fileno=descriptor)
-    channel = Channel(connection)
-    share = channel.receive()
+    share = Channel(connection).receive()
     if share is None:
         return
+    channel = KeptChannel(connection, share.attempt)
     logs.hand_over(channel.log, share.level)
     try:
         with (
@@ -202,6 +261,8 @@ def work_on(descriptor: int, start: Callable[[socket.socket], None]) -> None:
             load_target(share.target)  # it has the classes that the context is made of
             with unpacked(share.data, stopping, share.target, here, partial(_settled, folder=folder)) as run:
                 _work(share, run, channel, start)
+    except StoppedError as error:
+        channel.say(Say.DONE, int(error.exit_code))
     except ArkworkerError as error:
         channel.say_broken(error)
 

@@ -1,7 +1,8 @@
 """A run over elements on an engine: shares of the work are handed to its jobs as they are finished.
 
 Of a queue, each job claims for itself until nothing is left; of a list, each gets ids. What became of elements is known
-when their job has ended. Of a job that dies with the machine below it, that may be unknown: see `_Shares._end_lost`.
+when their job has ended. What a job had told that was killed is in files, where machines share the working directory
+(see `attempts`); what it had in hand is ended by `_Shares._end_lost`.
 """
 
 from __future__ import annotations
@@ -19,20 +20,21 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import State
 from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, Problem, StoppedError
-from arkworker.runtime.loop import engines, outcome
-from arkworker.runtime.loop.accounts import FAREWELL, MOST_IN_VAIN, Accounts, end_held, packed, tell_trace
+from arkworker.runtime.loop import attempts, engines, outcome
+from arkworker.runtime.loop.accounts import FAREWELL, MOST_IN_VAIN, Accounts, packed, tell_trace
 from arkworker.runtime.loop.assignment import activities_of, make_ends, owner_of, prepared
 from arkworker.runtime.loop.channel import Say
 from arkworker.runtime.loop.ends import LEFT_BEFORE, Ending, end_left
-from arkworker.runtime.loop.in_hand import recover
+from arkworker.runtime.loop.in_hand import Stage, recover
 from arkworker.runtime.loop.intake import PATIENCE, Halt
-from arkworker.runtime.loop.share_process import GLANCE, Share, carry_out, main_of
+from arkworker.runtime.loop.share_process import GLANCE, STOP, Carried, Share, carry_out, is_marked, main_of
 from arkworker.runtime.loop.threads import Timing
 from arkworker.runtime.user_errors import described
 from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.assignment import Assignment
@@ -80,19 +82,40 @@ class _Given:
         number: Of its job, from 1.
         open: Its elements that have not ended, as far as is known.
         is_done: Its job has told how it ended.
+        has_told: It has told of an element.
+        reason: Why its job has ended without telling.
+        lost: Files of attempts at it that the engine has lost.
+        is_again: Whether there were such attempts, with a file or without.
+        until: When what is below those has ended at the latest.
     """
 
     number: int
     open: dict[str, Job]
     is_done: bool = False
+    has_told: bool = False
+    reason: str = ""
+    lost: list[Path] = field(default_factory=list)
+    is_again: bool = False
+    until: float = 0.0
 
 
 @dataclass
 class _Lost:
-    """Elements of jobs that have ended."""
+    """What is known of elements of jobs that were lost.
+
+    Attributes:
+        reasons: Why they ended, by the elements that were not told of.
+        told: Elements that were.
+        skipped: Elements that another process had, perhaps that of an attempt before.
+        until: When what is below such jobs has ended at the latest.
+        is_any: Whether there were such jobs.
+    """
 
     reasons: dict[str, str] = field(default_factory=dict)
-    since: float = 0.0  # the last one
+    told: set[str] = field(default_factory=set)
+    skipped: set[str] = field(default_factory=set)
+    until: float = 0.0
+    is_any: bool = False
 
 
 class _Shares:
@@ -112,7 +135,9 @@ class _Shares:
         jobs = run.settings.jobs
         self._width = jobs if "jobs" in run.origins and jobs != "auto" else engine.width
         self._sizes = self._sizes_of_shares()
-        self._futures: dict[Future[tuple[list[bytes], int]], _Given] = {}
+        self._futures: dict[Future[Carried], _Given] = {}
+        self._ending: list[_Given] = []  # their jobs were killed, and what is below them still ends elements
+        self._patience = run.settings.grace + FAREWELL
         self._queues = self._width  # jobs that are still to be started on a queue
         self._lost = _Lost()
         self._vain = 0  # jobs in a row that died before anything was heard of an element
@@ -131,7 +156,7 @@ class _Shares:
                 self._halt.stop()
             end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._given.failures)
             self._hand_out()
-            while self._futures:
+            while self._futures or self._ending:
                 self._step()
             self._end_lost()
         self._ends.close()
@@ -143,7 +168,9 @@ class _Shares:
             jobs = self._next()
             if jobs is None:
                 return
+            number = next(self._numbers)
             share = Share(
+                number,
                 self._run.target,
                 self._run.folder,
                 self._main,
@@ -154,15 +181,17 @@ class _Shares:
                 self._given.recorder is not None,
                 self._owner,
                 logging.getLogger().level,
-                self._engine.stop,
+                self._engine.marks,
+                str(self._engine.folder),
+                self._patience,
             )
-            given = _Given(next(self._numbers), {job.id: job for job in jobs})
+            given = _Given(number, {job.id: job for job in jobs})
             try:
                 self._futures[self._engine.submit(carry_out, share)] = given
             except engines.EngineError as error:
                 logger.error("%s", error)  # noqa: TRY400 - one line will do
                 self._halt.give_up(error)
-                self._note_lost(given, str(error))
+                self._note_lost(given, str(error), until=monotonic())
 
     def _sizes_of_shares(self) -> Iterator[int]:
         """How many elements each share of a list has: most of them first, the rest to who is done early.
@@ -197,53 +226,103 @@ class _Shares:
 
     def _step(self) -> None:
         """Hear of the jobs that have ended, and replace them."""
-        done, _ = wait(self._futures, GLANCE, FIRST_COMPLETED)
-        for future in done:
-            self._settle(self._futures.pop(future), future)
+        if self._futures:
+            done, _ = wait(self._futures, GLANCE, FIRST_COMPLETED)
+            for future in done:
+                self._settle(self._futures.pop(future), future)
+        else:
+            time.sleep(GLANCE)
         if self._halt.is_stopped and self._deadline is None:
-            self._deadline = monotonic() + self._run.settings.grace + FAREWELL + PATIENCE
+            self._deadline = monotonic() + self._patience + PATIENCE
             self._clients.stop(self._run.stopping.received or signal.SIGTERM)
             self._stop_jobs()
         if self._deadline is not None and monotonic() > self._deadline:
             for given in self._futures.values():
-                self._note_lost(given, "its job did not end within the grace time")
+                given.lost = attempts.attempts_at(str(self._engine.folder), given.number)
+                self._lose(given, "its job did not end within the grace time")
             self._futures.clear()
+            for given in self._ending:
+                given.until = 0.0
+        for given in tuple(self._ending):
+            if monotonic() > given.until or all(map(attempts.is_over, given.lost)):
+                self._ending.remove(given)
+                self._hear_lost(given)
         self._hand_out()
 
     def _stop_jobs(self) -> None:
         """Let those that run come to their end."""
         try:
-            self._engine.stop.set()  # not `cancel`: Dask takes that for jobs that run, too, and then tells nothing
+            self._engine.marks.set(STOP)  # not `cancel`: Dask takes that for jobs that run, too, and then tells nothing
         except Exception as error:  # noqa: BLE001 - whatever an engine raises, this run ends all the same
             logger.warning("the jobs of the engine cannot be told to stop: %s", described(error))
 
-    def _settle(self, given: _Given, future: Future[tuple[list[bytes], int]]) -> None:
-        """A job has ended: count what it tells, and what it does not."""
-        messages: list[bytes] = []
+    def _settle(self, given: _Given, future: Future[Carried]) -> None:
+        """A job has ended: count what it tells; what attempts at it told that were lost is heard when they are over."""
+        carried = Carried([])
         try:
-            messages, code = future.result()
+            carried = future.result()
+            code = carried.code
             reason = f"its job was killed by signal {-code}" if code < 0 else f"its job ended with exit code {code}"
         except BaseException as error:  # noqa: BLE001 - whatever an engine raises, CancelledError included
             reason = f"its job has ended: {type(error).__name__}: {printable(str(error), 200)}"
-        before = self._given.tally.elements
-        for message in messages:
+        given.lost = attempts.attempts_at(str(self._engine.folder), given.number, but=carried.attempt)
+        given.is_again = carried.is_again or len(given.lost) > 1
+        for message in carried.messages:
             self._note(given, *pickle.loads(message))  # noqa: S301 - of our own jobs
-        self._vain = 0 if given.is_done or self._given.tally.elements > before else self._vain + 1
+        if given.is_done and not given.is_again:
+            self._vain = 0
+        else:
+            self._lose(given, reason)
+
+    def _lose(self, given: _Given, reason: str) -> None:
+        """A job was killed, once or for good."""
+        given.reason = reason
+        given.until = monotonic() + self._patience
+        self._ending.append(given)
+
+    def _hear_lost(self, given: _Given) -> None:
+        """Count what attempts told that the engine has lost; what has not ended, and what is unknown."""
+        is_known = bool(given.lost) and all(map(attempts.is_over, given.lost))
+        is_unknown = not is_known and (given.is_again or not given.is_done) and self._is_begun(given)
+        for message in itertools.chain.from_iterable(map(attempts.told, given.lost)):
+            is_cut_off = message[0] is Say.DONE and (message[1] or 0) > 128
+            if not is_cut_off:
+                self._note(given, *message, is_lost=True)
+        until = monotonic() if is_known else given.until
+        self._lost.is_any = True
+        if is_unknown and (self._given.worklist.is_queue or given.is_done):
+            self._given.tally.count("uncertain")
+            logger.warning(
+                "job %d did not tell all before it ended: elements that it processed may be missing from the counts of "
+                "this run; look at their states on Arkindex",
+                given.number,
+            )
+        self._vain = 0 if given.is_done or given.has_told else self._vain + 1
         if given.is_done:
+            self._lost.until = max(self._lost.until, until)
             return
-        logger.warning("a job of this run ended early: %s", reason)
-        self._note_lost(given, reason)
+        logger.warning("a job of this run ended early: %s", given.reason)
+        self._note_lost(given, given.reason, until=until)
         self._queues += 1
         if self._vain >= MOST_IN_VAIN and not self._halt.is_stopped:
-            hopeless = ArkworkerError(f"{MOST_IN_VAIN} jobs in a row ended without a result: {reason}")
+            hopeless = ArkworkerError(f"{MOST_IN_VAIN} jobs in a row ended without a result: {given.reason}")
             self._note(given, Say.BROKEN, hopeless, None)
 
-    def _note(self, given: _Given, what: Say, *parts: Any) -> None:
-        self._accounts.take_down(given.number, what, *parts)
+    def _is_begun(self, given: _Given) -> bool:
+        return bool(given.lost) or is_marked(self._engine.marks, str(given.number), otherwise=True)
+
+    def _note(self, given: _Given, what: Say, *parts: Any, is_lost: bool = False) -> None:
         if what is Say.COUNT:
-            _, _, element_id = parts
+            outcome, _, element_id = parts
+            given.has_told = True
             given.open.pop(element_id, None)
-        elif what is Say.WRITE:
+            if is_lost and element_id is not None:
+                self._lost.told.add(element_id)
+            if given.is_again and outcome == "skipped":
+                self._lost.skipped.add(element_id)
+                return
+        self._accounts.take_down(given.number, what, *parts)
+        if what is Say.WRITE:
             error = self._accounts.record(*parts)
             if isinstance(error, Exception) and self._halt.error is None:
                 logger.error("%s", error)
@@ -259,15 +338,16 @@ class _Shares:
     def _note_ended(self, given: _Given, ended_by: int) -> None:
         """A job ended early, and said so: of a signal of its own machine, of Arkindex, or of user code."""
         if ended_by > 128:
-            self._note_lost(given, f"its job was stopped by signal {ended_by - 128}")
+            self._note_lost(given, f"its job was stopped by signal {ended_by - 128}", until=monotonic())
             self._queues += 1
             return
         self._accounts.codes.append(ended_by)
         self._halt.stop()
 
-    def _note_lost(self, given: _Given, reason: str) -> None:
+    def _note_lost(self, given: _Given, reason: str, *, until: float) -> None:
+        self._lost.is_any = True
         self._lost.reasons |= dict.fromkeys(given.open, reason)
-        self._lost.since = monotonic()
+        self._lost.until = max(self._lost.until, until)
         given.open = {}
 
     def _end_lost(self) -> None:
@@ -278,29 +358,42 @@ class _Shares:
         it has not begun or has ended: that is counted as uncertain.
         """
         lost = self._lost
+        reasons = {name: reason for name, reason in lost.reasons.items() if name not in lost.told}
         if not self._given.reports_states:
-            for name, reason in lost.reasons.items():
+            for name, reason in reasons.items():
                 self._given.failures.add_reason(name, reason)
                 self._ends.submit(Ending(name, State.ERROR, reason=reason))
             return
-        if not lost.since:
+        if not lost.is_any:
             return
-        end = lost.since + self._run.settings.grace + FAREWELL
-        time.sleep(max(0.0, min(end, self._deadline or end) - monotonic()))
-        left = recover(self._run.context.work_dir, self._owner, self._given.in_hand)
-        if left.uncertain:
-            self._given.tally.count("uncertain", left.uncertain)
-        end_held(left.stages, "its job has ended", self._ends, self._given.failures)
+        time.sleep(max(0.0, min(lost.until, self._deadline or lost.until) - monotonic()))
+        stages = self._recover()
+        for name in lost.skipped - lost.told - stages.keys():
+            self._given.tally.count("skipped", element_id=name)
         activities = activities_of(self._run, self._given, self._clients.reports)
-        unknown = [name for name in lost.reasons if name not in left.stages]
-        for name in unknown:
+        for name in reasons.keys() - stages.keys() - lost.skipped:
             with contextlib.suppress(ApiError):
                 if activities is not None:
                     activities.end(name, State.ERROR)
-                    self._given.failures.add_reason(name, lost.reasons[name])
+                    self._given.failures.add_reason(name, reasons[name])
                     self._given.tally.settle(State.ERROR, name)
                     continue
             self._given.tally.count("uncertain", element_id=name)
             logger.warning(
-                "element %s: %s; it was not started, or has already ended", printable(name, 60), lost.reasons[name]
+                "element %s: %s; it was not started, or has already ended", printable(name, 60), reasons[name]
             )
+
+    def _recover(self) -> dict[str, Stage]:
+        """End what killed processes had noted in a working directory that is shared; how far it was."""
+        left = recover(self._run.context.work_dir, self._owner, self._given.in_hand)
+        if left.uncertain:
+            self._given.tally.count("uncertain", left.uncertain)
+        for name in self._lost.told & left.stages.keys():
+            self._given.in_hand.forget(name)
+            del left.stages[name]
+        begun = {
+            name: Stage.WORKING if stage in {Stage.HELD, Stage.STARTING} else stage
+            for name, stage in left.stages.items()
+        }
+        end_left(begun, "its job has ended", self._ends, self._given.failures)
+        return left.stages

@@ -163,21 +163,55 @@ def test_faults_with_four_jobs(tmp_path: Path, kind: str) -> None:
         assert set(made.user_calls.values()) == {1}
 
 
-def test_a_process_of_the_engine_that_is_killed(twelve: Trial) -> None:
-    """What is below it ends in good order, its elements are counted, and another engine goes on."""
-    hook = (
-        "import pathlib, signal\n"
-        "above = lambda pid: int(pathlib.Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[1])\n"
-        "if element.name.endswith(' 3'): os.kill(above(above(os.getpid())), 9)"
-    )
+#: Kills the process of the engine's, above the one that is above this one, once.
+KILL_ABOVE = """
+import pathlib
+above = lambda pid: int(pathlib.Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[1])
+killed = pathlib.Path(os.environ["USER_LOG"] + ".killed")
+if element.name.endswith(' 5') and not killed.exists():
+    killed.touch()
+    os.kill(above(above(os.getpid())), 9)
+"""
 
-    ended = twelve.start(*PROCESSES, "--grace", "1", "--elements-list", twelve.write_list(), HOOK=hook).wait()
+
+@pytest.mark.parametrize("kind", ["queue", "list"])
+def test_a_process_of_the_engine_that_is_killed(twelve: Trial, kind: str) -> None:
+    """What is below it ends in good order, what it told before is counted, and on a queue another job goes on."""
+    chosen = ["--elements-list", twelve.write_list()] if kind == "list" else []
+
+    ended = twelve.start(*PROCESSES, *chosen, HOOK=KILL_ABOVE).wait()
 
     assert "BrokenProcessPool" in ended.log, ended
+    _, processed, failed, skipped, uncertain, _ = ended.numbers
+    states = twelve.states
+    assert (processed, failed, skipped, uncertain) == (states["processed"], states["error"], 0, states["queued"]), ended
     assert ended.summary["elements"] == 12, ended
-    assert twelve.states["started"] == 0, ended
-    assert twelve.states["error"] + twelve.states["queued"] <= ended.summary["failed"] + ended.summary["uncertain"]
+    assert kind == "list" or not uncertain, ended
     assert set(twelve.user_calls.values()) == {1}
+
+
+@pytest.mark.parametrize("flags", [(), ("--no-worker-activity",)])
+def test_an_engine_that_runs_a_job_again(twelve: Trial, flags: tuple[str, ...]) -> None:
+    """The second attempt leaves out what the first one has ended; each element is counted once."""
+    engine = ("--executor", f"{ENGINES}:retrying", "--jobs", "1")
+
+    ended = twelve.start(*engine, "--elements-list", twelve.write_list(), *flags, HOOK=KILL_ABOVE).wait()
+
+    assert (twelve.folder / "user.log.killed").exists()
+    assert ended.summary["elements"] == ended.summary["processed"] + ended.summary["failed"] == 12, ended
+    assert set(twelve.user_calls.values()) == {1}
+    assert flags or twelve.states["processed"] == ended.summary["processed"], ended
+
+
+def test_an_engine_without_the_working_directory(twelve: Trial) -> None:
+    """What a killed job of a queue had ended cannot be known there: the run says so."""
+    engine = ("--executor", f"{ENGINES}:elsewhere", "--jobs", "1")
+
+    ended = twelve.start(*engine, HOOK=KILL_ABOVE).wait()
+
+    assert (ended.summary["uncertain"], ended.code) == (1, 75), ended
+    assert "job 1 did not tell all before it ended" in ended.log
+    assert twelve.states["started"] == twelve.states["queued"] == 0, ended
 
 
 def test_jobs_that_cannot_be_told_to_stop(twelve: Trial) -> None:
