@@ -27,10 +27,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import threading
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from arkworker.errors import StoppedError
+from arkworker.errors import ArkworkerError, StoppedError
 from arkworker.runtime import log_lines, logs
 from arkworker.runtime.announcement import acknowledged, announce
 from arkworker.runtime.cache_sessions import opened_cache
@@ -67,15 +68,19 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
         StoppedError: A signal ended the run.
         ArkworkerError: What else ended it; its class decides the exit code.
     """
-    with outcome.summed_up_before(lambda: preparation.summary, stopping) as begin:
+    with (
+        outcome.summed_up_before(lambda: preparation.outputs.get("summary"), stopping) as begin,
+        _refusals_reported(preparation, stopping) as begin_report,
+    ):
         context = prepare(preparation, stopping, is_trial=False)
-        outcome.prepare(preparation.summary)
+        outcome.prepare(preparation.outputs.get("summary"))
         settings, target = preparation.resolution.settings, preparation.worker.target
         with opened_cache(context, preparation.parent_caches, stopping) as sessions:
             stopping.check()
             origins, folder = preparation.origins, preparation.folder
             made = Handover(context, settings, sessions, stopping, target, origins, begin=begin, folder=folder)
             told = acknowledged(stopping, settings.grace) if isinstance(worker, ElementsWorker) else nullcontext()
+            begin_report()
             with told, _reported(made.with_outbox(), preparation) as handover:
                 if isinstance(worker, ElementsWorker) and _is_shared_out(settings):
                     _share_out(worker, handover)
@@ -162,6 +167,22 @@ def _tear_down(worker: Worker[Any], handover: Handover) -> None:
     except BaseException as error:
         # What ended the run, or its success, is not changed by what cleaning up makes of it.
         logger.error("The worker's teardown failed", exc_info=error)  # noqa: TRY400 - the same, for any exception
+
+
+@contextmanager
+def _refusals_reported(preparation: Preparation, stopping: Stopping) -> Iterator[Callable[[], None]]:
+    """A run that ends before its report begins leaves none that says otherwise; yields what is to be called then."""
+    begun = threading.Event()
+    try:
+        yield begun.set
+    except ArkworkerError as error:
+        path = preparation.outputs.get("report")
+        if path is not None and not begun.is_set():
+            from arkworker.runtime.report import write_refusal
+
+            number = stopping.signal_number
+            write_refusal(path, preparation.worker.target, error if number is None else StoppedError(number))
+        raise
 
 
 @contextmanager

@@ -75,12 +75,14 @@ def check_inputs(resolution: Resolution, *, uses_cache: bool) -> None:
             ledger.report(("database",), message, origin, hint="leave it out")
 
 
-def writable_summary(resolution: Resolution) -> str | None:
-    """The file of the summary, where one is wanted, and can be written."""
-    if resolution.settings.summary is None:
-        return None
+def writable(resolution: Resolution) -> dict[str, str]:
+    """The files of summary and report, by these names, each where one is wanted, and can be written."""
+    settings = resolution.settings
+    wanted = {"summary": settings.summary, "report": settings.report}
+    if not any(wanted.values()):
+        return {}
     mistaken = {problem.path for problem in resolution.ledger.problems} | {name for name, _ in _of_outputs(resolution)}
-    return None if "summary" in mistaken else resolution.settings.summary
+    return {name: path for name, path in wanted.items() if path is not None and name not in mistaken}
 
 
 def check_outputs(resolution: Resolution) -> None:

@@ -15,7 +15,7 @@ from arkworker.options.creates import Creates
 from arkworker.options.secret import UnloadedSecret
 from arkworker.runtime.context import WorkerContext
 from arkworker.runtime.context_data import RunnerData
-from arkworker.runtime.named_files import anchored, check_inputs, check_outputs, current_folder, writable_summary
+from arkworker.runtime.named_files import anchored, check_inputs, check_outputs, current_folder, writable
 from arkworker.runtime.origins import context_origins
 from arkworker.runtime.services import Services
 from arkworker.settings.provenance import Origin
@@ -54,7 +54,7 @@ class Preparation:
         clock: The clock to wait with between attempts.
         interruptible: Makes the block in which a signal interrupts at once.
         folder: What relative paths belong to, wherever user code moves; by default the current directory.
-        summary: The file of the summary, once it is known that one is wanted, and can be written.
+        outputs: The files of `summary` and `report`, once it is known that they are wanted, and can be written.
     """
 
     worker: WorkerOptions
@@ -69,7 +69,7 @@ class Preparation:
     payload: Payload | None = field(default=None, init=False)
     parent_caches: list[Path] = field(default_factory=list, init=False)
     _client: Client | None = field(default=None, init=False)
-    summary: str | None = field(default=None, init=False)
+    outputs: Mapping[str, str] = field(default_factory=dict, init=False)
     _is_ended: bool = field(default=False, init=False)
 
     def prepare(self) -> WorkerContext[Any]:
@@ -81,7 +81,7 @@ class Preparation:
         """
         self.resolution = self._resolve()
         if not self.offline and not self.dry:
-            self.summary = writable_summary(self.resolution)
+            self.outputs = writable(self.resolution)
         if not self.resolution.is_developer_mode and not self.offline:
             self._resolve_with_payload()
         settings = self.resolution.settings

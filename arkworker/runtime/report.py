@@ -13,6 +13,7 @@ import platform
 import string
 from collections.abc import Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,50 +106,52 @@ def _write(
         logger.exception("%s: the report cannot be written", path)
 
 
-class Page:
-    """The report of a run as HTML.
+def write_refusal(path: str, target: str, error: ArkworkerError) -> None:
+    """Write the report of a run that ended before its work, so that nobody takes the one of another run for it.
 
     Args:
-        run: The run.
-        worker: What the worker's class declares.
-        claims: Where the settings are from.
+        path: The file.
+        target: How the person named the worker.
+        error: What ended it; it holds no secret.
+    """
+    try:
+        files.replace(path, Sheet().refusal(target, error).encode())
+    except OSError as failure:
+        logger.error("%s: the report cannot be written: %s", path, failure.strerror)  # noqa: TRY400 - one line will do
+
+
+class Sheet:
+    """What makes HTML of text.
+
+    Args:
+        secrets: What must not be shown, the longest first.
     """
 
-    def __init__(self, run: Handover, worker: WorkerOptions, claims: Mapping[Steps, Claim]) -> None:
-        self._run = run
-        self._worker = worker
-        self._claims = claims
-        self._secrets = sorted(_secrets_of(run.context), key=len, reverse=True)
+    def __init__(self, secrets: Sequence[str] = ()) -> None:
+        self._secrets = secrets
 
-    def render(self, collected: Collected) -> str:
-        """The page."""
-        template = resources.files("arkworker.runtime").joinpath("report.html").read_text(encoding="utf-8")
-        summary = collected.summary
-        seconds = collected.seconds
-        numbers = {"elements": collected.counts.total(), **{name: collected.counts[name] for name in OUTCOMES}}
-        rate = numbers["elements"] / (summary.get("seconds") or seconds)
-        sections = (
-            self._over_time(collected.timeline, seconds),
-            self._throughput(collected.timeline, seconds),
-            self._phases(summary.get("phases", {})),
-            self._slowest(collected.share.slowest),
-            self._errors(collected.errors),
-            self._pictures(collected.share.thumbnails),
-            self._processes(collected.processes),
-            self._metrics(summary.get("metrics", {})),
-            self._what_ran(),
-            self._configuration(),
+    def refusal(self, target: str, error: ArkworkerError) -> str:
+        """The page of a run that ended before its work."""
+        if isinstance(error, ConfigurationError):
+            rows = [(problem.path, problem.location, problem.message, problem.hint) for problem in error.problems]
+            content = self._table(("name", "from", "problem", "remedy"), rows[:MOST_VALUES])
+        else:
+            content = _Html(f"<p>{self._text(error)}</p>")
+        return self._filled(
+            target,
+            verdict="bad",
+            outcome=f"ended before the work (exit code {int(error.exit_code)})",
+            when=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
+            numbers="",
+            sections=_section("Why", content, is_wide=True),
         )
+
+    def _filled(self, target: str, **parts: str) -> str:
+        """The template with its parts; `numbers` and `sections` are markup, `outcome` and `when` text."""
+        template = resources.files("arkworker.runtime").joinpath("report.html").read_text(encoding="utf-8")
         return string.Template(template).substitute(
-            title=self._text(f"{self._worker.target}: report of a run"),
-            verdict="good" if not collected.exit_code and not numbers["failed"] else "bad",
-            outcome=self._text(_outcome_of(collected)),
-            when=self._text(f"started {collected.began:%Y-%m-%d %H:%M:%S} UTC, took {_duration(seconds)}"),
-            numbers="".join(
-                f"<div><dt>{name}</dt><dd>{value}</dd></div>"
-                for name, value in {**numbers, "elements a second": _number(rate)}.items()
-            ),
-            sections="\n".join(filter(None, sections)),
+            title=self._text(f"{target}: report of a run"),
+            **(parts | {name: self._text(parts[name]) for name in ("outcome", "when")}),
         )
 
     def _text(self, value: object, limit: int = LONGEST_TEXT) -> _Html:
@@ -175,6 +178,52 @@ class Page:
         top = f"<thead><tr>{top}</tr></thead>" if any(head) else ""
         body = "".join(f"<tr>{line}</tr>" for line in lines)
         return _Html(f'<div class="scroll"><table>{top}<tbody>{body}</tbody></table></div>')
+
+
+class Page(Sheet):
+    """The report of a run as HTML.
+
+    Args:
+        run: The run.
+        worker: What the worker's class declares.
+        claims: Where the settings are from.
+    """
+
+    def __init__(self, run: Handover, worker: WorkerOptions, claims: Mapping[Steps, Claim]) -> None:
+        super().__init__(sorted(_secrets_of(run.context), key=len, reverse=True))
+        self._run = run
+        self._worker = worker
+        self._claims = claims
+
+    def render(self, collected: Collected) -> str:
+        """The page."""
+        summary = collected.summary
+        seconds = collected.seconds
+        numbers = {"elements": collected.counts.total(), **{name: collected.counts[name] for name in OUTCOMES}}
+        rate = numbers["elements"] / (summary.get("seconds") or seconds)
+        sections = (
+            self._over_time(collected.timeline, seconds),
+            self._throughput(collected.timeline, seconds),
+            self._phases(summary.get("phases", {})),
+            self._slowest(collected.share.slowest),
+            self._errors(collected.errors),
+            self._pictures(collected.share.thumbnails),
+            self._processes(collected.processes),
+            self._metrics(summary.get("metrics", {})),
+            self._what_ran(),
+            self._configuration(),
+        )
+        return self._filled(
+            self._worker.target,
+            verdict="good" if not collected.exit_code and not numbers["failed"] else "bad",
+            outcome=_outcome_of(collected),
+            when=f"started {collected.began:%Y-%m-%d %H:%M:%S} UTC, took {_duration(seconds)}",
+            numbers="".join(
+                f"<div><dt>{name}</dt><dd>{value}</dd></div>"
+                for name, value in {**numbers, "elements a second": _number(rate)}.items()
+            ),
+            sections="\n".join(filter(None, sections)),
+        )
 
     def _over_time(self, timeline: Timeline, seconds: float) -> str:
         if not timeline.bins:

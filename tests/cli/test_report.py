@@ -182,6 +182,24 @@ def test_a_report_before_is_replaced_and_other_pages_are_not(run: Run, tmp_path:
     assert kept == "<!DOCTYPE html><title>precious</title>"
 
 
+REFUSED = {
+    "a wrong value": (("--config.margin", "<i>x</i>"), "config.margin --config.margin Input should be a valid"),
+    "two sources": (("--element", "11111111-1111-1111-1111-111111111111"), "the elements are already given"),
+    "another file": (("--summary", "w.py"), "is the same file as the code of w"),
+}
+
+
+@pytest.mark.parametrize(("flags", "told"), REFUSED.values(), ids=REFUSED)
+def test_a_refused_run_leaves_no_report_of_another(run: Run, tmp_path: Path, flags: tuple[str, ...], told: str) -> None:
+    """The page says why it was refused."""
+    (tmp_path / "run.html").write_text('<meta name="generator" content="arkworker run --report">BEFORE')
+    result, source = run(*flags)
+    text = re.sub(r"\s+", " ", Page(source).text)
+    assert (result.code, "BEFORE" in source) == (78, False), result.err
+    assert "ended before the work (exit code 78)" in text
+    assert told in text
+
+
 def test_a_run_that_is_killed_leaves_no_report_of_another(run: Run, tmp_path: Path) -> None:
     """The file is emptied first."""
     run()
