@@ -133,8 +133,8 @@ def _problems(error: ArkworkerError) -> Sequence[Problem]:
 
 
 def _show_traceback(error: ArkworkerError, argv: Sequence[str]) -> None:
+    from arkworker.runtime.failures import WorkerFailedError
     from arkworker.runtime.log_lines import mask
-    from arkworker.runtime.user_errors import WorkerFailedError
 
     if isinstance(error, WorkerFailedError):
         return  # it is in the log already

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.activities import Activities
     from arkworker.delivery.element import Sender
     from arkworker.delivery.journal import Standing
-    from arkworker.runtime.loop.failures import Failures
-    from arkworker.runtime.loop.outcome import Tally
+    from arkworker.runtime.loop.outcome import Outcome
     from arkworker.runtime.loop.progress import ProgressDisplay
     from arkworker.storage.recording.lines import Entry
     from arkworker.storage.recording.reading import Recording
@@ -64,8 +63,7 @@ class Publication:
     Args:
         files: The files, in the order that a person named them in.
         activities: Where states are reported; None where there are none.
-        tally: Counts what became of each element.
-        failures: Told of those that failed.
+        outcome: Told what became of each element.
         bar: Told after each element.
 
     Attributes:
@@ -75,18 +73,11 @@ class Publication:
     """
 
     def __init__(
-        self,
-        files: Sequence[ResultsFile],
-        activities: Activities | None,
-        *,
-        tally: Tally,
-        failures: Failures,
-        bar: ProgressDisplay,
+        self, files: Sequence[ResultsFile], activities: Activities | None, *, outcome: Outcome, bar: ProgressDisplay
     ) -> None:
         self.error: BaseException | None = None
         self._activities = activities
-        self._tally = tally
-        self._failures = failures
+        self._outcome = outcome
         self._bar = bar
         self._lock = threading.Lock()
         self._several: list[tuple[str, ResultsFile]] = []  # what is in several files, each with another of them
@@ -112,7 +103,7 @@ class Publication:
                 printable(file.name),
             )
         if len(self.left) < self.count:
-            self._tally.count("skipped", self.count - len(self.left))
+            self._outcome.tally.count("skipped", self.count - len(self.left))
         threads = min(MOST_THREADS, len(self.left))
         with self._bar, ThreadPoolExecutor(max(1, threads), "publishing") as pool:
             for _ in range(threads):
@@ -139,7 +130,7 @@ class Publication:
                     self.error = self.error or error
                 return
             with self._lock:
-                self._tally.count(outcome)
+                self._outcome.tally.count(outcome)
                 self._bar.advance()
 
     def _next(self) -> tuple[str, ResultsFile] | None:
@@ -161,7 +152,7 @@ class Publication:
                 return "skipped"
             state = self._publish(sender, entry, standing)
         except _RefusedError as error:
-            self._failures.add(element_id, error, traced=False)
+            self._outcome.failures.add(element_id, error, traced=False)
             return "failed"
         except AmbiguousError as error:
             logger.error("element %s: %s", printable(element_id, 60), error)  # noqa: TRY400 - one line says it
@@ -204,11 +195,11 @@ class Publication:
         except ArkworkerError as error:
             if isinstance(error, ApiError) and not refuses(error):
                 raise
-            self._failures.add(entry.element.id, error, traced=False)
+            self._outcome.failures.add(entry.element.id, error, traced=False)
             return State.ERROR
         sender.note(entry, standing, "close")
         if entry.state == "error":
-            self._failures.add_reason(entry.element.id, printable(entry.reason or "recorded as an error", 300))
+            self._outcome.failures.add_reason(entry.element.id, printable(entry.reason or "recorded as an error", 300))
         return State(entry.state)
 
     def _end(self, sender: Sender, entry: Entry, standing: Standing, state: State, *, is_repeated: bool) -> bool:

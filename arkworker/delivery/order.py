@@ -18,11 +18,9 @@ from arkworker.delivery.file import Publication, ResultsFile
 from arkworker.delivery.journal import Journal, Owner
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem, StoppedError
 from arkworker.options.creates import Creates
-from arkworker.runtime.loop import outcome
-from arkworker.runtime.loop.failures import Failures
-from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
+from arkworker.runtime.loop.outcome import Outcome
 from arkworker.runtime.loop.progress import ProgressDisplay
-from arkworker.runtime.named_files import mistakes
+from arkworker.runtime.named_files import forget, mistakes
 from arkworker.runtime.preparation import connection_of
 from arkworker.storage.files import identity
 from arkworker.storage.recording.reading import read_recording
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from arkworker.arkindex.publishing import Corpora
+    from arkworker.runtime.loop.outcome import Summary
     from arkworker.runtime.stopping import Stopping
     from arkworker.settings.platform import Settings
     from arkworker.settings.resolution import Resolution
@@ -77,9 +76,10 @@ def publish(order: Order, first: Resolution, stopping: Stopping) -> Summary:
     """
     settings, problems = first.settings, first.ledger.problems
     _check_paths(order, settings, problems)
-    tally = Tally()
-    outcome.prepare(settings.summary)
-    with outcome.summed_up(settings.summary, tally, stopping), contextlib.ExitStack() as opened:
+    forget("summary", settings.summary)
+    outcome = Outcome(stopping, lambda: settings.summary)
+    outcome.start()
+    with outcome.told(), contextlib.ExitStack() as opened:
         if problems:
             raise ConfigurationError(problems)
         recordings = _each(lambda path: opened.enter_context(read_recording(path)), order.paths)
@@ -89,7 +89,7 @@ def publish(order: Order, first: Resolution, stopping: Stopping) -> Summary:
         resolution = order.resolve(_worker_run_of(order, recordings))
         if resolution.ledger.problems:
             raise ConfigurationError(resolution.ledger.problems)
-        return _Publishing(order, recordings, resolution, stopping, tally).perform()
+        return _Publishing(order, recordings, resolution, stopping, outcome).perform()
 
 
 def _check_paths(order: Order, settings: Settings, others: Sequence[Problem]) -> None:
@@ -159,17 +159,15 @@ class _Publishing:
         recordings: Sequence[Recording],
         resolution: Resolution,
         stopping: Stopping,
-        tally: Tally,
+        outcome: Outcome,
     ) -> None:
         self._order = order
         self._recordings = recordings
         self._resolution = resolution
         self._settings = resolution.settings
         self._stopping = stopping
-        self._tally = tally
-        self._failures = Failures()
+        self._outcome = outcome
         self._clock = SystemClock()
-        self._start = self._clock.now()
         self._client = Client(
             connection_of(self._settings), clock=self._clock, budget=RetryBudget(in_a_row=True), careful=True
         )
@@ -219,8 +217,8 @@ class _Publishing:
             there = recording.header.corpus_id or corpus_id
             sender = Sender(self._client, certainty, corpora, journal, self._check, run_id, there)
             files.append(ResultsFile(path, recording, sender))
-        bar = ProgressDisplay(self._tally, len({name for one in self._recordings for name in one.places}))
-        return Publication(files, activities, tally=self._tally, failures=self._failures, bar=bar)
+        bar = ProgressDisplay(self._outcome.tally, len({name for one in self._recordings for name in one.places}))
+        return Publication(files, activities, outcome=self._outcome, bar=bar)
 
     def _corpora_of(self, recording: Recording) -> Corpora:
         """The same for files of the same worker: each corpus is looked up once."""
@@ -251,9 +249,8 @@ class _Publishing:
         ended_by = 128 + number if number else int(error.exit_code) if isinstance(error, ArkworkerError) else None
         if error is not None and not number:
             logger.error("%s; publish the %s again to continue", error, "file" if len(paths) == 1 else "same files")
-        code = exit_code_of(self._tally, ended_by=ended_by, strict=self._settings.strict)
-        summary = Summary.of(self._tally, self._clock.now() - self._start, code)
-        outcome.conclude(summary, self._failures, self._settings.summary)
+        summary = self._outcome.sum_up(ended_by, strict=self._settings.strict)
+        self._outcome.conclude(summary)
         return summary
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from arkworker.errors import ExitCode, StoppedError
 from arkworker.frozen import FrozenDict
+from arkworker.runtime import log_lines
 from arkworker.runtime.services import LatePublisher
+from arkworker.runtime.stopping import Interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +20,11 @@ if TYPE_CHECKING:
     from arkworker.elements import Element
     from arkworker.runtime.collecting import Collected
     from arkworker.runtime.context import WorkerContext
+    from arkworker.runtime.loop.outcome import Outcome
     from arkworker.runtime.stopping import Stopping
     from arkworker.settings.platform import Settings
+
+logger = logging.getLogger("arkworker.elements")
 
 
 @dataclass(frozen=True)
@@ -30,10 +37,10 @@ class Handover:
         sessions: Makes sessions of the cache; or stand-ins, for workers without one.
         stopping: Knows of signals.
         target: How the person who started the worker named it.
+        outcome: Told what becomes of elements.
         origins: Where a setting came from, by its name: source and location.
         outbox: Where published results wait for the cache; None without a cache.
         collected: Told of all that a report shows; None where none is wanted.
-        begin: Called when `setup` is over.
         folder: Where the target was named: relative paths in it belong there, wherever user code moves. Empty where
             that is not known.
     """
@@ -43,10 +50,10 @@ class Handover:
     sessions: Callable[[], Any]
     stopping: Stopping
     target: str
+    outcome: Outcome
     origins: Mapping[str, tuple[str, str]] = field(default_factory=FrozenDict)
     outbox: Outbox | None = None
     collected: Collected | None = None
-    begin: Callable[[], None] = lambda: None
     folder: str = ""
 
     def with_outbox(self) -> Handover:
@@ -69,6 +76,37 @@ class Handover:
         collected = Collected()
         self.context.services.element_access.watch_images(collected.see)
         return dataclasses.replace(self, collected=collected)
+
+    def call_finish(
+        self, finish: Callable[[Any], None], call: Callable[[Callable[[], None]], None] | None = None
+    ) -> int | None:
+        """What a worker does after the last of its work; the exit code, where it failed.
+
+        Args:
+            finish: User code, which gets a session of the cache.
+            call: Calls it, and raises Interruption when it takes too long after a signal; else the first signal
+                interrupts it.
+
+        Raises:
+            StoppedError: The first signal came meanwhile.
+        """
+        log_lines.note(phase="finish")
+        try:
+            with self.sessions() as cache:
+                if call is not None:
+                    call(lambda: finish(cache))
+                else:
+                    with self.stopping.interruptible():
+                        finish(cache)
+        except StoppedError:
+            raise
+        except Interruption:
+            logger.warning("The worker's finish was interrupted")
+        except BaseException as error:
+            # SystemExit and KeyboardInterrupt, too: from user code they are failures, never a silent success.
+            logger.error("The worker's finish failed", exc_info=error)  # noqa: TRY400 - the same, for any exception
+            return ExitCode.FAILED
+        return None
 
 
 @dataclass(frozen=True)

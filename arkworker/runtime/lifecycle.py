@@ -36,10 +36,11 @@ from arkworker.runtime import log_lines, logs
 from arkworker.runtime.announcement import acknowledged, announce
 from arkworker.runtime.cache_sessions import opened_cache
 from arkworker.runtime.corpus_check import check_corpus, check_declared_in_setup
+from arkworker.runtime.failures import failures_of_worker
 from arkworker.runtime.handover import Handover
-from arkworker.runtime.loop import outcome
+from arkworker.runtime.loop.outcome import Outcome
+from arkworker.runtime.named_files import forget
 from arkworker.runtime.stopping import Interruption
-from arkworker.runtime.user_errors import failures_of_worker
 from arkworker.runtime.worker import ElementsWorker, options_of
 from arkworker.text import printable
 
@@ -68,17 +69,15 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
         StoppedError: A signal ended the run.
         ArkworkerError: What else ended it; its class decides the exit code.
     """
-    with (
-        outcome.summed_up_before(lambda: preparation.outputs.get("summary"), stopping) as begin,
-        _refusals_reported(preparation, stopping) as begin_report,
-    ):
+    outcome = Outcome(stopping, lambda: preparation.outputs.get("summary"))
+    with outcome.told(), _refusals_reported(preparation, stopping) as begin_report:
         context = prepare(preparation, stopping, is_trial=False)
-        outcome.prepare(preparation.outputs.get("summary"))
+        forget("summary", preparation.outputs.get("summary"))
         settings, target = preparation.resolution.settings, preparation.worker.target
         with opened_cache(context, preparation.parent_caches, stopping) as sessions:
             stopping.check()
             origins, folder = preparation.origins, preparation.folder
-            made = Handover(context, settings, sessions, stopping, target, origins, begin=begin, folder=folder)
+            made = Handover(context, settings, sessions, stopping, target, outcome, origins, folder=folder)
             told = acknowledged(stopping, settings.grace) if isinstance(worker, ElementsWorker) else nullcontext()
             begin_report()
             with told, _reported(made.with_outbox(), preparation) as handover:
@@ -146,7 +145,6 @@ def live(
             log_lines.note(phase="run")
             with alone or nullcontext():
                 handover = check_declared_in_setup(declared, options_of(worker, handover.target), handover, end)
-            handover.begin()
             (perform or worker._perform)(handover)  # noqa: SLF001 - hidden from authors, who override run
     finally:
         _tear_down(worker, handover)
@@ -205,7 +203,6 @@ def _is_shared_out(settings: Settings) -> bool:
 def _share_out(worker: ElementsWorker[Any], handover: Handover) -> None:
     """Let several processes do what `live` does in this one; the hook `finish` is called here."""
     finish = worker._finish(handover.context)  # noqa: SLF001 - hidden from authors
-    handover.begin()
     if handover.settings.executor is not None:
         from arkworker.runtime.loop.shares import process_elements_on_engine
 

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from arkworker.errors import ConfigurationError, Problem
 from arkworker.settings.provenance import Origin
 from arkworker.storage import files
 from arkworker.storage.exclusive import reason_of
@@ -153,6 +154,20 @@ def _reason(name: str, path: str) -> str:
     except OSError as error:
         return reason_of(error, "cannot be written")
     return ""
+
+
+def forget(name: str, path: str | None) -> None:
+    """Empty what a run before has left in a file that this one writes in the end: a run that is killed leaves nothing.
+
+    Raises:
+        ConfigurationError: It cannot be written.
+    """
+    try:
+        if path is not None and Path(path).exists() and not files.is_stream(path):
+            files.replace(path, b"")
+    except OSError as error:
+        problem = Problem(name, "command line", f"--{name}", f"cannot be written: {error.strerror}")
+        raise ConfigurationError([problem]) from None
 
 
 def temporary_directory_mistake() -> str:

@@ -15,16 +15,16 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from arkworker.errors import ArkworkerError, ConfigurationError, Problem
+from arkworker.errors import ArkworkerError, ConfigurationError
 from arkworker.options.secret import Secret, SecretNotLoadedError
 from arkworker.runtime.collecting import MOST_PROCESSES, Collected
 from arkworker.runtime.explanation import STARS, explain, leaves, plain
 from arkworker.runtime.log_lines import mask
+from arkworker.runtime.named_files import forget
 from arkworker.storage import files
 from arkworker.version import __version__
 
@@ -73,13 +73,9 @@ def reported(run: Handover, worker: WorkerOptions, claims: Mapping[Steps, Claim]
         ConfigurationError: The file cannot be written.
     """
     path = run.settings.report or ""
-    try:
-        if Path(path).exists() and not files.is_stream(path):
-            files.replace(path, b"")  # a run that is killed leaves an empty file, not the report of another
-    except OSError as error:
-        problem = Problem("report", "command line", "--report", f"cannot be written: {error.strerror}")
-        raise ConfigurationError([problem]) from None
+    forget("report", path)
     collected = Collected(functools.partial(_write, path, run, worker, claims))
+    run.outcome.show_in(collected)
     run.context.services.element_access.watch_images(collected.see)
     try:
         yield collected

@@ -19,8 +19,8 @@ from arkworker.options.creates import Creates, Requires
 from arkworker.options.options import bare
 from arkworker.runtime.context import WorkerContext
 from arkworker.runtime.declaring import HOOKS, check_arguments, check_callable, check_is_complete, configuration_of
+from arkworker.runtime.failures import place_of
 from arkworker.runtime.stopping import Interruption
-from arkworker.runtime.user_errors import place_of
 from arkworker.runtime.worker import Worker
 from arkworker.text import did_you_mean, printable
 

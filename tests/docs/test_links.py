@@ -62,7 +62,7 @@ def test_files_that_are_named_exist(path: Path) -> None:
 
 
 def test_the_files_of_the_walks_exist() -> None:
-    """Also those that are named beside another one: `guard.py` beside `work.py`."""
+    """Also those that are named beside another one: `guard.py` beside `run.py`."""
     missing = []
     for step in re.findall(r"^\d+\. (.*(?:\n   .*)*)", ARCHITECTURE, re.MULTILINE):
         folder = Path()

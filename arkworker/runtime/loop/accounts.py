@@ -6,27 +6,25 @@ import logging
 import pickle
 from collections import Counter
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ArkworkerError, ExitCode
 from arkworker.runtime import logs
+from arkworker.runtime.failures import described
 from arkworker.runtime.loop.channel import Say
 from arkworker.runtime.loop.ends import end_left
 from arkworker.runtime.loop.in_hand import Stage
-from arkworker.runtime.loop.outcome import Summary, exit_code_of
-from arkworker.runtime.loop.work import call_finish
-from arkworker.runtime.user_errors import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from arkworker.runtime.collecting import Share
+    from arkworker.runtime.failures import Failures
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.assignment import Assignment
     from arkworker.runtime.loop.ends import Ends
-    from arkworker.runtime.loop.failures import Failures
     from arkworker.runtime.loop.intake import Halt
+    from arkworker.runtime.loop.outcome import Summary
     from arkworker.storage.recording.lines import Entry
 
 logger = logging.getLogger("arkworker.elements")
@@ -84,7 +82,6 @@ class Accounts:
         self._run = run
         self._given = given
         self._halt = halt
-        self._began = monotonic()
         self._phases: Counter[str] = Counter()
         self._metrics: dict[str, Any] = {}
 
@@ -98,8 +95,8 @@ class Accounts:
         """
         notes: dict[Say, Callable[..., Any]] = {
             Say.LOG: logs.take_over,
-            Say.FAILURE: self._given.failures.note,
-            Say.EXAMPLE: self._given.failures.illustrate,
+            Say.FAILURE: self._given.outcome.failures.note,
+            Say.EXAMPLE: self._given.outcome.failures.illustrate,
             Say.COUNT: partial(self._count, process),
             Say.FIGURES: partial(self._add, process),
             Say.BROKEN: self._note_broken,
@@ -133,11 +130,11 @@ class Accounts:
             raise self.broken
         self.ended_by = 128 + self.signal if self.signal is not None else self._weightiest()
         if finish is not None and self.ended_by is None:
-            self.ended_by = call_finish(finish, self._run)
-        code = exit_code_of(self._given.tally, ended_by=self.ended_by, strict=self._run.settings.strict)
+            self.ended_by = self._run.call_finish(finish)
         phases = {name: round(spent, 3) for name, spent in self._phases.items()}
         metrics = self._metrics | self._run.context.services.metrics.as_data()
-        return Summary.of(self._given.tally, monotonic() - self._began, code, phases, metrics)
+        strict = self._run.settings.strict
+        return self._given.outcome.sum_up(self.ended_by, strict=strict, phases=phases, metrics=metrics)
 
     @property
     def signal(self) -> int | None:
@@ -146,7 +143,7 @@ class Accounts:
 
     def _count(self, process: int, outcome: str, number: int, element_id: str | None) -> None:
         """Elements have ended, or claims were lost."""
-        self._given.tally.count(outcome, number, element_id=element_id)
+        self._given.outcome.tally.count(outcome, number, element_id=element_id)
         if self._run.collected is not None:
             self._run.collected.count_for(process, outcome, number)
         if element_id is not None:

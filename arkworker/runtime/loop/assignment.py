@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 
 from arkworker.arkindex.activities import WITHOUT_ACTIVITIES, Activities
 from arkworker.errors import ApiError
-from arkworker.runtime.loop import outcome
 from arkworker.runtime.loop.choice import Choice, initial_ids
 from arkworker.runtime.loop.clients import Clients
-from arkworker.runtime.loop.failures import Failures
+from arkworker.runtime.loop.ends import Reports
 from arkworker.runtime.loop.in_hand import InHand, Left, new_path, recover
 from arkworker.runtime.loop.progress import ProgressDisplay
-from arkworker.runtime.loop.reports import Reports
 from arkworker.runtime.loop.worklist import Resumed, not_begun
 from arkworker.runtime.services import LatePublisher
 
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.ends import Ends
     from arkworker.runtime.loop.intake import Halt
-    from arkworker.runtime.loop.outcome import Tally
+    from arkworker.runtime.loop.outcome import Outcome
     from arkworker.runtime.loop.threads import Timing
     from arkworker.runtime.loop.worklist import Worklist
     from arkworker.storage.recording.writing import Recorder
@@ -45,8 +43,7 @@ class Assignment:
         in_hand: Where it is noted what is in hand.
         left: What a run before had in hand when it was killed.
         recorder: The results file; None where results are published.
-        tally: Counts what became of each element.
-        failures: Told of those that failed.
+        outcome: Told what became of each element.
         progress: Told after each.
     """
 
@@ -55,8 +52,7 @@ class Assignment:
     in_hand: InHand
     left: Left
     recorder: Recorder | None
-    tally: Tally
-    failures: Failures
+    outcome: Outcome
     progress: ProgressDisplay
 
 
@@ -67,18 +63,17 @@ def owner_of(run: Handover) -> str:
 
 @contextlib.contextmanager
 def prepared(run: Handover) -> Iterator[tuple[Clients, Assignment]]:
-    """What there is to do, and what requests are sent with; where the run fails, its summary says how far it came.
+    """What there is to do, and what requests are sent with.
 
     Raises:
         ConfigurationError: The elements cannot be chosen, or a file cannot be written.
         ApiError: The sets that elements are in cannot be listed.
     """
-    tally = outcome.Tally(run.collected)
+    run.outcome.start()
     with (
-        outcome.summed_up(run.settings.summary, tally, run.stopping),
         _recording(run) as recorder,
         contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
-        _assigned(run, clients, tally, recorder) as assignment,
+        _assigned(run, clients, recorder) as assignment,
     ):
         yield clients, assignment
 
@@ -110,7 +105,7 @@ def choice_of(run: Handover) -> Choice:
 
 
 @contextlib.contextmanager
-def _assigned(run: Handover, clients: Clients, tally: Tally, recorder: Recorder | None) -> Iterator[Assignment]:
+def _assigned(run: Handover, clients: Clients, recorder: Recorder | None) -> Iterator[Assignment]:
     """What there is to do; what a run before left behind is part of it.
 
     Raises:
@@ -129,8 +124,8 @@ def _assigned(run: Handover, clients: Clients, tally: Tally, recorder: Recorder 
             logger.warning(
                 "an earlier run was killed during %d claims that may have started an element", left.uncertain
             )
-            tally.count("uncertain", left.uncertain)
-        worklist = _choose(choice, run, clients, tally, in_hand)
+            run.outcome.tally.count("uncertain", left.uncertain)
+        worklist = _choose(choice, run, clients, in_hand)
         if recorder is not None:
             from arkworker.runtime.loop.results_file import remaining
 
@@ -138,14 +133,14 @@ def _assigned(run: Handover, clients: Clients, tally: Tally, recorder: Recorder 
             left.stages = {name: stage for name, stage in left.stages.items() if name not in recorder.found}
         if left.stages:
             worklist = Resumed(not_begun(left.stages), left.stages, worklist)
-        progress = ProgressDisplay(tally, worklist.count)
-        yield Assignment(worklist, reports_states, in_hand, left, recorder, tally, Failures(), progress)
+        progress = ProgressDisplay(run.outcome.tally, worklist.count)
+        yield Assignment(worklist, reports_states, in_hand, left, recorder, run.outcome, progress)
 
 
-def _choose(choice: Choice, run: Handover, clients: Clients, tally: Tally, in_hand: InHand) -> Worklist:
+def _choose(choice: Choice, run: Handover, clients: Clients, in_hand: InHand) -> Worklist:
     with run.stopping.calling(lambda: clients.stop(run.stopping.received or 0)):
         try:
-            return choice.worklist(clients.intake, tally, in_hand)
+            return choice.worklist(clients.intake, run.outcome.tally, in_hand)
         except ApiError:
             run.stopping.check()  # a request that a signal ended says nothing about Arkindex
             raise
@@ -176,20 +171,15 @@ def make_ends(  # noqa: PLR0913, PLR0917 - the parts that it connects
         behind: How many elements may be ended side by side.
     """
     publisher = LatePublisher(partial(run.context.services.make_publisher, clients.reports, run.outbox))
-
-    def on_failure(element_id: str, error: Exception) -> None:
-        given.failures.add(element_id, error, traced=False)
-
     if given.recorder is not None:
         from arkworker.runtime.loop.results_file import ResultsFile
 
         recorded = ResultsFile(
             given.recorder,
             publisher,
-            tally=given.tally,
+            outcome=given.outcome,
+            halt=halt,
             in_hand=given.in_hand,
-            on_failure=on_failure,
-            on_broken=halt.give_up,
             is_queue=given.worklist.is_queue,
             outbox=run.outbox if run.context.is_read_only else None,
         )
@@ -199,11 +189,10 @@ def make_ends(  # noqa: PLR0913, PLR0917 - the parts that it connects
     return Reports(
         activities_of(run, given, clients.reports),
         publisher,
-        tally=given.tally,
+        outcome=given.outcome,
+        halt=halt,
         timing=timing,
         in_hand=given.in_hand,
-        on_failure=on_failure,
-        on_outage=halt.give_up,
         behind=behind,
         outbox=run.outbox,
     )

@@ -20,7 +20,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ArkworkerError
-from arkworker.runtime.loop.failures import Failures
+from arkworker.runtime.failures import Failures
 from arkworker.runtime.loop.guard import INTERRUPT
 from arkworker.runtime.loop.outcome import Tally
 from arkworker.runtime.stopping import SIGNALS

@@ -25,6 +25,7 @@ from arkworker.runtime.loop.assignment import Assignment
 from arkworker.runtime.loop.channel import Channel, Say, ToldFailures, ToldRecorder, ToldTally
 from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.in_hand import InHand, Left, Stage
+from arkworker.runtime.loop.outcome import Outcome
 from arkworker.runtime.loop.progress import ProgressDisplay
 from arkworker.runtime.loop.run import ElementRun
 from arkworker.runtime.loop.worklist import Job, Queue
@@ -201,7 +202,7 @@ def joined(connection: socket.socket) -> Iterator[JoinedJob | None]:
             with contextlib.suppress(OSError):  # it is gone, or is not known
                 os.chdir(order.folder)
             worker: Any = load_target(order.target)
-            with unpacked(order.data, stopping, order.target, order.folder) as handover:
+            with unpacked(order.data, channel, stopping, order.target, order.folder) as handover:
                 yield JoinedJob(worker, handover, order, channel)
     except StoppedError as error:
         channel.say(Say.DONE, int(error.exit_code))
@@ -210,8 +211,9 @@ def joined(connection: socket.socket) -> Iterator[JoinedJob | None]:
 
 
 @contextlib.contextmanager
-def unpacked(
+def unpacked(  # noqa: PLR0913, PLR0917 - the parts of a run
     data: bytes,
+    channel: Channel,
     stopping: Stopping,
     target: str,
     folder: str,
@@ -221,6 +223,7 @@ def unpacked(
 
     Args:
         data: The pickled context and settings.
+        channel: The way to the process that is told what becomes of elements.
         stopping: Knows of signals.
         target: How the person who started the worker named it.
         folder: Where relative paths in that belong.
@@ -230,22 +233,17 @@ def unpacked(
     context = settled(context)
     with shared_cache(context) as sessions:
         known = Settings.model_construct(**settings)
-        yield Handover(context, known, sessions, stopping, target, folder=folder).with_outbox().with_report()
+        outcome = Outcome(stopping, tally=ToldTally(channel), failures=ToldFailures(channel))
+        yield Handover(context, known, sessions, stopping, target, outcome, folder=folder).with_outbox().with_report()
 
 
-def telling(  # noqa: PLR0913 - the parts of an assignment
-    channel: Channel,
-    worklist: Worklist,
-    in_hand: InHand,
-    *,
-    reports_states: bool,
-    recorder: ToldRecorder | None,
-    tally: ToldTally,
+def telling(
+    run: Handover, worklist: Worklist, in_hand: InHand, *, reports_states: bool, recorder: ToldRecorder | None
 ) -> Assignment:
     """What a process works on that tells another one what becomes of it."""
     told: Any = recorder
-    bar = ProgressDisplay(tally, None, is_shown=False)
-    return Assignment(worklist, reports_states, in_hand, Left(), told, tally, ToldFailures(channel), bar)
+    bar = ProgressDisplay(run.outcome.tally, None, is_shown=False)
+    return Assignment(worklist, reports_states, in_hand, Left(), told, run.outcome, bar)
 
 
 def tell_figures(channel: Channel, run: Handover, summary: Summary) -> None:
@@ -257,14 +255,11 @@ def tell_figures(channel: Channel, run: Handover, summary: Summary) -> None:
 def work(code: ElementCode, run: Handover, order: Order, channel: Channel) -> None:
     """Put elements through user code until the parent has none left, or something ends this process."""
     clients = Clients(run.context.connection, read_only=run.context.is_read_only)
-    tally = ToldTally(channel)
     with contextlib.closing(clients), contextlib.closing(InHand(order.notes, order.owner)) as in_hand:
-        queue = Queue(clients.intake, tally, in_hand) if order.is_queue else None
+        queue = Queue(clients.intake, run.outcome.tally, in_hand) if order.is_queue else None
         worklist: Worklist = SharedWorklist(channel, in_hand, queue)
         recorder = ToldRecorder(channel, run.settings.results or "") if order.is_recorded else None
-        assignment = telling(
-            channel, worklist, in_hand, reports_states=order.reports_states, recorder=recorder, tally=tally
-        )
+        given = telling(run, worklist, in_hand, reports_states=order.reports_states, recorder=recorder)
 
         def tell(summary: Summary) -> None:
             tell_figures(channel, run, summary)
@@ -272,7 +267,7 @@ def work(code: ElementCode, run: Handover, order: Order, channel: Channel) -> No
             channel.say(Say.DONE if is_stopped else Say.LEFT, summary.exit_code)
 
         code = replace(code, finish=None)  # the parent calls it
-        part = ElementRun(code, run, clients, assignment, tell)
+        part = ElementRun(code, run, clients, given, tell)
         summary = part.perform()
         tell_figures(channel, run, summary)
         channel.say(Say.DONE, part.ended_by)

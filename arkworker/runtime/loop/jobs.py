@@ -31,7 +31,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ApiError, ArkworkerError, ExitCode, StoppedError
-from arkworker.runtime.loop import outcome
 from arkworker.runtime.loop.accounts import FAREWELL, MOST_IN_VAIN, Accounts, end_held, packed, tell_trace
 from arkworker.runtime.loop.assignment import make_ends, owner_of, prepared
 from arkworker.runtime.loop.channel import Inbox, Say, send
@@ -97,7 +96,7 @@ def process_elements_in_jobs(
         except ArkworkerError as error:
             tell_trace(error)
             raise
-        outcome.conclude(summary, assignment.failures, run.settings.summary, run.collected)
+        run.outcome.conclude(summary)
 
 
 class Jobs:
@@ -152,7 +151,7 @@ class Jobs:
             try:
                 if stopping.look():
                     self._stop()
-                end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._given.failures)
+                end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._given.outcome.failures)
                 jobs = number_of_jobs(self._run.settings)
                 for _ in range(jobs if self._given.worklist.count is None else min(jobs, self._given.worklist.count)):
                     self._start()
@@ -343,7 +342,7 @@ class Jobs:
         for job in not_begun(left.stages):
             job.answer = child.handed[job.id].answer if job.id in child.handed else None
             self._left.append(job)
-        end_left(left.stages, reason, self._ends, self._given.failures)
+        end_left(left.stages, reason, self._ends, self._given.outcome.failures)
         self._given.progress.advance()
         if self._halt.is_stopped:
             self._dismiss()
@@ -354,13 +353,13 @@ class Jobs:
             self._given.in_hand.note(name, stage)
         if left.uncertain:
             self._given.in_hand.note_lost(left.uncertain)
-            self._given.tally.count("uncertain", left.uncertain)
+            self._given.outcome.tally.count("uncertain", left.uncertain)
 
     def _dismiss(self) -> None:
         """No process gets what is left."""
         held = [job.id for job in self._left if job.is_held or job.is_perhaps_held]
         self._left.clear()
-        end_held(held, "interrupted", self._ends, self._given.failures)
+        end_held(held, "interrupted", self._ends, self._given.outcome.failures)
 
     def _stop(self) -> None:
         """The first signal, in another thread."""

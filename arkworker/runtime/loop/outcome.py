@@ -9,33 +9,28 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import State
-from arkworker.errors import ArkworkerError, ConfigurationError, ExitCode, Problem
+from arkworker.errors import ArkworkerError, ExitCode
+from arkworker.runtime.failures import Failures
 from arkworker.storage import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from arkworker.runtime.collecting import Collected
-    from arkworker.runtime.loop.failures import Failures
     from arkworker.runtime.stopping import Stopping
 
 logger = logging.getLogger("arkworker.elements")
 
 
 class Tally:
-    """How many elements ended how; each that was seen is counted once. Safe to use from any thread.
+    """How many elements ended how; each that was seen is counted once. Safe to use from any thread."""
 
-    Args:
-        collected: Told of each, for a report.
-    """
-
-    def __init__(self, collected: Collected | None = None) -> None:
-        self._collected = collected
+    def __init__(self) -> None:
+        self._watchers: list[Callable[[str, int], None]] = []
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
 
@@ -49,8 +44,12 @@ class Tally:
         """
         with self._lock:
             self._counts[outcome] += number
-        if self._collected is not None:
-            self._collected.count(outcome, number)
+        for watch in self._watchers:
+            watch(outcome, number)
+
+    def watch(self, watcher: Callable[[str, int], None]) -> None:
+        """Tell somebody else, too, of all that is counted from now on."""
+        self._watchers.append(watcher)
 
     def settle(self, state: State, element_id: str) -> None:
         """An element ended in a state."""
@@ -127,15 +126,6 @@ class Summary:
         )
 
 
-def exit_code_of(tally: Tally, *, ended_by: int | None, strict: bool) -> int:
-    """The exit code of a run: what ended it early, if anything did, else what the numbers say."""
-    if ended_by is not None:
-        return ended_by
-    if tally["failed"] and (strict or not tally["processed"]):
-        return ExitCode.FAILED
-    return ExitCode.UNCERTAIN if tally["uncertain"] else ExitCode.OK
-
-
 class ElementsError(ArkworkerError):
     """A run over elements that did not succeed; the message is its summary, the exit code says how it ended."""
 
@@ -147,107 +137,140 @@ class ElementsError(ArkworkerError):
         return str(self.args[0])
 
 
-def prepare(path: str | None) -> None:
-    """Forget the summary of a run before: a run that is killed leaves an empty file.
-
-    Raises:
-        ConfigurationError: It cannot be written.
-    """
-    if path is None:
-        return
-    try:
-        if Path(path).exists() and not files.is_stream(path):
-            files.replace(path, b"")
-    except OSError as error:
-        problem = Problem("summary", "command line", "--summary", f"cannot be written: {error.strerror}")
-        raise ConfigurationError([problem]) from None
-
-
-@contextmanager
-def summed_up_before(path_of: Callable[[], str | None], stopping: Stopping) -> Iterator[Callable[[], None]]:
-    """A run that ends before its loop begins, in `setup` for one, leaves no summary that says otherwise.
+class Outcome:
+    """How a run goes: counted and grouped while it lasts, summed up and written when its elements are over.
 
     Args:
-        path_of: The file of the summary, as soon as it is known.
         stopping: Knows of a signal, which goes before all that it caused.
+        path: Gives the file of the summary, as soon as it is known; None where none is wanted.
+        tally: Counts what became of each element; one of its own by default.
+        failures: Told of those that failed; likewise.
 
-    Yields:
-        To be called when the loop begins: `summed_up` tells the rest.
+    Attributes:
+        tally: See above.
+        failures: See above.
     """
-    begun = threading.Event()
-    try:
-        yield begun.set
-    except ArkworkerError as error:
-        if not begun.is_set():
-            number = stopping.signal_number
+
+    def __init__(
+        self,
+        stopping: Stopping,
+        path: Callable[[], str | None] = lambda: None,
+        *,
+        tally: Tally | None = None,
+        failures: Failures | None = None,
+    ) -> None:
+        self.tally = tally or Tally()
+        self.failures = failures or Failures()
+        self._stopping = stopping
+        self._path = path
+        self._collected: Collected | None = None
+        self._start: float | None = None
+        self._lock = threading.Lock()
+        self._written: Summary | None = None
+
+    def show_in(self, collected: Collected) -> None:
+        """Tell a report, too, from now on."""
+        self._collected = collected
+        self.tally.watch(collected.count)
+
+    def start(self) -> None:
+        """The elements begin: their time counts from here."""
+        self._start = time.monotonic()
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """However the run ends, its summary says so: before the first element, at the last, or after all of them."""
+        self._stopping.call_at_stop(self._note_stop)
+        try:
+            yield
+        except ElementsError:
+            raise
+        except ArkworkerError as error:
+            number = self._stopping.signal_number
             code = int(error.exit_code) if number is None else 128 + number
-            write(Summary.of(Tally(), 0.0, code), path_of())
-        raise
+            with self._lock:
+                if self._written is None:
+                    self._write(Summary.of(self.tally, self._seconds, code))
+                else:
+                    self._correct(self._written, code)
+            raise
+        finally:
+            self._note_stop()
 
+    def sum_up(
+        self,
+        ended_by: int | None,
+        *,
+        strict: bool,
+        phases: Mapping[str, float] | None = None,
+        metrics: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Summary:
+        """The run in numbers, and its exit code: what ended it early, if anything did, else what the numbers say.
 
-@contextmanager
-def summed_up(path: str | None, tally: Tally, stopping: Stopping) -> Iterator[None]:
-    """However a run ends, its summary says so: also when it ends before the first element, or is stopped at its end."""
-    started = time.monotonic()
-    try:
-        yield
-    except ElementsError:
-        raise
-    except ArkworkerError as error:
-        write(Summary.of(tally, time.monotonic() - started, int(error.exit_code)), path)
-        raise
-    finally:
-        stopping.call_at_stop(lambda: _note_stop(path, stopping))
-        if stopping.received is not None:
-            _note_stop(path, stopping)
+        Args:
+            ended_by: The exit code of what ended the run early; None where nothing did.
+            strict: Whether one element that failed is a failure of the run.
+            phases: Seconds by phase.
+            metrics: What the worker recorded.
+        """
+        code = ended_by
+        if code is None and self.tally["failed"] and (strict or not self.tally["processed"]):
+            code = ExitCode.FAILED
+        elif code is None:
+            code = ExitCode.UNCERTAIN if self.tally["uncertain"] else ExitCode.OK
+        return Summary.of(self.tally, self._seconds, code, phases, metrics)
 
+    def record(self, summary: Summary) -> None:
+        """Log how a run went that cannot be concluded as usual, and write its summary and report."""
+        self._tell(summary)
+        logger.error("%s", summary.told())
+        if self._collected is not None:
+            self._collected.write()
 
-def _note_stop(path: str | None, stopping: Stopping) -> None:
-    """A signal between the end of the elements and that of the process: the exit code says so, hence the summary."""
-    if path is None or stopping.received is None:
-        return
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        found = {} if files.is_stream(path) else json.loads(Path(path).read_text(encoding="utf-8"))
-        if found and found["exit_code"] <= 128:
-            write(Summary(**(found | {"exit_code": 128 + stopping.received})), path)
+    def conclude(self, summary: Summary) -> None:
+        """Log how the run went, write its summary, and say the last line.
 
+        Raises:
+            ElementsError: The exit code is not 0; the last line is its message.
+        """
+        self._tell(summary)
+        if summary.exit_code != ExitCode.OK:
+            raise ElementsError(summary.told(), summary.exit_code)
+        logger.log(logging.WARNING if summary.failed else logging.INFO, "%s", summary)
 
-def record(summary: Summary, failures: Failures, path: str | None, collected: Collected | None = None) -> None:
-    """Log how a run went that cannot be concluded as usual, and write its summary and report."""
-    _record(summary, failures, path, collected)
-    logger.error("%s", summary.told())
-    if collected is not None:
-        collected.write()
+    def _tell(self, summary: Summary) -> None:
+        self.failures.report()
+        if self._collected is not None:
+            self._collected.end(summary.as_data(), [asdict(group) for group in self.failures.groups])
+        if summary.uncertain:
+            logger.warning(
+                "%d claims or reports may have been lost on the way: look for elements that remain started on Arkindex",
+                summary.uncertain,
+            )
+        with self._lock:
+            self._write(summary)
 
+    @property
+    def _seconds(self) -> float:
+        return 0.0 if self._start is None else time.monotonic() - self._start
 
-def _record(summary: Summary, failures: Failures, path: str | None, collected: Collected | None) -> None:
-    failures.report()
-    if collected is not None:
-        collected.end(summary.as_data(), [asdict(group) for group in failures.groups])
-    if summary.uncertain:
-        logger.warning(
-            "%d claims or reports may have been lost on the way: look for elements that remain started on Arkindex",
-            summary.uncertain,
-        )
-    write(summary, path)
+    def _note_stop(self) -> None:
+        """A signal may come between the end of the elements and that of the process."""
+        number = self._stopping.received
+        with self._lock:
+            if number is not None and self._written is not None and self._written.exit_code <= 128:
+                self._correct(self._written, 128 + number)
 
+    def _correct(self, written: Summary, exit_code: int) -> None:
+        """The process ends with another exit code than was written; what has gone through a pipe stays as it is."""
+        path = self._path()
+        with contextlib.suppress(OSError):
+            if path is not None and not files.is_stream(path):
+                self._write(replace(written, exit_code=exit_code))
 
-def conclude(summary: Summary, failures: Failures, path: str | None, collected: Collected | None = None) -> None:
-    """Log how a run went, write its summary, and say the last line.
-
-    Args:
-        summary: The run in numbers.
-        failures: What went wrong.
-        path: The file of the summary.
-        collected: What a report shows, and needs these for; it is written when the run has ended.
-
-    Raises:
-        ElementsError: The exit code is not 0; the last line is its message.
-    """
-    _record(summary, failures, path, collected)
-    if summary.exit_code != ExitCode.OK:
-        raise ElementsError(summary.told(), summary.exit_code)
-    logger.log(logging.WARNING if summary.failed else logging.INFO, "%s", summary)
+    def _write(self, summary: Summary) -> None:
+        self._written = summary
+        write(summary, self._path())
 
 
 def write(summary: Summary, path: str | None) -> None:

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from arkworker.arkindex.activities import State
 from arkworker.elements.recorded import RecordedElement
 from arkworker.errors import ArkworkerError
+from arkworker.runtime.failures import described
 from arkworker.runtime.loop.ends import ROUNDS, Ending
 from arkworker.runtime.loop.worklist import Job, Resumed
-from arkworker.runtime.user_errors import described
 from arkworker.storage.recording.lines import Entry, Header, Part, RecordedCreates
 from arkworker.storage.recording.writing import Recorder, RecordingError
 from arkworker.text import printable
 from arkworker.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     from arkworker.arkindex.publishing import Publisher
     from arkworker.arkindex.publishing.outbox import Outbox
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from arkworker.elements.results import Created
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.in_hand import InHand
-    from arkworker.runtime.loop.outcome import Tally
+    from arkworker.runtime.loop.intake import Halt
+    from arkworker.runtime.loop.outcome import Outcome
     from arkworker.runtime.loop.worklist import Worklist
 
 logger = logging.getLogger("arkworker.elements")
@@ -80,10 +81,9 @@ class ResultsFile:
     Args:
         recorder: Writes the file.
         checker: Refuses what could not be published, and says what there is.
-        tally: Counts what became of each element.
+        outcome: Told what became of each element.
+        halt: Told when the file cannot be written any more.
         in_hand: Where it is noted what is still to be recorded.
-        on_failure: Told of an element whose results cannot be published or written.
-        on_broken: Told when the file cannot be written any more.
         is_queue: Whether the elements were claimed.
         outbox: Where results wait for the cache; None without one.
     """
@@ -93,19 +93,17 @@ class ResultsFile:
         recorder: Recorder,
         checker: Publisher,
         *,
-        tally: Tally,
+        outcome: Outcome,
+        halt: Halt,
         in_hand: InHand,
-        on_failure: Callable[[str, Exception], None],
-        on_broken: Callable[[Exception], None],
         is_queue: bool,
         outbox: Outbox | None,
     ) -> None:
         self._recorder = recorder
         self._checker = checker
-        self._tally = tally
+        self._outcome = outcome
+        self._halt = halt
         self._in_hand = in_hand
-        self._on_failure = on_failure
-        self._on_broken = on_broken
         self._is_queue = is_queue
         self._outbox = outbox
         self._lock = threading.Lock()
@@ -153,11 +151,11 @@ class ResultsFile:
         try:
             self._write(ending, parts)
         except RecordingError as error:
-            self._on_failure(ending.id, error)
-            self._tally.settle(State.ERROR, ending.id)
-            self._on_broken(error)
+            self._outcome.failures.add(ending.id, error, traced=False)
+            self._outcome.tally.settle(State.ERROR, ending.id)
+            self._halt.give_up(error)
             return
-        self._tally.settle(ending.state, ending.id)
+        self._outcome.tally.settle(ending.state, ending.id)
         self._in_hand.forget(ending.id)
 
     def close(self, *, rounds: int = ROUNDS, within: float | None = None) -> None:  # noqa: ARG002 - nothing is left open
@@ -176,7 +174,7 @@ class ResultsFile:
             self._fail(ending, failure)
 
     def _fail(self, ending: Ending, error: Exception) -> None:
-        self._on_failure(ending.id, error)
+        self._outcome.failures.add(ending.id, error, traced=False)
         ending.state, ending.results, ending.reason = State.ERROR, (), described(error)
 
     def _write(self, ending: Ending, parts: tuple[Part, ...]) -> None:

@@ -10,7 +10,7 @@
    work        the main thread: user code, with a session of the cache; guarded by the grace time and the time limit
     │
     ▼
-   ends        behind, in threads: results published, then the state reported (reports), or both recorded
+   ends        behind, in threads: results published, then the state reported, or both recorded
     │          (results_file); what fails is tried again, and counted as uncertain in the end
     ▼
   outcome      counted once, summed up; the exit code
@@ -25,27 +25,31 @@ import logging
 import signal
 import threading
 from functools import partial
-from time import monotonic
-from typing import TYPE_CHECKING
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, Any
 
-from arkworker.errors import ArkworkerError
-from arkworker.runtime.loop import outcome
+from arkworker.arkindex.activities import State
+from arkworker.errors import ArkworkerError, ExitCode
+from arkworker.runtime import log_lines
+from arkworker.runtime.failures import described
 from arkworker.runtime.loop.assignment import activities_of, make_ends, prepared
 from arkworker.runtime.loop.clients import CUT
-from arkworker.runtime.loop.ends import LEFT_BEFORE, ROUNDS, end_left
+from arkworker.runtime.loop.ends import LEFT_BEFORE, ROUNDS, Ending, end_left, leaves_doubt
 from arkworker.runtime.loop.guard import Guard
+from arkworker.runtime.loop.in_hand import Stage
 from arkworker.runtime.loop.intake import Halt, Intake, Retrieval
-from arkworker.runtime.loop.outcome import Summary, exit_code_of
 from arkworker.runtime.loop.threads import Timing
-from arkworker.runtime.loop.work import Work, call_finish
+from arkworker.runtime.stopping import Interruption
+from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from arkworker.elements import Element
     from arkworker.runtime.handover import ElementCode, Handover
     from arkworker.runtime.loop.assignment import Assignment
     from arkworker.runtime.loop.clients import Clients
+    from arkworker.runtime.loop.outcome import Summary
     from arkworker.runtime.loop.worklist import Job
 
 logger = logging.getLogger("arkworker.elements")
@@ -53,6 +57,7 @@ logger = logging.getLogger("arkworker.elements")
 LATE = 0.6  # seconds for what was cut off to be noticed
 RECORDING = 0.2  # seconds for the summary, when the process ends at a given moment
 BATCHES_AHEAD = 2  # how many are claimed and retrieved while user code works on one
+INTERRUPTED = "interrupted"
 
 
 def process_elements(code: ElementCode, run: Handover) -> None:
@@ -67,23 +72,19 @@ def process_elements(code: ElementCode, run: Handover) -> None:
         ConfigurationError: The elements cannot be chosen, or the summary cannot be written.
         ApiError: The sets that elements are in cannot be listed.
     """
-    with prepared(run) as (clients, assignment):
-
-        def record(summary: Summary) -> None:
-            outcome.record(summary, assignment.failures, run.settings.summary, run.collected)
-
-        summary = ElementRun(code, run, clients, assignment, record).perform()
-        outcome.conclude(summary, assignment.failures, run.settings.summary, run.collected)
+    with prepared(run) as (clients, given):
+        given.outcome.conclude(ElementRun(code, run, clients, given, given.outcome.record).perform())
 
 
 class ElementRun:
-    """The parts of one run in one process, and who tells whom.
+    """A run over elements in one process: user code gets one element or one batch after the other, in the main thread.
 
     Args:
         code: User code for elements.
-        run: What the lifecycle hands over.
+        run: What the lifecycle hands over; its sessions are committed when user code has succeeded, rolled back when it
+            has not.
         clients: What requests are sent with.
-        assignment: What there is to do.
+        given: What there is to do, and where it is told what became of it.
         record: Told how it went where user code does not come back: the process ends after it.
     """
 
@@ -92,49 +93,41 @@ class ElementRun:
         code: ElementCode,
         run: Handover,
         clients: Clients,
-        assignment: Assignment,
+        given: Assignment,
         record: Callable[[Summary], None],
     ) -> None:
         context, settings = run.context, run.settings
         self._code = code
         self._run = run
         self._clients = clients
-        self._given = assignment
+        self._given = given
         self._record = record
-        self._start = monotonic()
         self._timing = Timing()
         self._halt = Halt()
+        self._left: int | None = None  # the exit code of user code that ended the run
+        self._current: dict[str, Job] = {}  # what user code has
+        self._ending = threading.Lock()  # an element is ended once: by the main thread, or by who leaves it behind
         self._dismissing = threading.Lock()
         self._retrieval = Retrieval(
             clients.intake,
-            activities_of(run, assignment, clients.intake),
+            activities_of(run, given, clients.intake),
             context.bind_element,
             self._halt,
-            assignment.in_hand,
+            given.in_hand,
             is_late=context.is_developer_mode and context.use_cache,
         )
+        self._batch_size = code.batch_size if code.process_batch is not None else 1
         # Of batches, the next ones whole: a batch that had to wait for its elements would hide nothing.
-        self._batch = code.batch_size if code.process_batch is not None and code.batch_size > 1 else 0
-        ahead = max(settings.prefetch, BATCHES_AHEAD * self._batch)
-        self._intake = Intake(assignment.worklist, self._retrieval, self._halt, self._timing, ahead)
-        self._ends = make_ends(run, clients, assignment, self._timing, self._halt, max(settings.prefetch, self._batch))
+        batch = self._batch_size if self._batch_size > 1 else 0
+        ahead = max(settings.prefetch, BATCHES_AHEAD * batch)
+        self._intake = Intake(given.worklist, self._retrieval, self._halt, self._timing, ahead)
+        self._ends = make_ends(run, clients, given, self._timing, self._halt, max(settings.prefetch, batch))
         self._guard = Guard(
             run.stopping,
             grace=settings.grace,
             limit=settings.element_timeout,
             on_stop=self._stop,
             on_abandon=self._abandon,
-        )
-        self._work = Work(
-            code,
-            run,
-            assignment,
-            self._retrieve_late,
-            intake=self._intake,
-            halt=self._halt,
-            ends=self._ends,
-            guard=self._guard,
-            timing=self._timing,
         )
 
     def perform(self) -> Summary:
@@ -144,16 +137,15 @@ class ElementRun:
                 self._perform()
             is_stopped = self._run.stopping.look()  # the guard may not have heard of a signal that has just come
             if self._code.finish is not None and self.ended_by is None and not is_stopped:
-                call = partial(self._guard.call, elements=0)
-                self._work.ended_by = call_finish(self._code.finish, self._run, call)
-        return self._summary(self.ended_by)
+                self._left = self._run.call_finish(self._code.finish, partial(self._guard.call, elements=0))
+        return self._sum_up(self.ended_by)
 
     def _perform(self) -> None:
         try:
-            end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._given.failures)
-            self._work.run()
+            end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._given.outcome.failures)
+            self._work()
         except KeyboardInterrupt:  # of a handler that user code has put there
-            self._work.ended_by = 128 + signal.SIGINT
+            self._left = 128 + signal.SIGINT
         except Exception as error:
             logger.exception("the run over elements failed")
             self._halt.give_up(error)
@@ -162,15 +154,11 @@ class ElementRun:
 
     def _end(self) -> None:
         """Nothing new, and everything that is ours is ended."""
-        if self._work.ended_by is not None:  # by user code: there is no hurry, and what is on its way may arrive
-            self._stop(self._work.ended_by, self._run.settings.grace)
+        if self._left is not None:  # there is no hurry, and what is on its way may arrive
+            self._stop(self._left, self._run.settings.grace)
         self._dismiss()
         self._intake.close()
         self._ends.close(rounds=1 if self._halt.error else ROUNDS)
-
-    def _dismiss(self, within: float | None = None) -> None:
-        with self._dismissing:
-            self._work.dismiss(self._intake.give_back(within))
 
     def _stop(self, number: int, within: float = CUT) -> None:
         """The first signal, in another thread; or user code that ends the run."""
@@ -179,15 +167,24 @@ class ElementRun:
         # At once, in a thread: user code may take all of the grace time, and the sender of the signal may not wait.
         threading.Thread(target=self._dismiss, args=(within + LATE,), name="dismissal", daemon=True).start()
 
+    def _dismiss(self, within: float | None = None) -> None:
+        """End what user code never got, because the run ends."""
+        with self._dismissing:
+            for job in self._intake.give_back(within):
+                self._turn_away(job)
+
     def _abandon(self, exit_code: int, seconds: float) -> None:
         """User code does not come back: end its element and all others from here; the process ends after it."""
         end = monotonic() + seconds - RECORDING
         self._stop(exit_code)
         self._clients.end_reports_after(end - CUT / 2 - monotonic())
-        self._work.abandon()
+        with self._ending:
+            left, self._current = self._current, {}
+        for job in left.values():
+            self._fail(job, self._interruption)
         self._dismiss()
         self._ends.close(rounds=1, within=end - monotonic())
-        self._record(self._summary(exit_code))
+        self._record(self._sum_up(exit_code))
 
     @property
     def ended_by(self) -> int | None:
@@ -197,13 +194,82 @@ class ElementRun:
         if self._halt.error is not None:
             error = self._halt.error
             return int(error.exit_code) if isinstance(error, ArkworkerError) else 1
-        return self._work.ended_by
+        return self._left
 
-    def _summary(self, ended_by: int | None) -> Summary:
-        tally = self._given.tally
-        code = exit_code_of(tally, ended_by=ended_by, strict=self._run.settings.strict)
+    def _sum_up(self, ended_by: int | None) -> Summary:
         metrics = self._run.context.services.metrics.as_data()
-        return Summary.of(tally, monotonic() - self._start, code, self._timing.as_data(), metrics)
+        phases = self._timing.as_data()
+        return self._given.outcome.sum_up(ended_by, strict=self._run.settings.strict, phases=phases, metrics=metrics)
+
+    def _work(self) -> None:
+        """Until there are no more elements, or the run is to end."""
+        while self._left is None and (batch := self._gather()):
+            self._guard.look()
+            self._ends.settle()  # what came in while this thread was waiting
+            self._process(batch)
+            self._ends.settle()
+            self._given.progress.advance()
+
+    def _gather(self) -> list[Job]:
+        """The next elements for user code; none when there are none left or the run is being stopped."""
+        batch: list[Job] = []
+        start = perf_counter()
+        while len(batch) < self._batch_size and (job := self._intake.next()) is not None:
+            if job.is_taken or job.failure is not None:
+                self._turn_away(job)
+                self._given.progress.advance()
+            else:
+                batch.append(job)
+        self._timing.spend("waiting", perf_counter() - start)
+        if not self._halt.is_stopped:
+            return batch
+        for job in batch:
+            self._turn_away(job)
+        return []
+
+    def _turn_away(self, job: Job) -> None:
+        """An element that user code is not asked about: another process has it, it failed on its way, the run ends."""
+        if job.is_taken:
+            logger.info("element %s is skipped: another process has it", printable(job.id, 60))
+            self._given.outcome.tally.count("skipped", element_id=job.id)
+        elif job.failure is not None:
+            self._end_failed(job, job.failure, traced=False)
+        elif job.is_held:
+            self._fail(job, INTERRUPTED)
+
+    def _process(self, jobs: Sequence[Job], *, alone: bool = False) -> None:
+        self._current.update({job.id: job for job in jobs})
+        elements = self._elements_of(jobs)
+        jobs = [job for job in jobs if job.id in elements]
+        if not jobs:
+            return
+        for job in jobs:
+            logger.debug("Processing %s", elements[job.id])
+            self._given.in_hand.note(job.id, Stage.WORKING)
+        try:
+            results = self._ask([elements[job.id] for job in jobs], alone=alone)
+        except BaseException as error:  # noqa: BLE001 - of user code: whatever it is, it is these elements' failure
+            self._note_failure(jobs, error)
+        else:
+            uncached = self._ends.settle([job.id for job in jobs])
+            for job, found in zip(jobs, results, strict=True):
+                self._release(job)
+                if (failure := uncached.get(job.id)) is not None:
+                    self._end_failed(job, failure, traced=False)
+                else:
+                    self._ends.submit(Ending(job.id, State.PROCESSED, elements[job.id], found))
+
+    def _elements_of(self, jobs: Sequence[Job]) -> dict[str, Element]:
+        """By id; what cannot be retrieved is ended here."""
+        elements: dict[str, Element] = {}
+        for job in jobs:
+            try:
+                job.element = job.element or self._retrieve_late(job)
+                elements[job.id] = job.element
+            except ArkworkerError as error:
+                self._release(job)
+                self._end_failed(job, error, traced=False)
+        return elements
 
     def _retrieve_late(self, job: Job) -> Element:
         found = self._run.context.services.element_access.find_cached(job.id)
@@ -212,3 +278,78 @@ class ElementRun:
         if job.answer is None and not self._run.context.connection_is_given:
             raise ArkworkerError("it is not in the cache, and the address of Arkindex is not set: set ARKINDEX_API_URL")
         return self._retrieval.retrieve(job.id, job.answer)
+
+    def _ask(self, elements: Sequence[Element], *, alone: bool) -> list[tuple[Any, ...]]:
+        """What user code finds on each element.
+
+        Raises:
+            Interruption: The grace time is over, or the time limit.
+            BaseException: Whatever user code raises, or the commit after it.
+        """
+        start = perf_counter()
+        batch = None if alone else self._code.process_batch
+        found: list[tuple[Any, ...]] = []
+        self._ends.begin(elements)
+        try:
+            with self._run.sessions() as cache:
+                if batch is not None:
+                    found = self._guard.call(lambda: batch(elements, cache), elements=len(elements))
+                else:
+                    with log_lines.about(elements[0].id):
+                        found = [self._guard.call(lambda: self._code.process(elements[0], cache))]
+            return found
+        finally:
+            seconds = perf_counter() - start
+            self._timing.spend("work", seconds)
+            collected = self._run.collected
+            if collected is not None and (found or len(elements) == 1):  # else each is tried again
+                collected.worked(elements, found, seconds)
+
+    def _note_failure(self, jobs: Sequence[Job], error: BaseException) -> None:
+        """User code failed: of a batch, each element is tried by itself, for one alone may be what it failed on."""
+        is_interrupted = isinstance(error, Interruption)
+        if len(jobs) > 1 and isinstance(error, Exception | Interruption):
+            self._try_each(jobs, self._interruption if is_interrupted else described(error))
+            return
+        for job in jobs:
+            self._release(job)
+            if is_interrupted:
+                self._fail(job, self._interruption)
+            else:
+                self._end_failed(job, error, traced=True)
+        # `sys.exit` and Ctrl-C end the run, too; never as a success.
+        if isinstance(error, KeyboardInterrupt):
+            self._left = 128 + signal.SIGINT
+        elif isinstance(error, SystemExit):
+            self._left = ExitCode.FAILED
+
+    def _try_each(self, jobs: Sequence[Job], reason: str) -> None:
+        if not self._guard.has_stopped:
+            logger.warning("a batch of %d elements failed, trying each by itself: %s", len(jobs), reason)
+        for job in jobs:
+            if self._left is None and not self._guard.has_stopped:
+                self._process([job], alone=True)
+            else:
+                self._release(job)
+                self._fail(job, INTERRUPTED)
+
+    def _release(self, job: Job) -> None:
+        """The main thread ends this element; it stays here where another has done so, until the process ends."""
+        with self._ending:
+            is_ours = self._current.pop(job.id, None) is not None
+        if not is_ours:
+            threading.Event().wait()
+
+    @property
+    def _interruption(self) -> str:
+        return INTERRUPTED if self._guard.has_stopped else "time limit passed"
+
+    def _fail(self, job: Job, reason: str) -> None:
+        self._given.outcome.failures.add_reason(job.id, reason)
+        self._ends.submit(Ending(job.id, State.ERROR, reason=reason, is_held=job.is_held))
+
+    def _end_failed(self, job: Job, error: BaseException, *, traced: bool) -> None:
+        self._given.outcome.failures.add(job.id, error, traced=traced)
+        is_doubtful = traced and leaves_doubt(error)  # of what user code has published itself
+        ending = Ending(job.id, State.ERROR, reason=described(error), is_held=job.is_held, is_doubtful=is_doubtful)
+        self._ends.submit(ending)

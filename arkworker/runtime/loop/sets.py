@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import tempfile
@@ -9,15 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex import datasets
-from arkworker.clock import SystemClock
 from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, ExitCode, Problem, StoppedError
-from arkworker.runtime.loop import outcome
 from arkworker.runtime.loop.choice import Choice
 from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.ends import leaves_doubt
-from arkworker.runtime.loop.failures import Failures
-from arkworker.runtime.loop.outcome import Summary, Tally, exit_code_of
-from arkworker.runtime.loop.work import call_finish
 from arkworker.runtime.named_files import TEMPORARY_HINT, temporary_directory_mistake
 
 if TYPE_CHECKING:
@@ -45,12 +41,26 @@ def process_sets(
         ApiError: The sets cannot be listed.
         StoppedError: A signal came.
     """
-    tally = Tally(run.collected)
+    run.outcome.start()
     for flag, is_given in (("--jobs", run.settings.jobs != 1), ("--executor", run.settings.executor is not None)):
         if is_given:
             logger.warning("%s: sets of datasets are worked on one after the other, in this process", flag)
-    with outcome.summed_up(run.settings.summary, tally, run.stopping):
-        _process_sets(call, run, tally, finish)
+    clients = Clients(run.context.connection, read_only=run.context.is_read_only)
+    try:
+        with (
+            contextlib.closing(clients),
+            run.stopping.calling(lambda: clients.stop(run.stopping.received or 0)),
+            tempfile.TemporaryDirectory(prefix="arkworker-exports-") as folder,
+        ):
+            run.stopping.check()
+            ended_by = _process_all(call, run, _Exports(run, clients, Path(folder)))
+            if ended_by is None and finish is not None:
+                ended_by = run.call_finish(finish)
+    except ApiError:
+        run.stopping.check()  # a request that a signal ended says nothing about Arkindex
+        raise
+    metrics = run.context.services.metrics.as_data()
+    run.outcome.conclude(run.outcome.sum_up(ended_by, strict=run.settings.strict, metrics=metrics))
 
 
 def check_outside(run: Handover) -> None:
@@ -79,37 +89,9 @@ def _choice_of(run: Handover) -> Choice:
     return Choice(run.settings, run.context.process, run.origins, list, run.context.connection_is_given)
 
 
-def _process_sets(
-    call: Callable[[DatasetSet, Path, Any], None], run: Handover, tally: Tally, finish: Callable[[Any], None] | None
-) -> None:
-    clock = SystemClock()
-    start = clock.now()
-    clients = Clients(run.context.connection, read_only=run.context.is_read_only)
-    failures = Failures()
-    try:
-        with (
-            run.stopping.calling(lambda: clients.stop(run.stopping.received or 0)),
-            tempfile.TemporaryDirectory(prefix="arkworker-exports-") as folder,
-        ):
-            run.stopping.check()
-            ended_by = _process_all(call, run, _Exports(run, clients, Path(folder)), tally, failures)
-            if ended_by is None and finish is not None:
-                ended_by = call_finish(finish, run)
-    except ApiError:
-        run.stopping.check()  # a request that a signal ended says nothing about Arkindex
-        raise
-    finally:
-        clients.close()
-    code = exit_code_of(tally, ended_by=ended_by, strict=run.settings.strict)
-    metrics = run.context.services.metrics.as_data()
-    summary = Summary.of(tally, clock.now() - start, code, metrics=metrics)
-    outcome.conclude(summary, failures, run.settings.summary, run.collected)
-
-
-def _process_all(
-    call: Callable[[DatasetSet, Path, Any], None], run: Handover, found: _Exports, tally: Tally, failures: Failures
-) -> int | None:
+def _process_all(call: Callable[[DatasetSet, Path, Any], None], run: Handover, found: _Exports) -> int | None:
     """The exit code of what ended the run early, or let none of its sets be worked on; else None."""
+    tally, failures = run.outcome.tally, run.outcome.failures
     sets = found.list_sets()
     unreachable = None
     for number, one in enumerate(sets, 1):

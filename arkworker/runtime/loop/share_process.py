@@ -37,7 +37,7 @@ from arkworker.errors import ArkworkerError, StoppedError
 from arkworker.runtime import logs
 from arkworker.runtime.loop import attempts
 from arkworker.runtime.loop.attempts import KeptChannel
-from arkworker.runtime.loop.channel import Channel, Inbox, Say, ToldRecorder, ToldTally, send
+from arkworker.runtime.loop.channel import Channel, Inbox, Say, ToldRecorder, send
 from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.in_hand import InHand, new_path
 from arkworker.runtime.loop.job_process import shielded, tell_figures, telling, unpacked, watching_parent
@@ -259,7 +259,8 @@ def work_on(descriptor: int, start: Callable[[socket.socket], None]) -> None:
             spawn.prepare(share.main)  # what was pickled in a script is found in it again
             here = current_folder()
             load_target(share.target)  # it has the classes that the context is made of
-            with unpacked(share.data, stopping, share.target, here, partial(_settled, folder=folder)) as run:
+            settled = partial(_settled, folder=folder)
+            with unpacked(share.data, channel, stopping, share.target, here, settled) as run:
                 _work(share, run, channel, start)
     except StoppedError as error:
         channel.say(Say.DONE, int(error.exit_code))
@@ -275,19 +276,16 @@ def _work(share: Share, run: Handover, channel: Channel, start: Callable[[socket
     """
     from arkworker.runtime.loop.jobs import Jobs
 
-    tally = ToldTally(channel)
     notes = new_path(run.context.work_dir) if share.reports_states else None
     with (
         tempfile.TemporaryDirectory(prefix="arkworker-share-") as folder,
         contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
         contextlib.closing(InHand(notes, share.owner)) as in_hand,
     ):
-        source: Worklist = Queue(clients.intake, tally, in_hand) if share.is_queue else Listing(())
+        source: Worklist = Queue(clients.intake, run.outcome.tally, in_hand) if share.is_queue else Listing(())
         worklist = Resumed(share.jobs, {job.id for job in share.jobs}, source)
         recorder = _SentRecorder(channel, run.settings.results or "") if share.is_recorded else None
-        assignment = telling(
-            channel, worklist, in_hand, reports_states=share.reports_states, recorder=recorder, tally=tally
-        )
+        assignment = telling(run, worklist, in_hand, reports_states=share.reports_states, recorder=recorder)
         jobs = Jobs(run, clients, assignment, start, Path(folder))
         tell_figures(channel, run, jobs.perform(None))
         channel.say(Say.DONE, jobs.accounts.ended_by)

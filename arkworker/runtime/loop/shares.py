@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import State
 from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, Problem, StoppedError
-from arkworker.runtime.loop import attempts, engines, outcome
+from arkworker.runtime.loop import attempts, engines
 from arkworker.runtime.loop.accounts import FAREWELL, MOST_IN_VAIN, Accounts, packed, tell_trace
 from arkworker.runtime.loop.assignment import activities_of, make_ends, owner_of, prepared
 from arkworker.runtime.loop.channel import Say
@@ -29,7 +29,7 @@ from arkworker.runtime.loop.in_hand import Stage, recover
 from arkworker.runtime.loop.intake import PATIENCE, Halt
 from arkworker.runtime.loop.share_process import GLANCE, STOP, Carried, Share, carry_out, is_marked, main_of
 from arkworker.runtime.loop.threads import Timing
-from arkworker.runtime.user_errors import described
+from arkworker.runtime.failures import described
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def process_elements_on_engine(run: Handover, finish: Callable[[Any], None] | No
             except ArkworkerError as error:
                 tell_trace(error)
                 raise
-        outcome.conclude(summary, assignment.failures, run.settings.summary, run.collected)
+        run.outcome.conclude(summary)
 
 
 @dataclass(eq=False)
@@ -154,7 +154,7 @@ class _Shares:
         with self._given.progress, stopping.calling(self._halt.stop):
             if stopping.look():
                 self._halt.stop()
-            end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._given.failures)
+            end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._given.outcome.failures)
             self._hand_out()
             while self._futures or self._ending:
                 self._step()
@@ -291,7 +291,7 @@ class _Shares:
         until = monotonic() if is_known else given.until
         self._lost.is_any = True
         if is_unknown and (self._given.worklist.is_queue or given.is_done):
-            self._given.tally.count("uncertain")
+            self._given.outcome.tally.count("uncertain")
             logger.warning(
                 "job %d did not tell all before it ended: elements that it processed may be missing from the counts of "
                 "this run; look at their states on Arkindex",
@@ -361,7 +361,7 @@ class _Shares:
         reasons = {name: reason for name, reason in lost.reasons.items() if name not in lost.told}
         if not self._given.reports_states:
             for name, reason in reasons.items():
-                self._given.failures.add_reason(name, reason)
+                self._given.outcome.failures.add_reason(name, reason)
                 self._ends.submit(Ending(name, State.ERROR, reason=reason))
             return
         if not lost.is_any:
@@ -369,16 +369,16 @@ class _Shares:
         time.sleep(max(0.0, min(lost.until, self._deadline or lost.until) - monotonic()))
         stages = self._recover()
         for name in lost.skipped - lost.told - stages.keys():
-            self._given.tally.count("skipped", element_id=name)
+            self._given.outcome.tally.count("skipped", element_id=name)
         activities = activities_of(self._run, self._given, self._clients.reports)
         for name in reasons.keys() - stages.keys() - lost.skipped:
             with contextlib.suppress(ApiError):
                 if activities is not None:
                     activities.end(name, State.ERROR)
-                    self._given.failures.add_reason(name, reasons[name])
-                    self._given.tally.settle(State.ERROR, name)
+                    self._given.outcome.failures.add_reason(name, reasons[name])
+                    self._given.outcome.tally.settle(State.ERROR, name)
                     continue
-            self._given.tally.count("uncertain", element_id=name)
+            self._given.outcome.tally.count("uncertain", element_id=name)
             logger.warning(
                 "element %s: %s; it was not started, or has already ended", printable(name, 60), reasons[name]
             )
@@ -387,7 +387,7 @@ class _Shares:
         """End what killed processes had noted in a working directory that is shared; how far it was."""
         left = recover(self._run.context.work_dir, self._owner, self._given.in_hand)
         if left.uncertain:
-            self._given.tally.count("uncertain", left.uncertain)
+            self._given.outcome.tally.count("uncertain", left.uncertain)
         for name in self._lost.told & left.stages.keys():
             self._given.in_hand.forget(name)
             del left.stages[name]
@@ -395,5 +395,5 @@ class _Shares:
             name: Stage.WORKING if stage in {Stage.HELD, Stage.STARTING} else stage
             for name, stage in left.stages.items()
         }
-        end_left(begun, "its job has ended", self._ends, self._given.failures)
+        end_left(begun, "its job has ended", self._ends, self._given.outcome.failures)
         return left.stages

@@ -22,11 +22,12 @@ from arkworker.arkindex.publishing.outbox import Outbox
 from arkworker.elements import Element
 from arkworker.elements.results import Transcription
 from arkworker.emulator import Emulator, Fault
-from arkworker.runtime.loop.ends import Ending
+from arkworker.runtime.loop.ends import Ending, Reports
 from arkworker.runtime.loop.in_hand import InHand
-from arkworker.runtime.loop.outcome import Tally
-from arkworker.runtime.loop.reports import Reports
+from arkworker.runtime.loop.intake import Halt
+from arkworker.runtime.loop.outcome import Outcome
 from arkworker.runtime.loop.threads import Timing
+from arkworker.runtime.stopping import Stopping
 from arkworker.storage.cache import open_cache
 
 if TYPE_CHECKING:
@@ -210,13 +211,12 @@ class Accepting:
         self.states[element_id] = str(state)
 
 
-def make_reports(arkindex: Accepting, failures: dict[str, str], outbox: Outbox) -> Reports:
+def make_reports(arkindex: Accepting, outcome: Outcome, outbox: Outbox) -> Reports:
     return Reports(
         arkindex,  # type: ignore[arg-type]  # all that is asked of it
         arkindex,
-        tally=Tally(),
-        on_failure=lambda element_id, error: failures.update({element_id: str(error)}),
-        on_outage=lambda error: pytest.fail(str(error)),
+        outcome=outcome,
+        halt=Halt(),
         timing=Timing(),
         in_hand=InHand(None, ""),
         behind=2,
@@ -231,8 +231,8 @@ TEXT = Transcription(text="x", confidence=1)
 def test_what_user_code_keeps_from_the_cache_ends_in_error() -> None:
     """It does not come back, and perhaps holds a lock: another thread ends the run, and nothing waits."""
     outbox = Outbox(lambda: pytest.fail("no session is made"))
-    arkindex, failures = Accepting(outbox), dict[str, str]()
-    reports = make_reports(arkindex, failures, outbox)
+    arkindex, outcome = Accepting(outbox), Outcome(Stopping())
+    reports = make_reports(arkindex, outcome, outbox)
     reports.submit(Ending("page", State.PROCESSED, PAGE, (TEXT,)))
     other = threading.Thread(target=reports.close)
 
@@ -240,21 +240,24 @@ def test_what_user_code_keeps_from_the_cache_ends_in_error() -> None:
     other.join()
 
     assert arkindex.states == {"page": "error"}
-    assert failures["page"].endswith("could not be written to the cache: the run ended first")
+    (failure,) = outcome.failures.groups
+    assert failure.elements == ["page"]
+    assert failure.text.endswith("could not be written to the cache: the run ended first")
 
 
 def test_rows_that_come_before_their_ending_fail_it_too() -> None:
     """The thread of user code writes what waits at any moment, perhaps before the publication has returned."""
     outbox = Outbox(lambda: contextlib.nullcontext("no session"))
-    arkindex, failures = Accepting(outbox), dict[str, str]()
-    reports = make_reports(arkindex, failures, outbox)
+    arkindex, outcome = Accepting(outbox), Outcome(Stopping())
+    reports = make_reports(arkindex, outcome, outbox)
     arkindex.on_accepted = reports.settle
     reports.submit(Ending("page", State.PROCESSED, PAGE, (TEXT,)))
 
     reports.close()
 
     assert arkindex.states == {"page": "error"}
-    assert "could not be written to the cache" in failures["page"]
+    (failure,) = outcome.failures.groups
+    assert "could not be written to the cache" in failure.text
 
 
 @pytest.mark.parametrize("fails", ["", "1"])

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from element_runs import trial
 
+from arkworker.errors import CacheError
 from arkworker.runtime.loop import outcome
-from arkworker.runtime.loop.outcome import Summary, Tally
+from arkworker.runtime.loop.outcome import Outcome, Summary, Tally
+from arkworker.runtime.named_files import forget
+from arkworker.runtime.stopping import Stopping
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +27,7 @@ def test_link_is_followed(tmp_path: Path) -> None:
     """A link stays one, and the file that it leads to is replaced."""
     (tmp_path / "link").symlink_to("file")
 
-    outcome.prepare(str(tmp_path / "link"))
+    forget("summary", str(tmp_path / "link"))
     outcome.write(SUMMARY, str(tmp_path / "link"))
 
     assert (tmp_path / "link").is_symlink()
@@ -38,7 +41,7 @@ def test_pipe_is_written_to(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
 
-    outcome.prepare(str(pipe))
+    forget("summary", str(pipe))
     outcome.write(SUMMARY, str(pipe))
 
     assert json.loads(os.read(reader, 4096)) == SUMMARY.as_data()
@@ -102,3 +105,21 @@ def test_what_user_code_leaves_running(tmp_path: Path, left: str) -> None:
         ended = process.wait()
 
     assert (ended.code, ended.summary["exit_code"]) == (130, 130), ended
+
+
+def test_failure_after_the_elements(tmp_path: Path) -> None:
+    """The summary keeps the numbers of the elements, and has the exit code of the process."""
+    path = tmp_path / "summary.json"
+    made = Outcome(Stopping(), lambda: str(path))
+    made.tally.count("processed")
+
+    def run() -> None:
+        with made.told():
+            made.conclude(made.sum_up(None, strict=False))
+            raise CacheError("db.sqlite", "cannot be written")
+
+    with pytest.raises(CacheError):
+        run()
+
+    found = json.loads(path.read_text())
+    assert (found["processed"], found["exit_code"]) == (1, 78)

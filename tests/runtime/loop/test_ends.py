@@ -10,11 +10,12 @@ import pytest
 from arkworker.arkindex.activities import State
 from arkworker.elements import Element
 from arkworker.errors import ApiResponseError, ApiUnavailableError, PublicationError
-from arkworker.runtime.loop.ends import Ending
+from arkworker.runtime.loop.ends import Ending, Reports
 from arkworker.runtime.loop.in_hand import InHand
-from arkworker.runtime.loop.outcome import Tally
-from arkworker.runtime.loop.reports import Reports
+from arkworker.runtime.loop.intake import Halt
+from arkworker.runtime.loop.outcome import Outcome
 from arkworker.runtime.loop.threads import Timing
+from arkworker.runtime.stopping import Stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,10 +25,10 @@ class Stub:
     """Takes states and results; fails or waits as told."""
 
     def __init__(self) -> None:
-        self.tally = Tally()
+        self.outcome = Outcome(Stopping())
+        self.tally = self.outcome.tally
+        self.halt = Halt()
         self.ended: list[tuple[str, str]] = []
-        self.failures: list[str] = []
-        self.outages: list[Exception] = []
         self.on_end: Callable[[str], object] = lambda _: None
         self.on_publish: Callable[[], object] = lambda: None
 
@@ -39,13 +40,16 @@ class Stub:
         self.on_publish()
         return ()
 
+    @property
+    def failures(self) -> list[str]:
+        return [element for group in self.outcome.failures.groups for element in group.elements]
+
     def reports(self, behind: int = 2) -> Reports:
         return Reports(
             self,  # type: ignore[arg-type] # as far as it is used
             self,
-            tally=self.tally,
-            on_failure=lambda element_id, _error: self.failures.append(element_id),
-            on_outage=self.outages.append,
+            outcome=self.outcome,
+            halt=self.halt,
             timing=Timing(),
             in_hand=InHand(None, ""),
             behind=behind,
@@ -147,20 +151,21 @@ def test_defect_of_a_publisher() -> None:
     assert stub.tally.elements == 3
 
 
-def test_outage_is_told_once() -> None:
-    """Four elements in a row that cannot be reported are an outage."""
+def test_outage_ends_the_run() -> None:
+    """Four elements in a row that cannot be reported are one."""
     stub = Stub()
     stub.on_end = fail
     reports = stub.reports(behind=0)
     for number in range(3):
         reports.submit(ending(number))
-    before = len(stub.outages)
+    before = stub.halt.error
     for number in range(3, 8):
         reports.submit(ending(number))
 
     reports.close()
 
-    assert (before, len(stub.outages)) == (0, 1)
+    assert before is None
+    assert isinstance(stub.halt.error, ApiUnavailableError)
     assert stub.tally["uncertain"] == 8
 
 
