@@ -2,10 +2,12 @@
 
 `RetrieveWorkerRun` brings the process, the worker, the model version and, on older instances, the configuration in
 three layers. `RetrieveWorkerRunConfiguration` brings the modern configuration: one flat list, merged by the server.
+Where Arkindex refuses them, what it says is told with what to correct.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
@@ -20,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from arkworker.errors import ConfigurationError, Problem
+from arkworker.errors import ApiResponseError, ApiUnavailableError, ConfigurationError, Problem
 from arkworker.frozen import freeze
 from arkworker.options.secret import UnloadedSecret
 from arkworker.settings.resolution import RunSays
@@ -30,11 +32,14 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from arkworker.arkindex.client import Client
     from arkworker.settings.catalogue import WorkerOptions
 
 P = TypeVar("P", bound="_Part")
 
 MOST_LEVELS = 50  # of lists and objects in one another; more is an attack or an accident
+_TOKENS = ("task_token", "token")
+_NO_TOKEN = "set ARKINDEX_API_TOKEN, the token of a user; Ponos gives its tasks ARKINDEX_TASK_TOKEN"  # noqa: S105 a remedy
 
 
 def _empty_where_null(value: Any) -> Any:
@@ -214,6 +219,95 @@ def _without_secrets(worker: WorkerOptions, values: Mapping[str, Any], group: st
         else:
             shown[key] = value
     return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The worker run that a person named, and where.
+
+    Attributes:
+        worker_run_id: Its id.
+        locations: Where each setting was given, by its path: a flag, a variable, a place in a file.
+        is_slurm_job: Whether this is a node of Slurm, which often has no network.
+    """
+
+    worker_run_id: str
+    locations: Mapping[tuple[str, ...], str]
+    is_slurm_job: bool = False
+
+    def location(self, path: tuple[str, ...], default: str) -> str:
+        return self.locations.get(path, default)
+
+
+def retrieve_payload(client: Client, named: Named) -> Payload:
+    """Ask for the worker run and its modern configuration, which older instances refuse.
+
+    Raises:
+        ApiError: Arkindex does not answer as it should.
+        ConfigurationError: It refuses, or a part that the runner needs is missing or of the wrong type.
+    """
+    with _explained(named):
+        worker_run = client.request(WORKER_RUN, id=named.worker_run_id)
+        configuration = _retrieve_configuration(client, named.worker_run_id)
+    return parse_payload(worker_run, configuration)
+
+
+def retrieve_run(client: Client, named: Named) -> WorkerRun:
+    """Ask for the worker run alone, as `retrieve_payload` does: its configuration is for administrators to read."""
+    with _explained(named):
+        worker_run = client.request(WORKER_RUN, id=named.worker_run_id)
+    return parse_payload(worker_run, {"configuration": []}).run
+
+
+@contextmanager
+def _explained(named: Named) -> Iterator[None]:
+    """Say what to correct, where that is known."""
+    try:
+        yield
+    except ApiResponseError as error:
+        problem = _refusal(error, named)
+        if problem is None:
+            raise
+    except ApiUnavailableError as error:
+        error.message += f"; {named.location(('api', 'url'), 'ARKINDEX_API_URL')} sets this address"
+        if named.is_slurm_job:
+            error.message += ". This is a Slurm job, whose nodes often have no network: use --dev with --results"
+        raise
+    else:
+        return
+    raise ConfigurationError([problem])
+
+
+def _retrieve_configuration(client: Client, worker_run_id: str) -> object:
+    try:
+        return client.request(CONFIGURATION, id=worker_run_id)
+    except ApiResponseError as error:
+        if error.status not in (400, 404):
+            raise
+        return None
+
+
+def _refusal(error: ApiResponseError, named: Named) -> Problem | None:
+    """What to correct: the id, or the token; None where nothing can be said of it."""
+    if error.status == 404:
+        location = named.location(("worker_run_id",), "ARKINDEX_WORKER_RUN_ID")
+        address = named.location(("api", "url"), "ARKINDEX_API_URL")
+        hint = f"correct {location}, or {address}: this instance has no such worker run, or the token may not see it"
+        return Problem("worker_run_id", "worker run", error.operation, printable(str(error), 300), hint)
+    if error.status not in (401, 403):
+        return None
+    given = next((name for name in _TOKENS if ("api", name) in named.locations), None)
+    hint = _NO_TOKEN if given is None else _token_remedy(error, given, named)
+    return Problem("api.token", "worker run", error.operation, printable(str(error), 300), hint)
+
+
+def _token_remedy(error: ApiResponseError, given: str, named: Named) -> str:
+    location = named.location(("api", given), "")
+    if error.status == 401:
+        return f"correct {location}: this instance does not know the token"
+    if given == "task_token":
+        return f"{location} is the token of a task: it is valid only for the worker run of that task"
+    return f"set {location} to the token of an administrator of the project: only they can retrieve the configuration"
 
 
 def parse_payload(worker_run: Any, configuration: Any) -> Payload:

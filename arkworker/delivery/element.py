@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from arkworker.arkindex.client import Client
-    from arkworker.arkindex.publishing.certainty import Certainty
     from arkworker.arkindex.publishing.corpus import Corpora
     from arkworker.arkindex.publishing.plan import Plan, Request
+    from arkworker.arkindex.publishing.sending import Certainty
     from arkworker.delivery.journal import Journal, Standing
     from arkworker.storage.recording.lines import Entry
 

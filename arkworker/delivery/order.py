@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from arkworker.arkindex.activities import WITHOUT_ACTIVITIES, Activities
 from arkworker.arkindex.client import Client, RetryBudget
-from arkworker.arkindex.publishing.certainty import Certainty
-from arkworker.arkindex.worker_run import Named, retrieve_run
+from arkworker.arkindex.payload import Named, retrieve_run
+from arkworker.arkindex.publishing.sending import Certainty
 from arkworker.clock import SystemClock
 from arkworker.delivery.element import Sender
 from arkworker.delivery.file import Publication, ResultsFile

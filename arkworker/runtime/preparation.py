@@ -138,7 +138,7 @@ class Preparation:
 
     def _resolve_with_payload(self) -> None:
         first = self.resolution
-        from arkworker.arkindex.worker_run import Named, retrieve_payload
+        from arkworker.arkindex.payload import Named, retrieve_payload
 
         # Without a sound connection there is nobody to ask; what is known by now is reported.
         if any(problem.path.partition(".")[0] not in _OF_THE_WORKER for problem in first.ledger.problems):

@@ -8,7 +8,7 @@ import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from arkworker import UserConfiguration
-from arkworker.arkindex.secret_content import ContentError, read_secret
+from arkworker.arkindex.secrets import ContentError, read_secret
 from arkworker.frozen import FrozenDict
 
 CANARY = "c4n4ry-s3cr3t"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from arkworker.arkindex.publishing.certainty import Certainty
 from arkworker.arkindex.publishing.corpus import Corpora
+from arkworker.arkindex.publishing.outbox import fresh_ids, rows_of
 from arkworker.arkindex.publishing.plan import BATCH_SIZE, Ref
 from arkworker.arkindex.publishing.planning import plan
-from arkworker.arkindex.publishing.rows import fresh_ids, rows_of
-from arkworker.arkindex.publishing.sending import Sent, send
+from arkworker.arkindex.publishing.sending import Certainty, Sent, send
 from arkworker.elements.results import Child, Created, On, Transcription
 from arkworker.errors import ApiError, PublicationError, ResultError, counted
 from arkworker.text import printable

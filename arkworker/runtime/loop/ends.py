@@ -10,11 +10,11 @@ import threading
 from collections import deque
 from concurrent.futures import wait
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from arkworker.arkindex.activities import State, is_refusal
-from arkworker.arkindex.publishing.outbox import drained
 from arkworker.errors import ApiError, PublicationError
 from arkworker.runtime.loop.in_hand import InHand, Stage
 from arkworker.runtime.loop.threads import Threads
@@ -199,7 +199,7 @@ class Reports:
         if self._outbox is None:
             return {}
         # First these: the rows of all of them are in the outbox by then. Rows of others may be, too.
-        published = list(drained(self._published))
+        published = list(iter(partial(_take, self._published), None))
         is_main = threading.get_ident() == self._main
         self._uncached |= self._outbox.flush() if is_main else self._outbox.abandon()
         for ending in published:
@@ -289,9 +289,7 @@ class Reports:
 
     def _retry_one(self) -> None:
         """After a success, the report that was kept first; one that keeps failing waits for more and more of them."""
-        try:
-            ending = self._kept.popleft()
-        except IndexError:
+        if (ending := _take(self._kept)) is None:
             return
         ending.pause -= 1
         if ending.pause >= 0 or not self._report(ending):
@@ -302,9 +300,7 @@ class Reports:
     def _retry_all(self) -> None:
         failures = 0  # in a row: after two, the others are left to the next round
         for _ in range(len(self._kept)):
-            try:
-                ending = self._kept.popleft()
-            except IndexError:  # another thread was faster
+            if (ending := _take(self._kept)) is None:
                 return
             if self._report(ending):
                 failures = 0
@@ -328,3 +324,11 @@ class Reports:
             else:
                 self._outcome.tally.settle(state, ending.id)
         self._in_hand.forget(ending.id)
+
+
+def _take(queue: deque[Ending]) -> Ending | None:
+    """The one that has waited longest; None where there is none, as another thread was faster."""
+    try:
+        return queue.popleft()
+    except IndexError:
+        return None

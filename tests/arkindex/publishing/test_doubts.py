@@ -11,7 +11,7 @@ import pytest
 from element_runs import trial, wait_until
 from results_files import census
 
-from arkworker.arkindex.publishing import certainty
+from arkworker.arkindex.publishing import sending
 from arkworker.arkindex.publishing.doubts import PREFIX, Doubts
 from arkworker.elements.results import Embedding, Metadata, Transcription
 from arkworker.emulator import Fault
@@ -35,7 +35,7 @@ RESULTS: list[Any] = [
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of a killed process is under way any more."""
-    monkeypatch.setattr(certainty, "SETTLING", 0.0)
+    monkeypatch.setattr(sending, "SETTLING", 0.0)
 
 
 def leftovers(folder: Path) -> list[str]:

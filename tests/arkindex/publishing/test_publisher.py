@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arkworker.arkindex.publishing import SummarizingPublisher, certainty
+from arkworker.arkindex.publishing import SummarizingPublisher, sending
 from arkworker.elements import Element
 from arkworker.elements.results import (
     Child,
@@ -201,7 +201,7 @@ def test_a_server_that_keeps_failing_has_not_accepted_it(site: Site) -> None:
 def test_what_may_still_be_under_way_is_not_sent_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server had it for a minute, and it is not there yet: that is neither accepted nor not."""
     site.emulator.faults.add("CreateMetaData", Fault.reset())
-    monkeypatch.setattr(certainty, "SLOW", 0.0)  # as if it had taken long
+    monkeypatch.setattr(sending, "SLOW", 0.0)  # as if it had taken long
     results = [Transcription(text="x", confidence=1), Metadata(type="text", name="n", value="v")]
 
     with pytest.raises(PublicationError) as caught:
