@@ -23,7 +23,7 @@ from arkworker.settings.report.messages import is_of_author, message_of
 from arkworker.settings.report.redaction import REFUSED
 from arkworker.storage.directories import expand_home
 from arkworker.storage.local_secrets import SecretStore, check_secret_name
-from arkworker.storage.local_secrets.content import UnparsableError, parse_content
+from arkworker.storage.local_secrets.store import UnparsableError, parse_content
 from arkworker.text import printable
 
 if TYPE_CHECKING:

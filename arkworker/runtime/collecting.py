@@ -105,8 +105,8 @@ class Thumbnail:
 
 
 @dataclass(slots=True)
-class Share:
-    """What one process of several reports about itself.
+class Highlights:
+    """Single elements that a process has to show.
 
     Attributes:
         slowest: Seconds, id and name of those that took the longest.
@@ -140,7 +140,7 @@ class Collected:
         began: When.
         counts: How many elements ended how.
         timeline: The same over time.
-        share: What it learns about single elements.
+        highlights: What it learns about single elements.
         processes: By number; empty for a run of one process.
         summary: The numbers of the summary; empty until the elements are over.
         errors: Groups of errors, the most frequent first, as `loop.failures` has them: text, count, elements, trace.
@@ -152,7 +152,7 @@ class Collected:
         self.began = datetime.now(UTC)
         self.counts: Counter[str] = Counter()
         self.timeline = Timeline()
-        self.share = Share()
+        self.highlights = Highlights()
         self.processes: dict[int, ProcessFigures] = {}
         self.summary: Mapping[str, Any] = {}
         self.errors: Sequence[Mapping[str, Any]] = ()
@@ -178,14 +178,14 @@ class Collected:
         with self._lock:
             self._figures_of(process).counts[outcome] += number
 
-    def add_share(self, process: int, phases: Mapping[str, float], share: Share | None) -> None:
+    def add_process(self, process: int, phases: Mapping[str, float], highlights: Highlights | None) -> None:
         """A process has come to its end."""
         with self._lock:
             figures = self._figures_of(process)
             figures.phases = {name: figures.phases.get(name, 0.0) + seconds for name, seconds in phases.items()}
-            if share is not None:
-                self.share.slowest = heapq.nlargest(MOST_SLOW, [*self.share.slowest, *share.slowest])
-                self.share.thumbnails = [*self.share.thumbnails, *share.thumbnails][:MOST_PICTURES]
+            if highlights is not None:
+                self.highlights.slowest = heapq.nlargest(MOST_SLOW, [*self.highlights.slowest, *highlights.slowest])
+                self.highlights.thumbnails = [*self.highlights.thumbnails, *highlights.thumbnails][:MOST_PICTURES]
 
     def worked(self, elements: Sequence[Element], results: Sequence[Sequence[Any]], seconds: float) -> None:
         """User code has come back, with results for each element or, where it failed, with none.
@@ -198,20 +198,20 @@ class Collected:
         each = seconds / len(elements)
         with self._lock:
             for element in elements:
-                if len(self.share.slowest) < MOST_SLOW:
-                    heapq.heappush(self.share.slowest, (each, element.id, _name_of(element)))
-                elif each > self.share.slowest[0][0]:
-                    heapq.heapreplace(self.share.slowest, (each, element.id, _name_of(element)))
+                if len(self.highlights.slowest) < MOST_SLOW:
+                    heapq.heappush(self.highlights.slowest, (each, element.id, _name_of(element)))
+                elif each > self.highlights.slowest[0][0]:
+                    heapq.heapreplace(self.highlights.slowest, (each, element.id, _name_of(element)))
             found = dict(zip((element.id for element in elements), results, strict=False))
             known = {element.id: element for element in elements}
-            for shown in self.share.thumbnails:
+            for shown in self.highlights.thumbnails:
                 if shown.id in known:
                     shown.name = _name_of(known[shown.id])
                     shown.draw(_outlines_in(found.get(shown.id, ())))
 
     def see(self, picture: Picture, options: ImageOptions, image: PIL.Image.Image) -> None:
         """User code has opened an image: the first ones are shown, as they were seen."""
-        shown = self.share.thumbnails
+        shown = self.highlights.thumbnails
         if image.width * image.height > MOST_PIXELS or len(shown) >= MOST_PICTURES:
             return
         if any(other.id == picture.id for other in shown):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 #: Names that went from what the context replaces.
 GONE = {
@@ -66,47 +66,23 @@ GONE_FROM_WORKERS = {
     "update_activity": "the runner reports the state of each element",
     "config": "use context.config, whose options are attributes: context.config.threshold",
 }
-#: Names that are on the context under the same name.
-_ON_THE_CONTEXT = frozenset(
-    {
-        "corpus_id",
-        "corpus_types",
-        "create_element_type",
-        "extract_parent_archives",
-        "find_extras_directory",
-        "find_parents_file_paths",
-        "is_read_only",
-        "list_elements",
-        "load_secret",
-        "model_configuration",
-        "model_details",
-        "model_dir",
-        "model_version_id",
-        "publish_model_version",
-        "retrieve_element",
-        "secrets",
-        "task_data_dir",
-        "task_parents",
-        "update_model_version",
-        "upload_artifact",
-        "use_cache",
-        "work_dir",
-        "worker_details",
-        "worker_run_id",
-    }
-)
 
 
-def lacks(owner: object, name: str, *, of_worker: bool) -> NoReturn:
+def lacks(owner: object, name: str, *, of_worker: bool, is_on_context: bool = False) -> NoReturn:
     """Say that there is no such attribute, and for an old name, what to write instead.
+
+    Args:
+        owner: What lacks it.
+        name: Of the attribute.
+        of_worker: Whether the owner is a worker; else it is the context.
+        is_on_context: Whether the context has an attribute of that name.
 
     Raises:
         AttributeError: Always.
     """
-    kind = type(owner).__name__
-    hint: Any = (GONE_FROM_WORKERS if of_worker else GONE).get(name)
-    if of_worker and name in _ON_THE_CONTEXT:
-        hint = f"use context.{name}"
-    if hint is None:
-        raise AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=owner)
-    raise AttributeError(f"{'self' if of_worker else 'context'}.{name} is gone: {hint}")
+    told = f"{'self' if of_worker else 'context'}.{name}"
+    if (hint := (GONE_FROM_WORKERS if of_worker else GONE).get(name)) is not None:
+        raise AttributeError(f"{told} is gone: {hint}")
+    if is_on_context:
+        raise AttributeError(f"{told} is on the context: use context.{name}")
+    raise AttributeError(f"{type(owner).__name__!r} object has no attribute {name!r}", name=name, obj=owner)

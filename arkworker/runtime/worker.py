@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic
 from arkworker.declaration.metadata import Declaration
 from arkworker.errors import DeclarationError, ResultError
 from arkworker.options.creates import Creates, Requires
+from arkworker.runtime.context import WorkerContext
 from arkworker.runtime.context_data import C
 from arkworker.runtime.declaring import (
     check_arguments,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from arkworker.arkindex.datasets import DatasetSet
     from arkworker.elements import Element
     from arkworker.elements.results import Result
-    from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.handover import Handover
 
 
@@ -122,7 +122,9 @@ class Worker(Generic[C]):
     if not TYPE_CHECKING:  # a type checker should complain
 
         def __getattr__(self, name: str) -> NoReturn:
-            lacks(self, name, of_worker=True)
+            is_public = not name.startswith("_")
+            is_there = hasattr(WorkerContext, name) or name in WorkerContext.__dataclass_fields__
+            lacks(self, name, of_worker=True, is_on_context=is_public and is_there)
 
     def _check_work(self, handover: Handover) -> None:
         """Refuse what there is nothing to work on for, before `setup`, which may take minutes to load a model."""

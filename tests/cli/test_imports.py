@@ -111,7 +111,7 @@ def test_elements_need_no_results_file(
     code = code.replace("Worker[C]", "ElementsWorker[C]").replace("run(self,", "process_element(self, element,")
     image = tmp_path / "page.png"
     Image.new("L", (2, 2)).save(image)
-    unused = {"arkworker.storage.recording", "arkworker.runtime.loop.results_file", "multiprocessing", "sqlalchemy"}
+    unused = {"arkworker.storage.recording", "arkworker.runtime.loop.records", "multiprocessing", "sqlalchemy"}
 
     found = imports("run", write_worker(code), "--image", str(image))
 

@@ -57,10 +57,10 @@ def test_ten_thousand_elements() -> None:
         collected.count("processed", 1)
         collected.count_for(number, "processed", 1)
         if number in (100, 9_999):
-            sizes.append(len(pickle.dumps(collected.share)))
+            sizes.append(len(pickle.dumps(collected.highlights)))
     assert sizes[1] < sizes[0] * 1.1
     assert len(collected.processes) <= collecting.MOST_PROCESSES + 1
-    assert [seconds for seconds, _, _ in sorted(collected.share.slowest, reverse=True)] == [
+    assert [seconds for seconds, _, _ in sorted(collected.highlights.slowest, reverse=True)] == [
         float(number) for number in range(9_999, 9_989, -1)
     ]
 
@@ -71,7 +71,7 @@ def test_outlines_of_a_picture_are_bounded() -> None:
     seen(collected)
     curve = [[x, x % 7] for x in range(1000)]
     collected.worked([element(0)], [[Child(type="line", polygon=curve)] * 1000], 1.0)
-    (shown,) = collected.share.thumbnails
+    (shown,) = collected.highlights.thumbnails
     assert (len(shown.outlines), shown.more) == (collecting.MOST_OUTLINES, 1000 - collecting.MOST_OUTLINES)
     assert max(map(len, shown.outlines)) <= collecting.MOST_POINTS + 1
 
@@ -100,7 +100,7 @@ def test_outlines_lie_where_they_were_seen(
     collected = Collected()
     seen(collected, size=size, options=options, **picture)
     collected.worked([element(0)], [[Child(type="line", polygon=BOX)]], 1.0)
-    assert collected.share.thumbnails[0].outlines[0][0] == corner
+    assert collected.highlights.thumbnails[0].outlines[0][0] == corner
 
 
 def test_no_outlines_where_they_cannot_be_placed() -> None:
@@ -111,14 +111,14 @@ def test_no_outlines_where_they_cannot_be_placed() -> None:
     other = Collected()
     seen(other)
     other.worked([element(0)], [[Child(type="line", polygon=BOX, image="11111111-1111-1111-1111-111111111111")]], 1.0)
-    assert [shown.outlines for shown in collected.share.thumbnails + other.share.thumbnails] == [[], []]
+    assert [shown.outlines for shown in collected.highlights.thumbnails + other.highlights.thumbnails] == [[], []]
 
 
 def test_large_images_are_not_shrunk() -> None:
     """The work is not held up for a picture."""
     collected = Collected()
     seen(collected, size=(collecting.MOST_PIXELS // 1000 + 1, 1000))
-    assert collected.share.thumbnails == []
+    assert collected.highlights.thumbnails == []
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA", "CMYK", "I;16", "F"])
@@ -126,7 +126,7 @@ def test_every_kind_of_image(mode: str) -> None:
     """No mode of Pillow makes an element fail."""
     collected = Collected()
     collected.see(Picture(id="element-0"), ImageOptions(mode=None), Image.new(mode, (400, 20)))
-    assert [(shown.width, shown.height) for shown in collected.share.thumbnails] == [(320, 16)]
+    assert [(shown.width, shown.height) for shown in collected.highlights.thumbnails] == [(320, 16)]
 
 
 def test_an_image_that_cannot_be_shrunk() -> None:
@@ -140,4 +140,4 @@ def test_an_image_that_cannot_be_shrunk() -> None:
     image.__class__ = Odd
     collected = Collected()
     collected.see(Picture(id="element-0"), ImageOptions(), image)
-    assert collected.share.thumbnails == []
+    assert collected.highlights.thumbnails == []

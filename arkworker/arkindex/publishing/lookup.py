@@ -46,8 +46,8 @@ class Lookup:
             "CreateElement": self._element,
             "CreateElements": self._elements,
             "CreateElementTranscriptions": self._annotations,
-            "CreateTranscription": self._transcription,
-            "CreateTranscriptions": self._transcriptions,
+            "CreateTranscription": lambda sent: self._loose(sent, [{**sent.body, "element_id": sent.parameters["id"]}]),
+            "CreateTranscriptions": lambda sent: self._loose(sent, sent.body["transcriptions"]),
             "CreateClassification": lambda sent: self._classifications(sent.body["element"], [sent.body]),
             "CreateClassifications": lambda sent: self._classifications(
                 sent.body["parent"], sent.body["classifications"]
@@ -121,12 +121,6 @@ class Lookup:
             there,
             lambda one, other: _same_writing(one, other) and _same_box(one["polygon"], other["polygon"]),
         )
-
-    def _transcription(self, sent: _Asked) -> list[Any] | None:
-        return self._loose(sent, [{**sent.body, "element_id": sent.parameters["id"]}])
-
-    def _transcriptions(self, sent: _Asked) -> list[Any] | None:
-        return self._loose(sent, sent.body["transcriptions"])
 
     def _loose(self, sent: _Asked, wanted: list[dict[str, Any]]) -> list[Any] | None:
         there = [

@@ -18,7 +18,7 @@ from arkworker.runtime.loop.in_hand import Stage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from arkworker.runtime.collecting import Share
+    from arkworker.runtime.collecting import Highlights
     from arkworker.runtime.failures import Failures
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.assignment import Assignment
@@ -151,11 +151,15 @@ class Accounts:
             self._given.progress.advance()
 
     def _add(
-        self, process: int, phases: Mapping[str, float], metrics: Mapping[str, Any], share: Share | None = None
+        self,
+        process: int,
+        phases: Mapping[str, float],
+        metrics: Mapping[str, Any],
+        highlights: Highlights | None = None,
     ) -> None:
         """A process has come to its end, and has seen some elements."""
         if self._run.collected is not None:
-            self._run.collected.add_share(process, phases, share)
+            self._run.collected.add_process(process, phases, highlights)
         self._phases.update(phases)
         self._metrics |= metrics
 

@@ -87,9 +87,9 @@ def _recording(run: Handover) -> contextlib.AbstractContextManager[Recorder | No
     path = run.settings.results
     if path is None:
         return contextlib.nullcontext()
-    from arkworker.runtime.loop import results_file  # all that a line may hold, which most runs do without
+    from arkworker.runtime.loop import records  # all that a line may hold, which most runs do without
 
-    return results_file.opened(run, path)
+    return records.opened(run, path)
 
 
 def choice_of(run: Handover) -> Choice:
@@ -114,7 +114,7 @@ def _assigned(run: Handover, clients: Clients, recorder: Recorder | None) -> Ite
     """
     context = run.context
     choice = choice_of(run)
-    choice.check()
+    choice.tell_part()
     reports_states = _reports_states(run, choice, recorder)
     owner = owner_of(run)
     folder = context.work_dir if reports_states else None
@@ -127,7 +127,7 @@ def _assigned(run: Handover, clients: Clients, recorder: Recorder | None) -> Ite
             run.outcome.tally.count("uncertain", left.uncertain)
         worklist = _choose(choice, run, clients, in_hand)
         if recorder is not None:
-            from arkworker.runtime.loop.results_file import remaining
+            from arkworker.runtime.loop.records import remaining
 
             worklist = remaining(recorder, worklist)
             left.stages = {name: stage for name, stage in left.stages.items() if name not in recorder.found}
@@ -172,9 +172,9 @@ def make_ends(  # noqa: PLR0913, PLR0917 - the parts that it connects
     """
     publisher = LatePublisher(partial(run.context.services.make_publisher, clients.reports, run.outbox))
     if given.recorder is not None:
-        from arkworker.runtime.loop.results_file import ResultsFile
+        from arkworker.runtime.loop.records import Records
 
-        recorded = ResultsFile(
+        recorded = Records(
             given.recorder,
             publisher,
             outcome=given.outcome,

@@ -13,12 +13,13 @@ from uuid import UUID
 
 from arkworker.arkindex import datasets
 from arkworker.arkindex.activities import WITHOUT_ACTIVITIES
+from arkworker.documents.text_file import TextFileError
+from arkworker.elements.elements_list import read_elements_list
 from arkworker.errors import (
     ArkworkerError,
     ConfigurationError,
     Problem,
 )
-from arkworker.runtime.loop.elements_list import ElementsListError, read_elements_list
 from arkworker.runtime.loop.worklist import Listing, Queue
 from arkworker.text import printable
 
@@ -108,21 +109,17 @@ class Choice:
 
     def _named(self) -> Worklist | None:
         """What a person named one by one; None where nothing was named."""
-        if self._list is not None:
-            return self._of_ids(self._read_list(self._list), "elements_list")
-        if self.settings.element:
-            return self._of_ids(self.settings.element, "element")
-        if self.settings.image:
-            return self._of_images()
-        return None
+        if ids := self._ids():
+            self._require_reach("element" if self._list is None else "elements_list")
+            return self._of_known(ids)
+        return self._of_images() if self.settings.image else None
 
-    def check(self) -> None:
-        """Refuse what cannot be, and say which part of it is worked on.
+    def tell_part(self) -> None:
+        """Say which part of what there is this process works on, where it is not all.
 
         Raises:
-            ConfigurationError: As `check_names`.
+            ConfigurationError: There is no such part.
         """
-        self.check_names()
         if self.shard.number > 1 and not self.is_queue:
             logger.info("This process works on part %d of %d", self.shard.index + 1, self.shard.number)
 
@@ -140,10 +137,7 @@ class Choice:
         if self.settings.image:
             self._check_images()
         self._parse_sets()
-        if self._list is not None and not self._read_list(self._list):
-            self._refuse_empty("elements_list")
-        for element_id in self.settings.element:
-            self._canonical(element_id, "element")
+        self._ids()
 
     def check_work(self) -> None:
         """Refuse a run that has nothing to work on, as far as is known without asking Arkindex.
@@ -180,27 +174,24 @@ class Choice:
     def _list(self) -> str | None:
         return None if self.settings.no_elements_list else self.settings.elements_list
 
-    def _read_list(self, path: str) -> list[str]:
+    def _ids(self) -> list[str]:
+        """Those that a person named, in the canonical form of UUIDs; none where no element was named by its id."""
+        if self._list is None:
+            return [self._canonical(element_id) for element_id in self.settings.element]
         try:
-            return read_elements_list(path)
-        except ElementsListError as error:
-            self._refuse("elements_list", error.message, error.hint, error.place)
-
-    def _of_ids(self, ids: Sequence[str], name: str) -> Worklist:
+            ids = read_elements_list(self._list)
+        except TextFileError as error:
+            place = ":".join([printable(self._list), *(str(number) for number in (error.line, error.column) if number)])
+            self._refuse("elements_list", error.reason, error.hint, place)
         if not ids:
-            self._refuse_empty(name)
-        checked = [self._canonical(element_id, name) for element_id in ids]
-        self._require_reach(name)
-        return self._of_known(checked)
+            raise ArkworkerError(f"the list of elements is empty ({self._origin('elements_list')[1]})")
+        return ids
 
-    def _refuse_empty(self, name: str) -> NoReturn:
-        raise ArkworkerError(f"the list of elements is empty ({self._origin(name)[1]})")
-
-    def _canonical(self, element_id: str, name: str) -> str:
+    def _canonical(self, element_id: str) -> str:
         try:
             return str(UUID(element_id))
         except ValueError:
-            self._refuse(name, f"{printable(element_id, 60)!r} is not the id of an element", "ids are UUIDs")
+            self._refuse("element", f"{printable(element_id, 60)!r} is not the id of an element", "ids are UUIDs")
 
     def _check_images(self) -> None:
         if self.process is not None:

@@ -1,6 +1,6 @@
 """How elements end: their results are published and their states reported while user code works on the next ones.
 
-`Reports` does so on Arkindex; with a results file, `ResultsFile` records both in its place.
+`Reports` does so on Arkindex; with a results file, `Records` keeps both in its place.
 """
 
 from __future__ import annotations

@@ -248,8 +248,8 @@ def telling(
 
 def tell_figures(channel: Channel, run: Handover, summary: Summary) -> None:
     """What this process measured."""
-    share = run.collected.share if run.collected is not None else None
-    channel.say(Say.FIGURES, summary.phases, summary.metrics, share)
+    highlights = run.collected.highlights if run.collected is not None else None
+    channel.say(Say.FIGURES, summary.phases, summary.metrics, highlights)
 
 
 def work(code: ElementCode, run: Handover, order: Order, channel: Channel) -> None:

@@ -11,7 +11,7 @@
     │
     ▼
    ends        behind, in threads: results published, then the state reported, or both recorded
-    │          (results_file); what fails is tried again, and counted as uncertain in the end
+    │          (records); what fails is tried again, and counted as uncertain in the end
     ▼
   outcome      counted once, summed up; the exit code
 ```

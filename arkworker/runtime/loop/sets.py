@@ -151,8 +151,7 @@ class _Exports:
         """
         run = self._run
         choice = _choice_of(run)
-        choice.check_sets_only()
-        choice.check()
+        choice.tell_part()
         sets = choice.sets(self._clients.intake)
         if not sets:
             raise _nothing_to_do()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import State
 from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, Problem, StoppedError
+from arkworker.runtime.failures import described
 from arkworker.runtime.loop import attempts, engines
 from arkworker.runtime.loop.accounts import FAREWELL, MOST_IN_VAIN, Accounts, packed, tell_trace
 from arkworker.runtime.loop.assignment import activities_of, make_ends, owner_of, prepared
@@ -29,7 +30,6 @@ from arkworker.runtime.loop.in_hand import Stage, recover
 from arkworker.runtime.loop.intake import PATIENCE, Halt
 from arkworker.runtime.loop.share_process import GLANCE, STOP, Carried, Share, carry_out, is_marked, main_of
 from arkworker.runtime.loop.threads import Timing
-from arkworker.runtime.failures import described
 from arkworker.text import printable
 
 if TYPE_CHECKING:

@@ -63,4 +63,4 @@ def test_shard_of_an_array_job(settings: dict[str, Any]) -> None:
 def test_shard_that_cannot_be_told(settings: dict[str, Any], message: str) -> None:
     """It is refused before anything starts: elements must not be left out."""
     with pytest.raises(ConfigurationError, match=message):
-        choice_of(**settings).check()
+        choice_of(**settings).tell_part()

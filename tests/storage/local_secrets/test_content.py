@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from arkworker.storage.local_secrets.content import UnparsableError, parse_content
+from arkworker.storage.local_secrets.store import UnparsableError, parse_content
 
 
 @pytest.mark.parametrize(

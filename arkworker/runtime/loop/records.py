@@ -75,7 +75,7 @@ def remaining(recorder: Recorder, worklist: Worklist) -> Worklist:
     return Resumed((Job(name, is_held=True) for name in held), {*done, *held}, worklist)
 
 
-class ResultsFile:
+class Records:
     """Ends elements in a results file, in place of `Reports`; and takes what user code publishes meanwhile.
 
     Args:
