@@ -30,7 +30,7 @@ from arkworker.transport.connection import check
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from arkworker.arkindex.publishing import Corpora
+    from arkworker.arkindex.publishing.corpus import Corpora
     from arkworker.runtime.loop.outcome import Summary
     from arkworker.runtime.stopping import Stopping
     from arkworker.settings.platform import Settings
@@ -222,7 +222,7 @@ class _Publishing:
 
     def _corpora_of(self, recording: Recording) -> Corpora:
         """The same for files of the same worker: each corpus is looked up once."""
-        from arkworker.arkindex.publishing import Corpora
+        from arkworker.arkindex.publishing.corpus import Corpora
 
         creates = recording.header.creates
         return self._corpora.setdefault(creates.model_dump_json(), Corpora(Creates(**creates.model_dump())))

@@ -22,7 +22,7 @@ from arkworker.text import did_you_mean, printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from arkworker.arkindex.publishing import Corpus
+    from arkworker.arkindex.publishing.corpus import Corpus
     from arkworker.arkindex.publishing.plan import Kind
     from arkworker.options.options import Option
     from arkworker.runtime.context import WorkerContext

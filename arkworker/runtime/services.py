@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from arkworker.arkindex.client import Client
-    from arkworker.arkindex.publishing import Corpora, Publisher
+    from arkworker.arkindex.publishing.corpus import Corpora
     from arkworker.arkindex.publishing.outbox import Outbox
+    from arkworker.arkindex.publishing.publisher import Publisher
     from arkworker.arkindex.reading.access import ElementAccess
     from arkworker.arkindex.reading.sessions import Sessions
     from arkworker.elements import Element
@@ -128,7 +129,7 @@ class Services:
     def corpora(self) -> Corpora:
         """What is known of the types and classes of corpora."""
         if self._corpora is None:
-            from arkworker.arkindex.publishing import Corpora
+            from arkworker.arkindex.publishing.corpus import Corpora
 
             self._corpora = Corpora(self._runner.creates)
         return self._corpora
@@ -140,7 +141,7 @@ class Services:
             client: Sends the requests; by default, `api`.
             outbox: Where to leave what was accepted for the cache; None without one.
         """
-        from arkworker.arkindex.publishing import ArkindexPublisher, SummarizingPublisher
+        from arkworker.arkindex.publishing.publisher import ArkindexPublisher, SummarizingPublisher
 
         if self._data.use_cache and outbox is None:
             from arkworker.arkindex.publishing.outbox import ELSEWHERE

@@ -15,8 +15,8 @@ from uuid import UUID
 import pytest
 
 from arkworker.arkindex.client import Client, Connection
-from arkworker.arkindex.publishing import ArkindexPublisher
 from arkworker.arkindex.publishing.outbox import Outbox
+from arkworker.arkindex.publishing.publisher import ArkindexPublisher
 from arkworker.elements import Element
 from arkworker.elements.results import Child, Classification, Entity, Transcription, Update
 from arkworker.emulator import Emulator

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from arkworker.arkindex.client import Client, Connection
-from arkworker.arkindex.publishing import ArkindexPublisher, Corpora
+from arkworker.arkindex.publishing.corpus import Corpora
+from arkworker.arkindex.publishing.publisher import ArkindexPublisher
 from arkworker.elements import Element, StoredTranscription
 from arkworker.elements.results import (
     Child,

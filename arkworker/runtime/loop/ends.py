@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from arkworker.arkindex.activities import Activities
-    from arkworker.arkindex.publishing import Publisher
     from arkworker.arkindex.publishing.outbox import Outbox
+    from arkworker.arkindex.publishing.publisher import Publisher
     from arkworker.elements import Element
     from arkworker.runtime.failures import Failures
     from arkworker.runtime.loop.intake import Halt

@@ -22,8 +22,8 @@ from arkworker.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from arkworker.arkindex.publishing import Publisher
     from arkworker.arkindex.publishing.outbox import Outbox
+    from arkworker.arkindex.publishing.publisher import Publisher
     from arkworker.elements import Element
     from arkworker.elements.results import Created
     from arkworker.runtime.handover import Handover

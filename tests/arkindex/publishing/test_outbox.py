@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from arkworker.arkindex.publishing import SummarizingPublisher
 from arkworker.arkindex.publishing.outbox import Outbox
+from arkworker.arkindex.publishing.publisher import SummarizingPublisher
 from arkworker.elements import Element, StoredTranscription
 from arkworker.elements.results import Child, Classification, Entity, Metadata, On, Transcription, Update
 from arkworker.emulator import Fault

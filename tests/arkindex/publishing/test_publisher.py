@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arkworker.arkindex.publishing import SummarizingPublisher, sending
+from arkworker.arkindex.publishing import sending
+from arkworker.arkindex.publishing.publisher import SummarizingPublisher
 from arkworker.elements import Element
 from arkworker.elements.results import (
     Child,

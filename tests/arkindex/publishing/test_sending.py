@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from arkworker.arkindex.client import Client, Connection
-from arkworker.arkindex.publishing import ArkindexPublisher
+from arkworker.arkindex.publishing.publisher import ArkindexPublisher
 from arkworker.elements import Element, StoredTranscription
 from arkworker.elements.results import Child, Classification, Entity, Metadata, On, Transcription
 from arkworker.emulator import Fault

@@ -17,8 +17,8 @@ from uuid import UUID
 import pytest
 
 from arkworker.arkindex.activities import State
-from arkworker.arkindex.publishing import SummarizingPublisher
 from arkworker.arkindex.publishing.outbox import Outbox
+from arkworker.arkindex.publishing.publisher import SummarizingPublisher
 from arkworker.elements import Element
 from arkworker.elements.results import Transcription
 from arkworker.emulator import Emulator, Fault
