@@ -21,15 +21,18 @@ if TYPE_CHECKING:
     from arkworker.arkindex.publishing.sending import Certainty
     from arkworker.delivery.journal import Journal, Standing
     from arkworker.storage.recording.lines import Entry
+    from arkworker.storage.recording.reading import Recording
 
 logger = logging.getLogger("arkworker.publishing")
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """What the requests of all elements go through.
+@dataclass(frozen=True, slots=True, eq=False)
+class ResultsFile:
+    """A results file, and what the requests of its elements go through.
 
     Attributes:
+        name: How a person named it.
+        recording: What is in it.
         client: Looks up what the corpus has.
         certainty: Sends them, and looks for those whose answer was lost.
         corpora: What is known of corpora by now.
@@ -39,6 +42,8 @@ class Sender:
         corpus_id: The corpus of elements that do not say theirs.
     """
 
+    name: str
+    recording: Recording
     client: Client
     certainty: Certainty
     corpora: Corpora
@@ -46,6 +51,10 @@ class Sender:
     check: Callable[[], None]
     worker_run_id: str
     corpus_id: str | None
+
+    def standing(self, element_id: str) -> Standing:
+        """How far an element of this file is."""
+        return self.journal.standing(element_id, self.recording.places[element_id].line)
 
     def send(self, entry: Entry, standing: Standing) -> None:
         """Send what was found on an element, but for what is accepted already.
@@ -76,8 +85,8 @@ class _Step:
 class _Delivery:
     """The requests of one element."""
 
-    def __init__(self, sender: Sender, entry: Entry, standing: Standing) -> None:
-        self._sender = sender
+    def __init__(self, file: ResultsFile, entry: Entry, standing: Standing) -> None:
+        self._file = file
         self._entry = entry
         self._standing = standing
         self._plans = [
@@ -90,11 +99,11 @@ class _Delivery:
 
     @property
     def _options(self) -> dict[str, Any]:
-        sender = self._sender
+        file = self._file
         return {
-            "worker_run_id": sender.worker_run_id,
-            "corpus_id": sender.corpus_id,
-            "batch_size": sender.journal.batch_size,
+            "worker_run_id": file.worker_run_id,
+            "corpus_id": file.corpus_id,
+            "batch_size": file.journal.batch_size,
         }
 
     def perform(self) -> None:
@@ -105,29 +114,29 @@ class _Delivery:
             raise ResultError("a part of it was published by a version of arkworker that sends it differently")
         self._ids = [self._resolve(number, made) for number, (_, made) in enumerate(self._plans)]
         for number in range(standing.next, len(self._steps)):
-            self._sender.check()
+            self._file.check()
             self._send(number, digest)
 
     def _resolve(self, number: int, made: Plan) -> dict[Ref, str]:
         """The ids that are known of a part: those of the corpus, and those that earlier requests got."""
-        sender, part = self._sender, self._entry.parts[number]
+        file, part = self._file, self._entry.parts[number]
         got = {_ref(key): value for key, value in self._standing.ids.items() if key.startswith(f"{number} ")}
         if not made.needs:
             return got
-        corpus_id = part.element.corpus_id or sender.corpus_id
+        corpus_id = part.element.corpus_id or file.corpus_id
         if corpus_id is None:
             raise ResultError("the corpus of the element is unknown: its types and classes cannot be looked up")
-        return sender.corpora.get(corpus_id).resolve(sender.client, made.needs) | got
+        return file.corpora.get(corpus_id).resolve(file.client, made.needs) | got
 
     def _send(self, number: int, digest: str) -> None:
         """Send a request until it is known to be accepted; first, look for one that a killed process sent."""
         step, standing = self._steps[number], self._standing
 
         def note() -> None:
-            self._sender.note(self._entry, standing, "send", sync=True, request=number, plan=digest)
+            self._file.note(self._entry, standing, "send", sync=True, request=number, plan=digest)
 
         try:
-            gained = self._sender.certainty.perform(
+            gained = self._file.certainty.perform(
                 step.request,
                 self._ids[step.part],
                 step.root,
@@ -137,11 +146,11 @@ class _Delivery:
             )
         except ApiError as error:
             if not error.uncertain:
-                self._sender.note(self._entry, standing, "next", request=number)
+                self._file.note(self._entry, standing, "next", request=number)
             raise
         self._ids[step.part] |= gained
         noted = {f"{step.part} {ref.kind} {ref.key}": value for ref, value in gained.items()}
-        self._sender.note(self._entry, standing, "next", request=number + 1, ids=noted)
+        self._file.note(self._entry, standing, "next", request=number + 1, ids=noted)
 
 
 def refuses(error: ApiError) -> bool:

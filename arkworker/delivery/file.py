@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from arkworker.arkindex.activities import State
@@ -18,12 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from arkworker.arkindex.activities import Activities
-    from arkworker.delivery.element import Sender
+    from arkworker.delivery.element import ResultsFile
     from arkworker.delivery.journal import Standing
     from arkworker.runtime.loop.outcome import Outcome
     from arkworker.runtime.loop.progress import ProgressDisplay
     from arkworker.storage.recording.lines import Entry
-    from arkworker.storage.recording.reading import Recording
 
 logger = logging.getLogger("arkworker.publishing")
 
@@ -33,25 +31,6 @@ _HINT = "--no-worker-activity publishes results without states"
 
 class _RefusedError(ArkworkerError):
     """The start of an element was refused: nothing of it is published."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ResultsFile:
-    """A results file.
-
-    Attributes:
-        name: How a person named it.
-        recording: What is in it.
-        sender: Sends that, and has its journal.
-    """
-
-    name: str
-    recording: Recording
-    sender: Sender
-
-    def standing(self, element_id: str) -> Standing:
-        """How far an element of this file is."""
-        return self.sender.journal.standing(element_id, self.recording.places[element_id].line)
 
 
 class Publication:
@@ -141,43 +120,42 @@ class Publication:
 
     def _deliver(self, element_id: str, file: ResultsFile) -> str:
         """Publish an element; how it counts."""
-        sender = file.sender
-        sender.check()
+        file.check()
         with self._lock:
             entry = file.recording.entry(element_id)
         standing = file.standing(element_id)
         was_closing = standing.is_closing
         try:
-            if not self._start(sender, entry, standing):
+            if not self._start(file, entry, standing):
                 return "skipped"
-            state = self._publish(sender, entry, standing)
+            state = self._publish(file, entry, standing)
         except _RefusedError as error:
             self._outcome.failures.add(element_id, error, traced=False)
             return "failed"
         except AmbiguousError as error:
             logger.error("element %s: %s", printable(element_id, 60), error)  # noqa: TRY400 - one line says it
-            self._end(sender, entry, standing, State.ERROR, is_repeated=False)
+            self._end(file, entry, standing, State.ERROR, is_repeated=False)
             return "uncertain"
-        if not self._end(sender, entry, standing, state, is_repeated=was_closing):
+        if not self._end(file, entry, standing, state, is_repeated=was_closing):
             return "uncertain"
         return "processed" if state is State.PROCESSED else "failed"
 
-    def _start(self, sender: Sender, entry: Entry, standing: Standing) -> bool:
+    def _start(self, file: ResultsFile, entry: Entry, standing: Standing) -> bool:
         """Report the start, unless it was reported; False when another process has the element."""
         is_under_way = standing.has_begun and (standing.next or standing.since or standing.is_closing)
         if self._activities is None or is_under_way or (entry.claimed and not standing.has_ended):
             return True
         was_begun = standing.has_begun
-        sender.note(entry, standing, "start", sync=True)
+        file.note(entry, standing, "start", sync=True)
         try:
             is_ours = self._activities.start(entry.element.id) or was_begun
         except ApiResponseError as error:
             if not refuses(error):
                 raise
-            sender.note(entry, standing, "taken")
+            file.note(entry, standing, "taken")
             raise _RefusedError(f"its start was refused: {error}; {_HINT}") from None
         if not is_ours:
-            sender.note(entry, standing, "taken")
+            file.note(entry, standing, "taken")
             logger.warning(
                 "element %s is skipped: another process has it, or the process of the worker run lacks it; %s",
                 printable(entry.element.id, 60),
@@ -185,11 +163,11 @@ class Publication:
             )
         return is_ours
 
-    def _publish(self, sender: Sender, entry: Entry, standing: Standing) -> State:
+    def _publish(self, file: ResultsFile, entry: Entry, standing: Standing) -> State:
         """Send the results; the state that the element is then in."""
         try:
             if entry.parts and not standing.is_closing:
-                sender.send(entry, standing)
+                file.send(entry, standing)
         except (StoppedError, ConfigurationError, AmbiguousError):
             raise
         except ArkworkerError as error:
@@ -197,12 +175,12 @@ class Publication:
                 raise
             self._outcome.failures.add(entry.element.id, error, traced=False)
             return State.ERROR
-        sender.note(entry, standing, "close")
+        file.note(entry, standing, "close")
         if entry.state == "error":
             self._outcome.failures.add_reason(entry.element.id, printable(entry.reason or "recorded as an error", 300))
         return State(entry.state)
 
-    def _end(self, sender: Sender, entry: Entry, standing: Standing, state: State, *, is_repeated: bool) -> bool:
+    def _end(self, file: ResultsFile, entry: Entry, standing: Standing, state: State, *, is_repeated: bool) -> bool:
         """Report the end; False when it was refused."""
         # What is not wholly published is tried again by the next publication.
         final = str(state) if standing.is_closing else ""
@@ -214,5 +192,5 @@ class Publication:
                     raise
                 logger.error("element %s: its end was refused: %s", printable(entry.element.id, 60), error)  # noqa: TRY400 - one line says it
                 return False
-        sender.note(entry, standing, "end", state=final)
+        file.note(entry, standing, "end", state=final)
         return True

@@ -13,8 +13,8 @@ from arkworker.arkindex.client import Client, RetryBudget
 from arkworker.arkindex.payload import Named, retrieve_run
 from arkworker.arkindex.publishing.sending import Certainty
 from arkworker.clock import SystemClock
-from arkworker.delivery.element import Sender
-from arkworker.delivery.file import Publication, ResultsFile
+from arkworker.delivery.element import ResultsFile
+from arkworker.delivery.file import Publication
 from arkworker.delivery.journal import Journal, Owner
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem, StoppedError
 from arkworker.options.creates import Creates
@@ -215,8 +215,9 @@ class _Publishing:
         for path, recording, journal in zip(self._order.paths, self._recordings, journals, strict=True):
             corpora = self._corpora_of(recording)
             there = recording.header.corpus_id or corpus_id
-            sender = Sender(self._client, certainty, corpora, journal, self._check, run_id, there)
-            files.append(ResultsFile(path, recording, sender))
+            files.append(
+                ResultsFile(path, recording, self._client, certainty, corpora, journal, self._check, run_id, there)
+            )
         bar = ProgressDisplay(self._outcome.tally, len({name for one in self._recordings for name in one.places}))
         return Publication(files, activities, outcome=self._outcome, bar=bar)
 
