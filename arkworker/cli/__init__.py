@@ -127,7 +127,7 @@ def _run_made(make: Callable[[], Worker[Any]], target: str, argv: Sequence[str],
     with _importing():
         from arkworker.cli.flags import Command
         from arkworker.cli.running import perform
-    from arkworker.runtime.instance import instance_stopped_after
+    from arkworker.cli.instance import instance_stopped_after
 
     with instance_stopped_after(argv, os.environ):
         return perform(Command("run", target, argv, Path(sys.argv[0]).name), make(), stopping)
@@ -193,7 +193,7 @@ def _verb(verb: str, rest: Sequence[str], stopping: Stopping) -> int:
         raise UsageError(f"unknown verb {printable(verb, 60)}" + (f"; {nearest}" if nearest else ""))
     if verb != "run":
         return _about_worker(verb, rest, stopping)
-    from arkworker.runtime.instance import instance_stopped_after
+    from arkworker.cli.instance import instance_stopped_after
 
     with instance_stopped_after(rest, os.environ):
         return _about_worker(verb, rest, stopping)

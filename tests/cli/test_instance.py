@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from arkworker.cli.instance import _instance_settings
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -117,3 +119,14 @@ def test_variables_that_are_wrong_themselves(
     result = command("run", write_worker(WORKER), **instance | {"VAST_URL": "nowhere"})
 
     assert (result.code, stops(arkindex), "The instance is not stopped" in result.err) == (78, 0, True)
+
+
+def test_token_of_the_instance_is_the_one_that_was_given() -> None:
+    """Not the stars that stand for it elsewhere."""
+    environ = {"TASK_BOOTSTRAP": "1", "CONTAINER_ID": "7", "CONTAINER_API_KEY": "k3y", "ARKINDEX_CORPUS_ID": "/wrong"}
+
+    settings = _instance_settings([], environ)
+
+    assert settings is not None
+    assert settings.container_api_key is not None
+    assert (settings.container_id, settings.container_api_key.get_secret_value()) == ("7", "k3y")

@@ -278,10 +278,11 @@ ACTS = {
         *("slurm_array_task_count", "slurm_array_task_min", "job_completion_index"),
     ],
     "runtime/loop/assignment.py": ["no_worker_activity"],
-    "runtime/loop/run.py": ["prefetch", "grace", "element_timeout", "strict", "summary"],
+    "runtime/loop/run.py": ["prefetch", "grace", "element_timeout", "strict"],
+    "runtime/named_files.py": ["summary"],
     "runtime/loop/jobs.py": ["jobs"],
     "runtime/report.py": ["report"],
-    "runtime/instance.py": ["container_id", "container_api_key", "vast_url"],
+    "cli/instance.py": ["container_id", "container_api_key", "vast_url"],
     "runtime/lifecycle.py": ["executor"],
 }
 
