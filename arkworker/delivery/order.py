@@ -79,7 +79,7 @@ def publish(order: Order, first: Resolution, stopping: Stopping) -> Summary:
     forget("summary", settings.summary)
     outcome = Outcome(stopping, lambda: settings.summary)
     outcome.start()
-    with outcome.told(), contextlib.ExitStack() as opened:
+    with outcome.summarized(), contextlib.ExitStack() as opened:
         if problems:
             raise ConfigurationError(problems)
         recordings = _each(lambda path: opened.enter_context(read_recording(path)), order.paths)

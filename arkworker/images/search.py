@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -9,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 
 from arkworker.errors import ArkworkerError, ImageError
 from arkworker.images import iiif
-from arkworker.images.download import logger
 from arkworker.images.pixels import crop, decode, finish, target_size
 from arkworker.images.tiles import assemble
 from arkworker.text import presentable, printable
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from arkworker.images.options import ImageOptions, Picture
     from arkworker.images.orientation import Orientation
+
+logger = logging.getLogger("arkworker.images")
 
 EXPIRED = frozenset({400, 401, 403})  # what the kinds of S3 storage answer to an address that is no longer valid
 ROUNDING = 1  # pixels by which servers differ

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from threading import Event
@@ -12,13 +13,14 @@ from PIL import Image
 
 from arkworker.errors import ImageError
 from arkworker.geometry import PixelBox
-from arkworker.images.download import logger
 from arkworker.images.iiif import below
 from arkworker.images.pixels import check_size, decode
 from arkworker.text import presentable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+logger = logging.getLogger("arkworker.images")
 
 SIDE_BY_SIDE = 4  # downloads at a time: kind to the server, and enough to hide the network's latency
 MOST_TILES = 10_000

@@ -70,7 +70,7 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
         ArkworkerError: What else ended it; its class decides the exit code.
     """
     outcome = Outcome(stopping, lambda: preparation.outputs.get("summary"))
-    with outcome.told(), _refusals_reported(preparation, stopping) as begin_report:
+    with outcome.summarized(), _refusals_reported(preparation, stopping) as begin_report:
         context = prepare(preparation, stopping, is_trial=False)
         forget("summary", preparation.outputs.get("summary"))
         settings, target = preparation.resolution.settings, preparation.worker.target

@@ -103,15 +103,17 @@ def test_worker_run_needs_the_client_alone(
     assert imports("run", write_worker(WORKER), **arkindex.environment) & (heavy | UNUSED) == {"requests"}
 
 
-def test_elements_need_no_results_file(
+def test_image_files_need_no_results_file_and_no_network(
     imports: Callable[..., set[str]], write_worker: Callable[[str], str], tmp_path: Path
 ) -> None:
-    """What a line of such a file holds is imported where one is written."""
+    """What a line of such a file holds, and what sends requests, is imported where one is written, or sent."""
     code = WORKER.replace("import UserConfiguration, Worker", "import ElementsWorker, UserConfiguration")
     code = code.replace("Worker[C]", "ElementsWorker[C]").replace("run(self,", "process_element(self, element,")
+    code = code.replace("cache): ...", "cache): element.open_image()")
     image = tmp_path / "page.png"
     Image.new("L", (2, 2)).save(image)
     unused = {"arkworker.storage.recording", "arkworker.runtime.loop.records", "multiprocessing", "sqlalchemy"}
+    unused |= {"requests", "tenacity"}
 
     found = imports("run", write_worker(code), "--image", str(image))
 

@@ -114,7 +114,7 @@ class Summary:
             del data["metrics"]
         return data
 
-    def told(self) -> str:
+    def last_line(self) -> str:
         """The last line of a run."""
         return (f"stopped by signal {self.exit_code - 128}; " if self.exit_code > 128 else "") + str(self)
 
@@ -178,7 +178,7 @@ class Outcome:
         self._start = time.monotonic()
 
     @contextmanager
-    def told(self) -> Iterator[None]:
+    def summarized(self) -> Iterator[None]:
         """However the run ends, its summary says so: before the first element, at the last, or after all of them."""
         self._stopping.call_at_stop(self._note_stop)
         try:
@@ -223,7 +223,7 @@ class Outcome:
     def record(self, summary: Summary) -> None:
         """Log how a run went that cannot be concluded as usual, and write its summary and report."""
         self._tell(summary)
-        logger.error("%s", summary.told())
+        logger.error("%s", summary.last_line())
         if self._collected is not None:
             self._collected.write()
 
@@ -235,7 +235,7 @@ class Outcome:
         """
         self._tell(summary)
         if summary.exit_code != ExitCode.OK:
-            raise ElementsError(summary.told(), summary.exit_code)
+            raise ElementsError(summary.last_line(), summary.exit_code)
         logger.log(logging.WARNING if summary.failed else logging.INFO, "%s", summary)
 
     def _tell(self, summary: Summary) -> None:

@@ -114,7 +114,7 @@ def test_failure_after_the_elements(tmp_path: Path) -> None:
     made.tally.count("processed")
 
     def run() -> None:
-        with made.told():
+        with made.summarized():
             made.conclude(made.sum_up(None, strict=False))
             raise CacheError("db.sqlite", "cannot be written")
 
