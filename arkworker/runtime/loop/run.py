@@ -318,7 +318,7 @@ class ElementRun:
             else:
                 self._end_failed(job, error, traced=True)
         # `sys.exit` and Ctrl-C end the run, too; never as a success.
-        if isinstance(error, KeyboardInterrupt):
+        if isinstance(error, KeyboardInterrupt) and not is_interrupted:
             self._left = 128 + signal.SIGINT
         elif isinstance(error, SystemExit):
             self._left = ExitCode.FAILED
