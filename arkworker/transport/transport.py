@@ -183,6 +183,7 @@ class Transport:
         # that answer in tests put themselves there: `requests-mock` in the one class, `responses` in the other.
         if any(kind.send.__module__ != kind.__module__ for kind in _REPLACED_BY_TESTS):
             how: dict[str, Any] = {"timeout": self._timeout, "verify": channel.verify, "proxies": proxies}
+            request.headers = CaseInsensitiveDict(request.headers)
             raw = channel.session.send(request, allow_redirects=False, stream=True, **how).raw
         else:
             raw = channel.adapter.open(request, self._timeout, channel.verify, proxies)
@@ -196,9 +197,8 @@ class Transport:
         # By hand: what requests would check and encode again is sound already, and that costs a third of a call.
         request: Any = requests.PreparedRequest()
         request.method, request.url = method, url
-        request.headers = sent = CaseInsensitiveDict(self._trusted if trusted else self._strange)
-        for name, value in (headers or {}).items():
-            sent[name] = value
+        request.headers = sent = dict(self._trusted if trusted else self._strange)
+        sent.update((name.title(), value) for name, value in (headers or {}).items())  # as the names above are written
         cookies = channel.session.cookies
         if trusted and len(cookies):
             cookie = get_cookie_header(cookies, request)  # type: ignore[no-untyped-call] # so are the stubs

@@ -196,10 +196,11 @@ def _read_request(stream: Any) -> Received | None:
     first = stream.readline().decode("latin-1").split()
     if len(first) != 3:
         return None
-    headers = {}
+    headers: dict[str, str] = {}
     while line := stream.readline().decode("latin-1").strip():
         name, _, value = line.partition(":")
-        headers[name.lower()] = value.strip()
+        earlier = headers.get(name.lower())
+        headers[name.lower()] = value.strip() if earlier is None else f"{earlier}, {value.strip()}"
     body = stream.read(int(headers.get("content-length", 0)))
     return Received(first[0], first[1], headers, body)
 

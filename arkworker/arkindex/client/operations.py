@@ -16,6 +16,7 @@ Pages = Literal["page", "cursor"]
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110, section 9.2.2
 _UNSENDABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_PLAIN = re.compile(r"[0-9A-Za-z-]+")  # as ids are, and most of what else is part of a path
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 # Parameters of a path that are paths themselves.
@@ -81,6 +82,8 @@ class Operation:
         if value is None:
             raise UsageError(f"{self.id} needs the parameter {name!r}")
         text = self._text(name, value)
+        if _PLAIN.fullmatch(text):
+            return text
         parts = text.split("/") if (self.id, name) in _PATHS else [text]
         if any(part in ("", ".", "..") or "/" in part for part in parts):
             raise UsageError(f"{self.id}: the parameter {name!r} is empty, or not a valid part of an address")

@@ -347,6 +347,16 @@ def test_an_upload_is_streamed_without_credentials(server: FaultyServer, client:
     assert (request.headers["content-type"], request.headers["content-md5"]) == ("application/zstd", "m")
 
 
+def test_a_header_is_sent_once(server: FaultyServer, client: Client, target: Path) -> None:
+    """One that is given takes the place of our own, in whatever case it is written."""
+    target.write_bytes(BODY)
+
+    client.upload_url(f"{server.origin}/x", target, headers={"user-agent": "mine", "CONTENT-type": "text/plain"})
+
+    headers = server.received[0].headers
+    assert (headers["user-agent"], headers["content-type"]) == ("mine", "text/plain")
+
+
 def test_an_empty_file_is_uploaded(server: FaultyServer, client: Client, target: Path) -> None:
     """With its length, which is 0."""
     target.write_bytes(b"")
