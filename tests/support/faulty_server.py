@@ -125,13 +125,21 @@ class FaultyServer:
         return act
 
     @staticmethod
-    def trickle(data: bytes) -> Action:
-        """One byte after the other, each in a packet of its own."""
+    def trickle(data: bytes, sent: Callable[[], Callable[[], bool]]) -> Action:
+        """One byte after the other, each once the one before has been taken.
+
+        Args:
+            data: What to send.
+            sent: Called before each byte; what it answers, after it, waits until the byte is taken, or answers False.
+        """
 
         def act(sock: socket.socket) -> bool:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for byte in data:
+                is_taken = sent()
                 sock.sendall(bytes([byte]))
+                if not is_taken():
+                    break
             return False
 
         return act

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import threading
 import tracemalloc
 import zlib
 from typing import TYPE_CHECKING
@@ -193,10 +194,30 @@ class FastClock:
 
     def __init__(self) -> None:
         self.time = 0.0
+        self.is_stopped = False
+        self._asked = threading.Condition()
 
     def now(self) -> float:
-        self.time += 60
-        return self.time
+        with self._asked:
+            self.time += 60
+            self._asked.notify_all()
+            return self.time
+
+    def asked(self) -> Callable[[], bool]:
+        """Waits until it is asked again: until the client has something to look at."""
+        since = self.time
+
+        def wait() -> bool:
+            with self._asked:
+                self._asked.wait_for(lambda: self.time > since or self.is_stopped, timeout=30)
+                return not self.is_stopped
+
+        return wait
+
+    def stop(self) -> None:
+        with self._asked:
+            self.is_stopped = True
+            self._asked.notify_all()
 
     def sleep(self, _seconds: float) -> None:
         pass
@@ -204,11 +225,13 @@ class FastClock:
 
 def test_a_trickle_is_a_time_out(server: FaultyServer, make_client: Callable[..., Client]) -> None:
     """A server that keeps the connection alive with a byte now and then is not waited for either."""
-    client = make_client(server.origin, clock=FastClock())
-    server.plays(server.trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b" " * 900))
+    clock = FastClock()
+    client = make_client(server.origin, clock=clock)
+    server.plays(server.trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b" " * 900, clock.asked))
 
     with pytest.raises(ApiUnavailableError, match="stalled"):
         client.request("RetrieveElement", id="1")
+    clock.stop()
 
 
 def test_error_bodies_may_be_broken_too(server: FaultyServer, client: Client) -> None:
