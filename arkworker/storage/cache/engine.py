@@ -33,6 +33,7 @@ from arkworker.storage.cache.merging import find_target, merge
 from arkworker.storage.cache.schema import (
     SCHEMA_VERSION,
     check_schema,
+    completing_statements,
     create_statements,
     index_statements,
     read_objects,
@@ -164,7 +165,17 @@ def _check_own(path: str, target: Path, limits: Limits) -> None:
             check_pages(connection, path, thorough=True)
             if any(kind in ("trigger", "view") for kind, *_ in objects):
                 raise refusal(path, "has triggers or views, which would run when it is used")
-            check_schema(connection, path, objects, (SCHEMA_VERSION,))
+            _, tables = check_schema(connection, path, objects, (SCHEMA_VERSION,), is_completed=True)
+        if statements := completing_statements(tables):
+            _complete(target, statements)
+
+
+def _complete(target: Path, statements: tuple[str, ...]) -> None:
+    with contextlib.closing(_connect(target, _BUSY_SECONDS)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute("COMMIT")
 
 
 def _open_copy(path: Path, target: Path, limits: Limits) -> Engine:

@@ -128,7 +128,7 @@ def find_target(output: str | PathLike[str]) -> Path:
             raise refusal(path, "is not the path of a file")
         target = Path(os.path.realpath(path))
         if target.exists() and not target.is_file():
-            raise refusal(path, "is not a file that could be replaced")
+            raise refusal(path, "is a directory, not a file" if target.is_dir() else "is not a regular file")
         if not target.parent.is_dir():
             raise refusal(path, "its directory does not exist")
     return target
@@ -312,6 +312,8 @@ def _check_references(
 
 
 def _has(source: _Source, table: str, key: str, identity: object, limits: Limits) -> bool:
+    if table not in source.tables:
+        return False
     statement = f'SELECT 1 FROM "{table}" WHERE "{key}" = ? LIMIT 1'  # noqa: S608 - names of our own schema
     with reading(source.readable, limits) as connection:
         return connection.execute(statement, (identity,)).fetchone() is not None

@@ -62,6 +62,13 @@ def create_statements() -> tuple[str, ...]:
     )
 
 
+def completing_statements(present: Collection[str]) -> tuple[str, ...]:
+    """The statements that create the tables that are not present, and their indexes."""
+    lacking = {f'"{name}"' for name in TABLES if name not in present}
+    statements = [*create_statements(), *index_statements().values()]
+    return tuple(one for one in statements if one.split()[2 if one.startswith("CREATE TABLE") else 4] in lacking)
+
+
 @functools.cache
 def index_statements() -> Mapping[str, str]:
     """The statement that creates each index, by name."""
@@ -96,8 +103,18 @@ def check_schema(
     path: str,
     objects: set[tuple[str, str, str | None]],
     versions: Collection[int],
+    *,
+    is_completed: bool = False,
 ) -> tuple[int, frozenset[str]]:
     """Check the version row and that each table of that version is a plain one with exactly its columns.
+
+    Args:
+        connection: To the file.
+        path: Of the file, for messages.
+        objects: What it declares.
+        versions: Those that are accepted.
+        is_completed: Whether it gets the tables that it lacks, as the published library does with a task's own cache.
+            Those of datasets may then be missing. A file that has nothing but its version is empty in any case.
 
     Returns:
         The version, and the tables that are there.
@@ -113,6 +130,8 @@ def check_schema(
     tables = columns_of(version)
     if version < SCHEMA_VERSION:
         tables = {name: names for name, names in tables.items() if name in plain or name not in _LATER_TABLES}
+    if plain == {"version"} or (is_completed and tables.keys() - plain <= _LATER_TABLES):
+        tables = {name: names for name, names in tables.items() if name in plain}
     for table, columns in tables.items():
         if table not in plain:
             raise refusal(path, f"has no plain table {table}")

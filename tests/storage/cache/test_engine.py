@@ -17,7 +17,15 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from arkworker.errors import CacheError
-from arkworker.storage.cache import CachedElement, CachedImage, CachedTranscription, merge, open_cache, session_scope
+from arkworker.storage.cache import (
+    CachedDataset,
+    CachedElement,
+    CachedImage,
+    CachedTranscription,
+    merge,
+    open_cache,
+    session_scope,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,12 +168,43 @@ def test_an_older_version_says_how_it_is_converted(write_cache: Any, version: in
     open_cache(path.with_name("new.sqlite")).dispose()
 
 
+VERSION_ALONE = "CREATE TABLE version (version INTEGER NOT NULL PRIMARY KEY); INSERT INTO version VALUES ({});"
+
+
+@pytest.mark.parametrize("has_pages", [True, False])
+def test_missing_tables_are_made(write_cache: Any, rows: Any, *, has_pages: bool) -> None:
+    """As the published library does: all of them where there is but the version, else those of datasets."""
+    path = write_cache("1.sqlite", rows.element(1), extra="DROP TABLE dataset_elements; DROP TABLE datasets;")
+    if not has_pages:
+        path.unlink()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(VERSION_ALONE.format(5))
+    opened = open_cache(path)
+    with session_scope(opened) as session:
+        session.add(image())
+        assert (session.query(CachedDataset).count(), session.query(CachedElement).count()) == (0, has_pages)
+    opened.dispose()
+
+    open_cache(path).dispose()
+    merge([path], path.with_name("new.sqlite"))
+
+
+@pytest.mark.parametrize("version", [3, 4, 5])
+def test_a_parent_without_tables_is_empty(tmp_path: Path, version: int) -> None:
+    """Its task had nothing to keep."""
+    with closing(sqlite3.connect(tmp_path / "old.sqlite")) as connection:
+        connection.executescript(VERSION_ALONE.format(version))
+
+    assert set(merge([tmp_path / "old.sqlite"], tmp_path / "new.sqlite").rows.values()) == {0}
+
+
 @pytest.mark.parametrize(
     "extra",
     [
         "CREATE TRIGGER t AFTER INSERT ON images BEGIN DELETE FROM images; END;",
         "CREATE VIEW v AS SELECT * FROM images;",
         "DROP TABLE images;",
+        "DROP TABLE datasets; DROP TABLE images;",
     ],
 )
 def test_a_hostile_file_is_refused(write_cache: Any, rows: Any, extra: str) -> None:
