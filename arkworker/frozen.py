@@ -83,16 +83,23 @@ class FrozenSet(set[Any]):
 
 _PLAIN = frozenset({int, float, bool, type(None)})
 # Of a storage; what stands in the query opens the file for everybody, for a while.
+_CREDENTIALS = re.compile(r"^(\w[\w+.-]*://)[^/?#]*@")
 _SIGNATURE = re.compile(r"[?&](?:x-(?:amz|goog)-\w+|signature|sig|awsaccesskeyid)=", re.IGNORECASE)
 
 
 class SignedAddress(str):
-    """The presigned address of a file; its `repr` hides the query, which is as good as a password."""
+    """An address whose query signs it, or that holds a password; neither is shown by its `repr`."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return repr(self.partition("?")[0] + "?…")
+        address, _, query = self.partition("?")
+        return repr(_CREDENTIALS.sub(r"\1…@", address) + ("?…" if query else ""))
+
+    @classmethod
+    def of(cls, address: str) -> str:
+        """The address, which is not shown whole where there is something to hide in it."""
+        return cls(address) if "?" in address or "@" in address else address
 
 
 def freeze(value: Any) -> Any:
@@ -110,6 +117,18 @@ def freeze(value: Any) -> Any:
         items = [freeze(item) for item in value]
         return type(value)._make(items) if hasattr(value, "_make") else tuple(items)
     _freeze_fields(value)
+    return value
+
+
+def mark_signed(value: Any) -> Any:
+    """Parsed JSON, changed in place: presigned addresses in it are not shown by its `repr`, whoever prints it."""
+    if isinstance(value, str):
+        return freeze(value)
+    if isinstance(value, dict):
+        for key, item in value.items():
+            value[key] = mark_signed(item)
+    elif isinstance(value, list):
+        value[:] = map(mark_signed, value)
     return value
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from arkworker.frozen import FrozenDict, FrozenList, FrozenSet, freeze
+from arkworker.frozen import FrozenDict, FrozenList, FrozenSet, SignedAddress, freeze, mark_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,3 +165,18 @@ def test_presigned_addresses(address: str) -> None:
     assert repr(frozen) == "['https://a.test/f?…', 'https://a.test/f?page=2']"
     assert (repr(copy.deepcopy(frozen)), repr(pickle.loads(pickle.dumps(frozen)))) == (repr(frozen), repr(frozen))
     assert json.loads(json.dumps(frozen)) == frozen
+
+
+def test_presigned_addresses_in_parsed_json() -> None:
+    """They are marked where they are; all else stays as it is, and can be changed."""
+    answer = {"items": [{"url": "https://a.test/f?sig=canary"}, 1, None], "next": "https://a.test/?page=2"}
+    marked = mark_signed(answer)
+
+    assert marked is answer
+    assert repr(marked) == "{'items': [{'url': 'https://a.test/f?…'}, 1, None], 'next': 'https://a.test/?page=2'}"
+
+
+def test_addresses_with_a_password() -> None:
+    """Neither it nor the query is shown."""
+    assert repr(SignedAddress.of("https://u:canary@a.test/f?sig=canary")) == "'https://…@a.test/f?…'"
+    assert repr(SignedAddress.of("https://a.test/f")) == "'https://a.test/f'"

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from arkworker.errors import ConfigurationError, Problem
+from arkworker.frozen import SignedAddress
 
 logger = logging.getLogger("arkworker.api")
 
@@ -70,6 +71,9 @@ class Connection:
     def __post_init__(self) -> None:
         if isinstance(self.token, str):
             object.__setattr__(self, "token", Token(self.token) if self.token else None)
+        for name in ("url", "schema_url"):
+            if address := getattr(self, name):
+                object.__setattr__(self, name, SignedAddress.of(address))
 
     @property
     def plain_token(self) -> str | None:
@@ -108,6 +112,15 @@ def check(connection: Connection) -> Endpoint:
     Raises:
         ConfigurationError: The address, the token or the certificates cannot be used.
     """
+    try:
+        return _endpoint(connection)
+    except ConfigurationError as error:
+        problem = error
+    # Without the frames that hold the token, or an address with a password: collectors of errors show variables.
+    raise problem.with_traceback(None)
+
+
+def _endpoint(connection: Connection) -> Endpoint:
     parts = _split(connection.url or DEFAULT_URL)
     origin = f"{parts.scheme}://{parts.netloc}"
     for value, path, name in (

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -222,14 +223,16 @@ def test_a_name_that_is_taken_is_an_error(arkindex_client: Client, task: str, tm
 def test_a_storage_that_takes_nothing_is_an_error(
     fault: Fault, expected: str, emulator: Emulator, arkindex_client: Client, task: str, tmp_path: Path
 ) -> None:
-    """Without what it says of signatures, and without the signature."""
+    """Without what it says of signatures, and without the signature, in the variables of the frames, too."""
     (tmp_path / "x").write_bytes(b"content")
     emulator.faults.add("PutFile", fault)
 
     with pytest.raises(ApiError, match=expected) as caught:
         upload_artifact(arkindex_client, task, tmp_path / "x")
 
-    assert ("canary" in str(caught.value), "signature" in str(caught.value)) == (False, False)
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)][1:]
+    shown = str(caught.value) + repr([dict(frame.f_locals) for frame in frames])
+    assert ("canary" in shown, "ignature=" in shown, len(frames) > 1) == (False, False, True)
 
 
 def test_an_artifact_of_another_size_is_refused(

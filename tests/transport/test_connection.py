@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+import traceback
 from typing import TYPE_CHECKING
 
 import pytest
@@ -72,6 +73,27 @@ def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(token: str) -> Non
         Client(Connection(token=token))
 
     assert "abc" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        Connection(token="canary\n"),
+        Connection(url="https://user:canary@a.test/"),
+        Connection(url="https://a.test:port/?token=canary"),
+    ],
+    ids=["token", "password", "query"],
+)
+def test_no_frame_of_a_refusal_shows_it(connection: Connection) -> None:
+    """Collectors of errors show the variables of each."""
+    with pytest.raises(ConfigurationError) as caught:
+        check(connection)
+
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__) if frame.f_code is check.__code__]
+    assert [len(frames), caught.value.__context__] == [1, None]
+    assert "canary" not in repr([dict(frame.f_locals) for frame in frames]) + repr(connection)
+    assert "canary" not in repr(dataclasses.asdict(connection))
+    assert caught.traceback[-1].frame.code.raw is check.__code__
 
 
 def test_scheme_and_cookie_cannot_smuggle_headers_either() -> None:

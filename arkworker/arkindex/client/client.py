@@ -14,6 +14,7 @@ from arkworker.arkindex.client.pages import Paginator
 from arkworker.arkindex.client.table import OPERATIONS
 from arkworker.clock import Clock, SystemClock
 from arkworker.errors import ReadOnlyError, UsageError
+from arkworker.frozen import SignedAddress
 from arkworker.text import presentable
 from arkworker.transport import connection as connections
 
@@ -168,6 +169,7 @@ class Client:
 
     def download_url(self, url: str, destination: Path, *, size: int | None = None, md5: str | None = None) -> Path:
         """Write the file at an address, with no credentials: presigned addresses, images. As `download`."""
+        url = SignedAddress.of(url)
         return self._download(f"GET {_shown(url)}", url, destination, size=size, md5=md5)
 
     def upload_url(  # noqa: PLR0913 - keywords: what is sent, and of which file how much
@@ -198,6 +200,7 @@ class Client:
             ArkworkerError: The file cannot be read, or has not that many bytes.
             ReadOnlyError: This client only reads.
         """
+        url = SignedAddress.of(url)
         label = f"PUT {_shown(url)}"
         self._check_mode(label, writes=True)
         sent = {**(headers or {}), **({"Content-Type": content_type} if content_type else {})}
