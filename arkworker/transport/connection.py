@@ -117,6 +117,7 @@ def check(connection: Connection) -> Endpoint:
     except ConfigurationError as error:
         problem = error
     # Without the frames that hold the token, or an address with a password: collectors of errors show variables.
+    problem.__context__ = None
     raise problem.with_traceback(None)
 
 
