@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from pydantic_settings import PydanticBaseSettingsSource
 
@@ -12,7 +13,7 @@ from arkworker.settings.reading import Reference, Refused, read_text, refer
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic.fields import FieldInfo
 
@@ -72,6 +73,10 @@ class Place(NamedTuple):
     column: int = 0
 
 
+#: Gives the spot of a part of a value, or of its key; keys and indices lead to it.
+PlaceOf: TypeAlias = Callable[[Path, bool], Place]
+
+
 @dataclass(slots=True)
 class Claim:
     """The value that won a path.
@@ -79,20 +84,20 @@ class Claim:
     Attributes:
         value: As read by the type of the option, or `Refused`.
         origin: Where it is from.
-        place_of: The spot of a part of the value, `("2", "name")` or a line and a column, for sources that know it.
+        place_of: For sources that know the spot of each part of the value.
         shadowed: What it replaced, strongest first.
         refused: It has been reported already: nothing more is to be said of its value.
     """
 
     value: Any = field(repr=False)
     origin: Origin
-    place_of: Callable[[Any], Place] | None = None
+    place_of: PlaceOf | None = None
     shadowed: list[Shadowed] = field(default_factory=list)
     refused: bool = False
 
-    def place(self, rest: Any) -> Place:
-        """The spot of a part of the value: keys and indices that lead to it, or a line and a column."""
-        return self.place_of(rest) if self.place_of else Place(self.origin.location)
+    def place(self, rest: Path, *, at_key: bool = False) -> Place:
+        """The spot of a part of the value, `("2", "name")`, or of its key."""
+        return self.place_of(rest, at_key) if self.place_of else Place(self.origin.location)
 
 
 @dataclass(slots=True)
@@ -109,7 +114,7 @@ class Ledger:
     # The paths won inside each group: a file may hold many thousand keys.
     _inside: dict[Path, list[Path]] = field(default_factory=dict)
 
-    def offer(self, path: Path, value: Any, origin: Origin, place_of: Callable[[Path], Place] | None = None) -> bool:
+    def offer(self, path: Path, value: Any, origin: Origin, place_of: PlaceOf | None = None) -> bool:
         """Whether the value won its path."""
         above = (path[:length] for length in range(1, len(path) + 1))
         winners = [self.claims[other] for other in (*above, *self.won_inside(path)) if other in self.claims]

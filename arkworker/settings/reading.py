@@ -63,8 +63,8 @@ _OF_KIND = (
 )
 
 
-def _line(message: str, hint: str = "", steps: Steps = (), place: tuple[int, int] | None = None) -> Line:
-    return {"type": "unreadable", "loc": steps, "msg": message, "hint": hint, "place": place}
+def _line(message: str, hint: str = "", steps: Steps = ()) -> Line:
+    return {"type": "unreadable", "loc": steps, "msg": message, "hint": hint}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Refused:
 
     Attributes:
         value: As it was given.
-        lines: What is wrong, as pydantic's `ValidationError.errors()`; each may have a `hint`, and a `place`.
+        lines: What is wrong, as pydantic's `ValidationError.errors()`; each may have a `hint`.
     """
 
     value: Any = field(repr=False)
@@ -250,7 +250,7 @@ def _judged(tree: Any, annotation: Any, *, in_file: bool = False) -> Any:
     leaves = dict(leaves_of(tree))
     mistakes = {steps: leaf for steps, leaf in leaves.items() if isinstance(leaf, YamlError)}
     if mistakes:
-        lines = (_line(one.message, one.hint, steps, (one.line, one.column)) for steps, one in mistakes.items())
+        lines = (_line(one.message, one.hint, steps) for steps, one in mistakes.items())
         return Refused(tree, tuple(lines))
     readings = {steps: leaf if isinstance(leaf, _Readings) else (leaf,) for steps, leaf in leaves.items()}
     while True:

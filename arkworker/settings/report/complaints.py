@@ -119,7 +119,7 @@ class Complaints:
             return
         default = Origin("default", "not set anywhere" if kind == "missing" else self._name)
         origin = claim.origin if claim else default if isinstance(part, Option) else None
-        place = claim.place(complaint.line.get("place") or rest) if claim else None
+        place = claim.place(rest, at_key=kind == "extra_forbidden") if claim else None
         if place and (is_secret or kind == "extra_forbidden"):
             place = Place(place.location)
         hint = complaint.line.get("hint", "")

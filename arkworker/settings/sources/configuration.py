@@ -12,8 +12,8 @@ from pydantic_settings import InitSettingsSource
 from arkworker.documents.nodes import Mapping, Node, Scalar, Sequence, YamlError, is_null
 from arkworker.options.options import DEBUG, RESERVED_KEYS
 from arkworker.options.secret import Secret
-from arkworker.settings.provenance import Path, Place
-from arkworker.settings.reading import Refused, read_data, read_node, steps_of
+from arkworker.settings.provenance import Path, Place, nested
+from arkworker.settings.reading import Refused, read_data, read_node
 from arkworker.settings.sources.source import Named
 from arkworker.text import printable
 
@@ -61,12 +61,12 @@ class ConfigurationSource(Named, InitSettingsSource):
 
     def fill(self, settings_cls: Any, entries: Iterable[Given]) -> None:
         """Take the entries, once everything that they need is known."""
-        self._values: dict[str, Any] = getattr(self, "_values", {})
         self._nodes: dict[Path, Any] = {}
         self._seen: dict[str, str] = {}
+        self._first_inside: dict[Path, Path] = {}
         for given in entries:
             self._take(given, ())
-        InitSettingsSource.__init__(self, settings_cls, self._values)
+        InitSettingsSource.__init__(self, settings_cls, nested(self._given.items()))
 
     def read(self, value: Any, annotation: Any) -> Any:
         return read_data(value, annotation)
@@ -116,8 +116,7 @@ class ConfigurationSource(Named, InitSettingsSource):
 
     def _take_debug(self, given: Given) -> None:
         value = self.read(given.value, bool | None) if self.typed_by_person else bool(given.value)
-        self.locations[DEBUG,] = given.location
-        self._values[DEBUG] = value if isinstance(value, Refused) else bool(value)
+        self.give((DEBUG,), value if isinstance(value, Refused) else bool(value), given.location)
 
     def _is_first(self, name: str, given: Given) -> bool:
         if name not in self._seen:
@@ -132,20 +131,15 @@ class ConfigurationSource(Named, InitSettingsSource):
         self._put(path, value, given, shown=not unknown)
 
     def _put(self, path: Path, value: Any, given: Given, *, shown: bool = True) -> None:
-        target = self._values.setdefault("config", {})
-        for length, key in enumerate(path[1:-1], 2):
-            target = target.setdefault(key, {})
-            if not isinstance(target, dict):  # the group was given as a whole
-                self._report_twice(path, self.locations[path[:length]], given)
-                return
-        if target.get(path[-1]) and isinstance(target[path[-1]], dict):  # what lies in the group was given
-            if value != {}:
-                first = next(place for known, place in self.locations.items() if known[: len(path)] == path)
-                self._report_twice(path, first, given)
-            return
-        self.locations[path] = given.location
-        self._nodes[path] = (given.value, shown)
-        target[path[-1]] = value
+        above = [path[:length] for length in range(2, len(path))]
+        whole = next((other for other in above if self._given.get(other, {}) != {}), None)
+        inside = self._first_inside.get(path)
+        if whole or (inside and value != {}):
+            self._report_twice(path, self.locations[whole or inside or path], given)
+        elif not inside:
+            self._first_inside |= {other: path for other in above if other not in self._first_inside}
+            self._nodes[path] = (given.value, shown)
+            self.give(path, value, given.location)
 
     def _report_twice(self, path: Path, first: str, given: Given) -> None:
         self.report(path, f"given twice, first at {first}", given.location, "remove one of the two")
@@ -198,36 +192,25 @@ class FileSource(ConfigurationSource):
         self.file = file
         self.lines = file.text.splitlines() if file else []
         self.hidden: frozenset[int] = frozenset(range(1, len(self.lines) + 1))
-        self._values = {}
         self.fill(settings_cls, self._entries(file.text) if file else ())
 
     def read(self, value: Any, annotation: Any) -> Any:
-        read = read_node(value, annotation)
-        for line in read.lines if isinstance(read, Refused) else ():
-            if line["type"] == "extra_forbidden":  # at the key, not at its value
-                *way, last = steps_of(line["loc"], read.value)
-                holder = _descend(value, way)
-                entry = holder.by_name.get(last) if isinstance(holder, Mapping) else None
-                if entry is not None:
-                    line["place"] = (entry.key.line, entry.key.column)
-        return read
+        return read_node(value, annotation)
 
     def entries_of(self, given: Given) -> list[Given] | None:
         if not isinstance(given.value, Mapping):
             return None
-        return [self._given(entry.key, entry.value) for entry in given.value.entries]
+        return [self._entry(entry.key, entry.value) for entry in given.value.entries]
 
-    def place_of(self, path: Path) -> Callable[[Any], Place] | None:
-        """The place of each part of a value, for what was given in the file."""
+    def place_of(self, path: Path) -> Callable[[Path, bool], Place] | None:
+        """The place of each part of a value, or of its key, for what was given in the file."""
         node, shown = self._nodes.get(path, (None, False))
         location = self.locations.get(path, "")
 
-        def place(rest: Any) -> Place:
+        def place(rest: Path, at_key: bool) -> Place:  # noqa: FBT001 - one of two places
             if node is None:
                 return Place(location)
-            is_place = len(rest) == 2 and all(isinstance(number, int) for number in rest)
-            found = None if is_place else _descend(node, rest)
-            place = self._place(found.line, found.column) if found else self._place(*rest)
+            place = self._place(_descend(node, rest, at_key=at_key))
             return place if shown else Place(place.location)
 
         return place
@@ -261,7 +244,7 @@ class FileSource(ConfigurationSource):
             return ()
         self._take_reserved({name: node for name, node in reserved.items() if not is_null(node)})
         if not isinstance(modern, Sequence):
-            return [self._given(entry.key, entry.value) for entry in flat]
+            return [self._entry(entry.key, entry.value) for entry in flat]
         if flat:
             hint = "use one form: all options in the list, or all of them flat"
             path = ("config", flat[0].key.text)
@@ -276,8 +259,7 @@ class FileSource(ConfigurationSource):
                 if isinstance(value, Refused) or not all([value] if kind is str else value):
                     self.report((name,), f"should be {meant}", location)
                 else:
-                    self.locations[name,] = location
-                    self._values[name] = value
+                    self.give((name,), value, location)
 
     def _item(self, index: int, item: Node) -> Given | None:
         if isinstance(item, Mapping) and set(item.by_name) == {"key", "value", "secret"}:
@@ -289,13 +271,12 @@ class FileSource(ConfigurationSource):
         self.report(("configuration", str(index)), message, self._location(item))
         return None
 
-    def _given(self, key: Scalar, value: Node) -> Given:
+    def _entry(self, key: Scalar, value: Node) -> Given:
         return Given(key.text, value, self._location(key), is_item=False)
 
-    def _place(self, line: int, column: int) -> Place:
-        excerpt = "" if line in self.hidden else _shown_part(self.lines[line - 1], column)
-        location = f"{self.file.name}:{line}:{column}" if self.file else ""
-        return Place(location, excerpt, line, column) if excerpt else Place(location)
+    def _place(self, node: Node) -> Place:
+        excerpt = "" if node.line in self.hidden else _shown_part(self.lines[node.line - 1], node.column)
+        return Place(self._location(node), *((excerpt, node.line, node.column) if excerpt else ()))
 
     def _location(self, node: Node | YamlError) -> str:
         return f"{self.file.name}:{node.line}:{node.column}" if self.file else ""
@@ -306,16 +287,17 @@ class FileSource(ConfigurationSource):
         return name in self.worker.groups or (option is not None and not option.is_secret)
 
 
-def _descend(node: Node, rest: Iterable[Any]) -> Node:
-    """The node of a part of a value: the deepest one on the way to it."""
+def _descend(node: Node, rest: Path, *, at_key: bool) -> Node:
+    """The node of a part of a value, or of its key: the deepest one on the way to it."""
+    key = node
     for step in rest:
-        if isinstance(node, Sequence) and str(step).isdigit() and int(step) < len(node.items):
-            node = node.items[int(step)]
-        elif isinstance(node, Mapping) and str(step) in node.by_name:
-            node = node.by_name[str(step)].value
+        if isinstance(node, Sequence) and step.isdigit() and int(step) < len(node.items):
+            key = node = node.items[int(step)]
+        elif isinstance(node, Mapping) and step in node.by_name:
+            key, node = node.by_name[step]
         else:
             break
-    return node
+    return key if at_key else node
 
 
 def _shown_part(line: str, column: int) -> str:

@@ -34,7 +34,13 @@ class Named:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.locations: dict[Path, str] = {}
+        self._given: dict[Path, Any] = {}
         self._suggestions = 0
+
+    def give(self, path: Path, value: Any, location: str) -> None:
+        """Take what is given for a setting or an option, and where."""
+        self._given[path] = value
+        self.locations[path] = location
 
     def locate(self, path: Path) -> str:
         """Where the value of a path stands in this source."""
@@ -68,17 +74,12 @@ class TextSource(Named):
 
     holds_text = True
 
-    def begin(self, settings_cls: Any) -> None:
-        super().begin(settings_cls)
-        self._given: dict[Path, Any] = {}
-
     def give(self, path: Path, value: Any, location: str) -> None:
-        """Take what is given for a setting; for an option, a list of one text for each time that it was given."""
+        """Take one text for a setting; for an option, a list of one text for each time that it was given."""
         field = PLATFORM_FIELDS.get(path)
         if field is not None and isinstance(value, str) and SecretStr in alternatives(field.annotation):
             value = SecretStr(value)  # pydantic-settings logs the values of sources where it is configured to
-        self._given[path] = value
-        self.locations[path] = location
+        super().give(path, value, location)
 
     @cached_property
     def _values(self) -> dict[str, Any]:
