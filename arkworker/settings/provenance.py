@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from pydantic_settings import PydanticBaseSettingsSource
 
 from arkworker.errors import Problem
-from arkworker.settings.reading import Reference, Refused, read_text, refer
+from arkworker.settings.reading import Refused, read_text, refer
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -230,6 +230,7 @@ class Recorded(PydanticBaseSettingsSource):
         self.source = source
         self.name: str = getattr(source, "name", type(source).__name__)
         self.__name__ = self.name  # what pydantic-settings calls its values by
+        self._is_ours = hasattr(source, "report_unknown")
         self._sources = sources
         self._ledger = sources.ledger
         self._worker = worker
@@ -267,7 +268,7 @@ class Recorded(PydanticBaseSettingsSource):
         try:
             return dict(self.source())
         except Exception as error:
-            if hasattr(self.source, "report_unknown"):  # one of ours, which has no business to fail
+            if self._is_ours:  # which has no business to fail
                 raise
             self._ledger.report((), failure_of(error), Origin(self.name, self.name))
             return {}
@@ -285,9 +286,7 @@ class Recorded(PydanticBaseSettingsSource):
         option = self._worker.flags.get(path)
         if isinstance(value, list) and getattr(self.source, "holds_text", False) and path[0] in ("config", "arguments"):
             return joined([read_text(text, option.annotation if option else Any) for text in value])
-        if option is None or isinstance(value, Reference | Refused):
-            return value
-        return refer(value, option.annotation)
+        return value if option is None or self._is_ours else refer(value, option.annotation)
 
     def _origin(self, path: Path) -> Origin:
         locate = getattr(self.source, "locate", ".".join)

@@ -246,11 +246,7 @@ def _complaints(resolution: Resolution, root: str, secrets: Iterable[Secret[Any]
 
     worker = resolution.worker
     model = worker.arguments if root == "arguments" else worker.configuration
-    sources = resolution.sources
-    wanted = resolution.is_developer_mode and "config_file" in sources.command_line.typed
-    is_parsed = sources.config_file is not None and not any(
-        getattr(recorded.source, "is_unparsed", False) for recorded in sources.recorded
-    )
+    file = resolution.sources.config_file
     return Complaints(
         root,
         model,
@@ -258,8 +254,7 @@ def _complaints(resolution: Resolution, root: str, secrets: Iterable[Secret[Any]
         secrets,
         resolution.ledger,
         at_desk=resolution.is_developer_mode,
-        file=sources.config_file.name if sources.config_file else "",
-        is_unparsed=wanted and not is_parsed,
+        file=file.name if file else "",
     )
 
 

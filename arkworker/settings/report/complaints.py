@@ -46,7 +46,6 @@ class Complaints:
         ledger: Who gave the values; takes the problems.
         at_desk: Whether values may be corrected in a file.
         file: The name of that file, where there is one.
-        is_unparsed: Whether that file could not be read, so that what it sets is unknown.
     """
 
     root: str
@@ -56,7 +55,6 @@ class Complaints:
     ledger: Ledger
     at_desk: bool
     file: str = ""
-    is_unparsed: bool = False
     _suggestions: int = 0
     _quoted: int = 0
 
@@ -115,7 +113,7 @@ class Complaints:
         part = self.parts.get(path[1 : len(path) - len(rest)])
         is_secret = isinstance(part, Option) and part.is_secret
         kind = complaint.line["type"]
-        if kind == "missing" and claim is None and self.is_unparsed:
+        if kind == "missing" and claim is None and self._is_file_unknown:
             return
         default = Origin("default", "not set anywhere" if kind == "missing" else self._name)
         origin = claim.origin if claim else default if isinstance(part, Option) else None
@@ -126,6 +124,12 @@ class Complaints:
         if kind == "missing" and claim is None:
             hint = self._where_to_set(path[1:])
         self.ledger.report(path, _join(complaint.messages), origin or self._origin_in_code, place, hint)
+
+    @property
+    def _is_file_unknown(self) -> bool:
+        """Whether the file could not be read, so that nobody knows what it sets."""
+        paths = {problem.path for problem in self.ledger.problems if problem.source == "configuration file"}
+        return not paths.isdisjoint(("", "configuration", "config_file"))
 
     @property
     def _name(self) -> str:

@@ -221,14 +221,12 @@ class FileSource(ConfigurationSource):
         try:
             root = parse_yaml(text)
         except YamlError as failure:
-            self.is_unparsed = True
             for error in failure.errors:
                 self.report((), error.message, self._location(error), error.hint)
             return ()
         if isinstance(root, Mapping):
             return self._options(root)
         if root is not None:
-            self.is_unparsed = True
             self.report((), "should be a mapping of options", self._location(root))
         return ()
 
@@ -238,7 +236,6 @@ class FileSource(ConfigurationSource):
         flat = [entry for entry in root.entries if entry.key.text not in RESERVED_KEYS]
         modern = reserved.get("configuration")
         if "configuration" in reserved and not isinstance(modern, Sequence):
-            self.is_unparsed = True
             message = "should be a list of items with key, value and secret"
             self.report(("configuration",), message, self._location(reserved["configuration"]))
             return ()
