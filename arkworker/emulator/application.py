@@ -7,18 +7,21 @@ import re
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, Router
 
 from arkworker.emulator import openapi, viewer
 from arkworker.emulator.desk import JSON, Answer, Exchange, dump
-from arkworker.emulator.endpoint import API, Endpoint, read_body
+from arkworker.emulator.endpoint import API, Endpoint
 from arkworker.emulator.failures import ApiFailureError, missing
 from arkworker.emulator.files import FileEndpoint, ImageEndpoint
 from arkworker.emulator.resources import all_operations
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from arkworker.emulator.database import Database
@@ -54,19 +57,19 @@ def create_application(desk: Desk, database: Database, host: str) -> ASGIApp:
     """
     operations = all_operations(desk.site.edition)
     routes = [Route(API + item.path, Endpoint(item, desk, database), methods=[item.method]) for item in operations]
-    nowhere = Nowhere(desk)
+    nowhere = Window(desk, refuse_path)
     files = [
         Route("/storage/{key:path}", FileEndpoint(desk), methods=["GET", "PUT"]),
         *_image_routes(ImageEndpoint(desk, database)),
     ]
     pages = viewer.routes(desk, database)
     # Last, without a method: what is left of a known path is the wrong method.
-    refusals = [Route(path, Refusal(desk)) for path in {API + item.path for item in operations}]
+    refusals = [Route(path, Window(desk, refuse_method)) for path in {API + item.path for item in operations}]
     # Below a path that is known, what is not an id is 404; below others the operation is one that is not here.
     patterns = {re.sub(r":(?!path)\w+", "", API + item.path) for item in all_operations("enterprise")}
     refusals += [Route(path, nowhere) for path in patterns]
-    refusals.append(Route(API + "/{path:path}", Lacking(desk)))
-    known = [*routes, Route(openapi.PATH, Document(desk)), *files, *pages, *refusals]
+    refusals.append(Route(API + "/{path:path}", Window(desk, refuse_operation)))
+    known = [*routes, Route(openapi.PATH, Window(desk, describe, "GetDocument")), *files, *pages, *refusals]
     api = Router(known, redirect_slashes=False, default=nowhere)
     storage = Router(files, redirect_slashes=False, default=nowhere)
     middleware = [Middleware(Guard, host=host)]
@@ -101,9 +104,8 @@ class Guard:
         self._host = host
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-        called = headers.get(b"host", "")
-        origin = headers.get(b"origin")
+        headers = Headers(scope=scope)
+        called, origin = headers.get("host", ""), headers.get("origin")
         changes = scope["method"] not in ("GET", "HEAD", "OPTIONS")
         if not self._answers_to(_name_in(called)):
             await PlainTextResponse("Invalid host header", 400)(scope, receive, send)
@@ -131,64 +133,47 @@ def _name_in(host: str) -> str:
     return (found[1] or found[2] or "").lower() if found else ""
 
 
-class Nowhere:
-    """What nothing else answers: recorded, then 404."""
+class Window:
+    """What gives one answer whatever is asked: recorded, and made to fail, as an operation is."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, answer: Callable[[Desk, Call], Answer], operation: str | None = None) -> None:
         self._desk = desk
+        self._answer = answer
+        self._operation = operation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._desk.attend(None, Exchange(scope, receive, send), self._act, _read)
-
-    async def _act(self, _call: Call) -> Answer:
-        raise missing("No operation has this path.")
-
-
-class Refusal(Nowhere):
-    """A path that is known, with a method that is not: 405."""
+        await self._desk.attend(self._operation, Exchange(scope, receive, send), self._act)
 
     async def _act(self, call: Call) -> Answer:
-        if f"{call.method} {_asked_path(call)}" in LACKING:
-            raise lacking(call, self._desk)
-        raise ApiFailureError(405, [((), "method_not_allowed", f'Method "{call.method}" not allowed.')])
+        return self._answer(self._desk, call)
 
 
-class Lacking(Nowhere):
-    """An operation that the emulator does not have: 501 with its name, counted for the end."""
-
-    async def _act(self, call: Call) -> Answer:
-        if ".." in call.path.split("/"):
-            raise missing("No operation has this path.")
-        raise lacking(call, self._desk)
+def describe(desk: Desk, _call: Call) -> Answer:
+    """The OpenAPI document."""
+    site = desk.site
+    return Answer(200, dump(openapi.document(all_operations(site.edition), site.url, site.edition)), (JSON,))
 
 
-def lacking(call: Call, desk: Desk) -> ApiFailureError:
-    """The refusal of an operation that the emulator does not have; counts it."""
-    asked = f"{call.method} {_asked_path(call)}"
-    name = LACKING.get(asked, asked)
-    call.operation = name
-    desk.ledger.lacking[name] += 1
-    return ApiFailureError(501, [((), "not_implemented", f"The emulator has no operation {name}.")])
+def refuse_path(_desk: Desk, _call: Call) -> Answer:
+    raise missing("No operation has this path.")
 
 
-def _asked_path(call: Call) -> str:
-    """The path of a request as an operation has it, below `/api/v1`."""
-    return _ID.sub("{id}", call.path.removeprefix(API))
+def refuse_method(desk: Desk, call: Call) -> Answer:
+    """Of a path that is known."""
+    if _asked(call) in LACKING:
+        return refuse_operation(desk, call)
+    raise ApiFailureError(405, [((), "method_not_allowed", f'Method "{call.method}" not allowed.')])
 
 
-class Document:
-    """The OpenAPI document: `GetDocument`."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._desk.attend("GetDocument", Exchange(scope, receive, send), self._act, _read)
-
-    async def _act(self, _call: Call) -> Answer:
-        site = self._desk.site
-        return Answer(200, dump(openapi.document(all_operations(site.edition), site.url, site.edition)), (JSON,))
+def refuse_operation(desk: Desk, call: Call) -> Answer:
+    """One that the emulator does not have: 501 with its name, counted for the end."""
+    if ".." in call.path.split("/"):
+        return refuse_path(desk, call)
+    call.operation = LACKING.get(_asked(call), _asked(call))
+    desk.ledger.lacking[call.operation] += 1
+    raise ApiFailureError(501, [((), "not_implemented", f"The emulator has no operation {call.operation}.")])
 
 
-async def _read(_call: Call, receive: Receive) -> None:
-    await read_body(receive)
+def _asked(call: Call) -> str:
+    """The method and the path of a request as an operation has them, below `/api/v1`."""
+    return f"{call.method} {_ID.sub('{id}', call.path.removeprefix(API))}"

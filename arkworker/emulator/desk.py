@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 
 from arkworker.emulator.failures import ApiFailureError
 from arkworker.emulator.ledger import mask_headers, mask_query
@@ -136,6 +136,7 @@ def _body(content: bytes, *, more: bool) -> dict[str, Any]:
 logger = logging.getLogger("arkworker")
 
 JSON = ("content-type", "application/json")
+LARGEST_BODY = 64 << 20  # bytes
 LONGEST_ANSWER = 16 << 10  # bytes of an answer that the ledger keeps
 
 
@@ -165,13 +166,14 @@ class Desk:
         operation: str | None,
         exchange: Exchange,
         act: Callable[[Call], Awaitable[Answer]],
-        read: Callable[[Call, Receive], Awaitable[None]],
+        read: Callable[[Call, Request], Awaitable[None]] | None = None,
     ) -> None:
-        """Answer one request: `read` takes its body in, `act` carries it out."""
+        """Answer one request: `read` takes its body in, unless nobody wants it; `act` carries the request out."""
         call = self._open(operation, exchange.scope)
         line = Line(exchange.scope, exchange.receive, exchange.send)
         try:
-            await read(call, exchange.receive)
+            request = Request(exchange.scope, exchange.receive)
+            await (read_body(request) if read is None else read(call, request))
             faults = self.faults.draw(call)
             call.faults = [fault.name for fault in faults]
             await self._answer(call, line, act, faults)
@@ -222,6 +224,19 @@ class Desk:
             headers=mask_headers(scope["headers"]),
             origin=scope["state"]["origin"],
         )
+
+
+async def read_body(request: Request) -> bytes:
+    """The body of a request; of a larger one than the largest, no more than shows that it is.
+
+    Raises:
+        ClientDisconnect: The client went away in the middle of it.
+    """
+    body = bytearray()
+    async for piece in request.stream():
+        if len(body) <= LARGEST_BODY:
+            body.extend(piece)
+    return bytes(body)
 
 
 def dump(content: Any) -> bytes:

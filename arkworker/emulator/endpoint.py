@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from sqlalchemy import func, select
-from starlette.requests import ClientDisconnect
+from starlette.datastructures import Headers
 
-from arkworker.emulator.desk import JSON, Answer, Exchange, dump
+from arkworker.emulator.desk import JSON, LARGEST_BODY, Answer, Exchange, dump, read_body
 from arkworker.emulator.failures import ApiFailureError, forbidden, from_validation, invalid, missing
 from arkworker.emulator.tables import WorkerRun
 from arkworker.emulator.values import Signature
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Select
+    from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
     from arkworker.emulator.database import Database, RowType, Transaction
@@ -107,6 +108,7 @@ class ApiRequest:
     """One request, inside its transaction.
 
     Attributes:
+        task: The one that is calling; None for a person.
         url: Its own address, with the host that the client used.
         query: The raw query parameters, for the links to other pages.
         call: Its line in the ledger.
@@ -115,7 +117,7 @@ class ApiRequest:
 
     session: Transaction
     site: Site
-    caller: Caller
+    task: Caller | None
     call: Call
     url: str
     query: Mapping[str, str]
@@ -198,9 +200,6 @@ class CursorQuery(_Sized):
     with_count: bool = False
 
 
-LARGEST_BODY = 64 << 20
-
-
 class Endpoint:
     """One operation, as an ASGI application."""
 
@@ -212,8 +211,8 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = bytearray()
 
-        async def read(call: Call, receive: Receive) -> None:
-            body.extend(await read_body(receive))
+        async def read(call: Call, request: Request) -> None:
+            body.extend(await read_body(request))
             if body:
                 with suppress(ApiFailureError):
                     call.body = _parse(body)
@@ -237,15 +236,13 @@ class Endpoint:
         return _to_answer(result, self._operation.status)
 
     def _request(self, session: Transaction, call: Call, scope: Scope, changes: list[StateChange]) -> ApiRequest:
-        headers = dict(scope["headers"])
-        header = headers.get(b"authorization")
-        caller = self._desk.site.tokens.identify(header and header.decode("latin-1"), session)
-        call.task_id = None if caller.task is None else caller.task.id
-        if self._operation.task_only and caller.task is None:
+        headers = Headers(scope=scope)
+        task = self._desk.site.tokens.identify(headers.get("authorization"), session)
+        call.task_id = None if task is None else task.id
+        if self._operation.task_only and task is None:
             raise forbidden()
-        host = headers.get(b"host", b"").decode("latin-1")
-        url = f"http://{host}{scope['path']}"
-        return ApiRequest(session, self._desk.site, caller, call, url, dict(call.query), changes)
+        url = f"http://{headers.get('host', '')}{scope['path']}"
+        return ApiRequest(session, self._desk.site, task, call, url, dict(call.query), changes)
 
     def _validated(self, call: Call, scope: Scope, content: bytes) -> dict[str, BaseModel]:
         values: dict[str, BaseModel] = {}
@@ -266,27 +263,9 @@ def _check_signature(request: ApiRequest, body: BaseModel | None) -> None:
     if not isinstance(body, Signature) or body.worker_run_id is None:
         return
     run = request.refer(WorkerRun, body.worker_run_id, "worker_run_id")
-    task = request.caller.task
+    task = request.task
     if task is not None and task.worker_run_id != run.id:
         raise invalid("A task can only sign with its own worker run.", "worker_run_id", code="permission_denied")
-
-
-async def read_body(receive: Receive) -> bytes:
-    """The whole body of a request.
-
-    Raises:
-        ClientDisconnect: The client went away in the middle of it.
-    """
-    body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        if len(body) <= LARGEST_BODY:
-            body.extend(message.get("body", b""))
-        more = message.get("more_body", False)
-    return bytes(body)
 
 
 def _parse(body: bytes | bytearray) -> Any:

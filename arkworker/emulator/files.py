@@ -12,17 +12,17 @@ from urllib.parse import parse_qsl
 
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
+from starlette.datastructures import Headers
 
 from arkworker.emulator import iiif
 from arkworker.emulator.desk import JSON, Answer, Exchange, dump
-from arkworker.emulator.endpoint import read_body
 from arkworker.emulator.failures import ApiFailureError, forbidden, missing
 from arkworker.emulator.tables import Image, new_id
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
     from arkworker.emulator.database import Database
@@ -41,12 +41,14 @@ class FileEndpoint:
         exchange = Exchange(scope, receive, send)
         if scope["method"] != "PUT":
             act = partial(self._get, scope)
-            await self._desk.attend("GetFile", exchange, act, _ignore_body)
+            await self._desk.attend("GetFile", exchange, act)
             return
         incoming = storage.path(f"incoming/{new_id()}")
 
-        async def read(_call: Call, receive: Receive) -> None:
-            await _receive_file(receive, incoming)
+        async def read(_call: Call, request: Request) -> None:
+            with incoming.open("wb") as file:
+                async for piece in request.stream():
+                    file.write(piece)
 
         try:
             await self._desk.attend("PutFile", exchange, partial(self._put, scope, incoming), read)
@@ -54,7 +56,7 @@ class FileEndpoint:
             incoming.unlink(missing_ok=True)
 
     async def _get(self, scope: Scope, _call: Call) -> Answer:
-        headers = _headers(scope)
+        headers = Headers(scope=scope)
         key = self._open(scope, headers)
         path = self._desk.site.storage.path(key)
         if not path.exists():
@@ -64,7 +66,7 @@ class FileEndpoint:
         return _ranged(path, headers, etag, common)
 
     async def _put(self, scope: Scope, incoming: Path, _call: Call) -> Answer:
-        headers = _headers(scope)
+        headers = Headers(scope=scope)
         key = self._open(scope, headers)
         digest = await run_in_threadpool(_digest, incoming)
         announced = headers.get("content-md5")
@@ -73,7 +75,7 @@ class FileEndpoint:
         os.replace(incoming, self._desk.site.storage.path(key))  # noqa: PTH105 - Path.replace would read as str.replace
         return Answer(200, b"", (("etag", f'"{digest.hex()}"'),))
 
-    def _open(self, scope: Scope, headers: dict[str, str]) -> str:
+    def _open(self, scope: Scope, headers: Headers) -> str:
         """The key that the address opens. As with S3, a token beside the signature is one credential too many."""
         if "authorization" in headers:
             raise ApiFailureError(400, [((), "InvalidArgument", "Only one auth mechanism allowed.")])
@@ -94,7 +96,7 @@ class ImageEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         operation = "GetImage" if "region" in scope["path_params"] else "GetImageInformation"
-        await self._desk.attend(operation, Exchange(scope, receive, send), partial(self._act, scope), _ignore_body)
+        await self._desk.attend(operation, Exchange(scope, receive, send), partial(self._act, scope))
 
     async def _act(self, scope: Scope, _call: Call) -> Answer:
         parameters: dict[str, Any] = scope["path_params"]
@@ -112,31 +114,12 @@ class ImageEndpoint:
         return Answer(200, content, (("content-type", content_type), ("cache-control", "max-age=3600")))
 
 
-async def _ignore_body(_call: Call, receive: Receive) -> None:
-    await read_body(receive)
-
-
-async def _receive_file(receive: Receive, path: Path) -> None:
-    more = True
-    with path.open("wb") as file:
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            file.write(message.get("body", b""))
-            more = message.get("more_body", False)
-
-
-def _headers(scope: Scope) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-
-
 def _digest(path: Path) -> bytes:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").digest()
 
 
-def _ranged(path: Path, headers: dict[str, str], etag: str, common: tuple[tuple[str, str], ...]) -> Answer:
+def _ranged(path: Path, headers: Headers, etag: str, common: tuple[tuple[str, str], ...]) -> Answer:
     """The file, or the one range of it that was asked for; a range of another version of the file is all of it."""
     size = path.stat().st_size
     match = re.fullmatch(r"bytes=(\d+)-(\d*)", headers.get("range", ""))

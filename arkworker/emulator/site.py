@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from sqlalchemy import bindparam, select
 
-from arkworker.emulator.failures import forbidden, unauthorized
+from arkworker.emulator.failures import unauthorized
 from arkworker.emulator.tables import Task
 
 if TYPE_CHECKING:
@@ -27,25 +27,12 @@ _TASK = select(_TASKS.id, _TASKS.worker_run_id, _TASKS.state).where(_TASKS.token
 
 
 @dataclass(frozen=True)
-class TaskCaller:
+class Caller:
     """The task whose token was used."""
 
     id: str
     worker_run_id: str | None
     state: str
-
-
-@dataclass(frozen=True)
-class Caller:
-    """The identity behind a token; `task` is None for a person."""
-
-    scheme: str
-    task: TaskCaller | None = None
-
-    def require_task(self) -> TaskCaller:
-        if self.task is None:
-            raise forbidden("This operation is for tasks only.")
-        return self.task
 
 
 @dataclass
@@ -64,19 +51,19 @@ class Tokens:
         """Refuse `token` from now on, or after some time."""
         self.expiries[token] = time.time() + seconds
 
-    def identify(self, header: str | None, session: Session) -> Caller:
-        """The caller that an `Authorization` header names; a failure 401 when it names none."""
+    def identify(self, header: str | None, session: Session) -> Caller | None:
+        """The task that an `Authorization` header names, or None for a person; a failure 401 when it names nobody."""
         if not header:
             raise unauthorized("Authentication credentials were not provided.", "not_authenticated")
         scheme, _, token = header.partition(" ")
         if self.expiries.get(token, float("inf")) <= time.time():
             raise unauthorized("Token has expired.", "token_expired")
         if scheme == "Token" and token == self.user:
-            return Caller("Token")
+            return None
         if scheme == "Ponos":
             task = session.connection().execute(_TASK, {"token": token}).one_or_none()
             if task is not None:
-                return Caller("Ponos", TaskCaller(*task))
+                return Caller(*task)
         raise unauthorized("Invalid token.")
 
 

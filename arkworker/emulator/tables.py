@@ -60,6 +60,13 @@ class Base(DeclarativeBase):
 
     position: Mapped[int] = mapped_column(primary_key=True)
 
+    def __init_subclass__(cls, table: str = "", unique: tuple[str, ...] = (), **options: Any) -> None:
+        if table:
+            cls.__tablename__ = table
+        if unique:
+            cls.__table_args__ = (UniqueConstraint(*unique),)
+        super().__init_subclass__(**options)
+
 
 class Row(Base):
     """A table whose rows are named by a UUID."""
@@ -70,18 +77,13 @@ class Row(Base):
     created: Mapped[str] = mapped_column(default=now)
 
 
-class Corpus(Row):
-    __tablename__ = "corpora"
-
+class Corpus(Row, table="corpora"):
     name: Mapped[str]
     description: Mapped[str] = mapped_column(default="")
     public: Mapped[bool] = mapped_column(default=False)
 
 
-class ElementType(Row):
-    __tablename__ = "element_types"
-    __table_args__ = (UniqueConstraint("corpus_id", "slug"),)
-
+class ElementType(Row, table="element_types", unique=("corpus_id", "slug")):
     corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"))
     slug: Mapped[str]
     display_name: Mapped[str]
@@ -89,27 +91,19 @@ class ElementType(Row):
     color: Mapped[str] = mapped_column(default="28b62c")
 
 
-class EntityType(Row):
-    __tablename__ = "entity_types"
-    __table_args__ = (UniqueConstraint("corpus_id", "name"),)
-
+class EntityType(Row, table="entity_types", unique=("corpus_id", "name")):
     corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"))
     name: Mapped[str]
     color: Mapped[str] = mapped_column(default="ff0000")
 
 
-class MLClass(Row):
-    __tablename__ = "ml_classes"
-    __table_args__ = (UniqueConstraint("corpus_id", "name"),)
-
+class MLClass(Row, table="ml_classes", unique=("corpus_id", "name")):
     corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"))
     name: Mapped[str]
 
 
-class Image(Row):
+class Image(Row, table="images"):
     """An image; its pixels are in `file`, or on another server, or drawn when there are none (`file` is null)."""
-
-    __tablename__ = "images"
 
     path: Mapped[str]
     width: Mapped[int]
@@ -120,9 +114,7 @@ class Image(Row):
     hash: Mapped[str | None]
 
 
-class Element(Row):
-    __tablename__ = "elements"
-
+class Element(Row, table="elements"):
     corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"), index=True)
     type_id: Mapped[str] = mapped_column(ForeignKey("element_types.id"))
     image_id: Mapped[str | None] = mapped_column(ForeignKey("images.id"))
@@ -138,20 +130,14 @@ class Element(Row):
     image: Mapped[Image | None] = relationship(lazy="joined")
 
 
-class ElementLink(Base):
+class ElementLink(Base, table="element_links", unique=("parent_id", "child_id")):
     """A child of an element; an element may have several parents."""
-
-    __tablename__ = "element_links"
-    __table_args__ = (UniqueConstraint("parent_id", "child_id"),)
 
     parent_id: Mapped[str] = mapped_column(ForeignKey("elements.id"))
     child_id: Mapped[str] = mapped_column(ForeignKey("elements.id"), index=True)
 
 
-class Artifact(Row):
-    __tablename__ = "artifacts"
-    __table_args__ = (UniqueConstraint("task_id", "path"),)
-
+class Artifact(Row, table="artifacts", unique=("task_id", "path")):
     task_id: Mapped[str] = mapped_column(ForeignKey("tasks.id"))
     path: Mapped[str]
     size: Mapped[int]
@@ -159,16 +145,11 @@ class Artifact(Row):
     updated: Mapped[str] = mapped_column(default=now)
 
 
-class Model(Row):
-    __tablename__ = "models"
-
+class Model(Row, table="models"):
     name: Mapped[str]
 
 
-class ModelVersion(Row):
-    __tablename__ = "model_versions"
-    __table_args__ = (UniqueConstraint("model_id", "tag"),)
-
+class ModelVersion(Row, table="model_versions", unique=("model_id", "tag")):
     model_id: Mapped[str] = mapped_column(ForeignKey("models.id"))
     parent: Mapped[str | None]
     tag: Mapped[str | None]
@@ -184,18 +165,14 @@ class ModelVersion(Row):
     model: Mapped[Model] = relationship(lazy="joined", innerjoin=True)
 
 
-class Upload(Row):
+class Upload(Row, table="uploads"):
     """A file that comes in parts."""
-
-    __tablename__ = "uploads"
 
     object_type: Mapped[str]
     object_id: Mapped[str]
 
 
-class Dataset(Row):
-    __tablename__ = "datasets"
-
+class Dataset(Row, table="datasets"):
     corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"))
     name: Mapped[str]
     description: Mapped[str] = mapped_column(default="")
@@ -206,20 +183,14 @@ class Dataset(Row):
     sets: Mapped[list[DatasetSet]] = relationship(order_by="DatasetSet.position", back_populates="dataset")
 
 
-class DatasetSet(Row):
-    __tablename__ = "dataset_sets"
-    __table_args__ = (UniqueConstraint("dataset_id", "name"),)
-
+class DatasetSet(Row, table="dataset_sets", unique=("dataset_id", "name")):
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"))
     name: Mapped[str]
 
     dataset: Mapped[Dataset] = relationship(back_populates="sets")
 
 
-class DatasetElement(Base):
-    __tablename__ = "dataset_elements"
-    __table_args__ = (UniqueConstraint("set_id", "element_id"),)
-
+class DatasetElement(Base, table="dataset_elements", unique=("set_id", "element_id")):
     set_id: Mapped[str] = mapped_column(ForeignKey("dataset_sets.id"))
     element_id: Mapped[str] = mapped_column(ForeignKey("elements.id"))
 
@@ -227,25 +198,19 @@ class DatasetElement(Base):
     element: Mapped[Element] = relationship(lazy="joined", innerjoin=True)
 
 
-class Export(Row):
-    __tablename__ = "exports"
-
+class Export(Row, table="exports"):
     corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"))
     dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"))
     state: Mapped[str] = mapped_column(default="created")
     updated: Mapped[str] = mapped_column(default=now)
 
 
-class Secret(Row):
-    __tablename__ = "secrets"
-
+class Secret(Row, table="secrets"):
     name: Mapped[str] = mapped_column(unique=True)
     content: Mapped[str]
 
 
-class Process(Row):
-    __tablename__ = "processes"
-
+class Process(Row, table="processes"):
     corpus_id: Mapped[str] = mapped_column(ForeignKey("corpora.id"))
     name: Mapped[str | None]
     mode: Mapped[str] = mapped_column(default="workers")
@@ -255,35 +220,25 @@ class Process(Row):
     skip_elements_json: Mapped[bool] = mapped_column(default=True)
 
 
-class ProcessElement(Base):
-    __tablename__ = "process_elements"
-    __table_args__ = (UniqueConstraint("process_id", "element_id"),)
-
+class ProcessElement(Base, table="process_elements", unique=("process_id", "element_id")):
     process_id: Mapped[str] = mapped_column(ForeignKey("processes.id"))
     element_id: Mapped[str] = mapped_column(ForeignKey("elements.id"))
 
 
-class ProcessSet(Base):
-    __tablename__ = "process_sets"
-    __table_args__ = (UniqueConstraint("process_id", "set_id"),)
-
+class ProcessSet(Base, table="process_sets", unique=("process_id", "set_id")):
     process_id: Mapped[str] = mapped_column(ForeignKey("processes.id"))
     set_id: Mapped[str] = mapped_column(ForeignKey("dataset_sets.id"))
 
 
-class WorkerVersion(Row):
+class WorkerVersion(Row, table="worker_versions"):
     """A worker as it was declared; `legacy` is the declaration's generation, before Arkindex 1.12."""
-
-    __tablename__ = "worker_versions"
 
     worker_id: Mapped[str]
     declaration: Mapped[Json]
     legacy: Mapped[bool] = mapped_column(default=False)
 
 
-class WorkerRun(Row):
-    __tablename__ = "worker_runs"
-
+class WorkerRun(Row, table="worker_runs"):
     process_id: Mapped[str] = mapped_column(ForeignKey("processes.id"))
     version_id: Mapped[str] = mapped_column(ForeignKey("worker_versions.id"))
     model_version_id: Mapped[str | None] = mapped_column(ForeignKey("model_versions.id"))
@@ -299,10 +254,9 @@ class WorkerRun(Row):
     model_version: Mapped[ModelVersion | None] = relationship()
 
 
-class Activity(Row):
+class Activity(Row, table="activities"):
     """How far a worker run has come with one element."""
 
-    __tablename__ = "activities"
     __table_args__ = (UniqueConstraint("worker_run_id", "element_id"), Index("queue", "worker_run_id", "state"))
 
     worker_run_id: Mapped[str] = mapped_column(ForeignKey("worker_runs.id"))
@@ -311,9 +265,7 @@ class Activity(Row):
     updated: Mapped[str] = mapped_column(default=now)
 
 
-class Task(Row):
-    __tablename__ = "tasks"
-
+class Task(Row, table="tasks"):
     process_id: Mapped[str] = mapped_column(ForeignKey("processes.id"))
     worker_run_id: Mapped[str | None] = mapped_column(ForeignKey("worker_runs.id"))
     slug: Mapped[str]
@@ -333,9 +285,7 @@ class Signed(Row):
     worker_run_id: Mapped[str | None] = mapped_column(ForeignKey("worker_runs.id"))
 
 
-class Transcription(Signed):
-    __tablename__ = "transcriptions"
-
+class Transcription(Signed, table="transcriptions"):
     element_id: Mapped[str] = mapped_column(ForeignKey("elements.id"), index=True)
     text: Mapped[str]
     confidence: Mapped[float | None]
@@ -344,9 +294,7 @@ class Transcription(Signed):
     element: Mapped[Element] = relationship()
 
 
-class TranscriptionEntity(Signed):
-    __tablename__ = "transcription_entities"
-
+class TranscriptionEntity(Signed, table="transcription_entities"):
     transcription_id: Mapped[str] = mapped_column(ForeignKey("transcriptions.id"), index=True)
     type_id: Mapped[str] = mapped_column(ForeignKey("entity_types.id"))
     offset: Mapped[int]
@@ -356,10 +304,7 @@ class TranscriptionEntity(Signed):
     type: Mapped[EntityType] = relationship(lazy="joined", innerjoin=True)
 
 
-class Classification(Signed):
-    __tablename__ = "classifications"
-    __table_args__ = (UniqueConstraint("element_id", "worker_run_id", "ml_class_id"),)
-
+class Classification(Signed, table="classifications", unique=("element_id", "worker_run_id", "ml_class_id")):
     element_id: Mapped[str] = mapped_column(ForeignKey("elements.id"), index=True)
     ml_class_id: Mapped[str] = mapped_column(ForeignKey("ml_classes.id"))
     confidence: Mapped[float]
@@ -369,17 +314,13 @@ class Classification(Signed):
     ml_class: Mapped[MLClass] = relationship(lazy="joined", innerjoin=True)
 
 
-class MetaData(Signed):
-    __tablename__ = "metadata"
-
+class MetaData(Signed, table="metadata"):
     element_id: Mapped[str] = mapped_column(ForeignKey("elements.id"), index=True)
     type: Mapped[str]
     name: Mapped[str]
     value: Mapped[str]
 
 
-class Embedding(Signed):
-    __tablename__ = "embeddings"
-
+class Embedding(Signed, table="embeddings"):
     element_id: Mapped[str] = mapped_column(ForeignKey("elements.id"), index=True)
     value: Mapped[list[float]]

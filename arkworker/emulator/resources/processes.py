@@ -52,8 +52,7 @@ def retrieve_worker_run(_request: ApiRequest, run: WorkerRun) -> Json:
 
 @operations("RetrieveWorkerRunConfiguration", "GET /workers/runs/{id:uuid}/configuration/")
 def retrieve_configuration(request: ApiRequest, run: WorkerRun) -> Json:
-    task = request.caller.task
-    if task is not None and task.worker_run_id != run.id:
+    if request.task is not None and request.task.worker_run_id != run.id:
         raise forbidden()
     if run.answer is not None:
         return run.answer
@@ -241,8 +240,8 @@ def update_activity(request: ApiRequest, run_id: str, body: Report) -> Json:
 
 
 def _claiming_run(request: ApiRequest) -> str:
-    task = request.caller.require_task()
-    if task.worker_run_id is None:
+    task = request.task
+    if task is None or task.worker_run_id is None:
         raise invalid("This task has no worker run.", code="no_worker_run")
     if task.state != "running":
         raise invalid("This task is not running.", code="task_finished")
