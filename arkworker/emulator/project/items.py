@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -32,8 +32,6 @@ from arkworker.emulator.values import (  # noqa: TC001 - pydantic reads them
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from arkworker.emulator.faults import Faults
 from arkworker.emulator.project.source import Loc, Source
 
@@ -52,11 +50,26 @@ Color = Annotated[str, BeforeValidator(_color)]
 
 
 class Part(BaseModel):
-    """A part of the file: unknown keys are mistakes of the person who wrote it."""
+    """A part of the file: unknown keys are mistakes of the person who wrote it.
+
+    Attributes:
+        main: The key whose value alone may be written in the place of the part.
+    """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
+    main: ClassVar[str] = ""
     _loc: Loc = PrivateAttr(())
+
+    def __init_subclass__(cls, main: str = "", **options: Any) -> None:
+        cls.main = main
+        super().__init_subclass__(**options)
+
+    @model_validator(mode="before")
+    @classmethod
+    def expand(cls, value: Any) -> Any:
+        """Read `slug` as `{slug: slug}`."""
+        return value if isinstance(value, dict) or not cls.main else {cls.main: value}
 
     def at(self, loc: Loc) -> Self:
         """Itself, which stands there in the file."""
@@ -68,38 +81,23 @@ class Part(BaseModel):
         return (*self._loc, *keys)
 
 
-def _short(key: str) -> Callable[[Any], Any]:
-    """For a part that may be written as the value of its main key alone."""
-
-    def expand(value: Any) -> Any:
-        return value if isinstance(value, dict) else {key: value}
-
-    return expand
-
-
 def _words(value: Any) -> Any:
     return shlex.split(value) if isinstance(value, str) else value
 
 
-def _dataset(value: Any) -> Any:
-    """`{train: […]}` for `{sets: {train: […]}}`."""
-    is_long = isinstance(value, dict) and isinstance(value.get("sets"), dict)
-    return value if is_long or not isinstance(value, dict) else {"sets": value}
-
-
-class TypeItem(Part):
+class TypeItem(Part, main="slug"):
     slug: Slug
     name: str = ""
     folder: bool = False
     color: Color | None = None
 
 
-class EntityTypeItem(Part):
+class EntityTypeItem(Part, main="name"):
     name: Name
     color: Color | None = None
 
 
-class RunName(Part):
+class RunName(Part, main="name"):
     """A worker run of the past, which signed what is there; others name it in `worker_run`."""
 
     name: str
@@ -119,15 +117,15 @@ class EntityItem(Result):
     confidence: Confidence | None = None
 
 
-class TranscriptionItem(Result):
+class TranscriptionItem(Result, main="text"):
     text: Text
     id: Id | None = None
     confidence: Confidence | None = None
     orientation: Orientation = "horizontal-lr"
-    entities: list[EntityItem] = Field(default_factory=list)
+    entities: list[EntityItem] = []
 
 
-class ClassificationItem(Result):
+class ClassificationItem(Result, main="name"):
     name: Name
     confidence: Confidence = 1.0
 
@@ -137,7 +135,7 @@ class MetadataItem(NewFact, Result):
     type: Literal["text", "markdown", "date", "location", "reference", "numeric", "url"] = "text"
 
 
-class EmbeddingItem(Result):
+class EmbeddingItem(Result, main="value"):
     value: list[Number] = Field(min_length=1)
 
 
@@ -162,11 +160,11 @@ class ElementItem(Result):
     rotation_angle: int = Field(0, ge=0, lt=360)
     mirrored: bool = False
     confidence: Confidence | None = None
-    transcriptions: list[Annotated[TranscriptionItem, BeforeValidator(_short("text"))]] = Field(default_factory=list)
-    classifications: list[Annotated[ClassificationItem, BeforeValidator(_short("name"))]] = Field(default_factory=list)
-    metadata: list[MetadataItem] = Field(default_factory=list)
-    embeddings: list[Annotated[EmbeddingItem, BeforeValidator(_short("value"))]] = Field(default_factory=list)
-    children: list[ElementItem] = Field(default_factory=list)
+    transcriptions: list[TranscriptionItem] = []
+    classifications: list[ClassificationItem] = []
+    metadata: list[MetadataItem] = []
+    embeddings: list[EmbeddingItem] = []
+    children: list[ElementItem] = []
 
     @model_validator(mode="after")
     def check(self) -> ElementItem:
@@ -186,7 +184,7 @@ class ElementItem(Result):
         return not (self.model_fields_set & (special | {"rotation_angle", "mirrored", "confidence", "worker_run"}))
 
 
-class ModelItem(Part):
+class ModelItem(Part, main="name"):
     """A model with a version.
 
     Attributes:
@@ -200,11 +198,11 @@ class ModelItem(Part):
     id: Id | None = None
     version: str | None = None
     version_id: Id | None = None
-    configuration: dict[str, Any] = Field(default_factory=dict)
+    configuration: dict[str, Any] = {}
     files: str | None = None
 
 
-class ParentItem(Part):
+class ParentItem(Part, main="files"):
     """A task that has ended, whose files the worker's task finds.
 
     Attributes:
@@ -222,8 +220,15 @@ class DatasetItem(Part):
     id: Id | None = None
     description: str = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def expand(cls, value: Any) -> Any:
+        """Read `{train: […]}` as `{sets: {train: […]}}`."""
+        is_short = isinstance(value, dict) and not isinstance(value.get("sets"), dict)
+        return {"sets": value} if is_short else value
 
-class ExportItem(Part):
+
+class ExportItem(Part, main="name"):
     """An export that is done: of the corpus, or of a dataset."""
 
     name: str
@@ -287,12 +292,12 @@ class RunItem(Part):
     command: Annotated[list[str] | None, BeforeValidator(_words)] = Field(None, min_length=1)
     values: dict[str, Any] | None = None
     mode: Literal["workers", "dataset", "export"] = "workers"
-    sets: list[str] = Field(default_factory=list)
+    sets: list[str] = []
     queue: Slug | None = None
     chunks: int = Field(1, ge=1, le=100)
     jobs: int | None = Field(None, ge=1)
-    model: Annotated[ModelItem | None, BeforeValidator(lambda v: {"name": v} if isinstance(v, str) else v)] = None
-    parents: list[Annotated[ParentItem, BeforeValidator(_short("files"))]] = Field(default_factory=list)
+    model: ModelItem | None = None
+    parents: list[ParentItem] = []
     cache: bool = False
     run_id: Id | None = None
 
@@ -327,18 +332,18 @@ class Project(RunItem):
     corpus: str = "Corpus"
     corpus_id: Id | None = None
     edition: Literal["enterprise", "community"] = "enterprise"
-    types: list[Annotated[TypeItem, BeforeValidator(_short("slug"))]] = Field(default_factory=list)
-    classes: list[Name] = Field(default_factory=list)
-    entity_types: list[Annotated[EntityTypeItem, BeforeValidator(_short("name"))]] = Field(default_factory=list)
+    types: list[TypeItem] = []
+    classes: list[Name] = []
+    entity_types: list[EntityTypeItem] = []
     images: str | None = None
-    elements: list[ElementItem] = Field(default_factory=list)
-    runs: list[Annotated[RunName, BeforeValidator(_short("name"))]] = Field(default_factory=list)
-    models: list[Annotated[ModelItem, BeforeValidator(_short("name"))]] = Field(default_factory=list)
-    workers: list[RunItem] = Field(default_factory=list)
-    secrets: dict[str, str] = Field(default_factory=dict)
-    datasets: dict[Name, Annotated[DatasetItem, BeforeValidator(_dataset)]] = Field(default_factory=dict)
-    exports: list[Annotated[ExportItem, BeforeValidator(_short("name"))]] = Field(default_factory=list)
-    faults: list[FaultItem] = Field(default_factory=list)
+    elements: list[ElementItem] = []
+    runs: list[RunName] = []
+    models: list[ModelItem] = []
+    workers: list[RunItem] = []
+    secrets: dict[str, str] = {}
+    datasets: dict[Name, DatasetItem] = {}
+    exports: list[ExportItem] = []
+    faults: list[FaultItem] = []
 
     _source: Source | None = PrivateAttr(None)
 
