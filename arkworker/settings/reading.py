@@ -117,9 +117,8 @@ def read_text(text: str, annotation: Any) -> Any:  # noqa: PLR0911 - one for eac
     if not _is_unicode(text):
         return _NOT_UNICODE
     members = alternatives(annotation)
-    secret = next(filter(is_secret_type, members), None)
-    if secret is not None:
-        return Reference(text, content_type(secret)) if text else _NO_REFERENCE
+    if any(map(is_secret_type, members)):
+        return refer(text, annotation) if text else _NO_REFERENCE
     if any(mark is NoDecode for mark in getattr(annotation, "__metadata__", ())):
         return text
     wants_list, wants_mapping = any(map(is_list, members)), any(map(is_mapping, members))
@@ -238,7 +237,7 @@ def _text_first(text: str) -> Any:
 
 
 def _numbers(value: Any) -> tuple[Any, ...]:
-    """A whole number may be an integer, and one beyond 64 bits is none."""
+    """What a number may be: a whole one is an integer, too, and one beyond 64 bits is not."""
     if isinstance(value, int) and not fits_64_bits(value):
         return (float(str(value)),)
     is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**63
@@ -333,10 +332,14 @@ def refer(value: Any, annotation: Any) -> Any:
     """The value with references where its type has secrets; in lists, mappings and models, too."""
     if not holds_secret(annotation):
         return value
-    found = [line for line in _refusals(value, annotation, finding=True) if line["type"] == FINDING]
-    places = {steps_of(line["loc"], value): line["ctx"]["content"] for line in found}
+    secret = next(filter(is_secret_type, alternatives(annotation)), None)
+    if secret is not None and isinstance(value, str) and value:
+        return Reference(value, content_type(secret))
     leaves = dict(leaves_of(value))
-    return replaced(value, {steps: Reference(leaves[steps], kind) for steps, kind in places.items()})
+    found = [line for line in _refusals(value, annotation, finding=True) if line["type"] == FINDING]
+    kinds = {steps_of(line["loc"], value): line["ctx"]["content"] for line in found}
+    references = {steps: Reference(leaves[steps], kind) for steps, kind in kinds.items() if steps in leaves}
+    return replaced(value, references)
 
 
 def replaced(tree: Any, leaves: dict[Steps, Any], steps: Steps = ()) -> Any:

@@ -22,7 +22,7 @@ from typing_extensions import TypedDict
 from arkworker import Secret, UserConfiguration
 from arkworker.documents.yaml import parse_yaml
 from arkworker.options.options import is_lenient
-from arkworker.settings.reading import Reference, Refused, read_data, read_node, read_text
+from arkworker.settings.reading import Reference, Refused, leaves_of, read_data, read_node, read_text
 from arkworker.settings.report.messages import message_of
 
 
@@ -459,6 +459,31 @@ def test_secrets_lie_in_lists_and_mappings() -> None:
     (first,), table = read_text("a", list[Secret[str]]), read_text("k=b", dict[str, Secret[str]])
 
     assert [first.value, table["k"].value] == ["a", "b"]
+
+
+class Keys(UserConfiguration):
+    tokens: dict[str, Secret[int]] = Field(default_factory=dict)
+    name: str = ""
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation", "expected"),
+    [
+        ([{"tokens": {"a": "b"}, "name": "c"}], list[Keys], [(0, "tokens", "a")]),
+        ({"x": {"tokens": {"a": "b", "c": "d"}}}, dict[str, Keys], [("x", "tokens", "a"), ("x", "tokens", "c")]),
+        (["a", None], list[Secret[str] | None], [(0,)]),
+        (["a", 5], list[Secret[str] | int], [(0,)]),
+        ("a", Secret[str] | str, [()]),
+        ("a,b", Annotated[list[Secret[str]], BeforeValidator(lambda text: text.split(","))], [()]),
+        ({"a": "b"}, Annotated[list[Secret[str]], BeforeValidator(list)], []),
+        ([{"name": "c"}], list[Keys], []),
+    ],
+)
+def test_references_are_found_where_pydantic_finds_secrets(value: Any, annotation: Any, expected: list[Any]) -> None:
+    """At any depth, in members of unions, and nowhere else."""
+    read = read_data(value, annotation)
+
+    assert [steps for steps, leaf in leaves_of(read) if isinstance(leaf, Reference)] == expected
 
 
 BIG = 10**25
