@@ -90,6 +90,7 @@ def _no_session() -> Iterator[CacheStandIn]:
 
 def _merged(context: WorkerContext[Any], parents: Sequence[Path], stopping: Stopping, *, is_trial: bool) -> Engine:
     from arkworker.storage import cache
+    from arkworker.storage.files import check_replaceable
 
     path, limits = context.cache_path, cache.Limits()
     is_new = context.is_developer_mode and path is not None and not os.path.lexists(path)
@@ -102,11 +103,11 @@ def _merged(context: WorkerContext[Any], parents: Sequence[Path], stopping: Stop
                 path.parent.mkdir(parents=True, exist_ok=True)
                 cache.merge(list(parents), path, limits=limits)
             if path is not None and is_new and is_trial:
-                cache.find_target(path)
+                check_replaceable(cache.find_target(path))
                 return cache.open_cache(None)
             return cache.open_cache(path, create=is_new, checked=bool(parents), limits=limits)
     except CacheError:
         stopping.check()  # what a signal ended says nothing about the cache
         raise
     except OSError as error:
-        raise CacheError(path or "", f"its directory cannot be made: {error.strerror}") from None
+        raise CacheError(path or "", f"cannot be made: {error.strerror}") from None

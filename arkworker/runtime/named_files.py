@@ -14,6 +14,7 @@ from arkworker.settings.provenance import Origin
 from arkworker.storage import files
 from arkworker.storage.exclusive import reason_of
 from arkworker.text import printable
+from arkworker.transport.connection import bundle_mistake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -67,6 +68,8 @@ def check_inputs(resolution: Resolution, *, uses_cache: bool) -> None:
     if extras and not settings.task_id and not os.path.isdir(extras):  # noqa: PTH112
         message = f"there is no directory {printable(extras, 500)!r}"
         ledger.report(("extras_dir",), message, ledger.claims["extras_dir",].origin)
+    if settings.api.ca_bundle and (mistake := bundle_mistake(settings.api.ca_bundle)):
+        ledger.report(("api", "ca_bundle"), mistake, ledger.claims["api", "ca_bundle"].origin)
     if database and not uses_cache:
         origin, unused = ledger.claims["database",].origin, "this worker does not use a cache"
         if os.path.lexists(database):

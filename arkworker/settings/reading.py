@@ -386,6 +386,7 @@ def _worded(line: Line, found: Any, *, in_file: bool) -> Line:
         hint = f"an empty value is null; {rest}"
     elif in_file and isinstance(found, str):
         hint = "write a number, without quotes" if kind in _NUMBERS else ""
+        hint = f"write {found.replace(',', '.')}, with a point" if hint and _DECIMAL_COMMA.fullmatch(found) else hint
         hint = "write true or false, without quotes" if kind == "bool_type" else hint
     return line | {"hint": hint}
 

@@ -126,7 +126,7 @@ class Invoke:
             variables |= self._configure(words, config)
         if payload is not None:
             variables |= self._serve(words, payload)
-        with self._surroundings(variables | dict(environ or {}), stdin) as (out, err), _noting() as published:
+        with self._surroundings(variables | dict(environ or {}), stdin) as (out, err), _noting(self._folder) as published:
             code = int(invoke_command_line(_absolute(words)))
         return Invocation(code, _text(out), _text(err), self._folder / "ponos" / "current", tuple(published))
 
@@ -173,10 +173,10 @@ class Invoke:
 
 
 @contextmanager
-def _noting() -> Iterator[list[Published]]:
+def _noting(place: Path) -> Iterator[list[Published]]:
     """What is published meanwhile: in this process, and once it is over in those of `--jobs`."""
     noted: list[Published] = []
-    with tempfile.TemporaryDirectory(prefix="arkworker-published-") as folder:
+    with tempfile.TemporaryDirectory(prefix=".arkworker-published-", dir=place) as folder:
         with _telling(noted.append), pytest.MonkeyPatch.context() as patch:
             patch.setattr("arkworker.runtime.lifecycle.run_job", partial(run_noted_job, folder))
             yield noted

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import os
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from arkworker.errors import ConfigurationError, Problem
@@ -134,19 +135,38 @@ def _endpoint(connection: Connection) -> Endpoint:
     if connection.user_agent and not (connection.user_agent.isascii() and connection.user_agent.isprintable()):
         raise _refusal("user_agent", "REQUESTS_USER_AGENT", "holds a line break or a character that is not ASCII")
     if connection.ca_bundle:
-        check_bundle(connection.ca_bundle, "CA bundle")
+        check_bundle(connection.ca_bundle, "ARKINDEX_API_CA_BUNDLE")
     authorization = f"{connection.scheme} {connection.plain_token}" if connection.token else None
     return Endpoint(origin, origin + (parts.path or "/"), authorization)
 
 
 def check_bundle(path: str, location: str) -> None:
-    """Refuse a bundle of certificates that is not there.
+    """Refuse a bundle of certificates that is not one.
 
     Raises:
-        ConfigurationError: It is not.
+        ConfigurationError: It is not there, or holds no certificates.
     """
-    if not Path(path).exists():
-        raise _refusal("api.ca_bundle", location, "does not exist")
+    mistake = bundle_mistake(path)
+    if mistake:
+        raise _refusal("api.ca_bundle", location, mistake)
+
+
+@functools.lru_cache(maxsize=4)
+def bundle_mistake(path: str) -> str:
+    """What is wrong with a file, or a directory, that should hold certificates; empty where nothing is."""
+    if not os.path.exists(path):  # noqa: PTH110 - pathlib raises where this answers
+        return "does not exist"
+    if os.path.isdir(path):  # noqa: PTH112 - as above
+        return ""
+    import ssl  # only such a file pays for it
+
+    try:
+        ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        return "holds no certificates: it should be a file of these in PEM format"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return ""
 
 
 def warn(connection: Connection) -> None:

@@ -120,6 +120,11 @@ NOTHING = {
     "no cache": ((), 78, "there are no elements to work on"),
     "an empty cache": (("-d", "{}/cache.sqlite"), 78, "there are no elements to work on"),
     "out of reach": (("--set", "11111111-1111-1111-1111-111111111111:train"), 78, "whose address is not set"),
+    "an element out of reach": (
+        ("--element", "11111111-1111-1111-1111-111111111111"),
+        78,
+        "whose address is not set",
+    ),
 }
 
 
@@ -130,8 +135,6 @@ def test_nothing_to_work_on_is_told_before_setup(
     """A model is not loaded for it; the summary is not that of the run before."""
     (tmp_path / "none.json").write_text("[]")
     (tmp_path / "s.json").write_text(json.dumps(SUMMARY))
-    if "--set" in flags:
-        (tmp_path / "w.py").write_text(WORKER.replace("uses_cache = True", ""))
     ended = run(*flags, "--summary", "{}/s.json")
     assert (ended.code, ended.out) == (code, "")
     assert reason in ended.err
@@ -185,6 +188,20 @@ def test_what_cannot_be_worked_on_is_told_before_the_work(
     ended = run(*flags) if verb == "run" else command("check", f"{tmp_path}/w.py:W", "--dev", *places)
     assert (ended.code, ended.out) == (78, "")
     assert reason in ended.err
+
+
+@pytest.mark.parametrize(("name", "reason"), [("absent.pem", "does not exist"), ("w.py", "holds no certificates")])
+@pytest.mark.parametrize("verb", ["run", "check"])
+def test_certificates_that_are_none_are_told_before_the_work(
+    tmp_path: Path, command: Callable[..., Result], verb: str, name: str, reason: str
+) -> None:
+    """Although developer mode may need none."""
+    (tmp_path / "w.py").write_text(WORKER)
+    flags = ["--image", str(tmp_path)] if verb == "run" else []
+    ended = command(verb, f"{tmp_path}/w.py:W", *flags, ARKINDEX_API_CA_BUNDLE=str(tmp_path / name))
+    assert (ended.code, ended.out) == (78, "")
+    assert reason in ended.err
+    assert "ARKINDEX_API_CA_BUNDLE" in ended.err
 
 
 @pytest.mark.parametrize("jobs", ["many", "0", "1025", "-1", "1.5"])

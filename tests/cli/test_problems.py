@@ -34,7 +34,7 @@ arkworker: 3 problems in the configuration of page_lines:PageLines
 
   config.bucket     not set anywhere
     a value is needed
-    set ARKINDEX_CONFIG_BUCKET to the name of the secret
+    set bucket in worker.yml, or ARKINDEX_CONFIG_BUCKET, to the name of the secret
 """
     )
 

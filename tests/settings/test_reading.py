@@ -408,6 +408,7 @@ def test_all_that_is_wrong_in_a_value_is_told() -> None:
 NULL = "an empty value is null; give it a value, or leave the line out"
 MESSAGES: list[tuple[str, Any, list[str], str]] = [
     ("x", int, ["a valid integer"], "write a number, without quotes"),
+    ("0,5", float, ["a valid number"], "write 0.5, with a point"),
     ("x", bool, ["true or false"], "write true or false, without quotes"),
     ("null", str, ["a valid string"], "an empty value is null; put text in quotes"),
     ("null", int, ["a valid integer"], NULL),

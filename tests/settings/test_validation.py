@@ -70,7 +70,7 @@ def test_broken_bound_is_told_at_its_value(text: str, path: str, place: str, mes
 
 
 def test_missing_values_name_where_to_set_them() -> None:
-    """The file key at a desk, the variable and the flag; for a secret, the variable only."""
+    """The file key at a desk, the variable and the flag; for a secret, its name goes into the first two."""
     outcome = settle(Needed)
 
     assert [(problem.path, problem.location, problem.message, problem.hint) for problem in outcome.problems] == [
@@ -84,7 +84,7 @@ def test_missing_values_name_where_to_set_them() -> None:
             "config.token",
             "not set anywhere",
             "a value is needed",
-            "set ARKINDEX_CONFIG_TOKEN to the name of the secret",
+            "set token in the configuration file, or ARKINDEX_CONFIG_TOKEN, to the name of the secret",
         ),
     ]
 

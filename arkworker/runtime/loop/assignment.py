@@ -100,7 +100,7 @@ def choice_of(run: Handover) -> Choice:
         context.process,
         run.origins,
         cache(lambda: initial_ids(run.sessions) if context.use_cache else []),
-        context.connection_is_given or context.use_cache,
+        context.connection_is_given or context.cache_path is not None,
     )
 
 

@@ -67,7 +67,7 @@ class Choice:
         origins: Where a setting came from, by its name: source and location.
         initial_ids: The elements that the cache marks as initial: a task that has such a cache works on these, as with
             the published library.
-        is_reachable: Whether elements can be retrieved: the address of Arkindex is set, or there is a cache.
+        is_reachable: Whether elements can be retrieved: the address of Arkindex is set, or the cache is a file.
     """
 
     settings: Settings

@@ -168,9 +168,9 @@ class Complaints:
             return f"set it with --{steps[-1].replace('_', '-')}"
         if not isinstance(option, Option):
             return ""
-        if option.is_secret:
-            return f"set {option.variable} to the name of the secret"
         place = f"{option.name} in {self.file or 'the configuration file'}" if self.at_desk else "it in Arkindex"
+        if option.is_secret:
+            return f"set {place}, or {option.variable}, to the name of the secret"
         return f"set {place}, {option.variable} or {option.flag}"
 
 
