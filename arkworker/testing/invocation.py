@@ -126,7 +126,10 @@ class Invoke:
             variables |= self._configure(words, config)
         if payload is not None:
             variables |= self._serve(words, payload)
-        with self._surroundings(variables | dict(environ or {}), stdin) as (out, err), _noting(self._folder) as published:
+        with (
+            self._surroundings(variables | dict(environ or {}), stdin) as (out, err),
+            _noting(self._folder) as published,
+        ):
             code = int(invoke_command_line(_absolute(words)))
         return Invocation(code, _text(out), _text(err), self._folder / "ponos" / "current", tuple(published))
 
