@@ -231,7 +231,7 @@ def check_callable(function: Any, owner: str, parameters: tuple[str, ...], *, yi
         signature.bind(*parameters)
     except TypeError:
         shown = f"({', '.join(parameters)})"
-        raise DeclarationError(f"{owner}{signature} should take {shown}") from None
+        raise DeclarationError(f"{owner}{printable(str(signature), 120)} should take {shown}") from None
 
 
 def check_is_complete(worker: Any, called: tuple[str, ...]) -> None:

@@ -55,6 +55,7 @@ _MOMENTS: tuple[Any, ...] = (
     *(dt.date, dt.datetime, dt.time, pydantic.PastDate, pydantic.FutureDate, pydantic.PastDatetime),
     *(pydantic.FutureDatetime, pydantic.AwareDatetime, pydantic.NaiveDatetime),
 )
+_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]{1,9},[0-9]{1,9}")
 _NUMBERS = ("int_type", "float_type", "decimal_type", "decimal_parsing")
 #: What pydantic says of the kind of a value; all else it says is for validation to say.
 _OF_KIND = (
