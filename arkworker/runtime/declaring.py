@@ -15,6 +15,7 @@ from arkworker.options.mistakes import mistakes_in, require_complete
 from arkworker.options.options import bare
 from arkworker.settings.catalogue import flag_name
 from arkworker.settings.platform import flag_of, platform_fields
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
