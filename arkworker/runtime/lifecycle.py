@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import threading
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +69,7 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
         ArkworkerError: What else ended it; its class decides the exit code.
     """
     outcome = Outcome(stopping, lambda: preparation.outputs.get("summary"))
-    with outcome.summarized(), _refusals_reported(preparation, stopping) as begin_report:
+    with outcome.summarized(), _refusals_reported(preparation, outcome, stopping):
         context = prepare(preparation, stopping, is_trial=False)
         forget("summary", preparation.outputs.get("summary"))
         settings, target = preparation.resolution.settings, preparation.worker.target
@@ -79,7 +78,6 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
             origins, folder = preparation.origins, preparation.folder
             made = Handover(context, settings, sessions, stopping, target, outcome, origins, folder=folder)
             told = acknowledged(stopping, settings.grace) if isinstance(worker, ElementsWorker) else nullcontext()
-            begin_report()
             with told, _reported(made.with_outbox(), preparation) as handover:
                 if isinstance(worker, ElementsWorker) and _is_shared_out(settings):
                     _share_out(worker, handover)
@@ -168,14 +166,13 @@ def _tear_down(worker: Worker[Any], handover: Handover) -> None:
 
 
 @contextmanager
-def _refusals_reported(preparation: Preparation, stopping: Stopping) -> Iterator[Callable[[], None]]:
-    """A run that ends before its report begins leaves none that says otherwise; yields what is to be called then."""
-    begun = threading.Event()
+def _refusals_reported(preparation: Preparation, outcome: Outcome, stopping: Stopping) -> Iterator[None]:
+    """A run that ends before its report begins leaves none that says otherwise."""
     try:
-        yield begun.set
+        yield
     except ArkworkerError as error:
         path = preparation.outputs.get("report")
-        if path is not None and not begun.is_set():
+        if path is not None and not outcome.is_shown:
             from arkworker.runtime.report import write_refusal
 
             number = stopping.signal_number

@@ -217,14 +217,24 @@ class Client:
         """The HTTP stack of this client, for what is not an operation, such as images; it ends and closes with it."""
         return self._get_exchange().transport
 
-    def twin(self, clock: Clock | None = None) -> Client:
-        """A client of the same instance, in the same mode and with the same budget, that is ended by itself.
+    def twin(self, clock: Clock | None = None, budget: RetryBudget | None = None) -> Client:
+        """A client of the same instance, in the same mode, that is ended by itself.
 
         Claims can so be ended while reports go on. It has connections of its own, and warns of nothing again.
+
+        Args:
+            clock: The clock to wait with between attempts; the same by default.
+            budget: How often requests may be repeated; the same by default.
         """
         other = copy.copy(self)
         other._ended, other._lock, other._exchange = threading.Event(), threading.Lock(), None  # noqa: SLF001 - its own
-        other._retries = replace(self._retries, clock=clock or self._retries.clock, ended=other._ended)  # noqa: SLF001
+        retries = self._retries
+        other._retries = replace(  # noqa: SLF001 - as above
+            retries,
+            clock=clock or retries.clock,
+            budget=budget or retries.budget,
+            ended=other._ended,  # noqa: SLF001
+        )
         return other
 
     def end(self) -> None:

@@ -72,7 +72,7 @@ def prepared(run: Handover) -> Iterator[tuple[Clients, Assignment]]:
     run.outcome.start()
     with (
         _recording(run) as recorder,
-        contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
+        contextlib.closing(Clients(run.context.api)) as clients,
         _assigned(run, clients, recorder) as assignment,
     ):
         yield clients, assignment

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from arkworker.arkindex.client import Client, RetryBudget
+from arkworker.arkindex.client import RetryBudget
 from arkworker.clock import SystemClock
 from arkworker.errors import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from arkworker.arkindex.client import Connection
+    from arkworker.arkindex.client import Client
 
 #: A claim or retrieval under way at the first signal may still come within this time; then it is cut off.
 CUT = 0.4  # seconds
@@ -46,13 +46,12 @@ class LoopClock(SystemClock):
 
 
 class Clients:
-    """Both of them, over one connection and one budget."""
+    """Both of them, with one budget; twins of the client of the run."""
 
-    def __init__(self, connection: Connection, *, read_only: bool) -> None:
+    def __init__(self, api: Client) -> None:
         budget = RetryBudget(in_a_row=True)
         self.intake_clock, self._report_clock = LoopClock(), LoopClock(HURRIED)
-        self.intake = Client(connection, read_only=read_only, clock=self.intake_clock, budget=budget)
-        self.reports = Client(connection, read_only=read_only, clock=self._report_clock, budget=budget)
+        self.intake, self.reports = api.twin(self.intake_clock, budget), api.twin(self._report_clock, budget)
         self._timers: list[threading.Timer] = []
 
     def stop(self, number: int, within: float = CUT) -> None:

@@ -254,7 +254,7 @@ def tell_figures(channel: Channel, run: Handover, summary: Summary) -> None:
 
 def work(code: ElementCode, run: Handover, order: Order, channel: Channel) -> None:
     """Put elements through user code until the parent has none left, or something ends this process."""
-    clients = Clients(run.context.connection, read_only=run.context.is_read_only)
+    clients = Clients(run.context.api)
     with contextlib.closing(clients), contextlib.closing(InHand(order.notes, order.owner)) as in_hand:
         queue = Queue(clients.intake, run.outcome.tally, in_hand) if order.is_queue else None
         worklist: Worklist = SharedWorklist(channel, in_hand, queue)

@@ -173,6 +173,11 @@ class Outcome:
         self._collected = collected
         self.tally.watch(collected.count)
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is a report that is told."""
+        return self._collected is not None
+
     def start(self) -> None:
         """The elements begin: their time counts from here."""
         self._start = time.monotonic()

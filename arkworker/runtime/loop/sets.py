@@ -45,7 +45,7 @@ def process_sets(
     for flag, is_given in (("--jobs", run.settings.jobs != 1), ("--executor", run.settings.executor is not None)):
         if is_given:
             logger.warning("%s: sets of datasets are worked on one after the other, in this process", flag)
-    clients = Clients(run.context.connection, read_only=run.context.is_read_only)
+    clients = Clients(run.context.api)
     try:
         with (
             contextlib.closing(clients),

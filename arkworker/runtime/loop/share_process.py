@@ -279,7 +279,7 @@ def _work(share: Share, run: Handover, channel: Channel, start: Callable[[socket
     notes = new_path(run.context.work_dir) if share.reports_states else None
     with (
         tempfile.TemporaryDirectory(prefix="arkworker-share-") as folder,
-        contextlib.closing(Clients(run.context.connection, read_only=run.context.is_read_only)) as clients,
+        contextlib.closing(Clients(run.context.api)) as clients,
         contextlib.closing(InHand(notes, share.owner)) as in_hand,
     ):
         source: Worklist = Queue(clients.intake, run.outcome.tally, in_hand) if share.is_queue else Listing(())
