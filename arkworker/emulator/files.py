@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 
@@ -101,7 +100,7 @@ class ImageEndpoint:
     async def _act(self, scope: Scope, _call: Call) -> Answer:
         parameters: dict[str, Any] = scope["path_params"]
         with self._database.transaction() as session:
-            image = session.scalar(select(Image).where(Image.id == str(parameters["id"])))
+            image = session.find(Image, str(parameters["id"]))
         if image is None or image.external_url is not None:
             raise missing()
         if "region" not in parameters:

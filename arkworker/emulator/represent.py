@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
 
 
-def pick(row: Row, *names: str) -> Json:
+def pick(row: Any, *names: str) -> Json:
     """Columns that are shown as they are."""
     return {name: getattr(row, name) for name in names}
 

@@ -13,9 +13,9 @@ from sqlalchemy import select
 
 from arkworker.emulator.emulator import Emulator
 from arkworker.emulator.importing import import_export
-from arkworker.emulator.project import Project, arrange, holds_images, read_fault, read_project
+from arkworker.emulator.project import Project, Step, arrange, holds_images, read_fault, read_project
 from arkworker.emulator.tables import Task, WorkerRun
-from arkworker.emulator.workers import Work, Workers
+from arkworker.emulator.workers import Workers
 from arkworker.errors import UsageError
 from arkworker.text import printable
 
@@ -101,7 +101,7 @@ def _make(described: Project, database: Path | None, **places: Any) -> Emulator:
 
 def _open(
     emulator: Emulator,
-    first: Work,
+    first: Step,
     workers: Workers,
     announce: Callable[[str], None],
     browse: Callable[[str], object] | None,
@@ -147,17 +147,15 @@ def _attend(bell: _Bell, workers: Workers, *, once: bool) -> None:
 
 def _steps(
     emulator: Emulator, project: Project, from_export: Path | None, command: Sequence[str], jobs: str | None
-) -> list[Work]:
+) -> list[Step]:
     """The workers to run, or the run that is in the database."""
     existing = _existing_run(emulator)
-    folder = project.source.folder
     if existing is None:
         if from_export is not None:
             import_export(emulator, from_export)
-        laid = arrange(emulator, project)
-        steps = [Work(step.start, step.command, folder, step.name) for step in laid]
+        steps = arrange(emulator, project)
     else:
-        steps = [Work(lambda _before: existing, project.command, folder, runs=[existing])]
+        steps = [Step(lambda _before: existing, project.command, project.source.folder, runs=[existing])]
     if command:
         # In the place of what the project says; the caller's folder is that of the command.
         steps = steps[:1]

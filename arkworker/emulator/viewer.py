@@ -17,7 +17,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from arkworker.emulator import iiif, viewer_data
+from arkworker.emulator import iiif, represent, viewer_data
 from arkworker.emulator.failures import ApiFailureError
 from arkworker.emulator.resources.processes import artifact_key
 from arkworker.emulator.tables import Artifact, Image
@@ -86,7 +86,7 @@ class Viewer:
 
     async def calls(self, _request: Request) -> Response:
         calls = self._desk.ledger.calls()[-LATEST_CALLS:]
-        return JSONResponse([{name: getattr(call, name) for name in viewer_data.CALL} for call in calls])
+        return JSONResponse([represent.pick(call, *viewer_data.CALL) for call in calls])
 
     async def call(self, request: Request) -> Response:
         number = request.path_params["number"]
@@ -96,7 +96,7 @@ class Viewer:
     async def image(self, request: Request) -> Response:
         """An image, or a region of it, in as many pixels as a screen shows."""
         with self._database.transaction() as session:
-            image = session.scalar(select(Image).where(Image.id == str(request.path_params["id"])))
+            image = session.find(Image, str(request.path_params["id"]))
         region = re.fullmatch(r"\d{1,6},\d{1,6},(\d{1,6}),(\d{1,6})", request.query_params.get("region", ""))
         if image is None or image.external_url is not None or not image.width:
             return PlainTextResponse("no pixels", 404)
@@ -114,7 +114,7 @@ class Viewer:
 
     async def artifact(self, request: Request) -> Response:
         with self._database.transaction() as session:
-            row = session.scalar(select(Artifact).where(Artifact.id == str(request.path_params["id"])))
+            row = session.find(Artifact, str(request.path_params["id"]))
         if row is None:
             return PlainTextResponse("no such file", 404)
         path = self._desk.site.storage.path(artifact_key(row))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, select
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from arkworker.emulator.database import Transaction
     from arkworker.emulator.desk import Desk
     from arkworker.emulator.ledger import Call
+    from arkworker.emulator.tables import Json
 
 PAGE_SIZE = 200
 MOST_CHILDREN = 2000
@@ -58,7 +60,7 @@ COUNTED: dict[str, type[Element | Signed]] = {
 }
 
 
-def summary(session: Session, desk: Desk) -> dict[str, Any]:
+def summary(session: Session, desk: Desk) -> Json:
     """The instance at a glance."""
     corpora = session.scalars(select(Corpus).order_by(Corpus.position))
     counts = dict(session.execute(select(Element.corpus_id, func.count()).group_by(Element.corpus_id)).all())
@@ -68,28 +70,21 @@ def summary(session: Session, desk: Desk) -> dict[str, Any]:
         "url": desk.site.url,
         "calls": desk.ledger.count,
         "can_run": desk.again is not None,
-        "corpora": [{"id": row.id, "name": row.name, "elements": counts.get(row.id, 0)} for row in corpora],
+        "corpora": [{**represent.named(row), "elements": counts.get(row.id, 0)} for row in corpora],
         "types": types(session),
         "runs": [_run(session, row, desk) for row in runs],
     }
 
 
-def types(session: Session) -> list[dict[str, Any]]:
+def types(session: Session) -> list[Json]:
     """The types of elements and of entities, each with a colour that no other one has."""
     counts = dict(session.execute(select(Element.type_id, func.count()).group_by(Element.type_id)).all())
-    rows = session.scalars(select(ElementType).order_by(ElementType.position)).all()
-    kinds = session.scalars(select(EntityType).order_by(EntityType.position)).all()
-    items: list[dict[str, Any]] = [
-        {
-            "key": row.slug,
-            "name": row.display_name,
-            "color": row.color,
-            "kind": "element",
-            "count": counts.get(row.id, 0),
-        }
-        for row in rows
-    ]
-    items += [{"key": row.name, "name": row.name, "color": row.color, "kind": "entity", "count": None} for row in kinds]
+    rows = session.scalars(select(ElementType).order_by(ElementType.position))
+    kinds = session.scalars(select(EntityType).order_by(EntityType.position))
+    shown: list[tuple[Any, ...]] = []
+    shown += [(row.slug, row.display_name, row.color, "element", counts.get(row.id, 0)) for row in rows]
+    shown += [(row.name, row.name, row.color, "entity", None) for row in kinds]
+    items: list[Json] = [dict(zip(("key", "name", "color", "kind", "count"), item, strict=True)) for item in shown]
     taken: set[str] = set()
     for number, item in enumerate(items):
         if item["color"].lower() in taken:
@@ -101,7 +96,7 @@ def types(session: Session) -> list[dict[str, Any]]:
 
 def children(  # noqa: PLR0913 - one for each filter of the list
     session: Session, parent: str | None, offset: int, run: str | None, *, state: str = "", search: str = ""
-) -> dict[str, Any]:
+) -> Json:
     """A piece of what is below an element, or at the top; of all elements with a state, or a name like this."""
     if state or search:
         statement = select(Element).order_by(Element.position)
@@ -124,7 +119,7 @@ def children(  # noqa: PLR0913 - one for each filter of the list
     return {"total": total, "offset": offset, "elements": items}
 
 
-def element(session: Transaction, identifier: str, desk: Desk) -> dict[str, Any] | None:
+def element(session: Transaction, identifier: str, desk: Desk) -> Json | None:
     """One element: where it stands, what was found on it, what became of it."""
     row = session.find(Element, identifier)
     if row is None:
@@ -134,17 +129,15 @@ def element(session: Transaction, identifier: str, desk: Desk) -> dict[str, Any]
     counts = dict(session.execute(_count(ElementLink.parent_id, ids)).all())
     texts = _texts(session, [row.id, *ids])
     image = row.image
-    history: list[dict[str, Any]] = [
-        {"time": c.time, "state": c.state, "run": c.worker_run_id, "call": c.call}
-        for c in desk.ledger.changes_of(row.id)
-    ]
+    changes = desk.ledger.changes_of(row.id)
+    history = [{**represent.pick(c, "time", "state"), "run": c.worker_run_id, "call": c.call} for c in changes]
     failed = any(change["state"] == "error" for change in history[-1:])
     return {
         **_item(row),
         "created": row.created,
         "worker_run": represent.worker_run(row),
         "corpus": row.corpus.name,
-        "image": image and {"id": image.id, "width": image.width, "height": image.height, "url": image.external_url},
+        "image": image and {**represent.pick(image, "id", "width", "height"), "url": image.external_url},
         "path": _path(session, row),
         "children": [
             {**_item(c), "children": counts.get(c.id, 0), "transcriptions": texts.get(c.id, [])} for c in below
@@ -158,10 +151,9 @@ def element(session: Transaction, identifier: str, desk: Desk) -> dict[str, Any]
     }
 
 
-def call(row: Call) -> dict[str, Any]:
+def call(row: Call) -> Json:
     """A request with all that is known of it; secrets are hidden."""
-    shown = {name: getattr(row, name) for name in (*CALL, "query", "headers", "body", "task_id")}
-    return {**shown, "answer": _answer(row)}
+    return {**represent.pick(row, *CALL, "query", "headers", "body", "task_id"), "answer": _answer(row)}
 
 
 def _answer(row: Call) -> Any:
@@ -179,18 +171,17 @@ def _answer(row: Call) -> Any:
     return content
 
 
-def _item(row: Element) -> dict[str, Any]:
+def _item(row: Element) -> Json:
     kind = {"type": row.type.slug, "type_name": row.type.display_name, "color": row.type.color}
     shown = represent.pick(row, "id", "name", "polygon", "confidence", "rotation_angle", "mirrored")
     return {**shown, **kind, "run": row.worker_run_id}
 
 
-def _run(session: Session, row: WorkerRun, desk: Desk) -> dict[str, Any]:
+def _run(session: Session, row: WorkerRun, desk: Desk) -> Json:
     states = session.execute(
         select(Activity.state, func.count()).where(Activity.worker_run_id == row.id).group_by(Activity.state)
     )
-    tasks = session.scalars(select(Task).filter_by(worker_run_id=row.id).order_by(Task.position)).all()
-    size = desk.site.storage.size
+    tasks = session.scalars(select(Task).filter_by(worker_run_id=row.id).order_by(Task.position))
     return {
         "id": row.id,
         "summary": row.summary,
@@ -203,23 +194,20 @@ def _run(session: Session, row: WorkerRun, desk: Desk) -> dict[str, Any]:
             for name, table in COUNTED.items()
             if (count := session.scalar(select(func.count()).where(table.worker_run_id == row.id)))
         },
-        "tasks": [
-            {
-                "id": t.id,
-                "slug": t.slug,
-                "state": t.state,
-                "log_size": size(f"logs/{t.id}"),
-                "artifacts": [
-                    {"id": a.id, "path": a.path, "size": a.size}
-                    for a in session.scalars(select(Artifact).filter_by(task_id=t.id).order_by(Artifact.path))
-                ],
-            }
-            for t in tasks
-        ],
+        "tasks": [_task(session, task, desk) for task in tasks],
     }
 
 
-def _configuration(row: WorkerRun) -> Iterator[dict[str, Any]]:
+def _task(session: Session, row: Task, desk: Desk) -> Json:
+    artifacts = session.scalars(select(Artifact).filter_by(task_id=row.id).order_by(Artifact.path))
+    return {
+        **represent.pick(row, "id", "slug", "state"),
+        "log_size": desk.site.storage.size(f"logs/{row.id}"),
+        "artifacts": [represent.pick(artifact, "id", "path", "size") for artifact in artifacts],
+    }
+
+
+def _configuration(row: WorkerRun) -> Iterator[Json]:
     """The options of a run with their values, and where those are from."""
     if row.version.legacy:
         return
@@ -272,33 +260,26 @@ def _states(session: Session, ids: list[str], run: str | None) -> dict[str, str]
     return dict(session.execute(rows.order_by(Activity.position)).all())
 
 
-def _texts(session: Session, ids: list[str]) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
-    rows = session.scalars(
-        select(Transcription).where(Transcription.element_id.in_(ids)).order_by(Transcription.position)
-    ).all()
-    entities: dict[str, list[dict[str, Any]]] = {}
-    chosen = TranscriptionEntity.transcription_id.in_([row.id for row in rows])
-    for entity in session.scalars(select(TranscriptionEntity).where(chosen).order_by(TranscriptionEntity.offset)):
-        entities.setdefault(entity.transcription_id, []).append(represent.entity(entity))
+def _texts(session: Session, ids: list[str]) -> dict[str, list[Json]]:
+    """The transcriptions of elements, each with its entities."""
+    chosen = select(Transcription).where(Transcription.element_id.in_(ids)).order_by(Transcription.position)
+    rows = session.scalars(chosen).all()
+    inside = TranscriptionEntity.transcription_id.in_([row.id for row in rows])
+    entities = defaultdict(list)
+    for entity in session.scalars(select(TranscriptionEntity).where(inside).order_by(TranscriptionEntity.offset)):
+        entities[entity.transcription_id].append(represent.entity(entity))
+    found = defaultdict(list)
     for row in rows:
-        item = {**represent.transcription(row), "entities": entities.get(row.id, [])}
-        found.setdefault(row.element_id, []).append(item)
+        found[row.element_id].append({**represent.transcription(row), "entities": entities[row.id]})
     return found
 
 
-def _path(session: Session, row: Element) -> list[dict[str, Any]]:
+def _path(session: Session, row: Element) -> list[Json]:
     """The way from the top to an element, by its first parent each time."""
-    path: list[dict[str, Any]] = []
-    seen = {row.id}
-    parent = _parent(session, row.id)
-    while parent is not None and parent.id not in seen:
-        seen.add(parent.id)
-        path.insert(0, _item(parent))
-        parent = _parent(session, parent.id)
-    return path
-
-
-def _parent(session: Session, identifier: str) -> Element | None:
-    statement = select(Element).join(ElementLink, ElementLink.parent_id == Element.id)
-    return session.scalar(statement.where(ElementLink.child_id == identifier).order_by(ElementLink.position).limit(1))
+    path = [row]
+    parents = select(Element).join(ElementLink, ElementLink.parent_id == Element.id).order_by(ElementLink.position)
+    while parent := session.scalar(parents.where(ElementLink.child_id == path[0].id).limit(1)):
+        if parent in path:
+            break
+        path.insert(0, parent)
+    return [_item(parent) for parent in path[:-1]]

@@ -17,26 +17,9 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from arkworker.emulator.emulator import Emulator
-
-
-@dataclass
-class Work:
-    """One worker: how its run is made, or the run that is there; and its command."""
-
-    make: Callable[[Sequence[str]], str]
-    command: Sequence[str] | None
-    cwd: Path | None = None
-    name: str = ""
-    runs: list[str] = field(default_factory=list)
-
-    def start(self, before: Sequence[str]) -> str:
-        """The id of the worker run, which is made the first time."""
-        if not self.runs:
-            self.runs.append(self.make(before))
-        return self.runs[0]
+    from arkworker.emulator.project import Step
 
 
 @dataclass
@@ -44,7 +27,7 @@ class Workers:
     """The commands of the steps: of each, once for each task, all at the same time; one step after the other."""
 
     emulator: Emulator
-    steps: Sequence[Work]
+    steps: Sequence[Step]
     announce: Callable[[str], None]
     echo: Callable[[bytes], object] | None
     when_ended: Callable[[], object]
@@ -81,7 +64,7 @@ class Workers:
         self._start([replace(found[0], runs=[copy])])
         return copy
 
-    def _start(self, steps: Sequence[Work]) -> None:
+    def _start(self, steps: Sequence[Step]) -> None:
         with self._lock:
             if self._is_ending:
                 raise ValueError("serve is about to end")
@@ -105,7 +88,7 @@ class Workers:
                 if process.poll() is not None:
                     _signal_group(process, signal.SIGTERM)
 
-    def _run(self, steps: Sequence[Work]) -> None:
+    def _run(self, steps: Sequence[Step]) -> None:
         before: list[str] = []
         failed = False
         try:
@@ -122,13 +105,13 @@ class Workers:
                 self._running -= 1
             self.when_ended()
 
-    def _run_step(self, step: Work, run: str) -> bool:
+    def _run_step(self, step: Step, run: str) -> bool:
         """Run a step's command for each of its tasks; whether all of them succeeded."""
         chunks = range(1, len(self.emulator.tasks(run)) + 1)
         with ThreadPoolExecutor(len(chunks), thread_name_prefix="worker") as pool:
             return all([*pool.map(lambda chunk: self._run_one(step, run, chunk), chunks)])
 
-    def _run_one(self, step: Work, run: str, chunk: int) -> bool:
+    def _run_one(self, step: Step, run: str, chunk: int) -> bool:
         command = list(step.command or ())
         name = f"worker {chunk}" if len(self.steps) == 1 else f"{step.name}, worker {chunk}"
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from arkworker.storage.cache import open_cache
 from arkworker.text import did_you_mean, is_id, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from arkworker.emulator.emulator import Emulator
     from arkworker.emulator.project.items import ParentItem, Project, RunItem
@@ -55,10 +56,12 @@ def arrange(emulator: Emulator, project: Project) -> list[Step]:
     for fault in project.faults:
         fault.add_to(emulator.faults)
     layout = WorkerLayout(emulator, project, names, corpus)
-    steps = [layout.step(item) for item in project.workers or [project]]
-    if len(steps) > 1 and (silent := [step.item for step in steps if step.command is None]):
-        message = "one of several workers needs a command, to know when it has ended"
-        raise project.source.refuse(silent[0].place(), message)
+    items = project.workers or [project]
+    steps = [layout.step(item) for item in items]
+    for item, step in zip(items, steps, strict=True):
+        if len(steps) > 1 and step.command is None:
+            message = "one of several workers needs a command, to know when it has ended"
+            raise project.source.refuse(item.place(), message)
     return steps
 
 
@@ -67,33 +70,24 @@ class Step:
     """A worker of a project.
 
     Attributes:
-        name: Of the worker.
+        make: Makes its worker run, once tasks of the workers before it have ended; the id.
         command: What is run for it; None where the project has none.
+        cwd: Where the command is run; by default where the caller is.
+        name: Of the worker.
+        runs: Those that were made.
     """
 
-    layout: WorkerLayout
-    item: RunItem
-    declaration: dict[str, Any] | None
-    values: dict[str, Any] | None
-    model: str | None
-
-    @property
-    def name(self) -> str:
-        return str((self.declaration or {}).get("slug", "worker"))
-
-    @property
-    def command(self) -> list[str] | None:
-        if self.item.command is not None:
-            words = self.item.command
-        elif self.item.place() and _is_target(self.item.worker):
-            words = [sys.executable, "-m", "arkworker", "run", self.item.worker]
-        else:
-            return None
-        return words if self.item.jobs is None else [*words, "--jobs", str(self.item.jobs)]
+    make: Callable[[Sequence[str]], str]
+    command: Sequence[str] | None
+    cwd: Path | None = None
+    name: str = ""
+    runs: list[str] = field(default_factory=list)
 
     def start(self, before: Sequence[str]) -> str:
-        """Make the worker run, whose id is returned; `before` are tasks that ended, of the workers before it."""
-        return self.layout.add_run(self, before)
+        """The id of the worker run, which is made the first time; `before` are tasks that ended."""
+        if not self.runs:
+            self.runs.append(self.make(before))
+        return self.runs[0]
 
 
 class WorkerLayout:
@@ -125,11 +119,11 @@ class WorkerLayout:
             for key, path in self._files(parent):
                 if not path.exists():
                     raise self._source.refuse(parent.place(key), f"{printable(str(path))} is missing")
-        return Step(self, item, declaration, self._values(item, declaration), version)
+        columns = {"declaration": declaration, "values": self._values(item, declaration), "model_version": version}
+        make = partial(self._add_run, item, columns)
+        return Step(make, _command(item), self._base, str((declaration or {}).get("slug", "worker")))
 
-    def add_run(self, step: Step, before: Sequence[str]) -> str:
-        """Make the worker run of a step; called once the steps before it have ended."""
-        item, emulator = step.item, self._emulator
+    def _add_run(self, item: RunItem, columns: dict[str, Any], before: Sequence[str]) -> str:
         if not before and item.queue is not None and item.queue not in self._names.types:
             # Later workers may work on what those before them have found, or have not.
             message = f"no element type is named {printable(item.queue)!r}"
@@ -138,12 +132,10 @@ class WorkerLayout:
         if item.cache:
             parents.insert(0, self._add_cache())
         sets = self._chosen_sets(item)
-        return emulator.add_worker_run(
-            step.declaration,
-            step.values,
+        return self._emulator.add_worker_run(
+            **columns,
             elements=self._queue(item.queue),
             chunks=item.chunks,
-            model_version=step.model,
             mode="dataset" if sets else item.mode,
             sets=sets,
             parents=parents,
@@ -253,6 +245,14 @@ class WorkerLayout:
         if known is None or not isinstance(value, str) or is_id(value):
             return value
         return self._names.find(known, value, loc, "model" if kind == "model" else "export")
+
+
+def _command(item: RunItem) -> list[str] | None:
+    """What is run for a worker: its command, or for one of several by default its code."""
+    if item.command is None and not (item.place() and _is_target(item.worker)):
+        return None
+    words = item.command or [sys.executable, "-m", "arkworker", "run", item.worker]
+    return words if item.jobs is None else [*words, "--jobs", str(item.jobs)]
 
 
 def _is_target(worker: Any) -> bool:
