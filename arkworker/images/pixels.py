@@ -231,8 +231,9 @@ def _flattened(image: Image.Image) -> Image.Image:
 def _scaling(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     """What makes 8 bits of an image of 16 or 32 bits, or of floats, or of a part of it."""
     tags: Any = image.tag_v2 if image.format == "TIFF" else {}  # type: ignore[attr-defined] # a TiffImageFile
-    if image.mode.startswith("I;16"):
-        black, white = 0.0, 2.0 ** min(tags.get(_BITS, (16,))[0], 16)
+    bits = tags.get(_BITS, (16,))[0]
+    if image.mode.startswith("I;16") and bits < 16:
+        black, white = 0.0, 2.0**bits
     else:
         black, white = _extremes(image)
         if image.mode == "I" and black < 0 and tags.get(_SAMPLES, (0,))[0] == _UNSIGNED:
@@ -256,7 +257,7 @@ def _upper_bytes(image: Image.Image) -> Image.Image:
 
 def _range(least: float, greatest: float, *, is_float: bool) -> tuple[float, float]:
     """From black to beyond white: of the usual ranges, the smallest that holds all values, or else just these."""
-    usual = (1, 255, 65535) if is_float else (255, 65535)
+    usual = (1, 255, 65535) if is_float else (255, 4095, 65535)  # many scanners give 12 bits
     for white in usual:
         if least >= 0 and greatest <= white:
             return 0, 1 if white == 1 else white + 1
@@ -264,6 +265,13 @@ def _range(least: float, greatest: float, *, is_float: bool) -> tuple[float, flo
 
 
 def _extremes(image: Image.Image) -> tuple[float, float]:
+    if image.mode.startswith("I;16") and image.mode != "I;16":  # of the other byte order, which Pillow cannot ask
+        rows = max(1, _STRIP // max(1, image.width))
+        strips = (
+            image.crop((0, top, image.width, min(image.height, top + rows))) for top in range(0, image.height, rows)
+        )
+        found: list[Any] = [strip.convert("I").getextrema() for strip in strips]
+        return min(least for least, _ in found), max(greatest for _, greatest in found)
     least, greatest = image.getextrema()
     if not (math.isfinite(least) and math.isfinite(greatest)):  # type: ignore[arg-type] # of one band: two numbers
         values = [value for value in memoryview(image.tobytes()).cast("f") if math.isfinite(value)] or [0.0]

@@ -147,6 +147,9 @@ def opened(image: Image.Image, kind: str, **options: Any) -> Image.Image:
         (scan("I;16", 3000, 60000), "TIFF", {}),
         (scan("I;16B", 3000, 60000), "TIFF", {}),
         (scan("I;16", 3000, 60000), "JPEG2000", {}),
+        (scan("I;16", 11 * 16, 234 * 16), "PNG", {}),  # 12 bits
+        (scan("I;16B", 11 * 16, 234 * 16), "TIFF", {}),
+        (scan("I;16", 11, 234), "PNG", {}),
         (scan("I", 3000, 60000), "PPM", {}),
         (scan("I", 3000, 60000), "TIFF", {}),
         (scan("I", 11, 234), "TIFF", {}),
