@@ -69,10 +69,10 @@ class UserConfiguration(BaseModel):
         properties, required = schema["properties"], schema.pop("required", [])
         for name, field in cls.model_fields.items():
             first, *others = keys_of(name, field)
-            if _is_part(field):
+            if is_part(field):
                 group = handler.resolve_ref_schema(properties[first])
                 if first not in required or "required" not in group:
-                    properties[first] = _optional(properties[first], group)
+                    properties[first] = optional_group(properties[first], group)
                     required = [key for key in required if key != first]
             for other in others:  # `AliasChoices`, of which pydantic's schema knows the first alone
                 properties[other] = properties[first]
@@ -130,10 +130,10 @@ def completed(given: dict[str, Any], model: type[BaseModel], instance: BaseModel
         default = own if instance is None else getattr(instance, name)
         keys = keys_of(name, field)
         key = next((one for one in (*keys, name) if one in given), keys[0])
-        is_part = _is_part(field)
-        if is_part and values.get(key) is None:
+        belongs = is_part(field)
+        if belongs and values.get(key) is None:
             values.pop(key, None)
-        if key not in values and is_part and default is PydanticUndefined:
+        if key not in values and belongs and default is PydanticUndefined:
             values[key] = {}
         elif key not in values and instance is not None and default != own:
             values[key] = default
@@ -142,7 +142,7 @@ def completed(given: dict[str, Any], model: type[BaseModel], instance: BaseModel
     return values
 
 
-def _optional(schema: dict[str, Any], group: dict[str, Any]) -> dict[str, Any]:
+def optional_group(schema: dict[str, Any], group: dict[str, Any]) -> dict[str, Any]:
     """The schema of a group that may be left out: a null is as good, and a default has what its options need."""
     kept = {key: value for key, value in schema.items() if key in ("default", "description", "title")}
     inner = {key: value for key, value in (group if "required" in group else schema).items() if key not in kept}
@@ -150,7 +150,7 @@ def _optional(schema: dict[str, Any], group: dict[str, Any]) -> dict[str, Any]:
     return kept | {"anyOf": [inner, {"type": "null"}]}
 
 
-def _is_part(field: FieldInfo) -> bool:
+def is_part(field: FieldInfo) -> bool:
     """Whether a field is a group that is always there: a null says nothing of it."""
     return group_of(field.annotation) is not None and not accepts_null(field.annotation)
 

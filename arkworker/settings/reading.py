@@ -311,7 +311,7 @@ def _is_misread(value: Any, members: tuple[Any, ...]) -> bool:
     if isinstance(value, str) and str not in members:
         return bool(_DIGITS.fullmatch(value)) and any(member in _MOMENTS for member in members)
     choices = choices_of(members)
-    if isinstance(value, bool | int) and choices and not {bool, int, float, Any} & set(members):
+    if isinstance(value, bool | int | float) and choices and not {bool, int, float, Any} & set(members):
         return value not in [choice for choice in choices if isinstance(choice, bool) == isinstance(value, bool)]
     return False
 

@@ -7,7 +7,7 @@ What it says is what `check` does, in both directions, but for what JSON Schema 
 - values that exist or not: the 30th of February, what is past or to come, a file, the port of an address, a network;
 - limits of numbers in quotes, as of a `Decimal`; `max_digits` and `decimal_places`; integers as `1e3`;
 - texts in a language of their own: regular expressions, base64, JSON, sizes (`5 MB`), fractions, complex numbers;
-- numbers for `IPvAnyAddress`, mappings for a `NamedTuple`, lists for `Hashable`;
+- numbers for `IPvAnyAddress` and `IPvAnyNetwork`, mappings for a `NamedTuple`, lists for `Hashable`;
 - keys given twice or empty, limits on size and depth, numbers beyond 64 bits, and validators of the author.
 """
 
@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from arkworker.options.options import DEBUG
+from arkworker.options.configuration import is_part, optional_group
+from arkworker.options.options import DEBUG, group_of, keys_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from pydantic import BaseModel
     from pydantic_core import core_schema
 
     from arkworker.settings.catalogue import WorkerOptions
@@ -46,7 +48,8 @@ _RESERVED: dict[str, dict[str, Any]] = {
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.,][0-9]{1,9})?)?"
 _MOMENT = rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt _]{_TIME}"
 _ZONE = "([Zz]|[-+][0-9]{2}:?[0-9]{2})"
-_CLOCK = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
+_SECONDS = r":[0-9]{2}([.,][0-9]{1,9})?"
+_CLOCK = rf"([0-9]{{2}}:[0-9]{{2}}({_SECONDS})?|[0-9]:[0-9]{{2}}{_SECONDS})"
 #: The pattern of pydantic before 2.14, which leaves out the `1_000` that it takes.
 _UNSEPARATED = r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"
 _DECIMAL = r"^\s*[-+]?([0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)([eE][-+]?[0-9]+)?\s*$"
@@ -99,6 +102,14 @@ def _address(schemes: Iterable[str] | None) -> str:
     return rf"^\s*({'|'.join(forms)})"
 
 
+#: What is read as a key of another type than text.
+_KEYS = {
+    "integer": r"^\s*[-+]?[0-9]+(_[0-9]+)*(\.0+)?\s*$",
+    "number": _DECIMAL,
+    "boolean": f"^({'|'.join(map(_any_case, ('true', 'false', 't', 'f', 'yes', 'no', 'y', 'n', 'on', 'off')))}|0|1)$",
+}
+
+
 class _Generator(GenerateJsonSchema):
     """What pydantic knows of some types and does not say."""
 
@@ -128,11 +139,13 @@ class _Generator(GenerateJsonSchema):
 
     def dict_schema(self, schema: core_schema.DictSchema) -> dict[str, Any]:
         made = super().dict_schema(schema)
-        if "propertyNames" in made or "patternProperties" in made or "keys_schema" not in schema:
+        if "patternProperties" in made:
+            return made | {"additionalProperties": False}
+        if "propertyNames" in made or "keys_schema" not in schema:
             return made
         keys = self.generate_inner(schema["keys_schema"])
-        if keys.get("type") == "integer":
-            return made | {"propertyNames": {"pattern": r"^\s*[-+]?[0-9]+(_[0-9]+)*(\.0+)?\s*$"}}
+        if keys.get("type") in _KEYS:
+            return made | {"propertyNames": {"pattern": _KEYS[keys["type"]]}}
         return made | ({"propertyNames": keys} if keys.get("type") == "string" and len(keys) > 1 else {})
 
 
@@ -148,12 +161,39 @@ def as_json_schema(worker: WorkerOptions, description: str = "") -> dict[str, An
     schema: dict[str, Any] = {"$schema": DIALECT}
     if worker.configuration is None:
         return schema | {"title": worker.target, "description": description, "type": "object"}
-    schema |= _exact(worker.configuration.model_json_schema(by_alias=True, schema_generator=_Generator))
+    made = worker.configuration.model_json_schema(by_alias=True, schema_generator=_Generator)
+    schema |= _exact(_closed(made, worker.configuration, made.get("$defs", {})))
     declared = schema.get("properties", {})
     schema["properties"] = declared | {name: of for name, of in _RESERVED.items() if name not in declared}
     if description:
         schema["description"] = description
     return schema
+
+
+def _closed(schema: dict[str, Any], model: type[BaseModel], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a group without unknown options, which are refused whatever its model says of them."""
+    if "$ref" in schema:
+        found = definitions[schema["$ref"].rpartition("/")[2]]
+        schema = found | {key: part for key, part in schema.items() if key != "$ref"}
+    if "properties" not in schema:  # one that may be null
+        parts = schema.get("anyOf", ())
+        return schema | {
+            "anyOf": [part if part.get("type") == "null" else _closed(part, model, definitions) for part in parts]
+        }
+    properties, required = dict(schema["properties"]), list(schema.get("required", ()))
+    for name, field in model.model_fields.items():
+        if group := group_of(field.annotation):
+            for key in keys_of(name, field):
+                inner = properties[key] = _closed(properties[key], group, definitions)
+                if is_part(field) and "anyOf" not in inner and (key not in required or "required" not in inner):
+                    properties[key] = optional_group(inner, inner)  # as a `UserConfiguration` says by itself
+                    required = [one for one in required if one != key]
+    changed = {"properties": properties, "additionalProperties": False}
+    return (
+        {key: part for key, part in schema.items() if key != "required"}
+        | ({"required": required} if required else {})
+        | changed
+    )
 
 
 def _exact(schema: Any) -> Any:

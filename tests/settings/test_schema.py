@@ -18,6 +18,8 @@ from pydantic import (
     UUID4,
     AnyUrl,
     AwareDatetime,
+    BaseModel,
+    ConfigDict,
     Field,
     FileUrl,
     HttpUrl,
@@ -92,6 +94,21 @@ class Numbered(enum.IntEnum):
     TWO = 2
 
 
+class Plain(BaseModel):
+    """What is unknown in a group is refused, whatever its model would do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: int = 1
+    inner: Inner = Inner()
+
+
+class Open(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    size: int = 1
+
+
 class Kinds(UserConfiguration):
     """Types that have constraints or a form of their own."""
 
@@ -119,6 +136,12 @@ class Kinds(UserConfiguration):
     by_number: dict[int, bool] = Field(default_factory=dict)
     by_day: dict[dt.date, float] = Field(default_factory=dict)
     by_colour: dict[Colour, int] = Field(default_factory=dict)
+    by_price: dict[float, int] = Field(default_factory=dict)
+    by_flag: dict[bool, int] = Field(default_factory=dict)
+    by_word: dict[Annotated[str, Field(pattern="^s")], int] = Field(default_factory=dict)
+    literal: Literal[True, "a"] = "a"
+    plain: Plain = Plain()
+    plain_or_none: Open | None = None
     either: int | bool = 0
     size: float | list[int] = 0.5
     part: Inner | int = 1
@@ -133,7 +156,7 @@ TEXTS = [
     *("", "a", "no", "x y", "red", "2024-01-02", "20240102", "12:30:00", "PT1M", "1 day, 00:00:01", "P", "00:01:30"),
     *("1.5", "1_0", "127.0.0.1", "::1", "http://a/", "a:b", "12345678-1234-1234-1234-123456789012", "0", "true"),
     *("2024-01-02T10:00:00", "2024-01-02T10:00:00Z", "1h", "-PT5S"),
-    *("2024-01-02T00:00:00", "2024-01-02T25:00:00", "2024-01-02T1:30", "24:00:00", "1:30:00", "01:30"),
+    *("2024-01-02T00:00:00", "2024-01-02T25:00:00", "2024-01-02T1:30", "24:00:00", "1:30:00", "01:30", "1:30"),
     *("1.2.3.400", "01.2.3.4", "0.0.0.255"),
     *(
         "2024-01-02T10:00:00+02:00",
@@ -157,7 +180,7 @@ TEXTS = [
 #: Options that take any text, and so also a number that is written without quotes.
 TAKE_TEXT = {"folder", "token", "extras_dir"}
 NUMBERS = st.sampled_from([0, 1, -1, 3, 5, 6, 0.5, 1.5, 8.0, -0.25])
-KEYS = ["size", "flags", "x", "1", "red", "2024-01-02"]
+KEYS = ["size", "flags", "x", "1", "red", "2024-01-02", "1.5", "true"]
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.sampled_from(TEXTS),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=2),
@@ -219,6 +242,13 @@ def test_tag_of_a_union_is_needed(pet: Any) -> None:
     by_schema, by_check = agreement({"pet": pet})
 
     assert by_schema == by_check
+
+
+def test_configuration_that_is_a_plain_model_agrees() -> None:
+    """No option that is not declared, at the top and in groups."""
+    validator = Draft202012Validator(as_json_schema(WorkerOptions("w:W", Plain)))
+    for document in ({}, {"size": 2}, {"x": 1}, {"inner": {"x": 1}}, {"inner": None}, {"inner": {"size": 2}}):
+        assert validator.is_valid(document) == (not settle(Plain, file=json.dumps(document)).problems), document
 
 
 @pytest.mark.parametrize("inner", [None, {}, {"size": 2}, {"size": None}, []])
