@@ -75,7 +75,7 @@ def test_starts_an_export(emulator: Emulator, arkindex_client: Client, corpus: s
 def test_an_export_that_there_is_already_is_taken(
     state: str, emulator: Emulator, arkindex_client: Client, corpus: str, dataset: str
 ) -> None:
-    """Arkindex says so with a code; one that failed meanwhile is no export."""
+    """Arkindex says so with a code; one that failed meanwhile does not count."""
     existing = emulator.add_export(BODY, corpus=corpus, dataset=dataset, state=state)
     emulator.add_export(b"", corpus=corpus, dataset=dataset, state="failed")
 

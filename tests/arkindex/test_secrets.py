@@ -233,7 +233,7 @@ def test_loads_a_variable(load: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("value", ["", "canary\udcff"])
 def test_a_variable_that_cannot_be_used(load: Callable[..., Any], value: str) -> None:
-    """An empty variable is an absent one; bytes that are no text are refused."""
+    """An empty variable counts as absent; bytes that are not text are refused."""
     with pytest.raises(SecretError, match="environment variable BUCKET") as caught:
         load("env:BUCKET", BUCKET=value)
     assert "canary" not in str(caught.value)

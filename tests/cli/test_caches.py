@@ -116,7 +116,7 @@ def test_rows_that_the_database_refuses(run: Callable[..., Result], tmp_path: Pa
 
 
 def test_first_cache_is_made_at_a_desk(run: Callable[..., Result], tmp_path: Path) -> None:
-    """By a run, where there is no file of that name; `check` makes none."""
+    """By a run, where there is no file of that name; `check` does not create one."""
     file = tmp_path / "new.sqlite"
 
     checked = run("-d", str(file), verb="check")

@@ -266,7 +266,7 @@ def test_canary_is_in_no_schema(
 
 
 def test_canary_would_be_seen(command: Callable[..., Any], write_worker: Callable[[str], str], tmp_path: Path) -> None:
-    """What is no secret is shown: the search above would find it."""
+    """What is not a secret is shown: the search above would find it."""
     (tmp_path / "worker.yml").write_text(f"a: {CANARY}\n")
 
     result = command("explain", write_worker(FREE), "-c", str(tmp_path / "worker.yml"))

@@ -201,7 +201,7 @@ def test_refusal_of_the_worker_run_names_the_variable(
     write_worker: Callable[[str], str],
     arkindex: Stub,
 ) -> None:
-    """What must be corrected is no reason to try again."""
+    """What must be corrected is not worth another try."""
     arkindex.answers[RUN_PATH] = (status, {"detail": "no"})
 
     result = command("check", write_worker(WORKER), "--json", **arkindex.environment)

@@ -171,7 +171,7 @@ def test_a_strange_project_has_no_command(
 def test_a_declaration_of_another_kind_is_refused(
     command: Callable[..., Result], write_worker: Callable[..., str]
 ) -> None:
-    """A dict is none: nobody would tell of a misspelt key."""
+    """A dict is not accepted: a misspelt key would not be noticed."""
     result = command("schema", write_worker(WORKER, "Odd"), "--format", "arkindex")
     assert (result.code, result.err) == (
         2,

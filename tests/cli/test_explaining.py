@@ -234,7 +234,7 @@ def test_signature_of_an_address(command: Callable[..., Result], write_worker: C
 def test_chosen_values_are_shown(
     flags: list[str], expected: list[str], command: Callable[..., Result], write_worker: Callable[[str], str]
 ) -> None:
-    """By a part of the name, a pattern, or that they are no defaults."""
+    """By a part of the name, by a pattern, or because they differ from the defaults."""
     result = command("explain", write_worker(WORKER), *flags, "--config.threshold", "0.7")
 
     assert [line.split()[0] for line in result.out.splitlines()[1:]] == expected

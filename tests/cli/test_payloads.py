@@ -218,7 +218,7 @@ def test_problem_names_operation_and_field(explain: Callable[[Any, Any], Result]
 
 
 def test_unknown_choices_are_tolerated(explain: Callable[[Any, Any], Result]) -> None:
-    """A mode of tomorrow is no mistake of a worker that does not look at it."""
+    """A mode that does not exist yet is not a mistake for a worker that does not look at it."""
     assert explain(changed(RUN, ("process", "mode"), "telepathy"), MODERN).code == 0
 
 

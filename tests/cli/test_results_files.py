@@ -233,7 +233,7 @@ def test_what_cannot_be_written_is_refused_before_a_claim(desk: Desk, place: str
 
 
 def test_a_disk_that_fills_up_ends_the_run(desk: Desk) -> None:
-    """What was recorded stays whole; what was not is no success, and the next run does it."""
+    """What was recorded stays whole; the rest does not count as a success, and the next run does it."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -292,7 +292,7 @@ def cache_of(desk: Desk) -> Path:
 
 
 def test_a_node_without_network(desk: Desk) -> None:
-    """Developer mode with a cache needs nobody; whoever publishes names the worker run."""
+    """Developer mode with a cache needs no server; the person who publishes names the worker run."""
     database = str(cache_of(desk))
     ended = desk.command(
         "run", desk.target, "-d", database, "--results", str(desk.file), USES_CACHE="1", PONOS_DATA=str(desk.folder)

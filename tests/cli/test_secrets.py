@@ -73,7 +73,7 @@ def test_secret_that_was_set_reaches_a_worker(
     gnupg_home: str,
     tmp_path: Path,
 ) -> None:
-    """Stored, listed, loaded; a last line break is no part of it."""
+    """Stored, listed, loaded; a last line break is not part of it."""
     stored = secrets("set", "team/token", content=b"canary\n")
     listed = secrets("list")
 

@@ -76,7 +76,7 @@ def terminal_output(argv: list[str], folder: Path, **environment: str) -> str:
 
 @pytest.mark.parametrize("arguments", ["--help", "explain w.py:W", "schema w.py:W"])
 def test_nobody_reads(arguments: str, shell: Callable[..., subprocess.CompletedProcess[bytes]], worker: str) -> None:
-    """A reader that leaves is no reason to complain."""
+    """A reader that leaves is not an error."""
     done = shell(f"ark {arguments} | true")
 
     assert (done.stderr, worker) == (b"", "w.py:W")
@@ -211,7 +211,7 @@ def test_failure_after_user_code_took_the_streams(
 def test_standard_error_that_cannot_be_written(
     sink: str, line: str, code: int, worker: str, shell: Callable[..., subprocess.CompletedProcess[bytes]]
 ) -> None:
-    """The exit code is what whoever started it goes by."""
+    """The exit code still tells how it went."""
     assert worker
     assert shell(f"{line} {sink}").returncode == code
 

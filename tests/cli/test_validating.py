@@ -54,7 +54,7 @@ def test_invalid_file_is_1_with_place_and_remedy(command: Callable[..., Result],
 
 @pytest.mark.parametrize("argv", [(), ("arkindex",), ("arkindex/a.yml", "arkindex/b.yaml", "arkindex")])
 def test_folder_stands_for_its_files(argv: tuple[str, ...], command: Callable[..., Result], folder: Path) -> None:
-    """The one of Arkindex by default, each file once; what is no YAML file is left alone."""
+    """The one of Arkindex by default, each file once; what is not a YAML file is left alone."""
     (folder / "a.yml").write_text(VALID)
     (folder / "b.yaml").write_text(VALID)
     (folder / "README.md").write_text("no declaration")
@@ -114,7 +114,7 @@ def test_hostile_file(content: bytes, command: Callable[..., Result], folder: Pa
 
 
 def test_no_files(command: Callable[..., Result], folder: Path) -> None:
-    """An empty folder, and none at all, are mistakes of whoever asked."""
+    """An empty folder and a missing one are mistakes of the person who asked."""
     empty = command("validate")
     folder.rmdir()
     absent = command("validate")

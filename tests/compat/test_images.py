@@ -330,7 +330,7 @@ def test_sizes_hold_for_direct_addresses(server: Any, ask: Ask) -> None:
 
 
 def test_an_image_of_another_scale_is_an_error(server: Any, ask: Ask) -> None:
-    """Difference: polygons found on an image that the server shrank unasked would be wrong, and nobody would see it."""
+    """Difference: polygons found on an image that the server shrank without being asked would be wrong unnoticed."""
     server.max_size, server.tile_size = 100, None
     page = element(server, WHOLE)
 

@@ -103,7 +103,7 @@ def test_a_quoted_merge_key_is_a_key() -> None:
     ],
 )
 def test_keys_are_text(text: str, expected: tuple[int, int]) -> None:
-    """A key that is a collection, null or empty is refused where it stands, like a merge of what is no mapping."""
+    """A key that is a collection, null or empty is refused where it stands, like a merge of what is not a mapping."""
     assert place(text) == expected
 
 
@@ -294,7 +294,7 @@ def test_a_pair_of_surrogates_moves_nothing() -> None:
 @pytest.mark.usefixtures("_either_parser")
 @pytest.mark.parametrize("text", [r'a: "\ud800"', r'a: "\ud83dx"', r'a: "\ude00\ud83d"', r'a: "\\ud83d\ude00"'])
 def test_half_a_pair_is_refused(text: str) -> None:
-    """A lone surrogate is no character."""
+    """A lone surrogate is not a character."""
     assert "an escape" in failure(text).message
 
 

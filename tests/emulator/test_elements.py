@@ -32,7 +32,7 @@ def test_an_element_has_its_zone_and_its_image(world: World) -> None:
 
 @pytest.mark.parametrize("identifier", [NOWHERE, "not-a-uuid", "..%2f..", "%00"])
 def test_an_unknown_element_answers_404(world: World, identifier: str) -> None:
-    """An id that leads nowhere, or is no id, is not found."""
+    """An id that leads nowhere, or is not an id, is not found."""
     assert world.client.send("GET", f"/element/{identifier}/").status_code == 404
 
 

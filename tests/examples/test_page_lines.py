@@ -44,14 +44,14 @@ def middles(layout: PageLayout) -> list[int]:
 
 
 def test_an_empty_page_has_no_lines() -> None:
-    """Paper alone is no text."""
+    """Paper alone is not text."""
     layout = look_at(blank())
 
     assert (layout.lines, layout.pictures, layout.columns) == ((), (), 0)
 
 
 def test_a_picture_alone_has_no_lines() -> None:
-    """A page without text is no failure."""
+    """A page without text is not a failure."""
     page = blank()
     ImageDraw.Draw(page).ellipse((200, 100, 600, 500), outline="black", width=40)
 

@@ -93,7 +93,7 @@ def test_a_refusal_is_final(server: Any, status: int) -> None:
     ("asked", "wait"), [("7", 7), ("0", 5), ("99999", 60), ("99999999999", 5), ("soon", 5), ("-9", 5), ("٣", 5)]
 )
 def test_a_busy_server_says_when(server: Any, asked: str, wait: float) -> None:
-    """`Retry-After` is honoured up to a minute; what is no number of seconds is not."""
+    """`Retry-After` is honoured up to a minute; what is not a number of seconds is ignored."""
     header = {"Retry-After": asked.encode().decode("latin-1")}
     server.say("/x", {"status": 429, "headers": header}, {"body": b"pixels"})
     clock = FakeClock()
@@ -103,7 +103,7 @@ def test_a_busy_server_says_when(server: Any, asked: str, wait: float) -> None:
 
 
 def test_a_cut_body_is_asked_again(server: Any) -> None:
-    """Half an image is no image."""
+    """Half an image is not accepted as one."""
     server.say("/x", {"body": b"pix", "length": 6}, {"body": b"pixels"})
 
     assert read(Downloader(clock=FakeClock()), f"{server.url}/x") == b"pixels"

@@ -324,7 +324,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 
 def test_option_without_a_type_is_refused() -> None:
-    """It is pydantic who says it: a name without a type is no option."""
+    """Pydantic says so: a name without a type is not an option."""
     with pytest.raises(PydanticUserError, match="All model fields require a type annotation"):
 
         class Configuration(UserConfiguration):
@@ -372,7 +372,7 @@ GOOD: dict[str, tuple[Any, Any]] = {
 
 @pytest.mark.parametrize(("annotation", "default"), GOOD.values(), ids=GOOD)
 def test_good_declarations_are_let_be(annotation: Any, default: Any) -> None:
-    """What can work is no mistake."""
+    """What can work is not a mistake."""
     assert issubclass(declare(annotation, default), UserConfiguration)
 
 

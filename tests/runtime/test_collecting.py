@@ -130,7 +130,7 @@ def test_every_kind_of_image(mode: str) -> None:
 
 
 def test_an_image_that_cannot_be_shrunk() -> None:
-    """Whatever its methods raise, whoever opened it does not hear of it."""
+    """Whatever its methods raise, the code that opened it does not notice."""
 
     class Odd(Image.Image):
         def resize(self, *_: Any, **__: Any) -> Image.Image:

@@ -112,7 +112,7 @@ def test_generic_classes_between(base: Any, expected: Any) -> None:
 
 
 def test_mixin() -> None:
-    """A hook may come from a class that is no worker."""
+    """A hook may come from a class that is not a worker."""
 
     class W(Runs, Worker[Mine]): ...
 
@@ -179,7 +179,7 @@ class Loose(BaseModel):
 
 @pytest.mark.parametrize("wrong", [Loose, int, Flags(), "Flags"])
 def test_arguments_that_are_no_frozen_model(wrong: Any) -> None:
-    """What could be changed is no part of a context."""
+    """A context holds nothing that could be changed."""
     with pytest.raises(DeclarationError, match="should be a frozen pydantic model"):
 
         class W(Worker):
@@ -292,7 +292,7 @@ def test_methods_of_an_author(name: str) -> None:
 
 
 def test_helper_beside_the_hook() -> None:
-    """Where the hook is there, a name like it is no slip."""
+    """Where the hook is there, a similar name is not a misspelling."""
     hooks = {"process_set": lambda *_: None, "process_sets": lambda *_: None}
 
     assert hooks.items() <= vars(type("W", (DatasetWorker,), hooks)).items()

@@ -85,7 +85,7 @@ def test_queries_are_masked(style: str) -> None:
 
 @pytest.mark.parametrize(("is_colourful", "expected"), [(True, True), (False, False)])
 def test_colour(*, is_colourful: bool, expected: bool) -> None:
-    """As whoever knows the terminal says."""
+    """As the environment says."""
     assert ("\033[33m" in logged("a", is_colourful=is_colourful)) == expected
 
 

@@ -138,7 +138,7 @@ def test_switch_says_what_it_means(variable: str, text: str, expected: bool) -> 
 
 @pytest.mark.parametrize("variable", [row[0] for row in VARIABLES])
 def test_empty_variable_is_an_absent_one(variable: str) -> None:
-    """An empty worker run id means developer mode, an empty directory is none, an empty switch is off."""
+    """An empty worker run id means developer mode, an empty directory means none, an empty switch is off."""
     outcome = settle(environ={variable: ""}, elements=True)
 
     assert outcome.problems == ()

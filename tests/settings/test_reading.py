@@ -449,7 +449,7 @@ def test_secret_is_a_reference(annotation: Any) -> None:
 
 @pytest.mark.parametrize("value", [{"access": "key"}, ["a"], 5, ""])
 def test_secret_given_by_content_is_refused(value: Any) -> None:
-    """A mapping, a list or a number is no reference."""
+    """A mapping, a list or a number is not a reference."""
     refused = read_data(value, Secret[Inner])
 
     assert [message_of(line) for line in refused.lines] == ["a secret is given by reference"]

@@ -281,7 +281,7 @@ def test_group_whose_options_are_needed_is_needed() -> None:
 
 @pytest.mark.parametrize("document", [{"debug": True}, {"extras_dir": "x"}, {"secrets": ["a"]}, {"debug": "x"}])
 def test_schema_knows_what_a_file_holds_besides(document: dict[str, Any]) -> None:
-    """Reserved keys are no options, and no mistakes."""
+    """Reserved keys are neither options nor mistakes."""
     by_schema, by_check = agreement(document)
 
     assert by_schema == by_check

@@ -103,7 +103,7 @@ def test_number_that_is_not_finite(text: str) -> None:
 
 
 def test_missing_value_of_a_worker_run_is_set_in_arkindex() -> None:
-    """Beside a worker run there is no configuration file."""
+    """With a worker run, there is no configuration file."""
     hint = settle(Needed, items=[item("token", "name", secret=True)]).problem.hint
 
     assert hint == "set it in Arkindex, ARKINDEX_CONFIG_THRESHOLD or --config.threshold"

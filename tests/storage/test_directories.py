@@ -33,7 +33,7 @@ HOME = {"HOME": "/somewhere"}
     ],
 )
 def test_directories(values: dict[str, str], data: str, work: str) -> None:
-    """`PONOS_DATA`, else the user's data directory, whose relative variable is no valid one."""
+    """`PONOS_DATA`, else the user's data directory; a relative path in its variable is not valid."""
     data_dir = values.get("data_dir")
 
     found = data_directory(data_dir, HOME), work_directory(data_dir, values.get("xdg_data_home"), HOME)
@@ -118,7 +118,7 @@ def test_finds_the_directory(environ: dict[str, str], expected: str) -> None:
 
 
 def test_finds_a_directory_for_a_user_without_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container may run under a number that is nobody's: that is no error."""
+    """A container may run under a number that belongs to no user: that is not an error."""
     monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError))
     assert secrets_directory({}) == Path("/.config/arkindex/secrets")
 

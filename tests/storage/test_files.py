@@ -164,7 +164,7 @@ def test_a_failure_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest
 
 
 def test_errors_of_the_block_are_its_own(tmp_path: Path) -> None:
-    """An error of whoever gives the content is not taken for one of the file."""
+    """An error of the code that gives the content is not taken for one of the file."""
     with pytest.raises(FileNotFoundError, match="of the block"), files.replacing(tmp_path / "file"):
         raise FileNotFoundError("of the block")
     assert _listed(tmp_path) == {}
@@ -240,7 +240,7 @@ def test_identity_does_not_depend_on_spelling(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_looked_at_before(tmp_path: Path) -> None:
-    """One that nobody reads is told by the check; whoever reads one does not take the check for the end."""
+    """The check reports a pipe that nobody reads; a process that reads one does not take the check for the end."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="no process reads this pipe"):
         check_replaceable(tmp_path / "pipe")

@@ -50,7 +50,7 @@ def test_the_work_directory_comes_last(tmp_path: Path) -> None:
 
 
 def test_a_task_without_any_directory_is_an_error(tmp_path: Path) -> None:
-    """The message names where was looked and what to set; a file is no directory."""
+    """The message names where it was looked for and what to set; a file is not a directory."""
     (tmp_path / "extra_files").write_bytes(b"")
     with pytest.raises(
         ExtrasDirNotFoundError, match=r"extra_files, .*current exists: set ARKINDEX_MODEL_DIR or PONOS_DATA"
@@ -85,7 +85,7 @@ def test_at_a_desk_nothing_is_guessed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["absent", "file", "line\nbreak", "x" * 5000, "circle"])
 def test_at_a_desk_the_directory_must_exist(tmp_path: Path, name: str) -> None:
-    """What is no directory is named on one line."""
+    """What is not a directory is named on one line."""
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
     with pytest.raises(ExtrasDirNotFoundError, match="there is no directory") as caught:
@@ -137,7 +137,7 @@ def test_a_parent_counts_once(tmp_path: Path) -> None:
 
 
 def test_finds_only_regular_files(tmp_path: Path) -> None:
-    """Directories, pipes, dangling links and links in a circle are no files; a link to a file is one."""
+    """Directories, pipes, dangling links and links in a circle are not files; a link to a file is one."""
     [linked] = _touch(tmp_path, "elsewhere/db.sqlite")
     for parent in ("b1", "b2", "b3", "b4", "b5"):
         _make(tmp_path / parent)

@@ -121,7 +121,7 @@ def test_requests_are_as_expected(outcomes: dict[str, str], name: str, expected:
 
 
 def test_a_failure_is_told_once(outcomes: dict[str, str]) -> None:
-    """A test that failed already says beside it what else came, and its end is no second failure."""
+    """A test that failed already says what else happened, and its end is not a second failure."""
     assert " error" not in outcomes[""].splitlines()[-1]
     assert "my own\n" in outcomes[""]
 

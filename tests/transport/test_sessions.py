@@ -192,7 +192,7 @@ def test_a_bundle_of_the_environment_is_used(
 def test_a_bundle_of_the_environment_must_exist(
     tls_server: FaultyServer, make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A mistyped path is no reason to try five times."""
+    """A mistyped path is not worth five attempts."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
 
     with pytest.raises(ConfigurationError, match="REQUESTS_CA_BUNDLE"):

@@ -44,7 +44,7 @@ def test_a_request_is_complete(server: FaultyServer, client: Client) -> None:
 
 
 def test_a_task_has_a_scheme_of_its_own(server: FaultyServer, make_client: Callable[..., Client]) -> None:
-    """Ponos tokens are no user tokens."""
+    """Ponos tokens are not user tokens."""
     make_client(server.origin, connection={"scheme": "Ponos"}).request("StartWorkerActivity")
 
     assert server.received[0].headers["authorization"] == "Ponos canary-5f1c9e"

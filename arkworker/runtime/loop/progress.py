@@ -69,7 +69,8 @@ class ProgressDisplay:
             self._last = now
             done = self._tally.elements
             total = "" if self._total is None else f" of {self._total}"
-            logger.info("%d%s elements, %d failed, %s a second", done, total, self._tally["failed"], self._rate())
+            noun = "element" if (self._total or done) == 1 else "elements"
+            logger.info("%d%s %s, %d failed, %s a second", done, total, noun, self._tally["failed"], self._rate())
 
     def _rate(self) -> str:
         seconds = monotonic() - self._start

@@ -258,7 +258,7 @@ def test_a_busy_server_did_nothing(
 def test_the_wait_is_the_longer_one_up_to_a_minute(
     header: str, wait: float, server: FaultyServer, client: Client, clock: ManualClock
 ) -> None:
-    """Between the contract's wait and the server's, in seconds or as a date; nonsense is none."""
+    """Between the contract's wait and the server's, in seconds or as a date; nonsense is ignored."""
     server.plays(server.reply(429, Retry_After=header, Date="Sun, 22 Nov 2026 10:00:00 GMT"), server.json({}))
 
     client.request("RetrieveElement", id="1")

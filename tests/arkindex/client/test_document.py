@@ -112,7 +112,7 @@ def test_the_instance_says_which_operations_it_has(server: FaultyServer, client:
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"paths": []}', b""])
 def test_without_a_document_nothing_is_guessed(body: bytes, server: FaultyServer, client: Client) -> None:
-    """What is no document is an error, tried again like any other."""
+    """What is not a document is an error, tried again like any other."""
     server.plays(server.reply(200, body))
 
     with pytest.raises(ApiContentError, match="OpenAPI document"):

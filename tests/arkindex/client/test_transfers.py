@@ -192,7 +192,7 @@ def test_a_download_that_stalls_is_given_up(
 
 @pytest.mark.parametrize("status", [204, 206, 304, 300])
 def test_a_download_needs_a_whole_answer(status: int, server: FaultyServer, client: Client, target: Path) -> None:
-    """A part that nobody asked for is no file."""
+    """A part that nobody asked for is not the file."""
     server.plays(server.raw(f"HTTP/1.1 {status} Odd\r\nContent-Length: 0\r\n\r\n".encode()))
 
     with pytest.raises(ApiContentError):

@@ -60,7 +60,7 @@ def test_a_file_that_is_gone(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_on_this_machine(tmp_path: Path) -> None:
-    """There is no file then, and it is not made."""
+    """Then there is no file, and the folder is not made."""
     assert attempts.begin(str(tmp_path / "missing"), 1) == ""
     assert not list(tmp_path.iterdir())
 

@@ -36,7 +36,7 @@ def test_link_is_followed(tmp_path: Path) -> None:
 
 
 def test_pipe_is_written_to(tmp_path: Path) -> None:
-    """What is no file is written to, not replaced: it may be `/dev/null`."""
+    """What is not a regular file is written to, not replaced: it may be `/dev/null`."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)

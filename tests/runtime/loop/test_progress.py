@@ -84,7 +84,7 @@ def test_the_bar_says_how_much_how_fast_and_how_long(terminal: Terminal) -> None
 
 
 def test_of_a_queue_nobody_knows_the_end(terminal: Terminal) -> None:
-    """There is no time left to tell."""
+    """The time left is not shown."""
     show(terminal, None)
 
     assert [frame for frame in terminal.frames if "left" in frame] == []

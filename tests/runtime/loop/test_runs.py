@@ -100,7 +100,7 @@ def test_every_element_failed(ten: Trial) -> None:
 
 
 def test_empty_queue_is_done(tmp_path: Path) -> None:
-    """No element in the queue is no failure."""
+    """An empty queue is not a failure."""
     with trial(tmp_path, 0) as made:
         assert run(made).code == 0
 
@@ -136,7 +136,7 @@ def test_exit_in_user_code_during_a_slow_claim(ten: Trial) -> None:
 
 
 def test_memory_error_in_user_code(ten: Trial) -> None:
-    """No memory for one element is no end of the run."""
+    """Where memory runs out for one element, the run goes on."""
     ended = run(ten, HOOK="if element.name.endswith('3'): raise MemoryError")
 
     assert ended.numbers == [10, 9, 1, 0, 0, 0], ended
@@ -216,7 +216,7 @@ def test_developer_mode_with_a_cache(ten: Trial) -> None:
 
 
 def test_developer_mode_with_nothing_to_do(ten: Trial) -> None:
-    """At a desk, no elements at all are a mistake of whoever started the worker."""
+    """In developer mode, a run without elements is a mistake of the person who started it."""
     ended = run(ten, ARKINDEX_WORKER_RUN_ID="")
 
     assert ended.code == 78, ended
@@ -236,7 +236,7 @@ def test_developer_mode_with_a_misspelt_cache(ten: Trial, tmp_path: Path, uses_c
 
 
 def test_image_files_are_pages(ten: Trial, tmp_path: Path) -> None:
-    """At a desk, files are elements of their own, each once; one that is no image is known when it is opened."""
+    """In developer mode, each file is an element; one that is not an image is noticed when it is opened."""
     paths = [tmp_path / name for name in ("a b.png", "c.png")]
     for path in paths:
         Image.new("RGB", (30, 40)).save(path)
@@ -328,7 +328,7 @@ def test_lost_claims_are_counted(ten: Trial) -> None:
 
 
 def test_refused_end_is_counted(ten: Trial) -> None:
-    """An element whose end is refused at the first attempt is no success: Arkindex says otherwise."""
+    """An element whose end is refused at the first attempt does not count as a success: Arkindex says otherwise."""
     ten.emulator.faults.add("UpdateWorkerActivity", Fault.answer(409), times=1)
 
     ended = run(ten)
@@ -338,7 +338,7 @@ def test_refused_end_is_counted(ten: Trial) -> None:
 
 
 def test_repeated_start_is_ours(ten: Trial) -> None:
-    """A conflict on the repeat of a start whose answer was lost is no other process."""
+    """A conflict on the repeat of a start whose answer was lost does not mean another process."""
     ten.befall(["reset"], 0.3, acted=[True], seed=5)
 
     ended = run(ten, "--elements-list", ten.write_list())

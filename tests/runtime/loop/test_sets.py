@@ -185,7 +185,7 @@ def test_download_that_never_comes_through(desk: Desk) -> None:
 
 
 def test_elements_are_refused(desk: Desk) -> None:
-    """A worker on sets says so to whoever gives it elements."""
+    """A worker on sets says so when it is given elements."""
     done = desk.run("--element", desk.dataset)
 
     assert done.returncode == 78, done.stderr

@@ -23,7 +23,7 @@ SWALLOWED = {
 
 @pytest.mark.parametrize("hook", SWALLOWED.values(), ids=SWALLOWED)
 def test_swallows_the_interruption(tmp_path: Path, hook: str) -> None:
-    """What was cut by the end of the grace time is no success, whatever user code makes of it."""
+    """What was cut off by the end of the grace time is not a success, whatever user code makes of it."""
     with trial(tmp_path, 3) as made:
         process = made.start("--grace", "0.1", HOOK=hook)
         made.wait_for("StartWorkerActivity", 3)

@@ -208,7 +208,7 @@ def test_help_describes_every_flag() -> None:
 
 
 def test_undecodable_flag_is_refused() -> None:
-    """Bytes of another encoding on the command line are no text."""
+    """Bytes of another encoding on the command line are not text."""
     assert settle(Configuration, "--config.name", "caf\udce9").told == {"config.name": "not valid Unicode text"}
 
 

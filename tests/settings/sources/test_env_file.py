@@ -75,7 +75,7 @@ def test_all_problems_are_told_at_once() -> None:
 
 @pytest.mark.parametrize("line", ["A=1\r", "#\n", "A\n", 'A="\n', "\n"])
 def test_long_file_is_refused_at_once(line: str) -> None:
-    """A megabyte of lines is no env file, and reading it would take long."""
+    """A megabyte of lines is not an env file, and reading it would take long."""
     started = time.process_time()
 
     problem = settle(Configuration, env_file=line * (1024 * 1024 // len(line))).problem

@@ -123,7 +123,7 @@ def test_variable_of_long_ago_is_told_of(variable: str) -> None:
 
 
 def test_bytes_of_another_encoding_are_refused() -> None:
-    """What is no Unicode is no text; a path may be any bytes."""
+    """What is not Unicode is not text; a path may be any bytes."""
     outcome = settle(
         Configuration,
         environ={"ARKINDEX_CONFIG_TOKEN": "caf\udce9", "PONOS_DATA": "/caf\udce9", "ARKINDEX_CORPUS_ID": "\udce9"},

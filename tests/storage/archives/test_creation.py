@@ -54,7 +54,7 @@ def test_what_goes_in_comes_out(source: Path, place: Path, tree: Tree) -> None:
 
 
 def test_the_same_content_gives_the_same_bytes(source: Path, place: Path) -> None:
-    """Whatever the times, the umask of whoever wrote the files, and the number of threads."""
+    """Whatever the times, the umask under which the files were written, and the number of threads."""
     create(source, place / "a", threads=1)
     for path in source.rglob("*"):
         os.utime(path, (1, 1))

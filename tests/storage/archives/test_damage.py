@@ -40,7 +40,7 @@ def outcome(archive: Path, place: Path, tree: Callable[[Path], dict[str, bytes |
 def test_every_prefix_is_refused(
     make: Any, place: Path, tmp_path: Path, tree: Callable[[Path], dict[str, bytes | None]]
 ) -> None:
-    """An upload that was cut anywhere is no archive."""
+    """An upload that was cut off anywhere is not an archive."""
     whole = small_archive(tmp_path)
     accepted = [cut for cut in range(len(whole)) if outcome(make.compressed(whole[:cut]), place, tree) is not None]
     assert accepted == []

@@ -157,7 +157,7 @@ def test_what_is_no_archive_is_one_line(kind: str, place: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("path", ["a\0b", "a\ud800b"])
 def test_a_destination_that_can_be_none_is_one_line(path: str, make: Any, place: Path) -> None:
-    """A NUL, or text that is no text, in a path given by a person."""
+    """A NUL or undecodable text in a path given by a person."""
     with pytest.raises(ArchiveError) as caught:
         extract(make(make.Entry(b"f")), f"{place}/{path}")
     assert str(caught.value).isprintable()

@@ -187,7 +187,7 @@ def test_the_next_run_undoes_a_merge_that_was_killed(
 
 
 def test_removes_leftovers_of_killed_runs_only(archive: Path, place: Path) -> None:
-    """A directory that another process holds its lock on is no leftover, and a name that is nearly ours is not ours."""
+    """A directory that another process has locked is not a leftover, and a name that is nearly ours is not ours."""
     for name in (LEFTOVER, f"{LEFTOVER[:-1]}0", f"{LEFTOVER}.old"):
         (place / name / "tree").mkdir(parents=True)
     held = os.open(place / f"{LEFTOVER[:-1]}0", os.O_RDONLY)

@@ -33,7 +33,7 @@ def test_parents_are_merged_in_order(write_cache: Any, rows: Any, read_cache: An
 
 
 def test_the_report_counts_rows_and_conflicts(write_cache: Any, rows: Any, tmp_path: Path) -> None:
-    """Equal rows are no conflict; rows of the same id with other content are, in every table alike."""
+    """Equal rows do not conflict; rows of the same id with other content are, in every table alike."""
     first = write_cache("1.sqlite", rows.element(1), rows.element(2), rows.classification(5, 1))
     second = write_cache("2.sqlite", rows.element(1), rows.element(2, initial=1), rows.classification(5, 2))
     report = merge([first, second], tmp_path / "out.sqlite")

@@ -41,7 +41,7 @@ def test_no_chunk_is_no_file(tmp_path: Path, chunk: str | None) -> None:
 
 
 def test_only_files_count(tmp_path: Path) -> None:
-    """A directory of that name is no cache."""
+    """A directory of that name is not a cache."""
     (tmp_path / "a" / "db.sqlite").mkdir(parents=True)
     assert find_parent_caches(tmp_path, ["a"]) == []
 

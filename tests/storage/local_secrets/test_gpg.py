@@ -110,7 +110,7 @@ def test_says_that_the_agent_refuses(locked_key_ring: KeyRing, tmp_path: Path) -
 
 @pytest.mark.parametrize("content", [b"", b"canary", b"-----BEGIN PGP MESSAGE-----\n\ncanary\n", bytes(range(256))])
 def test_says_that_a_file_is_damaged(key_ring: KeyRing, tmp_path: Path, content: bytes) -> None:
-    """What is no encrypted file is called damaged."""
+    """What is not an encrypted file is called damaged."""
     assert "damaged" in _failure(Gpg(key_ring.environ), _file(tmp_path, content))
 
 
@@ -239,7 +239,7 @@ def test_a_key_is_no_option(key_ring: KeyRing, key: str) -> None:
 
 
 def test_an_empty_ring_has_no_keys(empty_key_ring: KeyRing) -> None:
-    """No key is no failure."""
+    """A ring without keys is not a failure."""
     assert Gpg(empty_key_ring.environ).secret_keys() == []
 
 

@@ -44,7 +44,7 @@ def test_loads_what_was_set(store: SecretStore, name: str, content: bytes, expec
 
 
 def test_an_absent_secret_is_none(store: SecretStore) -> None:
-    """No file is no error, whatever is missing: file, directory, or room for so long a name."""
+    """A missing file is not an error, whatever is missing: the file, its directory, or room for so long a name."""
     names = ["token", "a/b", "é" * 255]
     assert [store.load(name) for name in names] == [None, None, None]
     store.set("file", b"")
@@ -215,7 +215,7 @@ def test_a_directory_that_cannot_be_read_is_an_error(
 def test_a_directory_that_cannot_be_listed_is_an_error(
     store: SecretStore, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An incomplete list is none."""
+    """An incomplete list would be misleading."""
     directory.mkdir(parents=True)
 
     def denied(*_: object) -> None:
