@@ -13,8 +13,9 @@ from arkworker.version import __version__ as __version__
 if TYPE_CHECKING:
     from arkworker.arkindex.datasets import DatasetSet as DatasetSet
     from arkworker.cli import command as command
-    from arkworker.declaration.form import (
+    from arkworker.declaration.metadata import (
         CorpusExport as CorpusExport,
+        Declaration as Declaration,
         ElementType as ElementType,
         Model as Model,
         NotDeclared as NotDeclared,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
         Text as Text,
         WorkerVersion as WorkerVersion,
     )
-    from arkworker.declaration.metadata import Declaration as Declaration
     from arkworker.elements import Element as Element
     from arkworker.elements.results import (
         Child as Child,
@@ -72,14 +72,14 @@ else:
         "Child": "elements.results",
         "Classification": "elements.results",
         "ConfigurationError": "errors",
-        "CorpusExport": "declaration.form",
+        "CorpusExport": "declaration.metadata",
         "Created": "elements.results",
         "Creates": "options.creates",
         "DatasetSet": "arkindex.datasets",
         "DatasetWorker": "runtime.worker",
         "Declaration": "declaration.metadata",
         "Element": "elements",
-        "ElementType": "declaration.form",
+        "ElementType": "declaration.metadata",
         "ElementsWorker": "runtime.worker",
         "Embedding": "elements.results",
         "Entity": "elements.results",
@@ -87,26 +87,26 @@ else:
         "ExtrasDirNotFoundError": "errors",
         "Link": "elements.results",
         "Metadata": "elements.results",
-        "Model": "declaration.form",
-        "NotDeclared": "declaration.form",
-        "NotEditable": "declaration.form",
+        "Model": "declaration.metadata",
+        "NotDeclared": "declaration.metadata",
+        "NotEditable": "declaration.metadata",
         "On": "elements.results",
         "PublicationError": "errors",
         "ReadOnlyError": "errors",
-        "Required": "declaration.form",
+        "Required": "declaration.metadata",
         "Requires": "options.creates",
         "Result": "elements.results",
         "ResultError": "errors",
-        "S3Bucket": "declaration.form",
+        "S3Bucket": "declaration.metadata",
         "Secret": "options.secret",
         "SecretError": "errors",
-        "Text": "declaration.form",
+        "Text": "declaration.metadata",
         "Transcription": "elements.results",
         "Update": "elements.results",
         "UserConfiguration": "options.configuration",
         "Worker": "runtime.worker",
         "WorkerContext": "runtime.context",
-        "WorkerVersion": "declaration.form",
+        "WorkerVersion": "declaration.metadata",
         "command": "cli",
     }
 

@@ -11,8 +11,7 @@ from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from arkworker.declaration.content import FieldContent, WorkerContent, to_yaml
 from arkworker.declaration.expression import Expression, InexpressibleError, express, rules_of
-from arkworker.declaration.form import NotDeclared, NotEditable, Required
-from arkworker.declaration.metadata import display_name_of, label_of, slug_of
+from arkworker.declaration.metadata import NotDeclared, NotEditable, Required, display_name_of, label_of, slug_of
 from arkworker.declaration.rules import validate
 from arkworker.declaration.vocabulary import VALUE_TYPES
 from arkworker.documents.text_file import TextFile
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from arkworker.declaration.form import FormRule
-    from arkworker.declaration.metadata import Declaration
+    from arkworker.declaration.metadata import Declaration, FormRule
 
 
 SOURCE = "code of the worker"

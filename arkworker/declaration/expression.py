@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from arkworker.declaration.form import Control, FormRule
+from arkworker.declaration.metadata import Control, FormRule
 from arkworker.declaration.vocabulary import FEWEST_CHOICES, MANY_TYPES
 from arkworker.options.options import choices_of, constraints_of, is_secret_type
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
-from arkworker.declaration.form import Control
+from arkworker.declaration.metadata import Control
 from arkworker.errors import ConfigurationError, Problem, ResultError
 from arkworker.options.creates import Creates
 from arkworker.options.options import bare

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .publication import publish_model_version, update_model_version
-from .versions import ModelVersion
+from arkworker.arkindex.models.publication import publish_model_version, update_model_version
+from arkworker.arkindex.models.versions import ModelVersion
 
 __all__ = ["ModelVersion", "publish_model_version", "update_model_version"]

@@ -104,7 +104,7 @@ class ElementRun:
         self._record = record
         self._timing = Timing()
         self._halt = Halt()
-        self._left: int | None = None  # the exit code of user code that ended the run
+        self._ended_by_user_code: int | None = None  # the exit code, where it ended the run
         self._current: dict[str, Job] = {}  # what user code has
         self._ending = threading.Lock()  # an element is ended once: by the main thread, or by who leaves it behind
         self._dismissing = threading.Lock()
@@ -137,7 +137,9 @@ class ElementRun:
                 self._perform()
             is_stopped = self._run.stopping.look()  # the guard may not have heard of a signal that has just come
             if self._code.finish is not None and self.ended_by is None and not is_stopped:
-                self._left = self._run.call_finish(self._code.finish, partial(self._guard.call, elements=0))
+                self._ended_by_user_code = self._run.call_finish(
+                    self._code.finish, partial(self._guard.call, elements=0)
+                )
         return self._sum_up(self.ended_by)
 
     def _perform(self) -> None:
@@ -145,7 +147,7 @@ class ElementRun:
             end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._given.outcome.failures)
             self._work()
         except KeyboardInterrupt:  # of a handler that user code has put there
-            self._left = 128 + signal.SIGINT
+            self._ended_by_user_code = 128 + signal.SIGINT
         except Exception as error:
             logger.exception("the run over elements failed")
             self._halt.give_up(error)
@@ -154,8 +156,8 @@ class ElementRun:
 
     def _end(self) -> None:
         """Nothing new, and everything that is ours is ended."""
-        if self._left is not None:  # there is no hurry, and what is on its way may arrive
-            self._stop(self._left, self._run.settings.grace)
+        if self._ended_by_user_code is not None:  # there is no hurry, and what is on its way may arrive
+            self._stop(self._ended_by_user_code, self._run.settings.grace)
         self._dismiss()
         self._intake.close()
         self._ends.close(rounds=1 if self._halt.error else ROUNDS)
@@ -194,7 +196,7 @@ class ElementRun:
         if self._halt.error is not None:
             error = self._halt.error
             return int(error.exit_code) if isinstance(error, ArkworkerError) else 1
-        return self._left
+        return self._ended_by_user_code
 
     def _sum_up(self, ended_by: int | None) -> Summary:
         metrics = self._run.context.services.metrics.as_data()
@@ -203,7 +205,7 @@ class ElementRun:
 
     def _work(self) -> None:
         """Until there are no more elements, or the run is to end."""
-        while self._left is None and (batch := self._gather()):
+        while self._ended_by_user_code is None and (batch := self._gather()):
             self._guard.look()
             self._ends.settle()  # what came in while this thread was waiting
             self._process(batch)
@@ -319,15 +321,15 @@ class ElementRun:
                 self._end_failed(job, error, traced=True)
         # `sys.exit` and Ctrl-C end the run, too; never as a success.
         if isinstance(error, KeyboardInterrupt) and not is_interrupted:
-            self._left = 128 + signal.SIGINT
+            self._ended_by_user_code = 128 + signal.SIGINT
         elif isinstance(error, SystemExit):
-            self._left = ExitCode.FAILED
+            self._ended_by_user_code = ExitCode.FAILED
 
     def _try_each(self, jobs: Sequence[Job], reason: str) -> None:
         if not self._guard.has_stopped:
             logger.warning("a batch of %d elements failed, trying each by itself: %s", len(jobs), reason)
         for job in jobs:
-            if self._left is None and not self._guard.has_stopped:
+            if self._ended_by_user_code is None and not self._guard.has_stopped:
                 self._process([job], alone=True)
             else:
                 self._release(job)

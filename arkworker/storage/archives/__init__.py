@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .creation import create
-from .extraction import extract, extract_parent_archives
+from arkworker.storage.archives.creation import create
+from arkworker.storage.archives.extraction import extract, extract_parent_archives
 
 __all__ = ["create", "extract", "extract_parent_archives"]

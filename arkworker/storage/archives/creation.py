@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import zstandard
 
+from arkworker.storage.archives.destination import staging_directory
+from arkworker.storage.archives.refusal import Refusal, blaming, check_path, clean, follow
+from arkworker.storage.archives.tar import BLOCK, DIRECTORY, END, FILE, HARD_LINK, SYMLINK, header
+from arkworker.storage.archives.unpacking import PIECE
 from arkworker.text import printable
-
-from .destination import staging_directory
-from .refusal import Refusal, blaming, check_path, clean, follow
-from .tar import BLOCK, DIRECTORY, END, FILE, HARD_LINK, SYMLINK, header
-from .unpacking import PIECE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from arkworker.storage import exclusive, files
+from arkworker.storage.archives.refusal import STAGING_PREFIX, Refusal
 from arkworker.text import printable
-
-from .refusal import STAGING_PREFIX, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,12 +11,20 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import zstandard
 
+from arkworker.storage.archives.destination import Overlay, commit, prepare
+from arkworker.storage.archives.refusal import (
+    DEFAULT_MAX_MEMBERS,
+    DEFAULT_MAX_MEMORY,
+    MAX_PATH,
+    Budget,
+    Refusal,
+    blaming,
+    check_path,
+    free_space,
+)
+from arkworker.storage.archives.unpacking import PIECE, unpack
 from arkworker.storage.exclusive import open_regular
 from arkworker.text import printable
-
-from .destination import Overlay, commit, prepare
-from .refusal import DEFAULT_MAX_MEMBERS, DEFAULT_MAX_MEMORY, MAX_PATH, Budget, Refusal, blaming, check_path, free_space
-from .unpacking import PIECE, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,13 +14,13 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .refusal import Refusal
+from arkworker.storage.archives.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-    from .refusal import Budget
+    from arkworker.storage.archives.refusal import Budget
 
 BLOCK = 512
 END = bytes(2 * BLOCK)

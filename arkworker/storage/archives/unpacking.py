@@ -12,14 +12,14 @@ import shutil
 import stat
 from typing import TYPE_CHECKING
 
-from .refusal import MAX_PATH, Refusal, clean, follow
-from .tar import DIRECTORY, FILE, HARD_LINK, read_members, take
+from arkworker.storage.archives.refusal import MAX_PATH, Refusal, clean, follow
+from arkworker.storage.archives.tar import DIRECTORY, FILE, HARD_LINK, read_members, take
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from .refusal import Budget
-    from .tar import Member
+    from arkworker.storage.archives.refusal import Budget
+    from arkworker.storage.archives.tar import Member
 
 PIECE = 2**18  # what fits the caches is faster
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
