@@ -16,7 +16,7 @@ from arkworker.documents.yaml import parse_yaml
 from arkworker.errors import ApiContentError, ApiError, ApiUnavailableError, ExitCode, SecretError
 from arkworker.frozen import freeze
 from arkworker.options.configuration import BY_SETTINGS
-from arkworker.options.options import alternatives, key_of, parts_of
+from arkworker.options.options import alternatives, is_list, is_mapping, key_of, parts_of
 from arkworker.options.secret import Secret
 from arkworker.settings.reading import Refused, read_data, read_node, read_text
 from arkworker.settings.report.messages import is_of_author, message_of
@@ -290,15 +290,10 @@ def _plain(content: Any, annotation: Any) -> Any:
         return read_data(content, annotation)
     if str in alternatives(annotation):
         return content
-    if any(_is_structure(member) for member in alternatives(annotation)):
+    if any(is_list(member) or is_mapping(member) for member in alternatives(annotation)):
         node = parse_yaml(content)
         return content if node is None else read_node(node, annotation)
     return read_text(content.strip(), annotation)
-
-
-def _is_structure(member: Any) -> bool:
-    origin = getattr(member, "__origin__", member)
-    return isinstance(origin, type) and (issubclass(origin, BaseModel) or origin in (dict, list, tuple, set, frozenset))
 
 
 def _known_names(annotation: Any) -> set[str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import typing
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from arkworker.cli import OF_A_WORKER, OTHERS, terminal
 from arkworker.cli.flags import Command, PlainParser, run_parser, schema_parser
 from arkworker.errors import ExitCode, UsageError
-from arkworker.options.options import alternatives
+from arkworker.options.options import alternatives, choices_of
 from arkworker.runtime.target import load_target
 from arkworker.runtime.worker import options_of
 from arkworker.settings.catalogue import WorkerOptions
@@ -116,8 +115,4 @@ def _choices_of(name: str, options: WorkerOptions) -> list[str]:
     option = options.flags.get((root, *rest)) or options.flags.get((root, ".".join(rest)))
     field = PLATFORM_FIELDS.get((root, *rest))
     annotation = option.annotation if option is not None else field.annotation if field is not None else None
-    return [
-        str(value)
-        for member in alternatives(annotation)
-        for value in (typing.get_args(member) if typing.get_origin(member) is typing.Literal else ())
-    ]
+    return list(map(str, choices_of(alternatives(annotation))))

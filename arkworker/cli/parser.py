@@ -7,13 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pydantic_core import PydanticUndefined
-
 from arkworker.errors import UsageError
 from arkworker.options.options import alternatives, is_list
 from arkworker.settings.catalogue import flag_name
 from arkworker.settings.model import settings_model
-from arkworker.settings.platform import flag_of, variable_of
+from arkworker.settings.platform import flag_of
 from arkworker.settings.sources.command_line import CONFIG_PREFIX, CommandLineSource, Typed
 from arkworker.settings.sources.source import PLATFORM_FIELDS
 from arkworker.text import did_you_mean, flag_in, printable
@@ -105,9 +103,8 @@ class Parser(argparse.ArgumentParser):
             if flag is None or (flag.elements and not self.worker.processes_elements):
                 continue
             nargs: Any = "+" if flag.many else None if flag.metavar else 0
-            help_text, dest = _help(known, variable_of(known)), ".".join(path)
-            metavar = flag.metavar or None
-            group.add_argument(*flag.names, dest=dest, action=_Collect, nargs=nargs, metavar=metavar, help=help_text)
+            metavar, dest = flag.metavar or None, ".".join(path)
+            group.add_argument(*flag.names, dest=dest, action=_Collect, nargs=nargs, metavar=metavar, help=_help(known))
 
     def _add_setting(self, parser: Any, *names: str, dest: str, **known: Any) -> None:
         """Add what pydantic-settings finds in the models; groups as a whole have no flags."""
@@ -126,8 +123,7 @@ class Parser(argparse.ArgumentParser):
             dest=f"{root}.{option.name}",
             action=_Collect,
             nargs=nargs,
-            metavar=_metavar(option.field),
-            help=argparse.SUPPRESS if hidden else _help(option.field, option.variable if is_option else None),
+            help=argparse.SUPPRESS if hidden else _help(option.field),
         )
 
     def _add_unknown(self, argv: Sequence[str]) -> None:
@@ -139,15 +135,6 @@ class Parser(argparse.ArgumentParser):
                 self.add_argument(flag, dest=dest, action=_Collect, nargs="?", help=argparse.SUPPRESS)
 
 
-def _metavar(known: FieldInfo) -> str:
-    types = alternatives(known.annotation)
-    return getattr(types[0], "__name__", "value").upper() if len(types) == 1 else "VALUE"
-
-
-def _help(known: FieldInfo, variable: str | None) -> str:
-    parts = [known.description or known.title or ""]
-    if known.default not in (None, PydanticUndefined, False, ()):
-        parts.append(f"(default: {known.default})")
-    if variable:
-        parts.append(f"[env: {variable}]")
-    return " ".join(part for part in parts if part).replace("%", "%%")
+def _help(known: FieldInfo) -> str:
+    """What completion shows; the page of help says more, and is not argparse's."""
+    return (known.description or known.title or "").replace("%", "%%")
