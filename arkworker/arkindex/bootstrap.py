@@ -112,14 +112,19 @@ def _fetch_model(api: Client, model_version_id: str, model_dir: Path) -> None:
     if done.exists():
         return
     logger.info("Downloading the model version %s", model_version_id)
-    download = api.download_url(url, model_dir / f".{model_version_id}.download")
-    if _is_zstd(download):
-        from arkworker.storage.archives import extract
+    download = model_dir / f".{model_version_id}.download"
+    try:
+        api.download_url(url, download)
+        if _is_zstd(download):
+            from arkworker.storage.archives import extract
 
-        extract(download, model_dir)
-        download.unlink()
-    else:
-        download.replace(model_dir / "model")
+            extract(download, model_dir)
+        else:
+            download.replace(model_dir / "model")
+    finally:
+        download.unlink(
+            missing_ok=True
+        )  # a damaged one, or one of a run that is stopped, does not stay beside the model
     done.touch()
 
 

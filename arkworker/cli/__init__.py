@@ -68,7 +68,11 @@ EXIT CODES
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The console command `arkworker`."""
-    _leave(_descriptors_mistake() or invoke(sys.argv[1:] if argv is None else argv))
+    try:
+        code = _descriptors_mistake() or invoke(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:  # while our own modules were imported: what watches for signals is one of them
+        code = 128 + 2
+    _leave(code)
 
 
 def command(worker: type[Worker[Any]] | Worker[Any] | Callable[..., Any], argv: Sequence[str] | None = None) -> None:

@@ -90,12 +90,14 @@ class Preparation:
             check_inputs(self.resolution, uses_cache=self.uses_cache)
         if self.offline or self.dry:
             loaded: Mapping[str, Secret[Any]] = {}
-            values = self._validate()
+            with self.interruptible():
+                values = self._validate()
         else:
             check_outputs(self.resolution)
             self._bootstrap()
             self._make(work_dir)
-            loaded, values = self._load_and_validate()
+            with self.interruptible():  # gpg may wait for its agent, and a worker's own validator for anything
+                loaded, values = self._load_and_validate()
         return self._context(values, loaded, work_dir)
 
     def end(self) -> None:
@@ -127,7 +129,8 @@ class Preparation:
         choice.check_names()
 
     def _resolve(self, says: RunSays | None = None) -> Resolution:
-        resolution = resolve(self.worker, self.inputs, says)
+        with self.interruptible():  # a worker's own source of settings may wait, too
+            resolution = resolve(self.worker, self.inputs, says)
         resolution.settings = anchored(resolution.settings, self.folder)
         return resolution
 

@@ -145,6 +145,26 @@ def test_damaged_model_archive_is_one_error(client: Client, arkindex: Stub, tmp_
     assert not (tmp_path / "data" / "current").exists()
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ArchiveError("model.tar.zst", "is damaged")])
+def test_nothing_stays_beside_a_model_that_was_not_extracted(
+    error: Any, client: Client, arkindex: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal leaves no archive, which may have gigabytes, and neither does a damaged one."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    (tmp_path / "files").mkdir()
+    create(tmp_path / "files", tmp_path / "model.tar.zst")
+    serve_model(arkindex, (tmp_path / "model.tar.zst").read_bytes())
+    monkeypatch.setattr("arkworker.storage.archives.extract", fail)
+
+    with pytest.raises((KeyboardInterrupt, ArchiveError)):
+        prepare(client, tmp_path / "data", model_version_id="mv", model_dir=tmp_path / "model")
+
+    assert list((tmp_path / "model").iterdir()) == []
+
+
 def test_model_that_is_no_archive_is_kept_as_a_file(client: Client, arkindex: Stub, tmp_path: Path) -> None:
     """A single file becomes `model`."""
     serve_model(arkindex, b"weights")

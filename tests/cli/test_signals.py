@@ -129,6 +129,53 @@ def test_signal_while_user_code_is_imported(start: Callable[..., Running], write
     assert running.end()[:2] == (143, "")
 
 
+GPG = """#!/bin/sh
+case "$*" in *--version*) echo "gpg (GnuPG) 2.2.40"; exit 0;; esac
+echo ready > {pipe}
+exec sleep 600
+"""
+CONFIGURED = """
+import time
+from pydantic import field_validator
+from arkworker import Secret, UserConfiguration, Worker
+
+class C(UserConfiguration):
+    key: Secret[str] | None = None
+    name: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def look_up(cls, name):
+        if name:
+            {wait}
+        return name
+
+class W(Worker[C]):
+    def run(self, context, cache): ...
+"""
+
+
+@pytest.mark.parametrize(("option", "value"), [("key", "secret"), ("name", "a")], ids=["gpg", "validator"])
+def test_signal_before_the_work(option: str, value: str, start: Callable[..., Running], tmp_path: Path) -> None:
+    """Neither gpg, which may wait for its agent, nor what a worker itself does to its options holds it up."""
+    pipe, program, secret = tmp_path / "pipe", tmp_path / "bin/gpg", tmp_path / ".config/arkindex/secrets/secret"
+    os.mkfifo(pipe)
+    for path, content in ((program, GPG.format(pipe=pipe)), (secret, "encrypted")):
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
+        path.chmod(0o700)
+    wait = f"open({str(pipe)!r}, 'w').write('ready'); time.sleep(600)"
+    (tmp_path / "w.py").write_text(CONFIGURED.format(wait=wait))
+    programs = f"{program.parent}:{os.environ['PATH']}"
+    running = start("run", str(tmp_path / "w.py:W"), "--dev", f"--config.{option}", value, PATH=programs)
+    assert pipe.read_text().strip() == "ready"
+
+    running.send(signal.SIGTERM)
+
+    code, _, err = running.end(20)  # gpg itself has 30 s
+    assert (code, err.splitlines()[-1]) == (143, "arkworker: stopped by signal 15")
+
+
 def test_signal_during_teardown(start: Callable[..., Running], write_worker: Callable[[str], str]) -> None:
     """Cleaning up is interrupted by a signal that comes meanwhile; it goes before success."""
     running = start("run", write_worker(source(teardown=SLEEP)))

@@ -187,7 +187,7 @@ def make_ends(  # noqa: PLR0913, PLR0917 - the parts that it connects
         return recorded
     run.context.services.publisher = publisher
     return Reports(
-        activities_of(run, given, clients.reports),
+        activities_of(run, given, clients.states),
         publisher,
         outcome=given.outcome,
         halt=halt,

@@ -1,4 +1,4 @@
-"""The two clients of a run: one for what lies ahead, which ends with the first signal, and one for the reports."""
+"""The clients of a run: one for what lies ahead, which ends with the first signal, and those for results and states."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 #: A claim or retrieval under way at the first signal may still come within this time; then it is cut off.
 CUT = 0.4  # seconds
+LAST_STATES = 0.2  # seconds for states, once publications have been cut off
 HURRIED = 0.25  # seconds: the longest wait between two attempts at a report once the run is stopped
 
 
@@ -44,14 +45,25 @@ class LoopClock(SystemClock):
         self._signal_number = signal_number
         self.wake()
 
+    def end(self) -> None:
+        """Let nothing wait any more, not even in a hurry."""
+        self._never.set()
+
 
 class Clients:
-    """Both of them, with one budget; twins of the client of the run."""
+    """All of them, with one budget; twins of the client of the run.
+
+    Attributes:
+        intake: For claims, and for what elements are.
+        reports: For results.
+        states: For what becomes of elements; a publication that is cut off does not take that with it.
+    """
 
     def __init__(self, api: Client) -> None:
         budget = RetryBudget(in_a_row=True)
         self.intake_clock, self._report_clock = LoopClock(), LoopClock(HURRIED)
         self.intake, self.reports = api.twin(self.intake_clock, budget), api.twin(self._report_clock, budget)
+        self.states = self.reports.twin()
         self._timers: list[threading.Timer] = []
 
     def stop(self, number: int, within: float = CUT) -> None:
@@ -61,14 +73,20 @@ class Clients:
         self._timers.append(_after(within, self.intake.end))
 
     def end_reports_after(self, seconds: float) -> None:
-        """Cut off reports that do not come through in that time, so that they can be counted."""
-        _after(seconds, self.reports.end)
+        """Cut off reports that do not come through in that time, so that they can be counted; publications before."""
+        _after(seconds - LAST_STATES, self._end_reports)
+        _after(seconds, self.states.end)
+
+    def _end_reports(self) -> None:
+        self.reports.end()
+        self._report_clock.end()
 
     def close(self) -> None:
         for timer in self._timers:
             timer.cancel()
         self.intake.close()
         self.reports.close()
+        self.states.close()
 
 
 def _after(seconds: float, action: Callable[[], None]) -> threading.Timer:

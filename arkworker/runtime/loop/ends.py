@@ -168,6 +168,7 @@ class Reports:
         self._permits = threading.Semaphore(behind + 1)
         self._under_way: set[Future[None]] = set()
         self._open: dict[int, Ending] = {}  # submitted and not yet counted; who takes one out counts it
+        self._counting = threading.Lock()
         self._kept: deque[Ending] = deque()
         self._failures = 0  # of reports in a row
         self._is_closing = False
@@ -219,7 +220,9 @@ class Reports:
             logger.error("element %s: %s", printable(element_id, 60), failure)
         for _ in range(rounds):
             self._retry_all()
-        for ending in tuple(self._open.values()):
+        with self._counting:  # what another thread has taken out is counted then
+            left = tuple(self._open.values())
+        for ending in left:
             self._lose(ending, "its state could not be reported")
         if self._threads is not None:
             self._threads.close()
@@ -313,17 +316,23 @@ class Reports:
     def _lose(self, ending: Ending, reason: str) -> None:
         if not ending.is_held:
             self._count(ending, State.ERROR)
-        elif self._open.pop(id(ending), None) is not None:
+        elif self._count_once(ending, None):
             logger.error("element %s is not %s on Arkindex: %s", printable(ending.id, 60), ending.state, reason)
-            self._outcome.tally.count("uncertain", element_id=ending.id)
 
     def _count(self, ending: Ending, state: State) -> None:
-        if self._open.pop(id(ending), None) is not None:
-            if ending.is_doubtful:
+        self._count_once(ending, None if ending.is_doubtful else state)
+        self._in_hand.forget(ending.id)
+
+    def _count_once(self, ending: Ending, state: State | None) -> bool:
+        """Count an element that is still open, without a state as uncertain; answers whether it was."""
+        with self._counting:
+            if self._open.pop(id(ending), None) is None:
+                return False
+            if state is None:
                 self._outcome.tally.count("uncertain", element_id=ending.id)
             else:
                 self._outcome.tally.settle(state, ending.id)
-        self._in_hand.forget(ending.id)
+            return True
 
 
 def _take(queue: deque[Ending]) -> Ending | None:

@@ -179,7 +179,7 @@ class ElementRun:
         """User code does not come back: end its element and all others from here; the process ends after it."""
         end = monotonic() + seconds - RECORDING
         self._stop(exit_code)
-        self._clients.end_reports_after(end - CUT / 2 - monotonic())
+        self._clients.end_reports_after(end - CUT / 4 - monotonic())
         with self._ending:
             left, self._current = self._current, {}
         for job in left.values():

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from element_runs import Trial, trial, wait_until
+from element_runs import LONG, Trial, trial, wait_until
 from PIL import Image
 
 from arkworker.emulator import Fault
@@ -426,6 +426,27 @@ def test_grace_time_ends(tmp_path: Path, hook: str) -> None:
         assert made.states["started"] <= ended.summary["uncertain"], ended  # of a claim that was under way
         assert made.states["error"] == ended.summary["failed"] == 3 - made.states["started"], ended
         assert ended.seconds < 30, ended
+
+
+PATIENT = """
+from arkworker import Transcription
+from arkworker.runtime.loop import clients, guard
+clients.LAST_STATES, guard.FAREWELL = 90, 91  # however slow the machine is
+result = Transcription(text="a", confidence=1.0)
+"""
+
+
+def test_publication_that_does_not_end(tmp_path: Path) -> None:
+    """It is cut off after the grace time; its element does not stay started, but counts as uncertain."""
+    with trial(tmp_path, 1) as made:
+        made.emulator.faults.add("CreateTranscription", Fault.delay(LONG))
+        process = made.start("--grace", "0.1", HOOK=PATIENT)
+        made.wait_for("CreateTranscription")
+
+        process.signal()
+        ended = process.wait()
+
+        assert (dict(made.states), ended.numbers) == ({"error": 1}, [1, 0, 0, 0, 1, 143]), ended
 
 
 def test_second_signal_ends_at_once(tmp_path: Path) -> None:
