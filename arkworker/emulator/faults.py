@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from arkworker.emulator.ledger import Call
 
 Effect: TypeAlias = Literal["delay", "answer", "close", "reset", "cut", "slow", "malformed"]
+# As people write it: the last one is an answer, too.
+EffectName: TypeAlias = Literal[Effect, "expired_token"]
 
 
 @dataclass(frozen=True)

@@ -27,13 +27,6 @@ TILE = 512
 LARGEST = 100_000_000  # pixels of one answer
 
 
-class Box(NamedTuple):
-    left: int
-    top: int
-    width: int
-    height: int
-
-
 class Request(NamedTuple):
     """The parameters of a IIIF image request, as they stand in its address."""
 
@@ -85,14 +78,13 @@ def render(image: Image, request: Request, site: Site) -> tuple[bytes, str]:
     """
     if request.extension not in FORMATS:
         raise _refuse("format")
-    box = _region(request.region, image.width, image.height)
-    width, height = _size(request.size, box)
+    left, top, right, bottom = _region(request.region, image.width, image.height)
+    width, height = _size(request.size, right - left, bottom - top)
     if width * height > LARGEST:
         raise _refuse("size")
     if site.max_image_size and (width > site.max_image_size[0] or height > site.max_image_size[1]):
         raise _refuse("size: larger than this server gives")
-    picture = _open(image)
-    picture = picture.crop((box.left, box.top, box.left + box.width, box.top + box.height))
+    picture = _open(image).crop((left, top, right, bottom))
     if (width, height) != picture.size:
         picture = picture.resize((width, height), Pillow.Resampling.LANCZOS)
     picture = _quality(_rotate(picture, request.rotation), request.quality)
@@ -147,45 +139,42 @@ def draw(width: int, height: int) -> Pillow.Image:
     return page
 
 
-def _region(text: str, width: int, height: int) -> Box:
+def _region(text: str, width: int, height: int) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what is asked for, inside of the image."""
     if text == "full":
-        return Box(0, 0, width, height)
+        return 0, 0, width, height
     if text == "square":
         side = min(width, height)
-        return Box((width - side) // 2, (height - side) // 2, side, side)
+        left, top = (width - side) // 2, (height - side) // 2
+        return left, top, left + side, top + side
     percent = text.startswith("pct:")
     values = _numbers(text.removeprefix("pct:"), 4, "region")
     if percent:
         values = [v * (height if i % 2 else width) / 100 for i, v in enumerate(values)]
-    left, top, right, bottom = (
-        int(values[0]),
-        int(values[1]),
-        round(values[0] + values[2]),
-        round(values[1] + values[3]),
-    )
+    left, top = int(values[0]), int(values[1])
     # What lies outside of the image is left out; a region with nothing inside is an error.
-    right, bottom = min(right, width), min(bottom, height)
+    right, bottom = min(round(values[0] + values[2]), width), min(round(values[1] + values[3]), height)
     if right <= left or bottom <= top:
         raise _refuse("region")
-    return Box(left, top, right - left, bottom - top)
+    return left, top, right, bottom
 
 
-def _size(text: str, box: Box) -> tuple[int, int]:
+def _size(text: str, full_width: int, full_height: int) -> tuple[int, int]:
     text = text.removeprefix("^")
     if text in ("full", "max"):
-        return box.width, box.height
+        return full_width, full_height
     if text.startswith("pct:"):
         (share,) = _numbers(text[4:], 1, "size")
-        return max(1, round(box.width * share / 100)), max(1, round(box.height * share / 100))
+        return max(1, round(full_width * share / 100)), max(1, round(full_height * share / 100))
     match = re.fullmatch(r"(!?)(\d{0,5}),(\d{0,5})", text)
     if match is None or not (match[2] or match[3]):
         raise _refuse("size")
     width, height = int(match[2] or 0), int(match[3] or 0)
     if match[1]:
-        scale = min(width / box.width, height / box.height)
-        width, height = round(box.width * scale), round(box.height * scale)
-    width = width or round(box.width * height / box.height)
-    height = height or round(box.height * width / box.width)
+        scale = min(width / full_width, height / full_height)
+        width, height = round(full_width * scale), round(full_height * scale)
+    width = width or round(full_width * height / full_height)
+    height = height or round(full_height * width / full_width)
     return max(1, width), max(1, height)
 
 

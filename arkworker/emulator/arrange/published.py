@@ -9,6 +9,7 @@ from sqlalchemy import select
 from arkworker.elements import results as found
 from arkworker.emulator import tables
 from arkworker.emulator.arrange.corpora import Arrangement
+from arkworker.emulator.represent import pick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,17 +42,16 @@ def _published(session: Session, run: str, on: str | None) -> Iterator[found.Res
         below = below.join(tables.ElementLink, tables.ElementLink.child_id == tables.Element.id)
         below = below.where(tables.ElementLink.parent_id == on)
     for element in session.scalars(below):
-        values: dict[str, Any] = {"type": element.type.slug, "name": element.name, "polygon": element.polygon}
-        yield found.Child.model_construct(**values, confidence=element.confidence, image=element.image_id)
+        values = pick(element, "name", "polygon", "confidence")
+        yield found.Child.model_construct(type=element.type.slug, image=element.image_id, **values)
     for text in _signed(session, tables.Transcription, run, on):
         yield _transcription(session, text, run)
     yield from _entities_on_earlier_texts(session, run, on)
     for row in _signed(session, tables.Classification, run, on):
-        yield found.Classification.model_construct(
-            class_name=row.ml_class.name, confidence=row.confidence, high_confidence=row.high_confidence
-        )
+        values = pick(row, "confidence", "high_confidence")
+        yield found.Classification.model_construct(class_name=row.ml_class.name, **values)
     for row in _signed(session, tables.MetaData, run, on):
-        yield found.Metadata.model_construct(type=row.type, name=row.name, value=row.value)
+        yield found.Metadata.model_construct(**pick(row, "type", "name", "value"))
     for row in _signed(session, tables.Embedding, run, on):
         yield found.Embedding.model_construct(value=tuple(row.value))
 
@@ -65,8 +65,7 @@ def _transcription(session: Session, row: tables.Transcription, run: str) -> fou
     table = tables.TranscriptionEntity
     rows = select(table).where(table.transcription_id == row.id, table.worker_run_id == run).order_by(table.position)
     entities = tuple(map(_entity, session.scalars(rows)))
-    values: dict[str, Any] = {"text": row.text, "confidence": row.confidence, "orientation": row.orientation}
-    return found.Transcription.model_construct(**values, entities=entities)
+    return found.Transcription.model_construct(**pick(row, "text", "confidence", "orientation"), entities=entities)
 
 
 def _entities_on_earlier_texts(session: Session, run: str, on: str | None) -> Iterator[found.Entity]:
@@ -78,4 +77,4 @@ def _entities_on_earlier_texts(session: Session, run: str, on: str | None) -> It
 
 
 def _entity(row: tables.TranscriptionEntity) -> found.Entity:
-    return found.Entity(type=row.type.name, offset=row.offset, length=row.length, confidence=row.confidence)
+    return found.Entity(type=row.type.name, **pick(row, "offset", "length", "confidence"))

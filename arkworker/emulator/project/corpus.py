@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from arkworker.emulator.emulator import Emulator
-    from arkworker.emulator.project.items import ModelItem, Project, Result
+    from arkworker.emulator.project.items import ModelItem, Part, Project, Result
     from arkworker.emulator.project.source import Loc, Source
 
 VOLUME = "volume"
@@ -144,20 +144,13 @@ class CorpusLayout:
 
     def _add(self, item: ElementItem, parent: str | None, pixels: Path | tuple[int, int] | None) -> str:
         self._add_type(item.type)
-        chosen = {"id": item.id} if item.id else {}
         if item.id in self._names.elements.values():
             raise self._source.refuse(item.place("id"), "another element has this id")
         identifier = self._emulator.add_element(
-            item.type,
-            item.name,
+            **_said(item, "id", "type", "name", "polygon", "rotation_angle", "mirrored", "confidence"),
             parent=parent,
             image=self._image(item, pixels),
-            polygon=item.polygon,
-            rotation_angle=item.rotation_angle,
-            mirrored=item.mirrored,
-            confidence=item.confidence,
             worker_run_id=self._run(item),
-            **chosen,
         )
         self._names.elements.setdefault(item.name, identifier)
         return identifier
@@ -187,15 +180,12 @@ class CorpusLayout:
         emulator = self._emulator
         for text in item.transcriptions:
             run = self._run(text)
-            chosen = {"id": text.id} if text.id else {}
-            added = emulator.add_transcription(
-                element, text.text, confidence=text.confidence, orientation=text.orientation, worker_run=run, **chosen
-            )
+            words = _said(text, "id", "text", "confidence", "orientation")
+            added = emulator.add_transcription(element, **words, worker_run=run)
             for entity in text.entities:
-                signed = self._run(entity) or run
-                span = (entity.offset, entity.length)
+                words = _said(entity, "type", "offset", "length", "confidence")
                 try:
-                    emulator.add_entity(added, entity.type, *span, confidence=entity.confidence, worker_run=signed)
+                    emulator.add_entity(added, **words, worker_run=self._run(entity) or run)
                 except ValueError as error:
                     raise self._source.refuse(entity.place(), str(error)) from None
         for found in item.classifications:
@@ -240,6 +230,11 @@ class CorpusLayout:
             place = export.place("dataset")
             dataset = export.dataset and self._names.find(self._names.datasets, export.dataset, place, "dataset")
             self._names.exports[export.name] = self._emulator.add_export(None, dataset=dataset, id=export.id)
+
+
+def _said(item: Part, *names: str) -> dict[str, Any]:
+    """What a part says of these; what it leaves out the emulator knows better."""
+    return item.model_dump(include=set(names), exclude_none=True)
 
 
 def _is_image(path: Path) -> bool:

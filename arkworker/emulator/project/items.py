@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from arkworker.emulator.faults import Fault, check_operation
+from arkworker.emulator.faults import EffectName, Fault, check_operation
 from arkworker.emulator.resources import operation_names
 from arkworker.emulator.resources.results import NewFact
 from arkworker.emulator.values import (  # noqa: TC001 - pydantic reads them
@@ -240,7 +240,7 @@ class FaultItem(Part):
     """A fault on demand, in words: see `Fault` and `Faults.add`."""
 
     operation: str
-    effect: Literal["delay", "answer", "close", "reset", "cut", "slow", "malformed", "expired_token"]
+    effect: EffectName
     acted: bool = False
     seconds: float = Field(0.0, ge=0)
     status: int = Field(503, ge=200, le=599)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import ValidationError
 
 from arkworker.emulator.arrange.corpora import spelled
+from arkworker.emulator.faults import EffectName
 from arkworker.emulator.project.items import FaultItem, Part, Project
 from arkworker.emulator.project.source import Loc, Source, find, read_mapping
 from arkworker.errors import ConfigurationError, Problem, UsageError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-EFFECTS = ("delay", "answer", "close", "reset", "cut", "slow", "malformed", "expired_token")
+EFFECTS: tuple[str, ...] = get_args(EffectName)
 
 
 def read_project(path: Path) -> Project:
