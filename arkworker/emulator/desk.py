@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     from arkworker.emulator.ledger import Call, Ledger
     from arkworker.emulator.site import Site
 
-CHUNK = 1 << 18
+logger = logging.getLogger("arkworker")
+
+JSON = ("content-type", "application/json")
+CHUNK = 1 << 18  # bytes that are sent at a time
+LARGEST_BODY = 64 << 20  # bytes
+LONGEST_ANSWER = 16 << 10  # bytes of an answer that the ledger keeps
 TRANSPORT = "arkworker.transport"
 
 
@@ -62,7 +67,7 @@ class Answer:
                 yield piece
 
 
-class Line:
+class Connection:
     """The connection over which a request came."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,9 +97,9 @@ class Line:
     async def hang_up(self, *, reset: bool) -> None:
         """Close the connection, at once; `reset` sends RST, as a crashed peer does."""
         if reset:
-            connection: socket.socket | None = self._transport.get_extra_info("socket")
-            if connection is not None:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer: socket.socket | None = self._transport.get_extra_info("socket")
+            if peer is not None:
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._transport.abort()
         else:
             self._transport.close()
@@ -133,13 +138,6 @@ def _body(content: bytes, *, more: bool) -> dict[str, Any]:
     return {"type": "http.response.body", "body": content, "more_body": more}
 
 
-logger = logging.getLogger("arkworker")
-
-JSON = ("content-type", "application/json")
-LARGEST_BODY = 64 << 20  # bytes
-LONGEST_ANSWER = 16 << 10  # bytes of an answer that the ledger keeps
-
-
 class Exchange(NamedTuple):
     """What ASGI gives for one request."""
 
@@ -170,26 +168,26 @@ class Desk:
     ) -> None:
         """Answer one request: `read` takes its body in, unless nobody wants it; `act` carries the request out."""
         call = self._open(operation, exchange.scope)
-        line = Line(exchange.scope, exchange.receive, exchange.send)
+        connection = Connection(exchange.scope, exchange.receive, exchange.send)
         try:
             request = Request(exchange.scope, exchange.receive)
             await (read_body(request) if read is None else read(call, request))
             faults = self.faults.draw(call)
             call.faults = [fault.name for fault in faults]
-            await self._answer(call, line, act, faults)
+            await self._answer(call, connection, act, faults)
         except ClientDisconnect:
-            await line.hang_up(reset=False)
+            await connection.hang_up(reset=False)
         finally:
             call.seconds = call.seconds or time.time() - call.time
 
     async def _answer(
-        self, call: Call, line: Line, act: Callable[[Call], Awaitable[Answer]], faults: list[Fault]
+        self, call: Call, connection: Connection, act: Callable[[Call], Awaitable[Answer]], faults: list[Fault]
     ) -> None:
         await _wait(faults, acted=False)
         instead = _effect(faults, acted=False)
         if instead is not None:
             call.status = instead.status or None
-            await line.deliver(Answer(200, b""), call, instead)
+            await connection.deliver(Answer(200, b""), call, instead)
             return
         answer = await self._act(call, act)
         call.acted = True
@@ -198,7 +196,7 @@ class Desk:
         await _wait(faults, acted=True)
         spoiled = _effect(faults, acted=True)
         call.status = spoiled.status if spoiled is not None and spoiled.status else answer.status
-        await line.deliver(answer, call, spoiled)
+        await connection.deliver(answer, call, spoiled)
 
     async def _act(self, call: Call, act: Callable[[Call], Awaitable[Answer]]) -> Answer:
         try:

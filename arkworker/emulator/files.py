@@ -1,4 +1,4 @@
-"""What is not JSON: files in the storage, images, and the OpenAPI document. Faults apply to them as to operations."""
+"""What is not JSON: files in the storage, and images. Faults apply to them as to operations."""
 
 from __future__ import annotations
 

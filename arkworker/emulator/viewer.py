@@ -37,7 +37,7 @@ POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-acti
 LOG_PIECE = 1 << 20
 LATEST_CALLS = 200
 LARGEST_VIEW = 2000  # pixels, of an image in the page
-LARGEST_BODY = 1 << 20
+LARGEST_ORDER = 1 << 20  # bytes, of what is to be run again
 
 
 class Viewer:
@@ -139,7 +139,7 @@ class Viewer:
         """Run a worker again, with other values, on some elements or on all that its run had."""
         body = await request.body()
         try:
-            asked = json.loads(body[:LARGEST_BODY])
+            asked = json.loads(body[:LARGEST_ORDER])
             run, values, elements = asked["run"], dict(asked["values"]), asked.get("elements")
         except (ValueError, TypeError, KeyError, RecursionError):
             return JSONResponse({"error": "this is not a request to run again"}, 400)

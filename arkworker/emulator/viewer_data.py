@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exists, func, select
 
 from arkworker.emulator import declarations, represent
+from arkworker.emulator.ledger import MASK
 from arkworker.emulator.resources.elements import children_of
 from arkworker.emulator.tables import (
     COLORS,
@@ -47,7 +48,6 @@ LOG_END = 4 << 20  # bytes of a log that are searched for a failed element
 MOST_LINES = 40
 # What the list of requests shows of each.
 CALL = ("number", "time", "operation", "method", "path", "status", "answered", "acted", "seconds", "faults")
-MASK = "**********"
 COMPLAINT = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b")
 # The results that are counted for a run.
 COUNTED: dict[str, type[Element | Signed]] = {

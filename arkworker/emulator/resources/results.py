@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 operations = Operations()
 
 
-class NewClass(Body):
+class _Classified(Body):
     ml_class: Id
     confidence: Confidence
     high_confidence: bool = False
 
 
-class NewClassification(NewClass, Signature):
+class NewClassification(_Classified, Signature):
     element: Id
 
 
 class NewClassifications(Signature):
     parent: Id
-    classifications: list[NewClass]
+    classifications: list[_Classified]
 
 
 @operations("CreateClassification", "POST /classifications/", status=201)
@@ -57,7 +57,7 @@ def create_classifications(request: ApiRequest, body: NewClassifications) -> Jso
 
 
 def _classify(
-    request: ApiRequest, element: Element, item: NewClass, run: str | None, *attr: str | int
+    request: ApiRequest, element: Element, item: _Classified, run: str | None, *attr: str | int
 ) -> Classification:
     ml_class = request.refer(MLClass, item.ml_class, *attr, "ml_class")
     if ml_class.corpus_id != element.corpus_id:

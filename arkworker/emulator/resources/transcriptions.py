@@ -129,19 +129,19 @@ def _key(polygon: Any) -> tuple[tuple[float, ...], ...]:
     return points[:-1] if points and points[0] == points[-1] else points
 
 
-class NewPart(Body):
+class _Marked(Body):
     type_id: Id
     offset: int = Field(ge=0)
     length: int = Field(gt=0)
     confidence: Confidence | None = None
 
 
-class NewEntity(NewPart, Signature):
+class NewEntity(_Marked, Signature):
     pass
 
 
 class NewEntities(Signature):
-    transcription_entities: list[NewPart]
+    transcription_entities: list[_Marked]
 
 
 @operations("CreateTranscriptionEntity", "POST /transcription/{id:uuid}/entities/", status=201)
@@ -168,7 +168,7 @@ def list_entities(request: ApiRequest, transcription: Transcription, query: Sign
 
 
 def _mark(
-    request: ApiRequest, transcription: Transcription, item: NewPart, run: str | None, *attr: str | int
+    request: ApiRequest, transcription: Transcription, item: _Marked, run: str | None, *attr: str | int
 ) -> TranscriptionEntity:
     kind = request.refer(EntityType, item.type_id, *attr, "type_id")
     if item.offset + item.length > len(transcription.text):
