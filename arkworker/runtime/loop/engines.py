@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl
 
 from arkworker.errors import ArkworkerError, ConfigurationError, ExitCode, Problem, TargetError
-from arkworker.text import printable
+from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LOOK = 0.2  # seconds between looks at a job of submitit
 FOREVER = 60 * 24 * 365  # minutes
+READY = ("dask", "submitit")
+OTHERWISE = "write dask:ADDRESS, submitit, submitit:local, or module:function for a function without arguments"
 
 
 class EngineError(ArkworkerError):
@@ -127,9 +129,7 @@ def opened(named: str, work_dir: Path) -> Iterator[Engine]:
         elif colon:
             engines = _of_factory(named, folder)
         else:
-            _refuse(
-                f"{printable(named)} is not an executor", "write dask:ADDRESS, submitit, submitit:local or module:name"
-            )
+            _refuse(f"{printable(named)} is not an executor", did_you_mean(kind, READY) or OTHERWISE)
         with engines as engine:
             yield engine
 
@@ -200,7 +200,7 @@ def _of_factory(named: str, folder: Path) -> Iterator[Engine]:
     try:
         factory = load_object(named)
     except TargetError as error:
-        _refuse(str(error), "name a function without arguments, as module:function")
+        _refuse(str(error), did_you_mean(named.partition(":")[0], READY) or OTHERWISE)
 
     def make() -> Executor:
         made = factory()

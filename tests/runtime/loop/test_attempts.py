@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arkworker.errors import ConfigurationError
-from arkworker.runtime.loop import attempts, engines
+from arkworker.runtime.loop import attempts
 from arkworker.runtime.loop.attempts import KeptChannel
 from arkworker.runtime.loop.channel import Channel, Say, framed
 
@@ -86,12 +85,3 @@ def test_a_full_disk_is_told(
     channel.say(Say.READY)
 
     assert caplog.messages == ["/dev/full: what this job tells cannot be kept there: No space left on device"]
-
-
-def test_a_working_directory_that_cannot_be_written(tmp_path: Path) -> None:
-    """The remedy is named before anything is submitted."""
-    place = tmp_path / "file"
-    place.touch()
-
-    with pytest.raises(ConfigurationError, match="cannot be written: Not a directory"), engines.opened("a:b", place):
-        pass

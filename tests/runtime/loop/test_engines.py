@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 from element_runs import ROOT, trial, wait_until
 
+from arkworker.errors import ConfigurationError
+from arkworker.runtime.loop import engines
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -51,6 +54,33 @@ def cluster(made: Trial, *, workers: int = 2, **variables: str) -> Iterator[tupl
                 process.kill()
                 process.wait()
         log.close()
+
+
+def test_a_working_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    """The remedy is named before anything is submitted."""
+    place = tmp_path / "file"
+    place.touch()
+
+    with pytest.raises(ConfigurationError, match="cannot be written: Not a directory"), engines.opened("a:b", place):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("named", "hint"),
+    [
+        ("dsak:tcp://localhost:8786", "did you mean dask?"),
+        ("submiti", "did you mean submitit?"),
+        ("x:y", "write dask:"),
+    ],
+)
+def test_a_misspelt_engine(tmp_path: Path, named: str, hint: str) -> None:
+    """The nearest name is suggested, or all that can be written is named; no folder is left."""
+    with pytest.raises(ConfigurationError) as caught, engines.opened(named, tmp_path):
+        pass
+
+    (problem,) = caught.value.problems
+    assert problem.hint.startswith(hint)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("kind", ["list", "queue"])
