@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import functools
 import json
 import math
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Union
 
 import pydantic
@@ -157,17 +157,17 @@ def _read_pairs(text: str, parts: list[str], annotation: Any) -> Any:
 
 def _read_scalar(text: str, annotation: Any) -> Any:
     members = alternatives(annotation)
-    if str in members:
-        return text
-    if text.lower() == "null" and accepts_null(annotation):
+    if text.lower() == "null" and accepts_null(annotation) and str not in members:
         return None
     try:
         value: Any = _adapter(Union[members]).validate_strings(text)  # noqa: UP007 - made at run time
     except Exception:  # noqa: BLE001 - also what a type of the author raises
         value = text
     value = value.value if isinstance(value, enum.Enum) else value
-    is_read = type(value) in (bool, int, float)
-    read = _judged(_Readings(_numbers(value)) if is_read else _text_first(text), annotation)
+    tree = _text_first(text) if resolve_core(text) is not None else text
+    if type(value) in (bool, int, float) and math.isfinite(value):
+        tree = _Readings(_numbers(value))
+    read = _judged(tree, annotation)
     return text if isinstance(read, Refused) and is_lenient(annotation) else read
 
 
@@ -262,8 +262,9 @@ def _judged(tree: Any, annotation: Any, *, in_file: bool = False) -> Any:
         places = [steps_of(line["loc"], value) for line in refused]
         others = _others(refused, places, readings)
         if not others:
-            told = zip(refused, places, strict=True)
-            return Refused(value, tuple(_worded(line, current.get(steps, ()), in_file=in_file) for line, steps in told))
+            found = [current.get(steps, ()) for steps in places]
+            told = list(map(partial(_worded, in_file=in_file), refused, found))
+            return Refused(value, tuple(_clear(told, places)))
         readings |= others
 
 
@@ -283,9 +284,9 @@ def _may_be_another(readings: _Readings, kind: str) -> bool:
     current, other, *_ = readings
     if current is None:  # an empty value is not text, but `null` may be a choice
         return kind in ("literal_error", "enum")
-    # Digits are no date, and no better number.
     is_number = isinstance(current, int | float) and not isinstance(current, bool)
-    return not (is_number and isinstance(other, str) and kind.startswith(("date", "time_", *_NUMBERS)))
+    is_no_better = is_number and isinstance(other, str) and kind in _NUMBERS
+    return not (is_no_better or kind.startswith(("date", "time_")))  # digits are not a date
 
 
 def _refusals(value: Any, annotation: Any, *, finding: bool = False) -> list[Line]:
@@ -316,7 +317,7 @@ def _is_misread(value: Any, members: tuple[Any, ...]) -> bool:
     return False
 
 
-@functools.lru_cache(maxsize=512)
+@lru_cache(maxsize=512)
 def _cached_adapter(annotation: Any, written: str) -> TypeAdapter[Any]:
     del written  # unions are equal in whatever order their members stand
     return TypeAdapter(annotation)
@@ -386,10 +387,18 @@ def _worded(line: Line, found: Any, *, in_file: bool) -> Line:
         rest = "put text in quotes" if kind == "string_type" else "give it a value, or leave the line out"
         hint = f"an empty value is null; {rest}"
     elif in_file and isinstance(found, str):
-        hint = "write a number, without quotes" if kind in _NUMBERS else ""
+        hint = "write a number, without quotes" if kind in ("int_type", "float_type") else ""
         hint = f"write {found.replace(',', '.')}, with a point" if hint and _DECIMAL_COMMA.fullmatch(found) else hint
         hint = "write true or false, without quotes" if kind == "bool_type" else hint
     return line | {"hint": hint}
+
+
+def _clear(lines: list[Line], places: list[Steps]) -> Iterator[Line]:
+    """The lines without those that a number which is too large for one member of a union makes pointless."""
+    too_large = {steps for line, steps in zip(lines, places, strict=True) if line["msg"] == TOO_LARGE}
+    for line, steps in zip(lines, places, strict=True):
+        if line["msg"] == TOO_LARGE or steps not in too_large:
+            yield line
 
 
 def _is_infinite(text: str) -> bool:
