@@ -42,6 +42,9 @@ _MOST_ALIASES = 20
 _MOST_VALUES = 100_000
 
 
+_NOT_A_KEY = "a key cannot be a list or a mapping"
+
+
 class _Alias(yaml.Node):
     """Where a node is referred to, which is its `value`."""
 
@@ -54,12 +57,17 @@ class _Bounded(Composer):
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[attr-defined]  # of the parser beside it
         is_collection, mark = isinstance(event, yaml.CollectionStartEvent), event.start_mark
+        is_key = isinstance(parent, yaml.MappingNode) and index is None
         self._levels += is_collection
         self._size += _size(event)
         _check_limits(self._levels, self._size, mark)
+        if is_key and is_collection:
+            raise _error(_NOT_A_KEY, mark, "put text that begins with a bracket in quotes")
         node: Any = super().compose_node(parent, index)
         self._levels -= is_collection
         if isinstance(event, yaml.AliasEvent):
+            if is_key and not isinstance(node, yaml.ScalarNode):
+                raise _error(_NOT_A_KEY, mark, "write the key out")
             return _Alias("", node, mark, mark)
         node.has_tag = event.tag not in (None, "!")
         return node
@@ -242,14 +250,11 @@ class _Reading:
         yield from own
 
     def _key(self, node: Any, lines: dict[str, int]) -> Scalar:
-        is_alias = isinstance(node, _Alias)
-        if not isinstance(node.value if is_alias else node, yaml.ScalarNode):
-            hint = "write the key out" if is_alias else "put text that begins with a bracket in quotes"
-            raise _error("a key cannot be a list or a mapping", node.start_mark, hint)
         key = self.node(node)
-        assert isinstance(key, Scalar)  # noqa: S101 - as looked at above
-        if is_alias:  # what is wrong with the key is wrong here, not at the anchor
-            key = replace(key, line=node.start_mark.line + 1, column=node.start_mark.column + 1)
+        assert isinstance(key, Scalar)  # noqa: S101 - the composer refuses other keys
+        if isinstance(node, _Alias):  # what is wrong with the key is wrong here, not at the anchor
+            line = node.start_mark.line + 1
+            key = replace(key, line=line, column=node.start_mark.column + 1, end=line)
         if not key.text or key.tag == "null" or (key.plain and key.text.lower() in NULLS):
             raise YamlError("an empty key", key.line, key.column, "give it a name, or put it in quotes")
         if key.text in lines and self._alias is None:
