@@ -143,7 +143,7 @@ class Collected:
         highlights: What it learns about single elements.
         processes: By number; empty for a run of one process.
         summary: The numbers of the summary; empty until the elements are over.
-        errors: Groups of errors, the most frequent first, as `loop.failures` has them: text, count, elements, trace.
+        errors: Groups of errors, the most frequent first, as `failures` has them: text, count, elements, trace.
         ended_by: What ended the run before its elements were over, in words.
         exit_code: That of the run, as far as known.
     """

@@ -24,6 +24,7 @@ from arkworker.options.secret import Secret, SecretNotLoadedError
 from arkworker.runtime.collecting import MOST_PROCESSES, Collected
 from arkworker.runtime.explanation import STARS, explain, leaves, plain
 from arkworker.runtime.log_lines import mask
+from arkworker.runtime.loop.outcome import OUTCOMES
 from arkworker.runtime.named_files import forget
 from arkworker.storage import files
 from arkworker.version import __version__
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("arkworker")
 
-OUTCOMES = ("processed", "failed", "skipped", "uncertain")
 PHASES = {
     "waiting": "waiting for elements",
     "retrieving": "retrieving elements",

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("arkworker.elements")
 
+#: Of an element; `uncertain` is also a claim whose answer was lost.
+OUTCOMES = ("processed", "failed", "skipped", "uncertain")
+
 
 class Tally:
     """How many elements ended how; each that was seen is counted once. Safe to use from any thread."""
@@ -35,10 +38,10 @@ class Tally:
         self._counts: Counter[str] = Counter()
 
     def count(self, outcome: str, number: int = 1, *, element_id: str | None = None) -> None:  # noqa: ARG002 - for those that tell others
-        """Add to `processed`, `failed`, `skipped` or `uncertain`.
+        """Add to a count.
 
         Args:
-            outcome: One of these.
+            outcome: One of `OUTCOMES`.
             number: How many.
             element_id: The element, where it is one.
         """
@@ -98,7 +101,7 @@ class Summary:
         phases: Mapping[str, float] | None = None,
         metrics: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Summary:
-        counts = {name: tally[name] for name in ("processed", "failed", "skipped", "uncertain")}
+        counts = {name: tally[name] for name in OUTCOMES}
         return cls(
             elements=sum(counts.values()),
             **counts,
