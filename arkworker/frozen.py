@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from pydantic import BaseModel
 
+from arkworker.text import SignedAddress
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -83,23 +85,7 @@ class FrozenSet(set[Any]):
 
 _PLAIN = frozenset({int, float, bool, type(None)})
 # Of a storage; what stands in the query opens the file for everybody, for a while.
-_CREDENTIALS = re.compile(r"^(\w[\w+.-]*://)[^/?#]*@")
 _SIGNATURE = re.compile(r"[?&](?:x-(?:amz|goog)-\w+|signature|sig|awsaccesskeyid)=", re.IGNORECASE)
-
-
-class SignedAddress(str):
-    """An address whose query signs it, or that holds a password; neither is shown by its `repr`."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        address, _, query = self.partition("?")
-        return repr(_CREDENTIALS.sub(r"\1…@", address) + ("?…" if query else ""))
-
-    @classmethod
-    def of(cls, address: str) -> str:
-        """The address, which is not shown whole where there is something to hide in it."""
-        return cls(address) if "?" in address or "@" in address else address
 
 
 def freeze(value: Any) -> Any:

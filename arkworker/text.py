@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r"^(?P<scheme>[A-Za-z][\w+.-]*://)(?:[^/?#]*@)?(?P<rest>[^?#]*)(?P<query>[?#].*)?$", re.DOTALL)
 
+_CREDENTIALS = re.compile(r"^(\w[\w+.-]*://)[^/?#]*@")
+
 #: Nearest names are looked for this many times in one place; a thousand unknown names need no more.
 MOST_SUGGESTIONS = 20
 
@@ -27,6 +29,21 @@ def presentable(address: str) -> str:
     if match is None:
         return printable(address)
     return printable(match["scheme"] + match["rest"]) + ("?…" if match["query"] else "")
+
+
+class SignedAddress(str):
+    """An address whose query signs it, or that holds a password; neither is shown by its `repr`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        address, _, query = self.partition("?")
+        return repr(_CREDENTIALS.sub(r"\1…@", address) + ("?…" if query else ""))
+
+    @classmethod
+    def of(cls, address: str) -> str:
+        """The address, which is not shown whole where there is something to hide in it."""
+        return cls(address) if "?" in address or "@" in address else address
 
 
 def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "", cutoff: float = 0.6) -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from arkworker.frozen import FrozenDict, FrozenList, FrozenSet, SignedAddress, freeze, mark_signed
+from arkworker.frozen import FrozenDict, FrozenList, FrozenSet, freeze, mark_signed
+from arkworker.text import SignedAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -69,7 +69,7 @@ EXIT CODES
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The console command `arkworker`."""
     try:
-        code = _descriptors_mistake() or invoke(sys.argv[1:] if argv is None else argv)
+        code = _descriptors_mistake() or invoke(sys.argv[1:] if argv is None else argv, is_own=argv is None)
     except KeyboardInterrupt:  # while our own modules were imported: what watches for signals is one of them
         code = 128 + 2
     _leave(code)
@@ -93,9 +93,11 @@ def command(worker: type[Worker[Any]] | Worker[Any] | Callable[..., Any], argv: 
 
     flags = sys.argv[1:] if argv is None else argv
     target = f"{worker.__module__}:{getattr(worker, '__qualname__', type(worker).__qualname__)}"
-    _leave(
-        guarded(lambda stopping: _run_made(lambda: as_worker(worker, target), target, flags, stopping), flags, target)
-    )
+
+    def run(stopping: Stopping) -> int:
+        return _run_made(lambda: as_worker(worker, target), target, flags, stopping)
+
+    _leave(guarded(run, flags, target, is_own=argv is None))
 
 
 def _descriptors_mistake() -> int:
@@ -151,8 +153,13 @@ def _importing() -> Iterator[None]:
             gc.enable()
 
 
-def invoke(argv: Sequence[str]) -> int:
-    """Run one command line; answers the exit code."""
+def invoke(argv: Sequence[str], *, is_own: bool = False) -> int:
+    """Run one command line; answers the exit code.
+
+    Args:
+        argv: Its words.
+        is_own: Whether this process ends with it. Elsewhere, logging and limits are as before when this returns.
+    """
     if not argv or argv[0] in ("-h", "--help"):
         return _show(HELP.format(of_a_worker=_listed(OF_A_WORKER), others=_listed(OTHERS)))
     if argv[0] == "--version":
@@ -160,7 +167,7 @@ def invoke(argv: Sequence[str]) -> int:
     from arkworker.cli.failures import guarded
 
     target = argv[1] if len(argv) > 1 and argv[0] not in OTHERS else ""
-    return guarded(lambda stopping: _verb(argv[0], argv[1:], stopping), argv, target)
+    return guarded(lambda stopping: _verb(argv[0], argv[1:], stopping), argv, target, is_own=is_own)
 
 
 def _show(text: str) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import traceback
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from arkworker.cli import terminal
+from arkworker.cli.borrowing import given_back
 from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, ExitCode, Problem, SecretError, StoppedError
 from arkworker.runtime.stopping import Interruption, Stopping
 
@@ -24,20 +24,25 @@ class InternalError(ArkworkerError):
     """A mistake in arkworker itself."""
 
 
-def guarded(action: Callable[[Stopping], int], argv: Sequence[str], target: str) -> int:
-    """Perform an action; what it raises becomes a message and an exit code."""
-    terminal.prepare()
-    try:
-        with Stopping() as stopping:
-            code = _perform(action, stopping, argv, target)
-    except KeyboardInterrupt:  # before there are handlers, or after
-        code = 128 + 2
-    except BrokenPipeError:
-        code = ExitCode.FAILED
-    finally:
-        if "arkworker.runtime.logs" in sys.modules:
-            sys.modules["arkworker.runtime.logs"].release()
-    return terminal.finish(code)
+def guarded(action: Callable[[Stopping], int], argv: Sequence[str], target: str, *, is_own: bool = False) -> int:
+    """Perform an action; what it raises becomes a message and an exit code.
+
+    Args:
+        action: What to do; answers the exit code.
+        argv: The words of the command line.
+        target: The worker, as the person named it.
+        is_own: Whether the process ends with it; see `given_back`.
+    """
+    with given_back(is_own=is_own):
+        terminal.prepare()
+        try:
+            with Stopping() as stopping:
+                code = _perform(action, stopping, argv, target)
+        except KeyboardInterrupt:  # before there are handlers, or after
+            code = 128 + 2
+        except BrokenPipeError:
+            code = ExitCode.FAILED
+        return terminal.finish(code)
 
 
 def _perform(action: Callable[[Stopping], int], stopping: Stopping, argv: Sequence[str], target: str) -> int:

@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from arkworker.runtime.log_lines import JsonFormatter, TextFormatter, forget, portable, text_of
@@ -69,16 +70,27 @@ class Handler(logging.StreamHandler[TextIO]):
                 self.emit(logging.LogRecord(_UNTOLD, logging.ERROR, *place, told, None, None))
 
 
+@dataclass
+class _Before:
+    """How this process logged before a run: handlers and level of the root, classes of loggers, hooks of Python."""
+
+    handlers: list[logging.Handler]
+    level: int
+    kinds: dict[str, type[logging.Logger]]
+    hooks: tuple[Any, Any, Any] | None = None
+
+
 class _Setup:
     """How this process logs.
 
     Attributes:
         handler: Writes to standard error; None where logging belongs to another program.
+        before: What is put back when the run is over.
     """
 
     def __init__(self) -> None:
         self.handler: Handler | None = None
-        self.hooks: tuple[Any, Any, Any] | None = None
+        self.before: _Before | None = None
         self.spare = -1  # standard error, too
         self._file: tuple[int, int] | None = None  # what it leads to
 
@@ -193,6 +205,12 @@ class HeardLogger(SafeLogger):
         return False
 
 
+_KINDS: dict[str, type[logging.Logger]] = {
+    **dict.fromkeys((_ROOM, *(f"{_ROOM}.{part}" for part in _PARTS), _OF_PYTHON), HeardLogger),
+    **dict.fromkeys(_OF_LIBRARIES, SafeLogger),
+}
+
+
 def _streams() -> tuple[Any, ...]:
     return sys.stderr, sys.__stderr__, _setup.handler.stream if _setup.handler is not None else sys.stderr
 
@@ -218,15 +236,15 @@ def configure(
     if style == "json":
         is_utf8 = (getattr(handler.stream, "encoding", None) or "utf8").lower().replace("-", "") == "utf8"
         handler.setFormatter(JsonFormatter(ascii_only=not is_utf8))
-        _catch_the_rest()
     else:
         handler.setFormatter(TextFormatter(colour=is_colourful, short=is_terminal))
     handler.ours = handler.formatter
+    _setup.before = _setup.before or _now()
+    if style == "json":
+        _catch_the_rest(_setup.before)
     logging.getLogger().handlers[:] = [handler]
-    for name in (_ROOM, *(f"{_ROOM}.{part}" for part in _PARTS), _OF_PYTHON):
-        logging.getLogger(name).__class__ = HeardLogger
-    for name in _OF_LIBRARIES:
-        logging.getLogger(name).__class__ = SafeLogger
+    for name, kind in _KINDS.items():
+        logging.getLogger(name).__class__ = kind
     _setup.handler = handler
     forget()
     _setup.make_spare()
@@ -234,9 +252,14 @@ def configure(
     set_level(verbose=verbose)
 
 
-def _catch_the_rest() -> None:
+def _now() -> _Before:
+    root = logging.getLogger()
+    return _Before([*root.handlers], root.level, {name: type(logging.getLogger(name)) for name in _KINDS})
+
+
+def _catch_the_rest(before: _Before) -> None:
     """What Python itself writes to standard error becomes lines of the log: warnings, errors that reach nobody."""
-    _setup.hooks = _setup.hooks or (warnings.showwarning, threading.excepthook, sys.unraisablehook)
+    before.hooks = before.hooks or (warnings.showwarning, threading.excepthook, sys.unraisablehook)
 
     def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
         logging.getLogger(_OF_PYTHON).warning("%s: %s (%s:%d)", category.__name__, message, filename, lineno)
@@ -273,12 +296,25 @@ def keep_streams() -> None:
                     os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
-def release() -> None:
-    """The run is over: logging is what user code, or a test, makes of it."""
+def release(*, is_last: bool = False) -> None:
+    """The run is over: logging is what it was before.
+
+    Args:
+        is_last: Whether the process ends, too. What it still says goes where the run has said it, unless logging
+            belonged to another program.
+    """
     _setup.drop_spare()
-    if _setup.hooks is not None:
-        warnings.showwarning, threading.excepthook, sys.unraisablehook = _setup.hooks
-    _setup.handler, _setup.hooks = None, None
+    before, _setup.handler = _setup.before, None
+    if before is None or (is_last and not before.handlers):
+        return
+    root = logging.getLogger()
+    root.handlers[:] = before.handlers
+    root.setLevel(before.level)
+    for name, kind in before.kinds.items():
+        logging.getLogger(name).__class__ = kind
+    if before.hooks is not None:
+        warnings.showwarning, threading.excepthook, sys.unraisablehook = before.hooks
+    _setup.before = None
 
 
 class _Relay(Handler):
@@ -303,7 +339,8 @@ def hand_over(send: Callable[[logging.LogRecord], None], level: int) -> None:
     logging.getLogger().handlers[:] = [relay]
     logging.getLogger().setLevel(level)
     _setup.handler = relay
-    _catch_the_rest()
+    if _setup.before is not None:
+        _catch_the_rest(_setup.before)
 
 
 def take_over(record: logging.LogRecord) -> None:

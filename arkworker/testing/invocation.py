@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import os
 import pickle
-import resource
 import sys
 import tempfile
 import types
@@ -162,7 +160,7 @@ class Invoke:
     ) -> Iterator[tuple[io.TextIOWrapper, io.TextIOWrapper]]:
         """The environment, the current directory and the streams of the run; all else is put back after it."""
         out, err = _stream(), _stream()
-        with pytest.MonkeyPatch.context() as patch, _put_back():
+        with pytest.MonkeyPatch.context() as patch:
             for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
                 patch.delenv(name)
             for name, value in variables.items():
@@ -216,20 +214,6 @@ def _telling(tell: Callable[[Published], object]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LatePublisher, "publish", told)
         yield
-
-
-@contextmanager
-def _put_back() -> Iterator[None]:
-    """What a command line sets for its process: the handlers of the log, and that there are no core files."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    core = resource.getrlimit(resource.RLIMIT_CORE)
-    try:
-        yield
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        resource.setrlimit(resource.RLIMIT_CORE, core)
 
 
 def _stream(content: bytes = b"") -> io.TextIOWrapper:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
 from arkworker.errors import ConfigurationError, Problem
-from arkworker.frozen import SignedAddress
+from arkworker.text import SignedAddress
 
 logger = logging.getLogger("arkworker.api")
 

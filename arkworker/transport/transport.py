@@ -87,8 +87,6 @@ class Transport:
         if endpoint.authorization:
             self._trusted["Authorization"] = endpoint.authorization
         self._timeout: Any = urllib3.Timeout(connect=connection.connect_timeout, read=connection.read_timeout)
-        if not connection.verify:
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # the client warns itself, once
 
     def send(  # noqa: PLR0913 - a request has that many parts
         self,

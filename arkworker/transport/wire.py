@@ -205,7 +205,10 @@ class _PlainConnection(HTTPConnection):
 
 
 class _TlsConnection(_PlainConnection, HTTPSConnection):
-    pass
+    def connect(self) -> None:
+        """Connect; that certificates are not checked, where a person wants it so, is not warned of each time."""
+        super().connect()
+        self.is_verified = True  # urllib3 asks for its warning alone; `connection.warn` has told it once
 
 
 class _CountedSocket:

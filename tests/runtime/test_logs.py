@@ -31,12 +31,12 @@ def _same_logging() -> Iterator[None]:
     loggers = [logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
     disabled = [logger.disabled for logger in loggers]
     yield
-    logs.release()
-    for logger, was_disabled in zip(loggers, disabled, strict=True):
-        logger.disabled = was_disabled
     for handler in root.handlers:
         if isinstance(handler, logging.FileHandler):
             handler.close()
+    logs.release()
+    for logger, was_disabled in zip(loggers, disabled, strict=True):
+        logger.disabled = was_disabled
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -454,3 +454,34 @@ def test_record_of_another_process() -> None:
 def test_names_on_a_terminal() -> None:
     """No paths of modules, and the time of the day."""
     assert re.fullmatch(r"\d\d:\d\d:\d\d WARNING library: a\n", logged("a", is_terminal=True))
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_logging_is_given_back(style: Any) -> None:
+    """A program that has runs in it logs as before, once they are over."""
+
+    def state() -> Any:
+        names = ("arkworker", "arkworker.elements", "py.warnings", "urllib3.connectionpool")
+        kinds = [type(logging.getLogger(name)) for name in names]
+        hooks = warnings.showwarning, threading.excepthook, sys.unraisablehook
+        return logging.getLogger().level, list(logging.getLogger().handlers), kinds, hooks
+
+    before = state()
+    for _ in range(2):
+        logs.configure(stream=io.StringIO(), style=style, verbose=True)
+        logs.configure(stream=io.StringIO(), style=style)
+        assert state() != before
+        logs.release(is_last=True)
+        assert state() == before
+
+
+def test_logging_of_a_process_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said at its very end goes where the run has said it."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    stream = io.StringIO()
+    logs.configure(stream=stream, style="json")
+    logs.release(is_last=True)
+
+    logging.getLogger("x").warning("late")
+    warnings.showwarning(UserWarning("odd"), UserWarning, "w.py", 3)
+    assert [line["message"] for line in lines_of(stream)] == ["late", "UserWarning: odd (w.py:3)"]

@@ -14,8 +14,7 @@ from arkworker.arkindex.client.pages import Paginator
 from arkworker.arkindex.client.table import OPERATIONS
 from arkworker.clock import Clock, SystemClock
 from arkworker.errors import ReadOnlyError, UsageError
-from arkworker.frozen import SignedAddress
-from arkworker.text import presentable
+from arkworker.text import SignedAddress, presentable
 from arkworker.transport import connection as connections
 
 if TYPE_CHECKING:
