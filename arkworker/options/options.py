@@ -6,6 +6,7 @@ import collections.abc
 import enum
 import types
 import typing
+from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Discriminator, PlainValidator, RootModel, WrapValidator
@@ -235,10 +236,9 @@ def is_list(member: Any) -> bool:
 
 
 def is_mapping(member: Any) -> bool:
-    """Whether values of the type have keys: mappings, models, dataclasses and their like."""
+    """Whether values of the type have keys: mappings, models and dataclasses."""
     kind = get_origin(member) or member
-    is_dict = isinstance(kind, type) and issubclass(kind, collections.abc.Mapping)
-    return is_dict or (isinstance(kind, type) and (issubclass(kind, BaseModel) or hasattr(kind, "__annotations__")))
+    return isinstance(kind, type) and (issubclass(kind, collections.abc.Mapping | BaseModel) or is_dataclass(kind))
 
 
 def choices_of(members: Iterable[Any]) -> list[Any]:

@@ -123,12 +123,16 @@ def read_text(text: str, annotation: Any) -> Any:  # noqa: PLR0911 - one for eac
     if any(mark is NoDecode for mark in getattr(annotation, "__metadata__", ())):
         return text
     wants_list, wants_mapping = any(map(is_list, members)), any(map(is_mapping, members))
-    if (wants_list or wants_mapping or Any in members) and text.lstrip()[:1] in ("[", "{"):
+    is_bracketed = text.lstrip()[:1] in ("[", "{")
+    if (wants_list or wants_mapping or Any in members) and is_bracketed:
         return _read_document(text, annotation)
     if Any in members:
         return text[1:-1] if _QUOTED.fullmatch(text) else read_node(Scalar(text, plain=True, line=0, column=0), Any)
     if str in members or not (wants_list or wants_mapping):
-        return _read_scalar(text, annotation)
+        read = _read_scalar(text, annotation)
+        # A class of the author may ask for keys, too.
+        document = _read_document(text, annotation) if is_bracketed and isinstance(read, Refused) else read
+        return read if isinstance(document, Refused) else document
     parts = [part.strip() for part in text.split(",")] if text else []
     if wants_list:
         return _judged([_text_first(part) for part in parts], annotation)

@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import re
+import stat
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
@@ -151,13 +152,18 @@ def check_bundle(path: str, location: str) -> None:
         raise _refusal("api.ca_bundle", location, mistake)
 
 
-@functools.lru_cache(maxsize=4)
 def bundle_mistake(path: str) -> str:
     """What is wrong with a file, or a directory, that should hold certificates; empty where nothing is."""
-    if not os.path.exists(path):  # noqa: PTH110 - pathlib raises where this answers
+    try:
+        found = os.stat(path)  # noqa: PTH116 - pathlib raises for a path that is not one
+    except (OSError, ValueError):
         return "does not exist"
-    if os.path.isdir(path):  # noqa: PTH112 - as above
-        return ""
+    return "" if stat.S_ISDIR(found.st_mode) else _file_mistake(path, found.st_ino, found.st_ctime_ns)
+
+
+@functools.lru_cache(maxsize=4)
+def _file_mistake(path: str, *version: int) -> str:
+    del version  # a file that is written anew is read anew
     import ssl  # only such a file pays for it
 
     try:

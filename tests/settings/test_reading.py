@@ -44,6 +44,18 @@ class Level(enum.IntEnum):
     LOW = 1
 
 
+class Sign(enum.Enum):
+    EQUALS = "a=b"
+
+
+class Keyed:
+    """A class of an author that pydantic makes of a mapping."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return handler.generate_schema(dict[str, int])
+
+
 class Inner(UserConfiguration):
     name: str = ""
     size: int = Field(1, alias="how-big")
@@ -323,6 +335,16 @@ TEXTS: list[tuple[str, Any, Any]] = [
     ("010", Any, 8),
     ("[1, no]", Any, [1, False]),
     ("{a", Any, REFUSED),
+    # Text with the signs of a mapping or a list, where none is asked for.
+    ("/data/run=3/x", Path, "/data/run=3/x"),
+    ("/data/run=3/x", Path | None, "/data/run=3/x"),
+    ("[a]", Path, "[a]"),
+    ("http://localhost/?a=b", AnyUrl, "http://localhost/?a=b"),
+    ("{00000000-0000-0000-0000-000000000005}", UUID, "{00000000-0000-0000-0000-000000000005}"),
+    ("a=b", Sign, "a=b"),
+    ("{name: no}", Data, {"name": "no"}),
+    ("name=no", Typed, {"name": "no"}),
+    ("{x: 1}", Keyed, {"x": 1}),
     ("\udcff", str, REFUSED),
     ("\udcff", list[str], REFUSED),
     ("\udcff", Any, REFUSED),

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import pickle
 import traceback
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +14,7 @@ from arkworker.arkindex.client import Client, Connection
 from arkworker.errors import ConfigurationError
 from arkworker.transport.connection import check, origin_of
 
-if TYPE_CHECKING:
-    from pathlib import Path
+CERTIFICATE = Path(__file__).parents[1] / "data" / "loopback.pem"
 
 
 def test_the_default_is_the_public_instance() -> None:
@@ -107,6 +106,21 @@ def test_a_bundle_of_certificates_must_exist(tmp_path: Path) -> None:
     """A mistyped path is told at once."""
     with pytest.raises(ConfigurationError, match="does not exist"):
         Client(Connection(ca_bundle=str(tmp_path / "none.pem")))
+
+
+def test_a_bundle_that_was_mended_is_read_again(tmp_path: Path) -> None:
+    """In a process that lives on, as a notebook or a worker of an engine does."""
+    bundle = tmp_path / "ca.pem"
+    connection = Connection(ca_bundle=str(bundle))
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        check(connection)
+    bundle.write_text("not yet")
+    with pytest.raises(ConfigurationError, match="holds no certificates"):
+        check(connection)
+
+    bundle.write_bytes(CERTIFICATE.read_bytes())
+
+    assert check(connection).origin == "https://arkindex.teklia.com"
 
 
 def test_the_token_is_not_shown() -> None:
