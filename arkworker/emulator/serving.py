@@ -17,6 +17,7 @@ from arkworker.emulator.project import Project, Step, arrange, holds_images, rea
 from arkworker.emulator.tables import Task, WorkerRun
 from arkworker.emulator.workers import Workers
 from arkworker.errors import UsageError
+from arkworker.runtime.stopping import SIGNALS, endings
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 # Of the latest requests; a desk may be in use for days.
 LEDGER_LIMIT = 10_000
-# What ends `serve`; a second one hurries the workers.
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 ENDED = 0  # instead of a signal: all workers have ended
 
 
@@ -198,7 +197,9 @@ class _Bell:
     def __enter__(self) -> Self:
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
-        numbers = (*SIGNALS, signal.SIGCHLD)
+        # Each signal that would end a worker ends `serve`; a second one hurries the workers.
+        asked = [n for n in endings() if n in SIGNALS or signal.getsignal(n) != signal.SIG_IGN]
+        numbers = (*asked, signal.SIGCHLD)
         self._before = {number: signal.signal(number, lambda *_: None) for number in numbers}
         self._descriptor = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         return self

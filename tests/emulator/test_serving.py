@@ -87,13 +87,14 @@ def test_a_command_that_is_not_there(project: Path) -> None:
     assert (code, lines[-1]) == (1, "cannot run /nowhere: No such file or directory")
 
 
-def test_workers_are_ended_with_it(project: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_workers_are_ended_with_it(number: int, project: Path) -> None:
     """A worker that would run for ever does not outlive the emulator."""
     options = f'{{"port": 0, "command": ["{sys.executable}", "-c", "import time; print(1); time.sleep(600)"]}}'
     process = start(project, options)
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(5)]
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     ended, out, err = finish(process)
 
     assert (len(lines), ended, err) == (5, 1, "")

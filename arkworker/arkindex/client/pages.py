@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ class Paginator(Iterator[Any]):
         self._items: Iterator[Any] = iter(())
         self._next: Mapping[str, Any] | None = self._start()
         self._seen = {""}
-        self._last: list[Any] = []
+        self._pages: set[bytes] = set()
         self._count: int | None = None
         self._is_started = False
 
@@ -68,11 +69,13 @@ class Paginator(Iterator[Any]):
             raise self._error("is an empty page that is not the last")
         after = self._following(following) if following else None
         # By their ids where they have some: the rest, such as a signature, may differ each time.
-        told = [item.get("id", item) if isinstance(item, dict) else item for item in items]
-        if following and told == self._last:
-            raise self._error("repeats the page before it")
+        told = repr([item.get("id", item) if isinstance(item, dict) else item for item in items])
+        digest = hashlib.sha256(told.encode("utf-8", "backslashreplace")).digest()
+        if following and digest in self._pages:
+            raise self._error("repeats a page that was read already")
+        self._pages.add(digest)
         self._next = after
-        self._items, self._last = iter(items), told
+        self._items = iter(items)
 
     def _following(self, address: str) -> dict[str, Any]:
         """The parameter that leads to the next page; the rest of its address is not trusted."""
