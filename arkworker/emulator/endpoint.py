@@ -209,16 +209,17 @@ class Endpoint:
         self._database = database
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = bytearray()
+        content = b""
 
         async def read(call: Call, request: Request) -> None:
-            body.extend(await read_body(request))
-            if body:
+            nonlocal content
+            content = await read_body(request)
+            if content:
                 with suppress(ApiFailureError):
-                    call.body = _parse(body)
+                    call.body = _parse(content)
 
         async def act(call: Call) -> Answer:
-            return self._act(call, scope, bytes(body))
+            return self._act(call, scope, content)
 
         await self._desk.attend(self._operation.id, Exchange(scope, receive, send), act, read)
 
@@ -268,7 +269,7 @@ def _check_signature(request: ApiRequest, body: BaseModel | None) -> None:
         raise invalid("A task can only sign with its own worker run.", "worker_run_id", code="permission_denied")
 
 
-def _parse(body: bytes | bytearray) -> Any:
+def _parse(body: bytes) -> Any:
     if len(body) > LARGEST_BODY:
         raise ApiFailureError(413, [((), "too_large", "The request is too large.")])
     if not body:
