@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlencode
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import text
 
 from arkworker.emulator.failures import unauthorized
-from arkworker.emulator.tables import Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-# Asked with every request: built once, and over the table, which takes half the time that mapped classes take.
-_TASKS = Task.__table__.c
-_TASK = select(_TASKS.id, _TASKS.worker_run_id, _TASKS.state).where(_TASKS.token == bindparam("token"))
+# Asked with every request: as text, which takes a part of the time that mapped classes take.
+_TASK = text("SELECT id, worker_run_id, state FROM tasks WHERE token = :token")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import or_, select, text
 
 from arkworker.emulator import declarations, iiif, represent
 from arkworker.emulator.endpoint import ApiRequest, CursorQuery, Operations, PageQuery
@@ -14,7 +14,6 @@ from arkworker.emulator.failures import conflict, forbidden, invalid, missing
 from arkworker.emulator.ledger import StateChange
 from arkworker.emulator.tables import (
     Artifact,
-    Base,
     DatasetSet,
     Element,
     Json,
@@ -168,43 +167,28 @@ def _process_set(row: DatasetSet) -> Json:
 BEFORE = {"queued": (), "started": ("queued", "error"), "processed": ("started",), "error": ("queued", "started")}
 
 
-# Once for each element: built once, and over the tables, which takes half the time that mapped classes take.
-_TABLES = Base.metadata.tables
-_ACTIVITIES, _RUNS, _PROCESSES = _TABLES["activities"], _TABLES["worker_runs"], _TABLES["processes"]
-_A = _ACTIVITIES.c
-_HEAD = (
-    select(_A.position)
-    .where(_A.worker_run_id == bindparam("run"), _A.state == "queued")
-    .order_by(_A.position)
-    .limit(1)
-    .scalar_subquery()
-)
+# Once for each element: as text, which takes a part of the time that mapped classes take.
 # A claim is a single statement, so that no two tasks get the same element.
-_CLAIM = (
-    update(_ACTIVITIES)
-    .where(_A.position == _HEAD)
-    .values(state="started", updated=bindparam("moment"))
-    .returning(_A.element_id)
+_CLAIM = text(
+    """
+    UPDATE activities SET state = 'started', updated = :moment WHERE position = (
+        SELECT position FROM activities WHERE worker_run_id = :run AND state = 'queued' ORDER BY position LIMIT 1
+    ) RETURNING element_id
+    """
 )
-_READY = (
-    select(_PROCESSES.c.activity_state)
-    .join(_RUNS, _RUNS.c.process_id == _PROCESSES.c.id)
-    .where(_RUNS.c.id == bindparam("run"))
+_READY = text(
+    """
+    SELECT activity_state FROM processes JOIN worker_runs ON worker_runs.process_id = processes.id
+    WHERE worker_runs.id = :run
+    """
 )
-_STATE = (
-    select(_A.position, _A.state)
-    .join(_RUNS, _RUNS.c.id == _A.worker_run_id)
-    .where(
-        _A.worker_run_id == bindparam("run"),
-        _A.element_id == bindparam("element"),
-        _RUNS.c.process_id == bindparam("process"),
-    )
+_STATE = text(
+    """
+    SELECT activities.position, state FROM activities JOIN worker_runs ON worker_runs.id = worker_run_id
+    WHERE worker_run_id = :run AND element_id = :element AND process_id = :process
+    """
 )
-_CHANGE = (
-    update(_ACTIVITIES)
-    .where(_A.position == bindparam("activity"))
-    .values(state=bindparam("new_state"), updated=bindparam("moment"))
-)
+_CHANGE = text("UPDATE activities SET state = :state, updated = :moment WHERE position = :activity")
 
 
 class Report(Body):
@@ -234,7 +218,7 @@ def update_activity(request: ApiRequest, run_id: str, body: Report) -> Json:
     activity, before = found
     if before not in BEFORE[body.state]:
         raise conflict(f"The transition from {before} to {body.state} is forbidden.", "state", code="transition")
-    request.session.connection().execute(_CHANGE, {"activity": activity, "new_state": body.state, "moment": now()})
+    request.session.connection().execute(_CHANGE, {"activity": activity, "state": body.state, "moment": now()})
     _record(request, run_id, body.element_id, before, body.state)
     return body.model_dump()
 
