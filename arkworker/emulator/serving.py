@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import signal
+import socket
 import sqlite3
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
@@ -176,7 +178,8 @@ def _start(emulator: Emulator, host: str, port: int) -> None:
         emulator.start()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        message = f"cannot listen on {printable(host)}, port {port}: {reason}; choose another one with --port"
+        flag = "--host" if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL else "--port"
+        message = f"cannot listen on {printable(host)}, port {port}: {reason}; choose another one with {flag}"
         raise UsageError(message) from None
 
 

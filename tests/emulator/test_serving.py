@@ -112,6 +112,13 @@ def test_a_taken_port_is_one_line(project: Path) -> None:
     assert str(refused.value) == f"cannot listen on 127.0.0.1, port {port}: {reason}"
 
 
+@pytest.mark.parametrize("host", ["[::1]", "192.0.2.1"])
+def test_an_address_that_is_not_of_this_machine_is_one_line(project: Path, host: str) -> None:
+    """Another port would not help."""
+    with pytest.raises(UsageError, match="choose another one with --host$"):
+        serve(project, host=host, port=0, announce=print)
+
+
 def test_a_file_that_is_no_database(project: Path) -> None:
     """It is one line, and the file stays as it was."""
     with pytest.raises(UsageError, match=f"^cannot use {project} as the database: file is not a database$"):
