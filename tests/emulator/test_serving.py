@@ -115,7 +115,7 @@ def test_a_taken_port_is_one_line(project: Path) -> None:
 @pytest.mark.parametrize("host", ["[::1]", "192.0.2.1"])
 def test_an_address_that_is_not_of_this_machine_is_one_line(project: Path, host: str) -> None:
     """Another port would not help."""
-    with pytest.raises(UsageError, match="choose another one with --host$"):
+    with pytest.raises(UsageError, match=r"choose another one with --host$"):
         serve(project, host=host, port=0, announce=print)
 
 
