@@ -121,10 +121,8 @@ def _fetch_model(api: Client, model_version_id: str, model_dir: Path) -> None:
             extract(download, model_dir)
         else:
             download.replace(model_dir / "model")
-    finally:
-        download.unlink(
-            missing_ok=True
-        )  # a damaged one, or one of a run that is stopped, does not stay beside the model
+    finally:  # a damaged one, or one of a run that is stopped, does not stay beside the model
+        download.unlink(missing_ok=True)
     done.touch()
 
 

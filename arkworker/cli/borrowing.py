@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import resource
 import sys
@@ -19,16 +20,21 @@ _LIMITS = (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE)
 def given_back(*, is_own: bool) -> Iterator[None]:
     """Put back, after the block, logging, limits and how the standard streams treat what they cannot encode.
 
+    So is how often the garbage collector runs, which opening a cache changes.
+
     Args:
         is_own: Whether the process ends with the command line. Then these stay, for what is said at its very end.
     """
     limits = [(limit, resource.getrlimit(limit)) for limit in _LIMITS]
+    thresholds = gc.get_threshold()
     streams = [(one, one.errors) for one in (sys.stdout, sys.stderr) if isinstance(one, io.TextIOWrapper)]
     try:
         yield
     finally:
         if "arkworker.runtime.logs" in sys.modules:
             sys.modules["arkworker.runtime.logs"].release(is_last=is_own)
+        if not is_own:
+            gc.set_threshold(*thresholds)
         for limit, before in () if is_own else limits:
             with contextlib.suppress(ValueError, OSError):  # user code has lowered the hard one
                 resource.setrlimit(limit, before)

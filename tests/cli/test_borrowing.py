@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import resource
 import sys
@@ -13,6 +14,7 @@ import pytest
 from arkworker.arkindex.client import Client, Connection
 from arkworker.cli import invoke
 from arkworker.cli.borrowing import given_back
+from arkworker.storage.cache import open_cache
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +36,20 @@ def test_limits_and_streams(monkeypatch: pytest.MonkeyPatch, *, is_own: bool) ->
         resource.setrlimit(resource.RLIMIT_CORE, before)
 
     assert now == ((changed, "backslashreplace") if is_own else (before, "strict"))
+
+
+@pytest.mark.parametrize("is_own", [False, True])
+def test_garbage_collector(*, is_own: bool) -> None:
+    """An opened cache makes it run less often, but not in a program that goes on."""
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    try:
+        with given_back(is_own=is_own):
+            open_cache(None).dispose()
+            assert gc.get_threshold() == (10_000, 10, 10)
+        assert gc.get_threshold() == ((10_000 if is_own else 700), 10, 10)
+    finally:
+        gc.set_threshold(*before)
 
 
 def test_a_command_in_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
