@@ -166,14 +166,16 @@ def _check_own(path: str, target: Path, limits: Limits) -> None:
             if any(kind in ("trigger", "view") for kind, *_ in objects):
                 raise refusal(path, "has triggers or views, which would run when it is used")
             _, tables = check_schema(connection, path, objects, (SCHEMA_VERSION,), is_completed=True)
-        if statements := completing_statements(tables):
-            _complete(target, statements)
+        if completing_statements(tables):
+            _complete(target)
 
 
-def _complete(target: Path, statements: tuple[str, ...]) -> None:
+def _complete(target: Path) -> None:
     with contextlib.closing(_connect(target, _BUSY_SECONDS)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        for statement in statements:
+        # Asked again: another process that opens the file may have been faster.
+        present = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for statement in completing_statements([name for (name,) in present]):
             connection.execute(statement)
         connection.execute("COMMIT")
 

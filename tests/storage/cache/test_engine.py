@@ -22,8 +22,10 @@ from arkworker.storage.cache import (
     CachedElement,
     CachedImage,
     CachedTranscription,
+    engine as engines,
     merge,
     open_cache,
+    schema,
     session_scope,
 )
 
@@ -187,6 +189,24 @@ def test_missing_tables_are_made(write_cache: Any, rows: Any, *, has_pages: bool
 
     open_cache(path).dispose()
     merge([path], path.with_name("new.sqlite"))
+
+
+def test_tables_that_another_process_adds_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that open the file at once both get it."""
+    path = tmp_path / "1.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(VERSION_ALONE.format(5))
+    lacking = schema.completing_statements
+
+    def add_meanwhile(present: Any) -> Any:
+        monkeypatch.setattr(engines, "completing_statements", lacking)
+        open_cache(path).dispose()
+        return lacking(present)
+
+    monkeypatch.setattr(engines, "completing_statements", add_meanwhile)
+    opened = open_cache(path)
+    assert count(opened) == 0
+    opened.dispose()
 
 
 @pytest.mark.parametrize("version", [3, 4, 5])
