@@ -219,7 +219,10 @@ class Endpoint:
                     call.body = _parse(content)
 
         async def act(call: Call) -> Answer:
-            return self._act(call, scope, content)
+            try:
+                return self._act(call, scope, content)
+            except OverflowError:  # SQLite has no integers above 64 bits; neither has PostgreSQL
+                raise invalid("A number is too large.") from None
 
         await self._desk.attend(self._operation.id, Exchange(scope, receive, send), act, read)
 

@@ -118,3 +118,16 @@ def test_a_defect_of_the_emulator_is_said_and_answered(world: World, caplog: pyt
 
     assert (answer.status_code, answer.json()["type"]) == (500, "server_error")
     assert "ListEmbeddings failed in the emulator" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "body"), [("PATCH", {}, {"rotation_angle": 10**30}), ("GET", {"cursor": 10**30}, None)]
+)
+def test_a_number_that_no_database_holds_is_refused(
+    world: World, method: str, query: dict[str, int], body: dict[str, int] | None
+) -> None:
+    """It is a mistake of the client, not a defect of the server."""
+    process = world.client.get(f"/process/workers/{world.run}/")["process"]["id"]
+    path = f"/element/{world.pages[0]}/" if body else f"/process/{process}/elements/"
+
+    assert world.client.refusal(method, path, body, params=query) == (400, None, "invalid")
