@@ -38,7 +38,7 @@ OFF = frozenset({"0", "false", "no", "off", ""})
 
 
 class Variable(NamedTuple):
-    """The environment variable that sets a field; the first of several that is not empty wins."""
+    """The environment variable that sets a field."""
 
     name: str
 
