@@ -106,14 +106,15 @@ class _Lost:
     Attributes:
         reasons: Why they ended, by the elements that were not told of.
         told: Elements that were.
-        skipped: Elements that another process had, perhaps that of an attempt before.
+        doubtful: What was told of elements that notes on disk may know better: those that could not be reported, and
+            those that another process had, perhaps that of an attempt before.
         until: When what is below such jobs has ended at the latest.
         is_any: Whether there were such jobs.
     """
 
     reasons: dict[str, str] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
-    skipped: set[str] = field(default_factory=set)
+    doubtful: dict[str, str] = field(default_factory=dict)
     until: float = 0.0
     is_any: bool = False
 
@@ -316,11 +317,12 @@ class _Shares:
             outcome, _, element_id = parts
             given.has_told = True
             given.open.pop(element_id, None)
+            is_doubtful = (given.is_again and outcome == "skipped") or (is_lost and outcome == "uncertain")
+            if element_id is not None and is_doubtful and self._given.reports_states:
+                self._lost.doubtful[element_id] = outcome
+                return
             if is_lost and element_id is not None:
                 self._lost.told.add(element_id)
-            if given.is_again and outcome == "skipped":
-                self._lost.skipped.add(element_id)
-                return
         self._accounts.take_down(given.number, what, *parts)
         if what is Say.WRITE:
             error = self._accounts.record(*parts)
@@ -368,10 +370,10 @@ class _Shares:
             return
         time.sleep(max(0.0, min(lost.until, self._deadline or lost.until) - monotonic()))
         stages = self._recover()
-        for name in lost.skipped - lost.told - stages.keys():
-            self._given.outcome.tally.count("skipped", element_id=name)
+        for name in lost.doubtful.keys() - lost.told - stages.keys():
+            self._given.outcome.tally.count(lost.doubtful[name], element_id=name)
         activities = activities_of(self._run, self._given, self._clients.reports)
-        for name in reasons.keys() - stages.keys() - lost.skipped:
+        for name in reasons.keys() - stages.keys() - lost.doubtful.keys():
             with contextlib.suppress(ApiError):
                 if activities is not None:
                     activities.end(name, State.ERROR)

@@ -163,6 +163,8 @@ def test_faults_with_four_jobs(tmp_path: Path, kind: str) -> None:
         assert set(made.user_calls.values()) == {1}
 
 
+#: One element at a time: no claim is under way when a job is killed, so that counts are exact.
+SINGLY = ("--jobs", "1", "--prefetch", "0")
 #: Kills the process of the engine's, above the one that is above this one, once.
 KILL_ABOVE = """
 import pathlib
@@ -179,7 +181,7 @@ def test_a_process_of_the_engine_that_is_killed(twelve: Trial, kind: str) -> Non
     """What is below it ends in good order, what it told before is counted, and on a queue another job goes on."""
     chosen = ["--elements-list", twelve.write_list()] if kind == "list" else []
 
-    ended = twelve.start(*PROCESSES, *chosen, HOOK=KILL_ABOVE).wait()
+    ended = twelve.start(*PROCESSES, *SINGLY, *chosen, HOOK=KILL_ABOVE).wait()
 
     assert "BrokenProcessPool" in ended.log, ended
     _, processed, failed, skipped, uncertain, _ = ended.numbers
@@ -193,7 +195,7 @@ def test_a_process_of_the_engine_that_is_killed(twelve: Trial, kind: str) -> Non
 @pytest.mark.parametrize("flags", [(), ("--no-worker-activity",)])
 def test_an_engine_that_runs_a_job_again(twelve: Trial, flags: tuple[str, ...]) -> None:
     """The second attempt leaves out what the first one has ended; each element is counted once."""
-    engine = ("--executor", f"{ENGINES}:retrying", "--jobs", "1")
+    engine = ("--executor", f"{ENGINES}:retrying", *SINGLY)
 
     ended = twelve.start(*engine, "--elements-list", twelve.write_list(), *flags, HOOK=KILL_ABOVE).wait()
 
@@ -205,7 +207,7 @@ def test_an_engine_that_runs_a_job_again(twelve: Trial, flags: tuple[str, ...]) 
 
 def test_an_engine_without_the_working_directory(twelve: Trial) -> None:
     """What a killed job of a queue had ended cannot be known there: the run says so."""
-    engine = ("--executor", f"{ENGINES}:elsewhere", "--jobs", "1")
+    engine = ("--executor", f"{ENGINES}:elsewhere", *SINGLY)
 
     ended = twelve.start(*engine, HOOK=KILL_ABOVE).wait()
 
