@@ -148,11 +148,17 @@ class Guard:
         return result
 
     def look(self) -> None:
-        """Between elements: take back what user code took of the signals, not more often than it could matter."""
+        """Between elements: take back what user code took of the signals, not more often than it could matter.
+
+        A signal that the main thread has handled stops the run at once, also where the thread that is to tell it has
+        not had its turn.
+        """
         now = monotonic()
         if now >= self._next_look:
             self._next_look = now + GLANCE
             self._stopping.look()
+        if self._stopping.signal_number is not None:
+            self._begin_stop()
 
     @property
     def has_stopped(self) -> bool:

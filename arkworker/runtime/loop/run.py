@@ -206,7 +206,6 @@ class ElementRun:
     def _work(self) -> None:
         """Until there are no more elements, or the run is to end."""
         while self._ended_by_user_code is None and (batch := self._gather()):
-            self._guard.look()
             self._ends.settle()  # what came in while this thread was waiting
             self._process(batch)
             self._ends.settle()
@@ -223,6 +222,7 @@ class ElementRun:
             else:
                 batch.append(job)
         self._timing.spend("waiting", perf_counter() - start)
+        self._guard.look()
         if not self._halt.is_stopped:
             return batch
         for job in batch:
