@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -23,6 +26,11 @@ class Loose(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     access_key: str
+
+
+@dataclass(frozen=True)
+class Port:
+    port: int
 
 
 def leak(value: str) -> str:
@@ -49,6 +57,9 @@ GOOD: list[tuple[Any, Any, Any]] = [
     ("a: 1", Any, "a: 1"),
     ("text", str | None, "text"),
     ("a: 1\n", Bucket | dict[str, int], {"a": 1}),
+    ("/keys: a=b", Path, Path("/keys: a=b")),
+    ("{00000000-0000-0000-0000-000000000005}", UUID, UUID(int=5)),
+    ("port: 80", Port, Port(80)),
 ]
 
 
