@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
+LONG = 3600  # seconds: on a machine that does much else, an installation takes ten minutes
 WORKER = '''
 from arkworker import UserConfiguration, Worker
 
@@ -49,8 +50,17 @@ def install(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[.
     def install(extras: str = "", *packages: str) -> Path:
         folder = tmp_path_factory.mktemp("environment")
         venv.create(folder, with_pip=True)
-        command = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--no-input", f"{wheel}{extras}", *packages]
-        subprocess.run(command, check=True, timeout=600)
+        command = [
+            str(folder / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "-qq",
+            "--no-input",
+            f"{wheel}{extras}",
+            *packages,
+        ]
+        subprocess.run(command, check=True, timeout=LONG)
         return folder / "bin"
 
     return install
@@ -60,7 +70,7 @@ def run(command: str, bin_folder: Path, folder: Path) -> subprocess.CompletedPro
     environ = {**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
     environ.pop("PYTHONPATH", None)
     return subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=900
+        ["bash", "-c", command], cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=LONG
     )
 
 
