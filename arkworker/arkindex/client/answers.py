@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 LONGEST = 200  # characters of a body in a message
 MESSAGES = 10  # shown of one answer
 MOST_VALUES = 2_000_000  # in one answer: parsed, each may take a hundred times its length
+WIDEST = 16 << 20  # bytes of an answer with a character such as an emoji: all of its text then takes four times as much
+_WIDE = re.compile(rb"[\xf0-\xf4]")
 
 _QUERY = re.compile(r"\?[^\s?=\"'<>\\]+=[^\s\"'<>\\]*")  # of an address, whole or relative; not of a sentence
 _READ = 65536  # enough to hide a token before the text is cut, not so much that a huge body costs
@@ -54,10 +56,12 @@ def parse(body: bytes) -> Any:
     """The value of a JSON text: UTF-8, at most some 200 levels deep, no key twice, every number finite.
 
     Raises:
-        AnswerError: It is not such a text, or it is one of more than two million values.
+        AnswerError: It is not such a text, or it would take far more memory than its length.
     """
     if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
         raise AnswerError(f"holds more than {MOST_VALUES:,} values")
+    if len(body) > WIDEST and _WIDE.search(body):
+        raise AnswerError(f"is larger than {WIDEST >> 20} MiB, and holds characters of four bytes")
     try:
         # Both are needed: the first bounds the depth and is strict about UTF-8 and surrogates, and the second sees
         # keys that come twice and numbers beyond all floats.

@@ -165,6 +165,20 @@ def test_a_compressed_bomb_takes_little_memory(server: FaultyServer, client: Cli
     assert peak < 100 << 20
 
 
+def test_one_wide_character_in_a_large_answer(
+    server: FaultyServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python would keep four bytes for each character of the text; a small answer may have one."""
+    monkeypatch.setattr("arkworker.arkindex.client.answers.WIDEST", 1000)
+    server.plays(*(server.reply(200, ('{"id": "😀' + "a" * size + '"}').encode()) for size in (500, 1000)))
+
+    found = client.request("RetrieveElement", id="1")["id"]
+    with pytest.raises(ApiContentError, match="holds characters of four bytes"):
+        client.request_with_outcome("StartWorkerActivity", idempotent=False)
+
+    assert found == "😀" + "a" * 500
+
+
 def test_bytes_after_a_body_are_not_the_next_answer(server: FaultyServer, client: Client) -> None:
     """What follows a body that was longer than it said is dropped with its connection."""
     smuggled = answer(b'{"id": "smuggled"}')
