@@ -35,6 +35,8 @@ _UNCATCHABLE = {"SIGKILL", "SIGSTOP"}
 #: Sent by the watching thread to the main thread: ends a wait, and has the handlers looked after.
 _NUDGE = getattr(signal, "SIGRTMAX", signal.SIGWINCH)
 _BY_DEFAULT = (signal.SIG_DFL, signal.default_int_handler)
+#: Without what makes an enumeration of each answer: some forty handlers are looked at, a hundred times a second.
+_handler_of: Callable[[int], Any] = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
 
 STEP = 0.1  # seconds that a loop of asyncio has to come to the end of a step, before that is interrupted
 _GLANCE = 10  # milliseconds between looks of the thread at the handlers
@@ -208,7 +210,8 @@ class Stopping:
         if self._thread is not None and threading.get_ident() == self._main:
             for number in SIGNALS:
                 self._borrowed.pop(number, None)
-                _set(number, self._handle)
+                if _handler_of(number) != self._handle:
+                    _set(number, self._handle)
             self._tend()
             if self._is_pipe(self._writer):
                 taken = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
@@ -280,7 +283,7 @@ class Stopping:
 
     def _is_lost(self, number: int) -> bool:
         """Whether a signal is no longer heard, and should be: handlers of user code are its business in a plain run."""
-        found = signal.getsignal(number)
+        found = _handler_of(number)
         if number == _NUDGE or found == self._handle:
             return False
         return found in _BY_DEFAULT or (self._insists and number in SIGNALS and callable(found))
@@ -310,7 +313,7 @@ class Stopping:
             os.close(reader)
 
     def _is_ours(self, number: int) -> bool:
-        return number != _NUDGE and (self._insists or signal.getsignal(number) == self._handle)
+        return number != _NUDGE and (self._insists or _handler_of(number) == self._handle)
 
     def _hear(self, number: int) -> None:
         now = time.monotonic()
