@@ -183,7 +183,7 @@ class Guard:
             end = monotonic() + self._grace
             self._stop = _Deadline(end, end + PATIENCE, 128 + number, FAREWELL)
             self._changed.notify_all()
-        self._on_stop(number)
+            self._on_stop(number)  # with the lock: who looks meanwhile goes on when all is stopped
 
     def _interrupt(self, *_: object) -> None:
         """The handler of our own signal. A loop in user code is asked first; at the next signal it has had its time."""
