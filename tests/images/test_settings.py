@@ -12,6 +12,7 @@ from faulty_server import tls_server  # noqa: F401 - a fixture
 from PIL import Image
 
 from arkworker import Element, Worker
+from arkworker.images import download
 
 if TYPE_CHECKING:
     from faulty_server import FaultyServer
@@ -61,8 +62,10 @@ def test_the_certificates_of_an_env_file_are_trusted(
     is_known: bool,  # noqa: FBT001 - a parameter
     invoke: Invoke,
     tls_server: FaultyServer,  # noqa: F811 - the fixture
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Those that the API is reached with."""
+    monkeypatch.setattr(download, "WAITS", (0, 0))
     body = io.BytesIO()
     Image.new("RGB", (30, 20)).save(body, format="PNG")
     tls_server.plays(tls_server.reply(200, body.getvalue()))

@@ -165,7 +165,9 @@ class FaultyServer:
     def _serve(self, sock: socket.socket) -> None:
         with suppress():
             if self._context is not None:
-                sock = self._context.wrap_socket(sock, server_side=True)
+                place = self.connections.index(sock)
+                sock = self._context.wrap_socket(sock, server_side=True)  # leaves the plain one without its descriptor
+                self.connections[place] = sock
             with sock, sock.makefile("rb") as stream:
                 while (request := _read_request(stream)) is not None:
                     self.received.append(request)
