@@ -10,6 +10,8 @@ ROUNDS ?=
 
 VENV := .venv
 RUN := $(VENV)/bin/python
+# A worker that has nothing left takes tests from the others.
+SHARED_OUT = --numprocesses $(WORKERS) --dist worksteal
 PIP_FLAGS := -qq --disable-pip-version-check --no-input
 INSTALLED := $(VENV)/.installed
 
@@ -77,10 +79,10 @@ schemas-check: $(INSTALLED)
 	@$(SCHEMAS) --check schemas
 
 pytest: $(INSTALLED) ## the tests alone
-	@$(RUN) -m pytest --numprocesses $(WORKERS) $(PYTEST_FLAGS)
+	@$(RUN) -m pytest $(SHARED_OUT) $(PYTEST_FLAGS)
 
 coverage: $(INSTALLED) ## the tests, with the lines that none of them reaches
-	@$(RUN) -m pytest --numprocesses $(WORKERS) --cov --cov-report term-missing:skip-covered $(PYTEST_FLAGS)
+	@$(RUN) -m pytest $(SHARED_OUT) --cov --cov-report term-missing:skip-covered $(PYTEST_FLAGS)
 
 compat: $(INSTALLED) $(PEERS_INSTALLED) ## compare with three published releases, each in an environment of its own
 	@$(RUN) -m pytest -m compat tests/compat $(PYTEST_FLAGS)
@@ -127,10 +129,10 @@ interpreters: $(INSTALLED) ## the tests of what depends on the version, on each 
 	@WORKERS=$(WORKERS) .ci/interpreters $(DIFFERING) $(PYTEST_FLAGS)
 
 lowest: .venv-lowest/.installed ## the tests with the oldest packages that pyproject.toml admits
-	@.venv-lowest/bin/python -m pytest --numprocesses $(WORKERS) $(PYTEST_FLAGS)
+	@.venv-lowest/bin/python -m pytest $(SHARED_OUT) $(PYTEST_FLAGS)
 
 lowest-quick: .venv-lowest/.installed ## the same, for what depends on the version
-	@.venv-lowest/bin/python -m pytest --numprocesses $(WORKERS) $(DIFFERING) $(PYTEST_FLAGS)
+	@.venv-lowest/bin/python -m pytest $(SHARED_OUT) $(DIFFERING) $(PYTEST_FLAGS)
 
 .venv-lowest/.installed: pyproject.toml tests/dist/lowest.lock
 	@echo "Installing in .venv-lowest …"
