@@ -95,6 +95,7 @@ def test_what_was_not_asked_for_stays_as_it_is(coding: str) -> None:
         ("deflate", b"\xff" * 100, "the answer cannot be decompressed"),
         ("gzip, gzip", gzip.compress(gzip.compress(CONTENT)), "the answer is compressed more than once"),
     ],
+    ids=["plain", "wrong sum", "noise", "twice"],  # a gzip holds the second in which it was made
 )
 def test_a_damaged_body_is_an_error(coding: str, body: bytes, told: str) -> None:
     """Other data than was announced, or than was compressed."""
