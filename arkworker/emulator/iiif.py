@@ -84,7 +84,9 @@ def render(image: Image, request: Request, site: Site) -> tuple[bytes, str]:
         raise _refuse("size")
     if site.max_image_size and (width > site.max_image_size[0] or height > site.max_image_size[1]):
         raise _refuse("size: larger than this server gives")
-    picture = _open(image).crop((left, top, right, bottom))
+    picture = _open(image)
+    if (box := (left, top, right, bottom)) != (0, 0, *picture.size):
+        picture = picture.crop(box)  # of a large box, Pillow 10 warns
     if (width, height) != picture.size:
         picture = picture.resize((width, height), Pillow.Resampling.LANCZOS)
     picture = _quality(_rotate(picture, request.rotation), request.quality)
