@@ -1,20 +1,17 @@
 """`run --report FILE`: one page that opens without a network, for people who would otherwise read logs.
 
-Text from outside (names, messages, values) is escaped wherever it is put: only `_Html`, which is made here, is markup.
+Its text is escaped and masked by `markup`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import html
 import logging
 import platform
-import string
 from collections.abc import Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -22,17 +19,16 @@ from pydantic import BaseModel
 from arkworker.errors import ArkworkerError, ConfigurationError
 from arkworker.options.secret import Secret, SecretNotLoadedError
 from arkworker.runtime.collecting import MOST_PROCESSES, Collected
-from arkworker.runtime.explanation import STARS, explain, leaves, plain
-from arkworker.runtime.log_lines import mask
+from arkworker.runtime.explanation import explain, leaves, plain
 from arkworker.runtime.loop.outcome import OUTCOMES
+from arkworker.runtime.markup import Html, Sheet, axis, chart, duration, number, outline_path, section, share_bar
 from arkworker.runtime.named_files import forget
 from arkworker.storage import files
 from arkworker.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from arkworker.geometry import Polygon
     from arkworker.runtime.collecting import ProcessFigures, Thumbnail, Timeline
     from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.handover import Handover
@@ -50,14 +46,7 @@ PHASES = {
 MOST_ERRORS = 30
 MOST_METRICS = 200
 MOST_VALUES = 400
-LONGEST_TEXT = 500  # characters
 SHORTEST_SECRET = 4  # characters: what is shorter would be found anywhere
-
-
-class _Html(str):
-    """Markup that was made here; any other text is escaped."""
-
-    __slots__ = ()
 
 
 @contextmanager
@@ -111,69 +100,29 @@ def write_refusal(path: str, target: str, error: ArkworkerError) -> None:
         error: What ended it; it holds no secret.
     """
     try:
-        files.replace(path, Sheet().refusal(target, error).encode())
+        files.replace(path, Refusal().render(target, error).encode())
     except OSError as failure:
         logger.error("%s: the report cannot be written: %s", path, failure.strerror)  # noqa: TRY400 - one line will do
 
 
-class Sheet:
-    """What makes HTML of text.
+class Refusal(Sheet):
+    """The report of a run that ended before its work."""
 
-    Args:
-        secrets: What must not be shown, the longest first.
-    """
-
-    def __init__(self, secrets: Sequence[str] = ()) -> None:
-        self._secrets = secrets
-
-    def refusal(self, target: str, error: ArkworkerError) -> str:
-        """The page of a run that ended before its work."""
+    def render(self, target: str, error: ArkworkerError) -> str:
+        """The page that says why."""
         if isinstance(error, ConfigurationError):
             rows = [(problem.path, problem.location, problem.message, problem.hint) for problem in error.problems]
             content = self._table(("name", "from", "problem", "remedy"), rows[:MOST_VALUES])
         else:
-            content = _Html(f"<p>{self._text(error)}</p>")
+            content = Html(f"<p>{self._text(error)}</p>")
         return self._filled(
             target,
             verdict="bad",
             outcome=f"ended before the work (exit code {int(error.exit_code)})",
             when=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
             numbers="",
-            sections=_section("Why", content, is_wide=True),
+            sections=section("Why", content, is_wide=True),
         )
-
-    def _filled(self, target: str, **parts: str) -> str:
-        """The template with its parts; `numbers` and `sections` are markup, `outcome` and `when` text."""
-        template = resources.files("arkworker.runtime").joinpath("report.html").read_text(encoding="utf-8")
-        return string.Template(template).substitute(
-            title=self._text(f"{target}: report of a run"),
-            **(parts | {name: self._text(parts[name]) for name in ("outcome", "when")}),
-        )
-
-    def _text(self, value: object, limit: int = LONGEST_TEXT) -> _Html:
-        """Any text, as text: escaped, with no control character, no known secret, no signature of an address."""
-        text = mask(str(value))
-        for secret in self._secrets:
-            text = text.replace(secret, STARS)
-        shown = "".join(
-            c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text[:limit]
-        )
-        return _Html(html.escape(shown if len(text) <= limit else f"{shown}…"))
-
-    def _table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> _Html:
-        """A table; numbers are to the right, and so is the head of the columns that begin with `#`."""
-        kinds = [' class="number"' if name.startswith("#") else "" for name in head]
-        top = "".join(f"<th{kind}>{self._text(name.lstrip('#'))}</th>" for kind, name in zip(kinds, head, strict=True))
-        lines = (
-            "".join(
-                f"<td{kind}>{cell if isinstance(cell, _Html) else self._text(cell)}</td>"
-                for kind, cell in zip(kinds, row, strict=True)
-            )
-            for row in rows
-        )
-        top = f"<thead><tr>{top}</tr></thead>" if any(head) else ""
-        body = "".join(f"<tr>{line}</tr>" for line in lines)
-        return _Html(f'<div class="scroll"><table>{top}<tbody>{body}</tbody></table></div>')
 
 
 class Page(Sheet):
@@ -213,10 +162,10 @@ class Page(Sheet):
             self._worker.target,
             verdict="good" if not collected.exit_code and not numbers["failed"] else "bad",
             outcome=_outcome_of(collected),
-            when=f"started {collected.began:%Y-%m-%d %H:%M:%S} UTC, took {_duration(seconds)}",
+            when=f"started {collected.began:%Y-%m-%d %H:%M:%S} UTC, took {duration(seconds)}",
             numbers="".join(
                 f"<div><dt>{name}</dt><dd>{value}</dd></div>"
-                for name, value in {**numbers, "elements a second": _number(rate)}.items()
+                for name, value in {**numbers, "elements a second": number(rate)}.items()
             ),
             sections="\n".join(filter(None, sections)),
         )
@@ -243,9 +192,9 @@ class Page(Sheet):
         legend = "".join(
             f'<span class="{name}">{name}</span>' for name in OUTCOMES if any(counts[name] for counts in timeline.bins)
         )
-        chart = _chart(width, "".join(areas), "how many elements were in each state, over time")
-        axis = _axis("0 s", f"up to {total} elements", _duration(seconds))
-        return _section("States over time", f'{chart}{axis}<div class="legend">{legend}</div>')
+        drawn = chart(width, "".join(areas), "how many elements were in each state, over time")
+        scale = axis("0 s", f"up to {total} elements", duration(seconds))
+        return section("States over time", f'{drawn}{scale}<div class="legend">{legend}</div>')
 
     def _throughput(self, timeline: Timeline, seconds: float) -> str:
         if not timeline.bins:
@@ -256,11 +205,11 @@ class Page(Sheet):
             for x, counts in enumerate(timeline.bins)
             if counts.total()
         )
-        chart = _chart(
+        drawn = chart(
             max(len(timeline.bins), seconds / timeline.seconds), bars, "how many elements ended in each stretch of time"
         )
-        most = f"up to {_number(highest / timeline.seconds)} elements a second, in {_duration(timeline.seconds)}"
-        return _section("Throughput", f"{chart}{_axis('0 s', most, _duration(seconds))}")
+        most = f"up to {number(highest / timeline.seconds)} elements a second, in {duration(timeline.seconds)}"
+        return section("Throughput", f"{drawn}{axis('0 s', most, duration(seconds))}")
 
     def _phases(self, phases: Mapping[str, float]) -> str:
         if not phases:
@@ -269,20 +218,20 @@ class Page(Sheet):
         rows = [
             (
                 PHASES.get(name, name),
-                _share_bar(phases[name] / total),
+                share_bar(phases[name] / total),
                 f"{phases[name]:.3f}",
                 f"{phases[name] / total:.0%}",
             )
             for name in sorted(phases, key=list(PHASES).index)
         ]
         note = '<p class="quiet">The times of parallel threads and processes are added up.</p>'
-        return _section("Seconds by phase", f"{self._table(('phase', '', '#seconds', '#share'), rows)}{note}")
+        return section("Seconds by phase", f"{self._table(('phase', '', '#seconds', '#share'), rows)}{note}")
 
     def _slowest(self, slowest: Sequence[tuple[float, str, str]]) -> str:
         if not slowest:
             return ""
         rows = [(f"{seconds:.3f}", element_id, name) for seconds, element_id, name in sorted(slowest, reverse=True)]
-        return _section("Slowest elements", self._table(("#seconds of work", "element", "name"), rows))
+        return section("Slowest elements", self._table(("#seconds of work", "element", "name"), rows))
 
     def _errors(self, errors: Sequence[Mapping[str, Any]]) -> str:
         if not errors:
@@ -300,7 +249,7 @@ class Page(Sheet):
         rest = sum(group["count"] for group in errors[MOST_ERRORS:])
         if rest:
             shown.append(f'<p class="quiet">{rest} more, in {len(errors) - MOST_ERRORS} other ways</p>')
-        return _section("Errors", "".join(shown), is_wide=True)
+        return section("Errors", "".join(shown), is_wide=True)
 
     def _pictures(self, thumbnails: Sequence[Thumbnail]) -> str:
         if not thumbnails:
@@ -309,7 +258,7 @@ class Page(Sheet):
         for shown in thumbnails:
             count = len(shown.outlines) + shown.more
             found = "no outline" if not count else "1 outline" if count == 1 else f"{count} outlines"
-            paths = "".join(map(_path, shown.outlines))
+            paths = "".join(map(outline_path, shown.outlines))
             name = f"{shown.name or 'element'} {shown.id}: {found}"
             figures.append(
                 f'<figure><div><img alt="" width="{shown.width}" height="{shown.height}" '
@@ -318,7 +267,7 @@ class Page(Sheet):
                 f"<figcaption>{self._text(name)}</figcaption></figure>"
             )
         title = "Some elements, with the outlines that were found"
-        return _section(title, f'<div class="pictures">{"".join(figures)}</div>', is_wide=True)
+        return section(title, f'<div class="pictures">{"".join(figures)}</div>', is_wide=True)
 
     def _metrics(self, metrics: Mapping[str, Mapping[str, Any]]) -> str:
         if not metrics:
@@ -326,7 +275,7 @@ class Page(Sheet):
         rows = [
             (name, f"{found['value']:g}", found.get("unit", "")) for name, found in list(metrics.items())[:MOST_METRICS]
         ]
-        return _section("Metrics", self._table(("metric", "#value", "unit"), rows))
+        return section("Metrics", self._table(("metric", "#value", "unit"), rows))
 
     def _processes(self, processes: Mapping[int, ProcessFigures]) -> str:
         if not processes:
@@ -340,7 +289,7 @@ class Page(Sheet):
             for number, figures in sorted(processes.items())
         ]
         head = ("#process", *(f"#{name}" for name in OUTCOMES), *(f"#s {name}" for name in PHASES))
-        return _section("Processes", self._table(head, rows), is_wide=True)
+        return section("Processes", self._table(head, rows), is_wide=True)
 
     def _what_ran(self) -> str:
         context = self._run.context
@@ -359,7 +308,7 @@ class Page(Sheet):
             "results": self._run.settings.results,
         }
         rows = [(name, value) for name, value in facts.items() if value is not None]
-        return _section("What ran", self._table(("", ""), rows))
+        return section("What ran", self._table(("", ""), rows))
 
     def _configuration(self) -> str:
         told = explain(self._run.context, self._worker)
@@ -376,7 +325,7 @@ class Page(Sheet):
             "</details>"
         )
         shown = self._table(head, first[:MOST_VALUES]) if first else '<p class="quiet">The worker has no options.</p>'
-        return _section("Configuration", f"{shown}{other}", is_wide=True)
+        return section("Configuration", f"{shown}{other}", is_wide=True)
 
     def _settings(self) -> dict[str, Any]:
         """Flags and variables of the run itself that were set."""
@@ -428,38 +377,3 @@ def _outcome_of(collected: Collected) -> str:
     if code:
         return f"failed (exit code {code})"
     return "done; some elements failed" if collected.counts["failed"] else "done"
-
-
-def _section(title: str, content: str, *, is_wide: bool = False) -> str:
-    kind = ' class="wide"' if is_wide else ""
-    return f"<section{kind}><h2>{html.escape(title)}</h2>{content}</section>"
-
-
-def _chart(width: float, shapes: str, label: str) -> str:
-    view = f'viewBox="0 0 {width:.2f} 100" preserveAspectRatio="none" role="img" aria-label="{html.escape(label)}"'
-    return f'<svg class="chart" {view}>{shapes}</svg>'
-
-
-def _axis(*labels: str) -> str:
-    return f'<div class="axis">{"".join(f"<span>{html.escape(label)}</span>" for label in labels)}</div>'
-
-
-def _share_bar(share: float) -> _Html:
-    bar = f'<path class="bar" d="M0,0 h{100 * share:.2f} v10 H0 Z"/>'
-    return _Html(f'<svg class="share" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{bar}</svg>')
-
-
-def _path(outline: Polygon) -> str:
-    return f'<path d="M{" L".join(f"{x:.1f},{y:.1f}" for x, y in outline)} Z"/>'
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

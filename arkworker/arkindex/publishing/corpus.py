@@ -188,7 +188,7 @@ class _Directory:
     def _create(self, client: Client, ids: dict[str, str], name: str, place: str) -> str:
         try:
             ids[name] = _id_of("creation", _create(client, self._kind, self._corpus_id, name))
-            logger.info("created the %s %s", self._kind, printable(name, 60))
+            logger.info("created the %s '%s'", self._kind, printable(name, 60))
         except ApiError as error:
             is_refused = isinstance(error, ApiResponseError) and error.status in _REFUSALS
             if not is_refused and not error.uncertain:
