@@ -4,7 +4,7 @@
 its ratio to one process: two of `--jobs`, two workers of Dask's `LocalCluster`, two tasks of `submitit:local`, with
 matrices multiplied for each element, as many as this machine does in 150 ms on one core: a small page for a model. Time
 runs from the beginning of the first element to the end of the last, so that starting up is left out, but not that one
-process begins later than another; all take turns. The emulated Arkindex needs some 4 ms of the same cores for each
+process begins later than another; all take turns. The emulated Arkindex needs some 5 ms of the same cores for each
 element; what two bare processes with the same work come to is the limit. Then one element or sixteen at a time, where
 the network takes 20 ms for a request and the model 20 ms for a call. Then, once, 10,000 elements without work go
 through four processes: each once, and the memory of the parent at the end beside that at the first element.
@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 import uuid
-from contextlib import ExitStack
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +52,7 @@ class W(ElementsWorker):
             log.write(f"{element.id} {begin} {time.monotonic()}\\n")
 """
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MODEL = """
 import time
@@ -76,6 +76,7 @@ def multiply(number):
     matrix = numpy.random.default_rng(1).random((160, 160))
     for _ in range(number):
         matrix = numpy.tanh(matrix @ matrix.T / 160)
+numpy.ones(1 << 20)  # freed: from now on malloc keeps smaller blocks, as in a process that has done other work before
 multiply(100)
 begin = time.monotonic()
 multiply(10000)
@@ -128,34 +129,49 @@ def _memory(pid: int) -> int:
     return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")), 0)
 
 
-def subjects(stack: ExitStack, folder: Path) -> dict[str, list[str]]:
-    """The flags of each, by what it is called."""
-    found = {"one process": [], "--jobs 2": ["--jobs", "2"]}
-    if importlib.util.find_spec("distributed"):
-        place = folder / "scheduler.txt"
-        script = (
-            "import sys, threading; from distributed import LocalCluster\n"
-            "if __name__ == '__main__':\n"
-            "    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)\n"
-            f"    open({str(place)!r}, 'w').write(cluster.scheduler_address)\n"
-            "    sys.stdin.read(); cluster.close()\n"
-        )
-        (folder / "cluster.py").write_text(script)
-        environ = os.environ | ONE_THREAD
-        cluster = subprocess.Popen([sys.executable, str(folder / "cluster.py")], env=environ, stdin=subprocess.PIPE)
-        stack.callback(cluster.wait)
-        stack.callback(lambda: cluster.stdin and cluster.stdin.close())
+@contextmanager
+def cluster(folder: Path) -> Iterator[str]:
+    """Dask's scheduler and two workers, by address; an idle one would take processor time from the others."""
+    place = folder / f"{uuid.uuid4()}.txt"
+    script = (
+        "import sys; from distributed import LocalCluster\n"
+        "if __name__ == '__main__':\n"
+        "    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)\n"
+        f"    open({str(place)!r}, 'w').write(cluster.scheduler_address)\n"
+        "    sys.stdin.read(); cluster.close()\n"
+    )
+    (folder / "cluster.py").write_text(script)
+    environ = os.environ | ONE_THREAD
+    with subprocess.Popen([sys.executable, str(folder / "cluster.py")], env=environ, stdin=subprocess.PIPE) as process:
         while not place.exists() or not place.read_text():
             time.sleep(0.1)
-        found["Dask, two workers"] = ["--executor", f"dask:{place.read_text()}", "--jobs", "2"]
-    if importlib.util.find_spec("submitit"):
-        found["submitit:local, two tasks"] = ["--executor", "submitit:local", "--jobs", "2"]
-    return found
+        yield place.read_text()
+        process.communicate()  # its input ends, and so does it
 
 
 def rate(folder: Path, elements: int, flags: list[str], work: int) -> float:
     """Elements a second."""
     return float(run(folder, elements, flags, work)["rate"])
+
+
+def rate_of_dask(folder: Path, elements: int, work: int) -> float:
+    """Elements a second, on a cluster of its own."""
+    with cluster(folder) as address:
+        return rate(folder, elements, ["--executor", f"dask:{address}", "--jobs", "2"], work)
+
+
+def subjects(folder: Path, elements: int, work: int) -> dict[str, Callable[[], float]]:
+    """What measures the elements a second of each, by what it is called."""
+    measure = partial(rate, folder, elements, work=work)
+    found: dict[str, Callable[[], float]] = {
+        "one process": partial(measure, []),
+        "--jobs 2": partial(measure, ["--jobs", "2"]),
+    }
+    if importlib.util.find_spec("distributed"):
+        found["Dask, two workers"] = partial(rate_of_dask, folder, elements, work)
+    if importlib.util.find_spec("submitit"):
+        found["submitit:local, two tasks"] = partial(measure, ["--executor", "submitit:local", "--jobs", "2"])
+    return found
 
 
 def measure_batches(size: int, folder: Path) -> float:
@@ -179,14 +195,13 @@ def main() -> None:
     """Measure and print."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     number = int(sys.argv[2]) if len(sys.argv) > 2 else 100
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "worker.py").write_text(WORKER)
-        engines = subjects(stack, folder)
         alone, together = (statistics.median(seconds_of_a_product(n) for _ in range(rounds)) for n in (1, 2))
         print(f"two bare processes, without arkworker: {2 * alone / together:.2f} x one", flush=True)
         work = round(SECONDS / alone)
-        compare({what: partial(rate, folder, number, flags, work) for what, flags in engines.items()}, rounds)
+        compare(subjects(folder, number, work), rounds)
         compare({f"{size} at a time": partial(measure_batches, size, folder) for size in (1, 16)}, rounds)
         before, after = (kilobytes / 1024 for kilobytes in run(folder, 10_000, ["--jobs", "4"], work=0)["memory"])
         print(f"10,000 elements, four processes: each once; the parent {before:.0f} MB, then {after:.0f} MB")
