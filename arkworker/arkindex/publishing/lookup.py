@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from arkworker.errors import ArkworkerError
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from arkworker.arkindex.client import Client
+    from arkworker.arkindex.publishing.plan import Ref
 
 W = TypeVar("W")
 F = TypeVar("F")
@@ -19,6 +21,43 @@ F = TypeVar("F")
 PAGE_SIZE = 500
 _PIXELS = 1.5  # that the sides of a box may differ by, after rounding
 _SMALL = 1e-4  # that stored numbers may differ by, relatively or absolutely
+
+
+#: Where a bulk operation has its items, in what is sent and, where that is an object, in the answer.
+LISTS = {
+    "CreateElements": "elements",
+    "CreateElementTranscriptions": "transcriptions",
+    "CreateTranscriptions": "transcriptions",
+    "CreateClassifications": "classifications",
+    "CreateMetaDataBulk": "metadata_list",
+    "CreateTranscriptionEntities": "transcription_entities",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it is sent, with ids, and what is needed to look for what it creates.
+
+    Attributes:
+        operation: The operation.
+        parameters: Its parameters.
+        body: Its body.
+        gives: What its answer tells the ids of, item by item in its order.
+        root: The element that all of it lies on or below.
+        known: Ids that other requests got.
+    """
+
+    operation: str
+    parameters: Mapping[str, Any]
+    body: Any
+    gives: tuple[tuple[Ref, ...], ...]
+    root: str
+    known: Collection[str]
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """What it creates, one by one."""
+        return self.body[LISTS[self.operation]] if self.operation in LISTS else [self.body]
 
 
 class AmbiguousError(ArkworkerError):
@@ -42,38 +81,27 @@ class Lookup:
     def __init__(self, client: Client, worker_run_id: str) -> None:
         self._client = client
         self._run = worker_run_id
-        self._ways: Mapping[str, Callable[[_Asked], list[Any] | None]] = {
-            "CreateElement": self._element,
+        self._ways: Mapping[str, Callable[[Asked], list[Any] | None]] = {
+            "CreateElement": self._elements,
             "CreateElements": self._elements,
             "CreateElementTranscriptions": self._annotations,
-            "CreateTranscription": lambda sent: self._loose(sent, [{**sent.body, "element_id": sent.parameters["id"]}]),
-            "CreateTranscriptions": lambda sent: self._loose(sent, sent.body["transcriptions"]),
-            "CreateClassification": lambda sent: self._classifications(sent.body["element"], [sent.body]),
-            "CreateClassifications": lambda sent: self._classifications(
-                sent.body["parent"], sent.body["classifications"]
-            ),
-            "CreateMetaData": lambda sent: self._metadata(sent, [sent.body]),
-            "CreateMetaDataBulk": lambda sent: self._metadata(sent, sent.body["metadata_list"]),
-            "CreateTranscriptionEntity": lambda sent: self._entities(sent, [sent.body]),
-            "CreateTranscriptionEntities": lambda sent: self._entities(sent, sent.body["transcription_entities"]),
+            "CreateTranscription": self._loose,
+            "CreateTranscriptions": self._loose,
+            "CreateClassification": self._classifications,
+            "CreateClassifications": self._classifications,
+            "CreateMetaData": self._metadata,
+            "CreateMetaDataBulk": self._metadata,
+            "CreateTranscriptionEntity": self._entities,
+            "CreateTranscriptionEntities": self._entities,
             "CreateEmbedding": self._embedding,
             "CreateElementParent": self._parent,
             "CreateElementChildren": self._children,
         }
 
-    def find(
-        self, operation: str, parameters: Mapping[str, str], body: Any, *, root: str, known: Collection[str]
-    ) -> list[Any] | None:
+    def find(self, sent: Asked) -> list[Any] | None:
         """What a request created, item by item in its order; None when it was not carried out.
 
         Changes are not looked for: made twice, they are made once.
-
-        Args:
-            operation: The operation.
-            parameters: Its parameters, with ids.
-            body: Its body, with ids.
-            root: The element that all of it lies on or below.
-            known: Ids that other requests got.
 
         Returns:
             Items with an `id`, and an `element_id` for annotations; empty ones for what has no id.
@@ -82,10 +110,10 @@ class Lookup:
             ApiError: Arkindex does not answer.
             AmbiguousError: A part of it is there.
         """
-        way = self._ways.get(operation)
-        return way(_Asked(parameters, body, root, known)) if way is not None else None
+        way = self._ways.get(sent.operation)
+        return way(sent) if way is not None else None
 
-    def _list(self, operation: str, sent: _Asked, **parameters: Any) -> list[dict[str, Any]]:
+    def _list(self, operation: str, sent: Asked, **parameters: Any) -> list[dict[str, Any]]:
         """The items of a list that are not known to come from other requests."""
         items: Iterable[Any] = self._client.paginate(operation, page_size=PAGE_SIZE, **parameters)
         return [item for item in items if isinstance(item, dict) and item.get("id") not in sent.known]
@@ -96,16 +124,14 @@ class Lookup:
         identifier = signer.get("id") if isinstance(signer, dict) else item.get("worker_run_id", signer)
         return identifier == self._run or not ({"worker_run", "worker_run_id"} & item.keys())
 
-    def _element(self, sent: _Asked) -> list[Any] | None:
-        body = sent.body
-        there = self._list("ListElementChildren", sent, id=body["parent"], type=body["type"], worker_run=self._run)
-        return _assign([body], there, _same_element)
+    def _elements(self, sent: Asked) -> list[Any] | None:
+        filters = {"id": sent.parameters["id"]} if sent.parameters else {"id": sent.body["parent"]}
+        if not sent.parameters:
+            filters["type"] = sent.body["type"]
+        there = self._list("ListElementChildren", sent, worker_run=self._run, **filters)
+        return _assign(sent.items, there, _same_element)
 
-    def _elements(self, sent: _Asked) -> list[Any] | None:
-        there = self._list("ListElementChildren", sent, id=sent.parameters["id"], worker_run=self._run)
-        return _assign(sent.body["elements"], there, _same_element)
-
-    def _annotations(self, sent: _Asked) -> list[Any] | None:
+    def _annotations(self, sent: Asked) -> list[Any] | None:
         """Transcriptions whose elements may be older than they are."""
         parent, slug = sent.parameters["id"], sent.body["element_type"]
         children = self._client.paginate("ListElementChildren", page_size=PAGE_SIZE, id=parent, type=slug)
@@ -115,14 +141,14 @@ class Lookup:
             for item in self._written(sent, parent, element_type=slug)
             if _element_id(item, "") in boxes
         ]
-        wanted = sent.body["transcriptions"]
         return _assign(
-            wanted,
+            sent.items,
             there,
             lambda one, other: _same_writing(one, other) and _same_box(one["polygon"], other["polygon"]),
         )
 
-    def _loose(self, sent: _Asked, wanted: list[dict[str, Any]]) -> list[Any] | None:
+    def _loose(self, sent: Asked) -> list[Any] | None:
+        wanted = [{"element_id": sent.parameters.get("id"), **one} for one in sent.items]
         there = [
             {**item, "element_id": _element_id(item, place)}
             for place, found in self._written_on(sent, {one["element_id"] for one in wanted})
@@ -139,7 +165,7 @@ class Lookup:
             same,
         )
 
-    def _written_on(self, sent: _Asked, places: set[str]) -> Iterable[tuple[str, list[dict[str, Any]]]]:
+    def _written_on(self, sent: Asked, places: set[str]) -> Iterable[tuple[str, list[dict[str, Any]]]]:
         """The texts on some elements: on the root and below it with one list, on others with one each."""
         others = places - {sent.root}
         if others:
@@ -150,53 +176,43 @@ class Lookup:
         for place in sorted(others):
             yield place, self._written(sent, place)
 
-    def _written(self, sent: _Asked, element_id: str, **filters: Any) -> list[dict[str, Any]]:
+    def _written(self, sent: Asked, element_id: str, **filters: Any) -> list[dict[str, Any]]:
         filters |= {"recursive": True, "worker_run": self._run}
         return self._list("ListTranscriptions", sent, id=element_id, **filters)
 
-    def _classifications(self, element_id: str, wanted: list[dict[str, Any]]) -> list[Any] | None:
+    def _classifications(self, sent: Asked) -> list[Any] | None:
         """All of them; where only some are there, sending them again adds the others."""
-        element = self._client.request("RetrieveElement", id=element_id)
+        element = self._client.request("RetrieveElement", id=sent.body.get("parent") or sent.body["element"])
         items = element.get("classifications") or element.get("classes") or []
         there = {item["ml_class"]["id"]: item for item in items if self._is_ours(item)}
-        found = [there.get(one["ml_class"]) for one in wanted]
+        found = [there.get(one["ml_class"]) for one in sent.items]
         return found if all(found) else None
 
-    def _metadata(self, sent: _Asked, wanted: list[dict[str, Any]]) -> list[Any] | None:
+    def _metadata(self, sent: Asked) -> list[Any] | None:
         items = self._client.request("ListElementMetaData", id=sent.parameters["id"])
         there = [item for item in items if item.get("id") not in sent.known and self._is_ours(item)]
-        return _assign(wanted, there, _same_metadata)
+        return _assign(sent.items, there, _same_metadata)
 
-    def _entities(self, sent: _Asked, wanted: list[dict[str, Any]]) -> list[Any] | None:
+    def _entities(self, sent: Asked) -> list[Any] | None:
         there = list(
             self._client.paginate(
                 "ListTranscriptionEntities", page_size=PAGE_SIZE, id=sent.parameters["id"], worker_run=self._run
             )
         )
-        return _assign(wanted, there, _same_entity)
+        return _assign(sent.items, there, _same_entity)
 
-    def _embedding(self, sent: _Asked) -> list[Any] | None:
+    def _embedding(self, sent: Asked) -> list[Any] | None:
         there = filter(self._is_ours, self._list("ListEmbeddings", sent, id=sent.parameters["id"]))
         return _assign([sent.body["value"]], list(there), lambda value, item: _same_vector(value, item.get("value")))
 
-    def _parent(self, sent: _Asked) -> list[Any] | None:
+    def _parent(self, sent: Asked) -> list[Any] | None:
         there = self._client.paginate("ListElementParents", page_size=PAGE_SIZE, id=sent.parameters["child"])
         return [{}] if any(item.get("id") == sent.parameters["parent"] for item in there) else None
 
-    def _children(self, sent: _Asked) -> list[Any] | None:
+    def _children(self, sent: Asked) -> list[Any] | None:
         there = self._client.paginate("ListElementChildren", page_size=PAGE_SIZE, id=sent.parameters["id"])
         ids = {item.get("id") for item in there}
         return [{}] if ids.issuperset(sent.body["children"]) else None
-
-
-class _Asked:
-    """A request that is looked for, as it was sent."""
-
-    def __init__(self, parameters: Mapping[str, str], body: Any, root: str, known: Collection[str]) -> None:
-        self.parameters = parameters
-        self.body = body
-        self.root = root
-        self.known = known
 
 
 def _polygon(element: Mapping[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 from arkworker.arkindex.publishing.corpus import Corpora
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.publishing.corpus import Corpus
     from arkworker.arkindex.publishing.doubts import Doubts
     from arkworker.arkindex.publishing.outbox import Outbox
-    from arkworker.arkindex.publishing.plan import Plan, Request
+    from arkworker.arkindex.publishing.plan import Plan
     from arkworker.elements import Element
 
 logger = logging.getLogger("arkworker.publishing")
@@ -90,15 +91,9 @@ class ArkindexPublisher:
 
     def _send(self, element: Element, made: Plan, known: Mapping[Ref, str], sent: Sent) -> None:
         certainty = Certainty(self._client, self._run)
-        if self._doubts is None:
-            send(lambda request, ids: certainty.perform(request, ids, element.id), made.requests, known, sent)
-            return
-        with self._doubts.publishing(element.id) as doubt:
-
-            def perform(request: Request, ids: Mapping[Ref, str]) -> Mapping[Ref, str]:
-                return certainty.perform(request, ids, element.id, note=doubt.note, since=doubt.since)
-
-            send(perform, made.requests, known, sent)
+        with nullcontext(None) if self._doubts is None else self._doubts.publishing(element.id) as doubt:
+            noting: Any = {} if doubt is None else {"note": doubt.note, "since": doubt.since}
+            send(lambda request, ids: certainty.perform(request, ids, element.id, **noting), made.requests, known, sent)
 
     def _corpus_of(self, element: Element) -> Corpus:
         corpus_id = element.corpus.id if element.corpus is not None else self._corpus_id

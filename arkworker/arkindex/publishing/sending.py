@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from arkworker.arkindex.client.attempts import WAITS
-from arkworker.arkindex.publishing.lookup import AmbiguousError, Lookup
+from arkworker.arkindex.publishing.lookup import LISTS, AmbiguousError, Asked, Lookup
 from arkworker.arkindex.publishing.plan import Ref, Request, total
 from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ArkworkerError, PublicationError
 
@@ -32,13 +32,6 @@ _GATEWAY = frozenset({502, 503, *range(520, 528), 530})
 #: Sent twice, it is there once.
 _REPEATABLE = "PartialUpdateElement"
 _CLASSIFYING = "CreateClassification"
-#: Where a bulk operation that answers with an object has its items.
-_LISTS = {
-    "CreateTranscriptions": "transcriptions",
-    "CreateClassifications": "classifications",
-    "CreateMetaDataBulk": "metadata_list",
-    "CreateTranscriptionEntities": "transcription_entities",
-}
 #: What needs no id: no request refers to it.
 _UNREFERRED = frozenset({"classification", "metadata", "embedding", "entity"})
 
@@ -90,16 +83,6 @@ def send(perform: Perform, requests: Sequence[Request], known: Mapping[Ref, str]
     return sent
 
 
-@dataclass(frozen=True, slots=True)
-class _Sending:
-    """A request, and what is needed to look for what it creates."""
-
-    request: Request
-    ids: Mapping[Ref, str]
-    root: str
-    known: Collection[str]
-
-
 class Certainty:
     """Performs requests such that none is carried out twice.
 
@@ -142,25 +125,26 @@ class Certainty:
             ApiError: It was not accepted; `uncertain` where it could not even be looked for.
             AmbiguousError: Its outcome is unknown.
         """
-        sending = _Sending(request, ids, root, {*ids.values(), *known})
+        parameters = {name: _filled(value, ids) for name, value in request.parameters.items()}
+        body = _filled(request.body, ids)
+        asked = Asked(request.operation, parameters, body, request.gives, root, {*ids.values(), *known})
         if since:
             self._sleep(min(max(SETTLING - (time.time() - since), 0.0), SETTLING))
-            if (found := self._find(sending)) is not None:
+            if (found := self._find(asked)) is not None:
                 return found
         if request.operation == _REPEATABLE or self._run is None:
             note()
-            answer = _perform(self._client, request, ids, idempotent=request.operation == _REPEATABLE)
-            return _ids_in(request, answer)
+            return _ids_in(asked, _perform(self._client, asked, idempotent=request.operation == _REPEATABLE))
         for wait in (*WAITS, None):
             note()
             start = self._client.clock.now()
             try:
-                return self._attempt(sending)
+                return self._attempt(asked)
             except ApiError as error:
                 if not error.uncertain:
                     raise
                 logger.warning("%s; checking whether it was carried out", error)
-                found = self._look(sending, error, self._client.clock.now() - start, wait or WAITS[0])
+                found = self._look(asked, error, self._client.clock.now() - start, wait or WAITS[0])
                 if found is not None:
                     return found
                 if wait is None:
@@ -168,76 +152,67 @@ class Certainty:
                     raise
         raise AssertionError  # the last attempt returns or raises
 
-    def _attempt(self, sending: _Sending) -> dict[Ref, str]:
-        answer = _perform(self._client, sending.request, sending.ids, careful=True)
+    def _attempt(self, asked: Asked) -> dict[Ref, str]:
+        answer = _perform(self._client, asked, careful=True)
         try:
-            return _ids_in(sending.request, answer)
+            return _ids_in(asked, answer)
         except ApiContentError as error:  # it was accepted, and what it gave is still to be looked for
             self._sleep(WAITS[0])
-            if (found := self._find_after(sending, error)) is None:
+            if (found := self._find_after(asked, error)) is None:
                 raise AmbiguousError(f"{error}; it was not found afterwards") from error
             return found
 
-    def _look(self, sending: _Sending, error: ApiError, seconds: float, wait: float) -> dict[Ref, str] | None:
+    def _look(self, asked: Asked, error: ApiError, seconds: float, wait: float) -> dict[Ref, str] | None:
         """The ids of what was carried out; None where it was not, and is not under way any more."""
         is_slow = error.status in _TIMED_OUT or (seconds >= SLOW and (error.status or 500) >= 500)
         waits = WAITS if is_slow else WAITS[:3] if error.status in _GATEWAY else (wait,)
         for pause in waits:
             self._sleep(pause)
-            if (found := self._find_after(sending, error)) is not None:
+            if (found := self._find_after(asked, error)) is not None:
                 return found
         if is_slow:
             raise AmbiguousError(f"{error}; it was not found afterwards") from error
         return None
 
-    def _find_after(self, sending: _Sending, error: ApiError) -> dict[Ref, str] | None:
+    def _find_after(self, asked: Asked, error: ApiError) -> dict[Ref, str] | None:
         """As `_find`; where there is no answer, the earlier error counts, and the request is open."""
         try:
-            return self._find(sending)
+            return self._find(asked)
         except ApiError as reason:
             error.message += f"; checking it failed, too: {reason}"
             error.uncertain = 1
             raise error from None
 
-    def _find(self, sending: _Sending) -> dict[Ref, str] | None:
-        if self._run is None:
-            return None
-        request = sending.request
-        parameters = {name: _filled(value, sending.ids) for name, value in request.parameters.items()}
-        body = _filled(request.body, sending.ids)
-        lookup = Lookup(self._client, self._run)
-        found = lookup.find(request.operation, parameters, body, root=sending.root, known=sending.known)
+    def _find(self, asked: Asked) -> dict[Ref, str] | None:
+        found = Lookup(self._client, self._run).find(asked) if self._run is not None else None
         if found is None:
             return None
-        logger.info("%s had been carried out", request.operation)
-        return _ids_in(request, found)
+        logger.info("%s had been carried out", asked.operation)
+        return _ids_in(asked, found)
 
     def _sleep(self, seconds: float) -> None:
         self._client.clock.sleep(seconds)
         self._check()
 
 
-def _perform(client: Client, request: Request, ids: Mapping[Ref, str], **options: bool) -> Any:
-    """Perform one request, with ids instead of its `Ref`s; the answer. Raises as the client does.
+def _perform(client: Client, asked: Asked, **options: bool) -> Any:
+    """Perform one request; the answer. Raises as the client does.
 
     Args:
         client: Sends it.
-        request: One of a plan.
-        ids: Those that it needs.
+        asked: The request.
         options: `idempotent` and `careful` of `Client.request_with_outcome`.
     """
-    body = _filled(request.body, ids)
-    parameters = {name: _filled(value, ids) for name, value in request.parameters.items()}
     try:
-        outcome = _ask(lambda: client.request_with_outcome(request.operation, body, **options, **parameters))
+        outcome = _ask(lambda: client.request_with_outcome(asked.operation, asked.body, **options, **asked.parameters))
     except ApiResponseError as error:
         if not _is_there_already(error):
             raise
-        return _repeat_one_by_one(client, request, body, options)
+        return _repeat_one_by_one(client, asked, options)
     if outcome.uncertain:
         logger.warning(
             "%s: an earlier attempt failed and may have been applied: check for duplicate results",
-            request.operation,
+            asked.operation,
         )
     return outcome.value
 
@@ -259,16 +234,17 @@ def _is_there_already(error: ApiResponseError) -> bool:
     return any("must make a unique set" in message.detail for message in error.messages)
 
 
-def _repeat_one_by_one(client: Client, request: Request, body: Any, options: Mapping[str, bool]) -> list[Any]:
+def _repeat_one_by_one(client: Client, asked: Asked, options: Mapping[str, bool]) -> list[Any]:
     """One classification that is there refuses all of a bulk: make the others singly. None stands for that one."""
-    if request.operation == _CLASSIFYING:
+    body = asked.body
+    if asked.operation == _CLASSIFYING:
         logger.warning("this worker run has already made a classification of that class on element %s", body["element"])
         return [None]
     made: list[Any] = []
-    for item in body["classifications"]:
+    for item in asked.items:
         single = {"element": body["parent"], "worker_run_id": body["worker_run_id"], "high_confidence": False, **item}
         try:
-            answer = _perform(client, Request(_CLASSIFYING, {}, single, {}), {}, **options)
+            answer = _perform(client, replace(asked, operation=_CLASSIFYING, body=single), **options)
             made += answer if isinstance(answer, list) else [answer]
         except ApiError as error:
             error.uncertain += 1  # those before it are there
@@ -285,25 +261,25 @@ def _filled(value: Any, ids: Mapping[Ref, str]) -> Any:
     return [_filled(item, ids) for item in value] if isinstance(value, list) else value
 
 
-def _ids_in(request: Request, answer: Any) -> dict[Ref, str]:
+def _ids_in(asked: Asked, answer: Any) -> dict[Ref, str]:
     """The ids that an answer gives.
 
     Raises:
         ApiContentError: It lacks some that other requests need.
     """
-    items = _items(request.operation, answer)
-    if len(items) != len(request.gives):
-        if all(ref.kind in _UNREFERRED for refs in request.gives for ref in refs):
+    items = _items(asked.operation, answer)
+    if len(items) != len(asked.gives):
+        if all(ref.kind in _UNREFERRED for refs in asked.gives for ref in refs):
             return {}
-        raise ApiContentError(request.operation, f"the answer has {len(items)} items, not {len(request.gives)}")
-    pairs = zip(request.gives, items, strict=True)
-    found = {ref: _find_id(request.operation, ref, item, len(refs)) for refs, item in pairs for ref in refs}
+        raise ApiContentError(asked.operation, f"the answer has {len(items)} items, not {len(asked.gives)}")
+    pairs = zip(asked.gives, items, strict=True)
+    found = {ref: _find_id(asked.operation, ref, item, len(refs)) for refs, item in pairs for ref in refs}
     return {ref: identifier for ref, identifier in found.items() if identifier is not None}
 
 
 def _items(operation: str, answer: Any) -> Sequence[Any]:
     if isinstance(answer, dict):
-        answer = answer.get(_LISTS[operation]) if operation in _LISTS else [answer]
+        answer = answer.get(LISTS[operation]) if operation in LISTS else [answer]
     return answer if isinstance(answer, list) else []
 
 
