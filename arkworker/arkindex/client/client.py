@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from arkworker.arkindex.client.attempts import Attempt
     from arkworker.arkindex.client.exchange import Exchange
     from arkworker.transport.connection import Connection
     from arkworker.transport.transport import Transport
@@ -204,11 +205,12 @@ class Client:
         self._check_mode(label, writes=True)
         sent = {**(headers or {}), **({"Content-Type": content_type} if content_type else {})}
         exchange = self._get_exchange()
-        from arkworker.arkindex.client.transfers import Upload, send_file
+        from arkworker.arkindex.client.transfers import send_file
 
-        upload = Upload(label, url, source, sent, offset, length)
-        job = Job(label, writes=True, repeatable=True)
-        answer: Mapping[str, str] = self._retries.perform(lambda: send_file(exchange.transport, upload), job).value
+        def attempt() -> Attempt:
+            return send_file(exchange.transport, label, url, source, sent, offset=offset, length=length)
+
+        answer: Mapping[str, str] = self._retries.perform(attempt, Job(label, writes=True, repeatable=True)).value
         return answer
 
     @property
@@ -252,11 +254,11 @@ class Client:
             self._exchange.transport.close()
 
     def _download(self, label: str, url: str, destination: Path, **promised: Any) -> Path:
-        from arkworker.arkindex.client.transfers import RemoteFile, written  # it imports requests
+        from arkworker.arkindex.client.transfers import written  # it imports requests
 
         exchange = self._get_exchange()
         with written(destination) as file:
-            download = exchange.download(RemoteFile(label, url, **promised), file)
+            download = exchange.download(file, label, url, **promised)
             self._retries.perform(download.attempt, Job(label, writes=False, repeatable=True))
         return destination
 

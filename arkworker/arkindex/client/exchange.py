@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from arkworker.arkindex.client.operations import Pages, Promise
-    from arkworker.arkindex.client.transfers import RemoteFile
     from arkworker.transport.connection import Connection
     from arkworker.transport.transport import Answer, Transport
 
@@ -77,11 +75,12 @@ class Exchange:
         except TransportError as error:
             return lose(DOCUMENT, f"{presentable(self._schema_url)}: {error.reason}", error.fault)
 
-    def download(self, remote: RemoteFile, file: IO[bytes]) -> Download:
-        """The attempts at writing a remote file into a local one."""
-        if remote.is_operation:
-            remote = replace(remote, url=self._endpoint.origin + remote.url)
-        return Download(self.transport, remote, file, self._excerpts)
+    def download(
+        self, file: IO[bytes], label: str, url: str, *, is_operation: bool = False, **promised: Any
+    ) -> Download:
+        """The attempts at writing a remote file, or what an operation leads to, into a local one."""
+        url = self._endpoint.origin + url if is_operation else url
+        return Download(self.transport, file, self._excerpts, label, url, is_operation, **promised)
 
     def _judge(self, operation: Operation, answer: Answer) -> Attempt:
         if answer.status >= 400:

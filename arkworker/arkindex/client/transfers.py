@@ -33,72 +33,46 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """Where a file is and what it must be.
-
-    Attributes:
-        label: What errors and logs call it: an operation id, or method and address without the query.
-        url: Its address; that of an operation is a path on the instance.
-        is_operation: Whether the instance is asked, with credentials.
-        size: Bytes that must come; None when unknown.
-        md5: Hexadecimal digest that it must have; None when unknown.
-    """
-
-    label: str
-    url: str = field(repr=False)
-    is_operation: bool = False
-    size: int | None = None
-    md5: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """What goes where.
-
-    Attributes:
-        label: What errors and logs call it: method and address without the query.
-        url: The address, which is its own permission.
-        source: The file.
-        headers: To send with it.
-        offset: The first byte of it that is sent.
-        length: How many bytes are sent; None for all the rest.
-    """
-
-    label: str
-    url: str = field(repr=False)
-    source: Path
-    headers: Mapping[str, str]
-    offset: int = 0
-    length: int | None = None
-
-
+@dataclass(eq=False)
 class Download:
     """Writes a remote file into a local one; an attempt goes on where the last one was cut, if that is sure to fit.
 
     It is sure when the server names the version of the file by a strong ETag and, asked for the rest of that very
     version (`Range`, `If-Range`), sends just that. In all other cases the file starts over.
+
+    Attributes:
+        transport: What it comes through.
+        file: The local file.
+        excerpts: Makes those of refusals.
+        label: What errors and logs call it: an operation id, or method and address without the query.
+        url: Where it is.
+        trusted: Whether the instance is asked, with credentials.
+        size: Bytes that must come; None when unknown.
+        md5: Hexadecimal digest that it must have; None when unknown.
     """
 
-    def __init__(self, transport: Transport, remote: RemoteFile, file: IO[bytes], excerpts: Excerpts) -> None:
-        self._transport = transport
-        self._remote = remote
-        self._file = file
-        self._excerpts = excerpts
+    transport: Transport
+    file: IO[bytes]
+    excerpts: Excerpts
+    label: str
+    url: str = field(repr=False)
+    trusted: bool = False
+    size: int | None = None
+    md5: str | None = None
+
+    def __post_init__(self) -> None:
         self._start_over()
 
     def attempt(self) -> Attempt:
         """Attempt to get the file, or the rest of it."""
-        remote = self._remote
         try:
-            url, headers = encode(remote.url), self._range()
-            with self._transport.follow(url, trusted=remote.is_operation, headers=headers) as answer:
+            with self.transport.follow(encode(self.url), trusted=self.trusted, headers=self._range()) as answer:
                 failure = self._begin(answer)
                 if failure is not None:
                     return failure
                 self._copy(answer)
         except TransportError as error:
-            return lose(remote.label, error.reason, error.fault)
+            return lose(self.label, error.reason, error.fault)
         return self._check()
 
     def _start_over(self) -> None:
@@ -106,8 +80,8 @@ class Download:
         self._digest = hashlib.md5(usedforsecurity=False)  # what Arkindex keeps of a file
         self._etag: str | None = None
         self._total: int | None = None
-        self._file.seek(0)
-        self._file.truncate()
+        self.file.seek(0)
+        self.file.truncate()
 
     def _range(self) -> Mapping[str, str]:
         if not self._written or self._etag is None:
@@ -118,15 +92,15 @@ class Download:
         """Make ready for what an answer brings, or the failure that it is."""
         was_asked = bool(self._range())
         if was_asked and answer.status == 206 and self._fits(answer):
-            logger.info("%s: continuing at byte %d of %d", self._remote.label, self._written, self._total)
+            logger.info("%s: continuing at byte %d of %d", self.label, self._written, self._total)
             return None
         if was_asked and answer.status in (206, 416):
             self._start_over()
-            return lose(self._remote.label, "the rest of the file does not fit its beginning", Fault.GARBLED)
+            return lose(self.label, "the rest of the file does not fit its beginning", Fault.GARBLED)
         if answer.status >= 400 and answer.trusted:
-            return refuse(self._remote.label, answer.status, answer.headers, answer.read_error(), self._excerpts)
+            return refuse(self.label, answer.status, answer.headers, answer.read_error(), self.excerpts)
         if answer.status != 200:
-            return refusal(self._remote.label, answer)
+            return refusal(self.label, answer)
         self._start_over()
         self._remember(answer)
         return None
@@ -149,39 +123,50 @@ class Download:
         return start == self._written
 
     def _copy(self, answer: Answer) -> None:
-        size = self._remote.size
+        size = self.size
         for chunk in answer.chunks():
             if size is not None and self._written + len(chunk) > size:
                 self._start_over()
                 raise TransportError(f"more than the {size} bytes that were announced", Fault.GARBLED)
-            self._file.write(chunk)
+            self.file.write(chunk)
             self._digest.update(chunk)
             self._written += len(chunk)
 
     def _check(self) -> Attempt:
-        remote, written = self._remote, self._written
+        written = self._written
         is_cut = self._total is not None and written < self._total
-        announced = next((size for size in (self._total, remote.size) if size not in (None, written)), None)
+        announced = next((size for size in (self._total, self.size) if size not in (None, written)), None)
         if announced is not None:
             reason = f"{written} bytes came, but {announced} were announced"
-        elif remote.md5 is not None and self._digest.hexdigest() != remote.md5.lower():
+        elif self.md5 is not None and self._digest.hexdigest() != self.md5.lower():
             reason = "the MD5 of the file is not the announced one"
         else:
             return Attempt()
         if not is_cut:  # else the next attempt goes on from here
             self._start_over()
-        return lose(remote.label, reason, Fault.GARBLED)
+        return lose(self.label, reason, Fault.GARBLED)
 
 
-def send_file(transport: Transport, upload: Upload) -> Attempt:
+def send_file(  # noqa: PLR0913 - what is sent, and of which file how much
+    transport: Transport,
+    label: str,
+    url: str,
+    source: Path,
+    headers: Mapping[str, str],
+    *,
+    offset: int = 0,
+    length: int | None = None,
+) -> Attempt:
     """Attempt to PUT a file, or a part of one; the value is the headers of the answer."""
-    label, source = upload.label, upload.source
     with _disk(source), open(source, "rb", opener=open_regular) as file:
-        body = _slice(file, upload)
+        available = os.fstat(file.fileno()).st_size - offset
+        size = available if length is None else length
+        if not 0 <= size <= available:
+            raise OSError(errno.EINVAL, "shorter than the part that is to be sent")
+        file.seek(offset)
+        body = Slice(file, size)
         try:
-            with transport.send(
-                "PUT", encode(upload.url), trusted=False, headers=upload.headers, body=body, limit=_ANSWER
-            ) as answer:
+            with transport.send("PUT", encode(url), trusted=False, headers=headers, body=body, limit=_ANSWER) as answer:
                 if not 200 <= answer.status < 300:
                     return refusal(label, answer)
                 answer.read_error()  # so that the connection can be used again
@@ -210,15 +195,6 @@ def written(destination: Path) -> Iterator[IO[bytes]]:
     """
     with _disk(destination), replacing(destination) as file:
         yield file
-
-
-def _slice(file: IO[bytes], upload: Upload) -> Slice:
-    available = os.fstat(file.fileno()).st_size - upload.offset
-    size = available if upload.length is None else upload.length
-    if not 0 <= size <= available:
-        raise OSError(errno.EINVAL, "shorter than the part that is to be sent")
-    file.seek(upload.offset)
-    return Slice(file, size)
 
 
 @contextlib.contextmanager
