@@ -39,7 +39,7 @@ __all__ = [
 
 logger = logging.getLogger("arkworker")
 
-CREATE, RETRIEVE = "CreateDataset", "RetrieveDataset"
+CREATE, RETRIEVE, RETRIEVE_SET = "CreateDataset", "RetrieveDataset", "RetrieveDatasetSet"
 LIST, ADD, REMOVE = "ListDatasetElements", "CreateDatasetElement", "DestroyDatasetElement"
 LIST_EXPORTS, START, DOWNLOAD = "ListExports", "StartExport", "DownloadExport"
 #: An export of the same data is under way, or was made a short while ago: it is used.
@@ -164,11 +164,11 @@ def list_named_sets(client: Client, names: Sequence[tuple[str, str]]) -> list[Da
     datasets: dict[str, Any] = {}
     sets = []
     for dataset_id, name in names:
-        found = client.request("RetrieveDatasetSet", dataset=dataset_id, set=name)
+        found = client.request(RETRIEVE_SET, dataset=dataset_id, set=name)
         if dataset_id not in datasets:
-            datasets[dataset_id] = client.request("RetrieveDataset", id=dataset_id)
+            datasets[dataset_id] = client.request(RETRIEVE, id=dataset_id)
         values = {"name": name, **found, "dataset": datasets[dataset_id]}
-        sets.append(record_of(DatasetSet, "RetrieveDatasetSet", values))
+        sets.append(record_of(DatasetSet, RETRIEVE_SET, values))
     return sets
 
 
@@ -189,9 +189,8 @@ def list_set_elements(client: Client, dataset_set: DatasetSet) -> Iterator[tuple
     Raises:
         ApiError: They cannot be listed.
     """
-    operation = "ListDatasetElements"
-    for item in client.paginate(operation, id=dataset_set.dataset.id, set=dataset_set.name):
-        yield identified(operation, item.get("element") if isinstance(item, dict) else None)
+    for item in client.paginate(LIST, id=dataset_set.dataset.id, set=dataset_set.name):
+        yield identified(LIST, item.get("element") if isinstance(item, dict) else None)
 
 
 def identified(operation: str, answer: Any) -> tuple[str, Any]:

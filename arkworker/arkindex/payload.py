@@ -9,19 +9,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 
+from arkworker.elements.records import Record
 from arkworker.errors import ApiResponseError, ApiUnavailableError, ConfigurationError, Problem
 from arkworker.frozen import freeze
 from arkworker.options.secret import UnloadedSecret
@@ -52,25 +44,14 @@ JsonObject = Annotated[dict[str, Any], Field(strict=True)]
 OptionalObject = Annotated[JsonObject, BeforeValidator(_empty_where_null, json_schema_input_type=dict[str, Any] | None)]
 
 
-class _Part(BaseModel):
+class _Part(Record):
     """A part of an answer; what is not named here is kept and not looked at."""
 
-    # Built when the first answer arrives: in developer mode, none does.
-    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True, defer_build=True)
+    model_config = ConfigDict(defer_build=True)  # until the first answer arrives: in developer mode, none does
 
-    @model_validator(mode="after")
-    def _freeze(self) -> Self:
-        for values in (self.__dict__, self.__pydantic_extra__ or {}):
-            for name, value in values.items():
-                values[name] = freeze(value)
-        return self
-
-    def __hash__(self) -> int:
-        return hash((type(self), tuple(self.__dict__.values())))
-
-    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        # What is not looked at is not shown either: it may hold the value of an option.
-        return ((name, value) for name, value in super().__repr_args__() if name in type(self).model_fields)
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        self.__dict__.update({name: freeze(value) for name, value in self.__dict__.items()})
 
 
 class Process(_Part):

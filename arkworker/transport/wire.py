@@ -200,8 +200,10 @@ class _PlainConnection(HTTPConnection):
     def response_class(  # type: ignore[override] # http.client only ever calls it
         self, sock: socket.socket, *args: Any, **kwargs: Any
     ) -> http.client.HTTPResponse:
-        # http.client makes its answers through this name; all that it asks of a socket is `makefile`.
-        return http.client.HTTPResponse(_CountedSocket(sock, self._wire), *args, **kwargs)  # type: ignore[arg-type] # see above
+        # http.client makes its answers through this name, and reads them from what `makefile` gave it.
+        answer = http.client.HTTPResponse(sock, *args, **kwargs)
+        answer.fp = io.BufferedReader(_CountedReader(answer.fp.detach(), self._wire), BUFFER)
+        return answer
 
 
 class _TlsConnection(_PlainConnection, HTTPSConnection):
@@ -211,17 +213,8 @@ class _TlsConnection(_PlainConnection, HTTPSConnection):
         self.is_verified = True  # urllib3 asks for its warning alone; `connection.warn` has told it once
 
 
-class _CountedSocket:
-    def __init__(self, sock: socket.socket, wire: Wire) -> None:
-        self._sock = sock
-        self._wire = wire
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_CountedReader(self._sock.makefile(mode, buffering=0), self._wire), BUFFER)  # type: ignore[call-overload] # the mode is "rb"
-
-
 class _CountedReader(io.RawIOBase):
-    def __init__(self, raw: socket.SocketIO, wire: Wire) -> None:
+    def __init__(self, raw: io.RawIOBase, wire: Wire) -> None:
         self._raw = raw
         self._wire = wire
 

@@ -182,19 +182,27 @@ class _Directory:
 
     def _known(self, client: Client) -> dict[str, str]:
         if self._ids is None:
-            self._ids = _read(client, self._kind, self._corpus_id)
+            self._ids = self._read(client)
         return self._ids
+
+    def _read(self, client: Client) -> dict[str, str]:
+        """What the corpus has: the id of each name."""
+        if self._kind == "element type":
+            answer = client.request("RetrieveCorpus", id=self._corpus_id)
+            types = answer.get("types") if isinstance(answer, dict) else answer
+            return _by_name("RetrieveCorpus", types, "slug")
+        return _by_name(_LISTS[self._kind], client.paginate(_LISTS[self._kind], id=self._corpus_id), "name")
 
     def _create(self, client: Client, ids: dict[str, str], name: str, place: str) -> str:
         try:
-            ids[name] = _id_of("creation", _create(client, self._kind, self._corpus_id, name))
+            ids[name] = _id_of("creation", self._send(client, name))
             logger.info("created the %s '%s'", self._kind, printable(name, 60))
         except ApiError as error:
             is_refused = isinstance(error, ApiResponseError) and error.status in _REFUSALS
             if not is_refused and not error.uncertain:
                 raise
             # Another process was faster, or it was created although the answer was lost.
-            ids.update(_read(client, self._kind, self._corpus_id))
+            ids.update(self._read(client))
             if name not in ids and is_refused:
                 told = f"{place}: the corpus has no {self._kind} {printable(name, 60)!r}, and refuses to create it"
                 raise ResultError(f"{told}: {error}") from None
@@ -202,23 +210,13 @@ class _Directory:
                 raise
         return ids[name]
 
-
-def _read(client: Client, kind: Kind, corpus_id: str) -> dict[str, str]:
-    """What a corpus has of a kind: the id of each name."""
-    if kind == "element type":
-        answer = client.request("RetrieveCorpus", id=corpus_id)
-        types = answer.get("types") if isinstance(answer, dict) else answer
-        return _by_name("RetrieveCorpus", types, "slug")
-    return _by_name(_LISTS[kind], client.paginate(_LISTS[kind], id=corpus_id), "name")
-
-
-def _create(client: Client, kind: Kind, corpus_id: str, name: str) -> Any:
-    # A name that is there is refused, and then found: creating it twice is creating it once.
-    if kind == "class":
-        return client.request("CreateMLClass", {"name": name}, id=corpus_id, idempotent=True)
-    if kind == "entity type":
-        return client.request("CreateEntityType", {"name": name, "corpus": corpus_id}, idempotent=True)
-    return _create_type(client, corpus_id, name, name, folder=False)
+    def _send(self, client: Client, name: str) -> Any:
+        # A name that is there is refused, and then found: creating it twice is creating it once.
+        if self._kind == "class":
+            return client.request("CreateMLClass", {"name": name}, id=self._corpus_id, idempotent=True)
+        if self._kind == "entity type":
+            return client.request("CreateEntityType", {"name": name, "corpus": self._corpus_id}, idempotent=True)
+        return _create_type(client, self._corpus_id, name, name, folder=False)
 
 
 def _create_type(client: Client, corpus_id: str, slug: str, display_name: str, *, folder: bool) -> Any:
