@@ -23,7 +23,7 @@ from arkworker.settings.report.messages import is_of_author, message_of
 from arkworker.settings.report.redaction import REFUSED
 from arkworker.storage.directories import expand_home
 from arkworker.storage.local_secrets import SecretStore, check_secret_name
-from arkworker.storage.local_secrets.store import UnparsableError, parse_content
+from arkworker.storage.local_secrets.content import UnusableError, parse_content
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _load_file(reference: str, path: str, environ: Mapping[str, str]) -> Any:
         # Where a line is named, the message may name a byte of it, too.
         what = "not UTF-8 text" if error.line else error.reason
         reason = f"the file {printable(path)}: {what}"
-    except UnparsableError as error:
+    except UnusableError as error:
         reason = f"the file {printable(path)}: {error}"
     raise SecretError(reference, reason)
 
@@ -148,7 +148,7 @@ def _content(answer: Any) -> str:
 def _parse_remote(name: str, text: str) -> Any:
     try:
         return parse_content(name, text)
-    except UnparsableError as error:
+    except UnusableError as error:
         reason = str(error)
     raise SecretError(name, f"the content on Arkindex: {reason}")
 

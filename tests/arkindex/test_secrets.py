@@ -284,7 +284,7 @@ def test_no_frame_holds_a_content_or_the_environment(
     """Whatever shows the variables of a traceback finds neither, whichever way the secret would have come."""
     (tmp_path / "bad.json").write_text(BROKEN)
     store.set("local.json", b"1")
-    monkeypatch.setattr(store, "_decrypted", lambda _: BROKEN.encode())
+    monkeypatch.setattr(store._gpg, "decrypt", lambda *_: BROKEN.encode())
     environ = {"TOKEN": "canary", "NO_SUCH": ""}
     with pytest.raises((SecretError, ApiError)) as caught:
         load_secret(reference.format(tmp_path), store=store, api=_content(BROKEN), environ=environ)

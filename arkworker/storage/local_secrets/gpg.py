@@ -24,6 +24,7 @@ from arkworker.documents.text_file import TextFileError, read_text_file
 from arkworker.documents.yaml import parse_yaml
 from arkworker.storage import files
 from arkworker.storage.directories import make_private_directory
+from arkworker.storage.local_secrets.content import UnusableError
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ _VARIABLES = frozenset(
 _READING = 1.0  # seconds to read the end of a process that was killed
 
 
-class GpgError(Exception):
+class GpgError(UnusableError):
     """gpg did not do its work; the message says why and holds nothing that gpg wrote."""
 
 

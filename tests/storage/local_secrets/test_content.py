@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from arkworker.storage.local_secrets.store import UnparsableError, parse_content
+from arkworker.storage.local_secrets.content import UnusableError, parse_content
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_the_name_says_what_the_content_is(name: str, text: str, expected: Any) 
 )
 def test_a_broken_document_is_an_error_without_its_text(name: str, text: str) -> None:
     """What does not parse is refused, and neither the message nor what it was caused by holds the content."""
-    with pytest.raises(UnparsableError) as caught:
+    with pytest.raises(UnusableError) as caught:
         parse_content(name, text)
     assert "canary" not in repr(caught.value)
     assert caught.value.__context__ is None

@@ -12,8 +12,8 @@ import gnupg
 import pytest
 
 from arkworker.errors import StoppedError
+from arkworker.storage.local_secrets.content import LARGEST_CONTENT
 from arkworker.storage.local_secrets.gpg import Gpg, GpgError
-from arkworker.storage.local_secrets.store import LARGEST_CONTENT
 
 if TYPE_CHECKING:
     from pathlib import Path

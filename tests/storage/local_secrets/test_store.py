@@ -9,8 +9,8 @@ import pytest
 
 from arkworker.errors import SecretError
 from arkworker.storage.local_secrets import SecretStore
+from arkworker.storage.local_secrets.content import LARGEST_CONTENT
 from arkworker.storage.local_secrets.gpg import Gpg, recorded_key
-from arkworker.storage.local_secrets.store import LARGEST_CONTENT
 
 if TYPE_CHECKING:
     from gpg_stores import KeyRing
