@@ -166,9 +166,11 @@ def _not_found(name: str, store: SecretStore, api: Client | None, failure: ApiEr
     if api is None:
         return SecretError(name, f"this secret is not {local}, and Arkindex is not asked")
     # The messages of the failure are not repeated: an address or a server's answer may hold the name.
-    if failure is not None and failure.exit_code == ExitCode.UNAVAILABLE:
+    if failure is not None and (failure.status is None or failure.exit_code == ExitCode.UNAVAILABLE):
         message = f"Arkindex could not be asked for a secret, which is not {local} either"
-        return ApiUnavailableError(_OPERATION, message, status=failure.status)
+        error = ApiUnavailableError(_OPERATION, message, status=failure.status)
+        error.exit_code = failure.exit_code
+        return error
     if failure is not None and failure.status in (401, 403):
         return SecretError(name, f"Arkindex refuses to give it (status {failure.status}), and it is not {local}")
     return SecretError(name, f"this secret is neither on Arkindex nor {local}")

@@ -44,7 +44,7 @@ class ImageOpener:
     watch: Callable[[Picture, ImageOptions, PIL.Image.Image], None] | None = None
 
     def __post_init__(self) -> None:
-        if self.max_image_pixels == 0:
+        if self.max_image_pixels == 0 and self.watch is None:  # one that is watched is a copy
             logger.warning("ARKINDEX_MAX_IMAGE_PIXELS=0 lifts the limit on images: only for sources that you trust")
 
     def open(self, picture: Picture, options: ImageOptions) -> PIL.Image.Image:

@@ -114,7 +114,7 @@ def decode(
 
 
 def measure(source: Any) -> tuple[int, int]:
-    """The width and height of an image file, upright; its pixels are not read.
+    """The width and height of an image file, upright; its pixels are not read, so they may be too many to open.
 
     Args:
         source: A path, or a file that is open for reading.
@@ -122,7 +122,9 @@ def measure(source: Any) -> tuple[int, int]:
     Raises:
         Exception: Of whatever kind Pillow's readers raise; it is not an image.
     """
-    with Image.open(source) as image:
+    with pixel_limit(0):
+        opened = Image.open(source)
+    with opened as image:
         width, height = image.size
         if image.format == "TIFF":  # newer releases of Pillow have exchanged them already
             tags = image.tag_v2  # type: ignore[attr-defined] # a TiffImageFile

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from typing import TYPE_CHECKING
 
 from arkworker.text import printable
@@ -17,12 +18,29 @@ if TYPE_CHECKING:
 class Fault(enum.Enum):
     """How an attempt failed, and what the server may have done."""
 
-    NOT_SENT = "nothing reached the server: refused, no route, unknown name, TLS"
+    NOT_SENT = "nothing reached the server: refused, no route, unknown name, hung up during TLS"
     BUSY = "429, or 503 with Retry-After: the server did nothing"
     FAILED = "another 5xx: the server may have acted"
     LOST = "reset or timed out after sending: the server may have acted"
     GARBLED = "a success whose body is cut or not what was promised: the server has acted"
-    REFUSED = "another answer: final"
+    REFUSED = "another answer, or none that could be another one the next time: final"
+
+
+_WANTED = "TLSV13_ALERT_CERTIFICATE_REQUIRED"  # comes when the request has been sent already, and has not been read
+# What OpenSSL calls the ends of a handshake that come again each time: one of the two sides must be changed.
+_NO_TLS = {
+    "WRONG_VERSION_NUMBER": "what answers does not speak TLS",
+    "HTTP_REQUEST": "what answers does not speak TLS",
+    "UNSUPPORTED_PROTOCOL": "the server speaks no version of TLS that is allowed here",
+    "NO_PROTOCOLS_AVAILABLE": "the server speaks no version of TLS that is allowed here",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "the server speaks no version of TLS that is allowed here",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server accepts nothing that TLS offers here, or wants a certificate",
+    _WANTED: "the server wants a certificate, and arkworker has none",
+    "TLSV1_UNRECOGNIZED_NAME": "the server does not know the host name",
+}
+_UNKNOWN_ISSUERS = range(18, 22)  # OpenSSL's codes; a bundle that names the issuer helps against them only
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}.*)")
+_LATER = frozenset({"408", "429"})  # answers of a proxy that may be others the next time, as 5xx may
 
 
 class TransportError(Exception):
@@ -51,8 +69,28 @@ def explain(error: Exception, wire: Wire, connection: Connection) -> TransportEr
         return TransportError(f"the proxy {named} cannot be used", Fault.REFUSED)
     if isinstance(error, ValueError):
         return TransportError("the address or a header cannot be sent", Fault.REFUSED)
+    if (lasting := _lasting(causes, wire)) is not None:
+        return TransportError(lasting + through, Fault.REFUSED)
     unsent = wire.sent is False or isinstance(error, requests.ConnectTimeout)
     return TransportError(_reason(causes, connection) + through, Fault.NOT_SENT if unsent else Fault.LOST)
+
+
+def _lasting(causes: list[BaseException], wire: Wire) -> str | None:
+    """Why there is no connection, where that does not change by itself."""
+    import ssl
+
+    for cause in causes:
+        match cause:
+            case ssl.SSLCertVerificationError():
+                hint = "; ARKINDEX_API_CA_BUNDLE names those to trust" if cause.verify_code in _UNKNOWN_ISSUERS else ""
+                return f"the certificate is not trusted: {printable(cause.verify_message)}{hint}"
+            case ssl.SSLError(reason=str(reason)) if reason in _NO_TLS and (reason == _WANTED or not wire.sent):
+                return f"no connection by TLS: {_NO_TLS[reason]}"
+            case OSError(args=(str(text), *_)) if found := _TUNNEL.match(text):
+                status = found[1][:3]
+                if status.startswith("4") and status not in _LATER:
+                    return f"the proxy refuses it: {printable(found[1], 80)}"
+    return None
 
 
 def _reason(causes: list[BaseException], connection: Connection) -> str:
@@ -71,8 +109,10 @@ def _reason(causes: list[BaseException], connection: Connection) -> str:
                 return f"no connection within {connection.connect_timeout:g} s"
             case ReadTimeoutError() | requests.ReadTimeout():
                 return f"no answer within {connection.read_timeout:g} s, or it stalled"
-            case ssl.SSLCertVerificationError():
-                return f"the certificate is not trusted: {printable(cause.verify_message)}"
+            case ssl.SSLError(reason=str(reason)) if reason:
+                return f"TLS failed: {printable(reason).lower().replace('_', ' ')}"
+            case OSError(args=(str(text), *_)) if found := _TUNNEL.match(text):
+                return f"the proxy answers {printable(found[1], 80)}"
             case OSError(strerror=str(text)) if cause.errno:
                 return printable(text).lower()
     return f"the connection broke ({type(causes[-1]).__name__})"

@@ -162,6 +162,15 @@ def test_arkindex_that_cannot_be_asked_is_worth_a_retry(load: Callable[..., Any]
     assert "canary" not in "".join(traceback.format_exception(caught.value))
 
 
+def test_arkindex_that_will_not_be_reached_is_something_to_correct(load: Callable[..., Any]) -> None:
+    """Nor is such a secret reported as missing."""
+    error = ApiUnavailableError("RetrieveSecret", "the certificate is not trusted")
+    error.exit_code = ExitCode.CONFIGURATION
+    with pytest.raises(ApiUnavailableError, match="could not be asked") as caught:
+        load(NAME, api=FakeApi(error=error))
+    assert caught.value.exit_code == ExitCode.CONFIGURATION
+
+
 @pytest.mark.parametrize("answer", [None, [], {}, {"content": None}, {"content": {"canary": 1}}, "canary"])
 def test_an_answer_without_content_is_a_failure_of_arkindex(load: Callable[..., Any], answer: Any) -> None:
     """Only text is a content."""

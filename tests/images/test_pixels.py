@@ -240,6 +240,17 @@ def test_a_file_is_upright_once(kind: str, tag: int, drawing: Callable[[int, int
     assert ImageOps.exif_transpose(page).tobytes() == page.copy().tobytes() == page.tobytes()
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_image_too_large_to_open_can_be_measured(drawing: Callable[[int, int], Image.Image]) -> None:
+    """A run that lifts the limit knows the polygon of its page, too."""
+    body = io.BytesIO()
+    drawing(30, 20).save(body, format="PNG")
+
+    with pixel_limit(10):
+        assert measure(io.BytesIO(body.getvalue())) == (30, 20)
+        assert Image.MAX_IMAGE_PIXELS == 10
+
+
 @pytest.mark.parametrize(("size", "expected"), [((30, 20), (30, 20)), ((20, 30), (20, 30)), ((None, None), (20, 30))])
 def test_a_file_of_the_size_that_is_known_stays_as_it_lies(
     size: Any, expected: tuple[int, int], drawing: Callable[[int, int], Image.Image]

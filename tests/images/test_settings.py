@@ -12,7 +12,6 @@ from faulty_server import tls_server  # noqa: F401 - a fixture
 from PIL import Image
 
 from arkworker import Element, Worker
-from arkworker.images import download
 
 if TYPE_CHECKING:
     from faulty_server import FaultyServer
@@ -62,10 +61,8 @@ def test_the_certificates_of_an_env_file_are_trusted(
     is_known: bool,  # noqa: FBT001 - a parameter
     invoke: Invoke,
     tls_server: FaultyServer,  # noqa: F811 - the fixture
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Those that the API is reached with."""
-    monkeypatch.setattr(download, "WAITS", (0, 0))
+    """Those that the API is reached with; where there are others, no second attempt is made."""
     body = io.BytesIO()
     Image.new("RGB", (30, 20)).save(body, format="PNG")
     tls_server.plays(tls_server.reply(200, body.getvalue()))
@@ -75,3 +72,4 @@ def test_the_certificates_of_an_env_file_are_trusted(
 
     assert (done.code == 0, done.out == "(30, 20)\n") == (is_known, is_known)
     assert is_known or "the certificate is not trusted" in done.err
+    assert "next attempt" not in done.err

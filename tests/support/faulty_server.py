@@ -50,6 +50,7 @@ class FaultyServer:
         self.received: list[Received] = []
         self._actions: list[Action] = [self.json({})]
         self._context = context
+        self._greeting = b""
         self._released = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.connections: list[socket.socket] = []
@@ -62,6 +63,10 @@ class FaultyServer:
     def plays(self, *actions: Action) -> None:
         """What to do with the requests to come, one after the other."""
         self._actions = list(actions)
+
+    def greets(self, answer: bytes) -> None:
+        """What to answer to the first bytes of each connection to come, whatever they are; then it is closed."""
+        self._greeting = answer
 
     def close(self) -> None:
         """End all connections and threads."""
@@ -164,12 +169,15 @@ class FaultyServer:
 
     def _serve(self, sock: socket.socket) -> None:
         with suppress():
-            if self._context is not None:
+            if self._greeting:
+                sock.recv(4096)
+                sock.sendall(self._greeting)
+            elif self._context is not None:
                 place = self.connections.index(sock)
                 sock = self._context.wrap_socket(sock, server_side=True)  # leaves the plain one without its descriptor
                 self.connections[place] = sock
             with sock, sock.makefile("rb") as stream:
-                while (request := _read_request(stream)) is not None:
+                while not self._greeting and (request := _read_request(stream)) is not None:
                     self.received.append(request)
                     action = self._actions.pop(0) if len(self._actions) > 1 else self._actions[0]
                     if not action(sock):

@@ -7,13 +7,13 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 import urllib3
 
-from arkworker.errors import ApiUnavailableError, ConfigurationError
+from arkworker.errors import ApiUnavailableError, ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,7 +140,7 @@ def test_a_proxy_that_refuses_to_tunnel_got_nothing(
 ) -> None:
     """The token is inside the tunnel, and so is what may be uncertain."""
     monkeypatch.setenv("https_proxy", other_server.origin)
-    other_server.plays(other_server.reply(403))
+    other_server.plays(other_server.reply(502))
 
     with pytest.raises(ApiUnavailableError) as caught:
         make_client(tls_server.origin).request("CreateElement", {})
@@ -164,12 +164,81 @@ def test_a_message_names_the_proxy_that_was_used(
     assert ("canary" in str(caught.value), "proxy" in str(direct.value)) == (False, False)
 
 
-def test_an_unknown_certificate_is_refused(tls_server: FaultyServer, make_client: Callable[..., Client]) -> None:
-    """With what is wrong, and before the token is sent."""
-    with pytest.raises(ApiUnavailableError, match="the certificate is not trusted: self-signed certificate"):
+def test_an_unknown_certificate_is_refused(
+    tls_server: FaultyServer, make_client: Callable[..., Client], clock: ManualClock
+) -> None:
+    """With what is wrong and what helps, before the token is sent, and once: it would be the same the next time."""
+    told = "the certificate is not trusted: self-signed certificate; ARKINDEX_API_CA_BUNDLE names those to trust"
+    with pytest.raises(ApiUnavailableError, match=told) as caught:
         make_client(tls_server.origin).request("RetrieveElement", id="1")
 
-    assert tls_server.received == []
+    assert (tls_server.received, clock.waits, caught.value.exit_code) == ([], [], ExitCode.CONFIGURATION)
+
+
+@pytest.mark.parametrize(("operation", "arguments"), [("RetrieveElement", {"id": "1"}), ("CreateElement", {"body": {}})])
+def test_a_certificate_of_another_host_is_refused_at_once(
+    operation: str,
+    arguments: dict[str, Any],
+    tls_server: FaultyServer,
+    make_client: Callable[..., Client],
+    clock: ManualClock,
+) -> None:
+    """By what reads and by what writes; a bundle does not help."""
+    origin = tls_server.origin.replace("127.0.0.1", "localhost")
+    with pytest.raises(ApiUnavailableError, match=r"certificate is not valid for 'localhost'\.$") as caught:
+        make_client(origin, connection={"ca_bundle": CERTIFICATE}).request(operation, **arguments)
+
+    assert (clock.waits, caught.value.uncertain) == ([], 0)
+
+
+# The answers of servers to the first record of a handshake: an alert of TLS, or nothing of the kind.
+ALERT = b"\x15\x03\x03\x00\x02\x02"
+NO_TLS = {
+    b"HTTP/1.1 400 Bad Request\r\n\r\n": "what answers does not speak TLS",
+    b"SSH-2.0-OpenSSH\r\n": "what answers does not speak TLS",
+    ALERT + b"\x28": "the server accepts nothing that TLS offers here, or wants a certificate",
+    ALERT + b"\x46": "the server speaks no version of TLS that is allowed here",
+    ALERT + b"\x70": "the server does not know the host name",
+}
+
+
+@pytest.mark.parametrize("answer", NO_TLS)
+def test_a_handshake_that_cannot_succeed_is_not_tried_again(
+    answer: bytes, server: FaultyServer, make_client: Callable[..., Client], clock: ManualClock
+) -> None:
+    """It says which side is to be changed."""
+    server.greets(answer)
+    with pytest.raises(ApiUnavailableError, match=f"no connection by TLS: {NO_TLS[answer]}$"):
+        make_client(server.origin.replace("http:", "https:")).request("RetrieveElement", id="1")
+
+    assert clock.waits == []
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "is_repeated"),
+    [
+        ("407 Proxy Authentication Required", "the proxy refuses it: 407 Proxy Authentication Required", False),
+        ("403 Forbidden", "the proxy refuses it: 403 Forbidden", False),
+        ("429 Too Many Requests", "the proxy answers 429 Too Many Requests", True),
+        ("502 Bad Gateway", "the proxy answers 502 Bad Gateway", True),
+    ],
+)
+def test_a_proxy_that_opens_no_way_says_why(  # noqa: PLR0913 - the parameters, and the fixtures
+    status: str,
+    told: str,
+    is_repeated: bool,  # noqa: FBT001 - a parameter
+    server: FaultyServer,
+    make_client: Callable[..., Client],
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where it refuses, it is not asked again."""
+    server.greets(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+    monkeypatch.setenv("https_proxy", server.origin)
+    with pytest.raises(ApiUnavailableError, match=f"{told}, through the proxy {server.origin}$") as caught:
+        make_client("https://arkindex.invalid").request("CreateElement", {"name": "x"})
+
+    assert (bool(clock.waits), caught.value.exit_code == ExitCode.UNAVAILABLE) == (is_repeated, is_repeated)
 
 
 def test_a_bundle_can_be_given(tls_server: FaultyServer, make_client: Callable[..., Client]) -> None:
