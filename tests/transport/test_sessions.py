@@ -175,7 +175,9 @@ def test_an_unknown_certificate_is_refused(
     assert (tls_server.received, clock.waits, caught.value.exit_code) == ([], [], ExitCode.CONFIGURATION)
 
 
-@pytest.mark.parametrize(("operation", "arguments"), [("RetrieveElement", {"id": "1"}), ("CreateElement", {"body": {}})])
+@pytest.mark.parametrize(
+    ("operation", "arguments"), [("RetrieveElement", {"id": "1"}), ("CreateElement", {"body": {}})]
+)
 def test_a_certificate_of_another_host_is_refused_at_once(
     operation: str,
     arguments: dict[str, Any],
