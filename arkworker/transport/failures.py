@@ -94,28 +94,35 @@ def _lasting(causes: list[BaseException], wire: Wire) -> str | None:
 
 
 def _reason(causes: list[BaseException], connection: Connection) -> str:
+    for cause in causes:
+        if (reason := _named(cause, connection)) is not None:
+            return reason
+    return f"the connection broke ({type(causes[-1]).__name__})"
+
+
+def _named(cause: BaseException, connection: Connection) -> str | None:
     import ssl
 
     import requests
     from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ReadTimeoutError
 
-    for cause in causes:
-        match cause:
-            case NameResolutionError():
-                return "the host name is unknown"
-            case NewConnectionError():  # a ConnectTimeoutError to urllib3; its cause says what it is
-                continue
-            case ConnectTimeoutError() | requests.ConnectTimeout():
-                return f"no connection within {connection.connect_timeout:g} s"
-            case ReadTimeoutError() | requests.ReadTimeout():
-                return f"no answer within {connection.read_timeout:g} s, or it stalled"
-            case ssl.SSLError(reason=str(reason)) if reason:
-                return f"TLS failed: {printable(reason).lower().replace('_', ' ')}"
-            case OSError(args=(str(text), *_)) if found := _TUNNEL.match(text):
-                return f"the proxy answers {printable(found[1], 80)}"
-            case OSError(strerror=str(text)) if cause.errno:
-                return printable(text).lower()
-    return f"the connection broke ({type(causes[-1]).__name__})"
+    reason: str | None = None
+    match cause:
+        case NameResolutionError():
+            reason = "the host name is unknown"
+        case NewConnectionError():  # a ConnectTimeoutError to urllib3; its cause says what it is
+            pass
+        case ConnectTimeoutError() | requests.ConnectTimeout():
+            reason = f"no connection within {connection.connect_timeout:g} s"
+        case ReadTimeoutError() | requests.ReadTimeout():
+            reason = f"no answer within {connection.read_timeout:g} s, or it stalled"
+        case ssl.SSLError(reason=str(text)) if text:
+            reason = f"TLS failed: {printable(text).lower().replace('_', ' ')}"
+        case OSError(args=(str(text), *_)) if found := _TUNNEL.match(text):
+            reason = f"the proxy answers {printable(found[1], 80)}"
+        case OSError(strerror=str(text)) if cause.errno:
+            reason = printable(text).lower()
+    return reason
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

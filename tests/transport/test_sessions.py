@@ -225,7 +225,7 @@ def test_a_handshake_that_cannot_succeed_is_not_tried_again(
         ("502 Bad Gateway", "the proxy answers 502 Bad Gateway", True),
     ],
 )
-def test_a_proxy_that_opens_no_way_says_why(  # noqa: PLR0913 - the parameters, and the fixtures
+def test_a_proxy_that_opens_no_way_says_why(
     status: str,
     told: str,
     is_repeated: bool,  # noqa: FBT001 - a parameter
