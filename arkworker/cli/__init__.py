@@ -121,7 +121,7 @@ def _descriptors_mistake() -> int:
 
 def _leave(code: int) -> NoReturn:
     if code > 128:
-        from arkworker.cli.leaving import leave
+        from arkworker.cli.process import leave
 
         leave(code)
     sys.exit(code)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arkworker.cli import terminal
-from arkworker.cli.differences import difference
 from arkworker.cli.documentation import as_markdown
 from arkworker.cli.flags import schema_parser
-from arkworker.errors import ArkworkerError, ExitCode, UsageError
+from arkworker.errors import ArkworkerError, DeclarationError, ExitCode, UsageError
 from arkworker.runtime.named_files import mistakes
 from arkworker.runtime.worker import options_of
 from arkworker.settings.schema import as_json_schema, to_text
@@ -37,8 +38,6 @@ def schema(worker: Worker[Any], target: str, argv: Sequence[str]) -> int:
     description = (worker.__doc__ or "").strip()
     style = flags.format or _STYLES.get(Path(flags.check or flags.output or "").suffix, "json-schema")
     if style == "arkindex":
-        from arkworker.cli.declaring import declaration_of
-
         text = declaration_of(worker)
     elif style == "markdown":
         text = as_markdown(options, description)
@@ -65,18 +64,51 @@ def _write(text: str, path: Path) -> None:
         raise UsageError(f"{printable(str(path))} cannot be written: {error.strerror}") from None
 
 
+def declaration_of(worker: Worker[Any]) -> str:
+    """The declaration file of a worker.
+
+    Raises:
+        ConfigurationError: With every option that Arkindex has no words for.
+        DeclarationError: What the author says of the worker is not a `Declaration`.
+    """
+    from arkworker.declaration.content import to_yaml
+    from arkworker.declaration.export import console_command, export
+    from arkworker.declaration.metadata import Declaration
+
+    function = getattr(worker, "function", None)
+    declaration = getattr(function, "declaration", worker.declaration)
+    if not isinstance(declaration, Declaration):
+        raise DeclarationError(f"{type(worker).__name__}.declaration: write it like declaration = Declaration(…)")
+    content = export(
+        worker.configuration,
+        declaration,
+        name=type(worker).__name__ if function is None else function.__name__,
+        description=inspect.cleandoc(worker.__doc__ or ""),
+        command=console_command(type(worker)) if function is None else None,
+    )
+    return to_yaml(content)
+
+
 def _compare(text: str, name: str, style: str) -> int:
+    """Show how a file differs from what it should be.
+
+    Of a declaration, in substance: comments, order of keys and style are its own.
+    """
     from arkworker.documents.text_file import TextFileError, read_text_file
 
     try:
         file = read_text_file(name)
     except TextFileError as error:
         raise UnreadableFileError(f"{printable(name)}: {error.reason}; write it with --output") from None
+    current = file.text
     if style == "arkindex":
-        from arkworker.cli.declaring import disagreement
+        from arkworker.declaration.content import read_declaration, to_yaml
 
-        lines = disagreement(text, file)
-    else:
-        lines = list(difference(file.text, text, name))
+        current, name = to_yaml(read_declaration(file)), file.name
+    lines = list(
+        difflib.unified_diff(
+            current.splitlines(keepends=True), text.splitlines(keepends=True), name, f"{name} (from the worker)"
+        )
+    )
     terminal.write("".join(lines))
     return ExitCode.FAILED if lines else ExitCode.OK

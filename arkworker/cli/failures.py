@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import traceback
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from arkworker.cli import terminal
-from arkworker.cli.borrowing import given_back
+from arkworker.cli.process import given_back, is_debugging
 from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, ExitCode, Problem, SecretError, StoppedError
 from arkworker.runtime.stopping import Interruption, Stopping
 
@@ -90,7 +89,7 @@ def _say(error: ArkworkerError, argv: Sequence[str], target: str) -> None:
         terminal.write_error("".join(terminal.styled(text, style, stream) for text, style in segments))
     else:
         terminal.write_error(f"arkworker: {error}\n")
-    if _VERBOSE & set(argv) or _is_debugging():
+    if _VERBOSE & set(argv) or is_debugging():
         _show_traceback(error, argv)
 
 
@@ -119,12 +118,6 @@ def _log(error: ArkworkerError, argv: Sequence[str]) -> None:
     if isinstance(error, ConfigurationError):
         extra["problems"] = [asdict(problem) for problem in error.problems]
     logging.getLogger("arkworker").error("%s", error, extra=extra)
-
-
-def _is_debugging() -> bool:
-    from arkworker.settings.platform import OFF
-
-    return os.environ.get("ARKINDEX_DEBUG", "").strip().lower() not in OFF
 
 
 def _problems(error: ArkworkerError) -> Sequence[Problem]:

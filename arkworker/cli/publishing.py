@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import resource
-import sys
 from typing import TYPE_CHECKING
 
 from arkworker.cli import terminal
 from arkworker.cli.flags import PlainParser
 from arkworker.cli.parser import Parser
+from arkworker.cli.process import set_up
 from arkworker.delivery.order import Order, default_journal, publish
 from arkworker.errors import ConfigurationError, ExitCode, Problem
-from arkworker.runtime import logs
 from arkworker.settings.catalogue import WorkerOptions
-from arkworker.settings.platform import OFF
 from arkworker.settings.resolution import Inputs, resolve
 
 if TYPE_CHECKING:
@@ -33,16 +31,7 @@ _OF_RUN = ("env_file", "log_format", "no_worker_activity", "publication_batch_si
 def perform(argv: Sequence[str], stopping: Stopping) -> int:
     """Publish files."""
     flags = make_parser().parse_args(argv)
-    verbose = flags.verbose or os.environ.get("ARKINDEX_DEBUG", "").strip().lower() not in OFF
-    is_json = flags.log_format == "json"
-    logs.configure(
-        verbose=verbose,
-        style="json" if is_json else "text",
-        is_colourful=terminal.is_colourful(sys.stderr),
-        is_terminal=sys.stderr.isatty(),
-    )
-    # A core file would hold the token.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    set_up(verbose=flags.verbose, log_format=flags.log_format)
     _allow_open(FEW_FILES + 2 * len(flags.file))
 
     def settle(worker_run_id: str) -> Resolution:

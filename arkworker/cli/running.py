@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import resource
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arkworker.cli import terminal
 from arkworker.cli.flags import run_parser
+from arkworker.cli.process import set_up
 from arkworker.clock import SystemClock
 from arkworker.documents.text_file import read_text_file
 from arkworker.errors import ExitCode
-from arkworker.runtime import lifecycle, logs
+from arkworker.runtime import lifecycle
 from arkworker.runtime.cache_sessions import opened_cache
 from arkworker.runtime.named_files import current_folder
 from arkworker.runtime.preparation import Preparation
 from arkworker.runtime.worker import options_of
-from arkworker.settings.platform import OFF
 from arkworker.settings.resolution import Inputs
 
 if TYPE_CHECKING:
@@ -33,8 +31,7 @@ def perform(command: Command, worker: Worker[Any], stopping: Stopping) -> int:
     """Parse the flags of a verb, and do it."""
     options = options_of(worker, command.target)
     flags = run_parser(command, options, worker.__doc__ or "").parse(command.argv)
-    _configure_logs(flags)
-    _forbid_core_dumps()
+    set_up(verbose=flags.verbose is not None, log_format=flags.log_format and flags.log_format.texts[-1])
     here = current_folder()
     folder = command.folder or here
     preparation = Preparation(
@@ -51,23 +48,6 @@ def perform(command: Command, worker: Worker[Any], stopping: Stopping) -> int:
         lifecycle.run(worker, preparation, stopping)
         return ExitCode.OK
     return _check(preparation, stopping, flags) if command.verb == "check" else _explain(preparation, stopping, flags)
-
-
-def _configure_logs(flags: argparse.Namespace) -> None:
-    # Before the settings are resolved, since resolving may have something to say.
-    verbose = flags.verbose is not None or os.environ.get("ARKINDEX_DEBUG", "").strip().lower() not in OFF
-    is_json = flags.log_format is not None and flags.log_format.texts[-1] == "json"
-    logs.configure(
-        verbose=verbose,
-        style="json" if is_json else "text",
-        is_colourful=terminal.is_colourful(sys.stderr),
-        is_terminal=sys.stderr.isatty(),
-    )
-
-
-def _forbid_core_dumps() -> None:
-    # A core file would hold every secret of the process.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _check(preparation: Preparation, stopping: Stopping, flags: argparse.Namespace) -> int:

@@ -11,8 +11,8 @@ from arkindex_stub import worker_run
 from jsonschema import Draft202012Validator
 
 from arkworker.arkindex.payload import parse_payload
-from arkworker.cli.input_schemas import platform_schemas
 from arkworker.cli.parser import Parser
+from arkworker.cli.schema_files import platform_schemas
 from arkworker.documents.text_file import TextFile
 from arkworker.errors import ConfigurationError
 from arkworker.settings.catalogue import WorkerOptions

@@ -13,7 +13,7 @@ import pytest
 
 from arkworker.arkindex.client import Client, Connection
 from arkworker.cli import invoke
-from arkworker.cli.borrowing import given_back
+from arkworker.cli.process import given_back
 from arkworker.storage.cache import open_cache
 
 if TYPE_CHECKING:
