@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import pickle
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ArkworkerError, ExitCode
 from arkworker.runtime import logs
-from arkworker.runtime.failures import described
 from arkworker.runtime.loop.channel import Say
 from arkworker.runtime.loop.ends import end_left
 from arkworker.runtime.loop.in_hand import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from arkworker.runtime.collecting import Highlights
     from arkworker.runtime.failures import Failures
@@ -31,23 +30,8 @@ logger = logging.getLogger("arkworker.elements")
 
 FAREWELL = 1.8  # seconds that a process has beside the grace time, for its last reports
 MOST_IN_VAIN = 3  # processes in a row that die before they have an element
-#: What other processes need of the settings of the run.
-SETTINGS = ("element_timeout", "grace", "no_worker_activity", "prefetch", "report", "results", "strict")
 #: The codes of what ends a run before its elements do, the weightiest first.
 _WEIGHT = (ExitCode.CONFIGURATION, ExitCode.UNAVAILABLE, ExitCode.FAILED)
-
-
-def packed(run: Handover, **replaced: Any) -> bytes:
-    """What other processes need of the run, the token included; and some settings in place of those of the run.
-
-    Raises:
-        ArkworkerError: Something in the configuration cannot be sent.
-    """
-    settings = {name: getattr(run.settings, name) for name in SETTINGS} | replaced
-    try:
-        return pickle.dumps((run.context, settings))
-    except Exception as error:
-        raise ArkworkerError(f"the context cannot be sent to other processes: {described(error)}") from error
 
 
 def end_held(ids: Iterable[str], reason: str, ends: Ends, failures: Failures) -> None:
@@ -55,10 +39,15 @@ def end_held(ids: Iterable[str], reason: str, ends: Ends, failures: Failures) ->
     end_left(dict.fromkeys(ids, Stage.WORKING), reason, ends, failures)
 
 
-def tell_trace(error: ArkworkerError) -> None:
-    """Log the traceback of user code in another process, where that is what ends the run."""
-    if (trace := getattr(error, "trace", None)) is not None:
-        logger.error("The worker failed\n%s", trace)
+@contextlib.contextmanager
+def telling_traces() -> Iterator[None]:
+    """While the block lasts, user code in another process may end the run: its traceback is logged."""
+    try:
+        yield
+    except ArkworkerError as error:
+        if (trace := getattr(error, "trace", None)) is not None:
+            logger.error("The worker failed\n%s", trace)  # noqa: TRY400 - it is that of the other process
+        raise
 
 
 class Accounts:
@@ -95,8 +84,8 @@ class Accounts:
         """
         notes: dict[Say, Callable[..., Any]] = {
             Say.LOG: logs.take_over,
-            Say.FAILURE: self._given.outcome.failures.note,
-            Say.EXAMPLE: self._given.outcome.failures.illustrate,
+            Say.FAILURE: self._run.outcome.failures.note,
+            Say.EXAMPLE: self._run.outcome.failures.illustrate,
             Say.COUNT: partial(self._count, process),
             Say.FIGURES: partial(self._add, process),
             Say.BROKEN: self._note_broken,
@@ -134,7 +123,7 @@ class Accounts:
         phases = {name: round(spent, 3) for name, spent in self._phases.items()}
         metrics = self._metrics | self._run.context.services.metrics.as_data()
         strict = self._run.settings.strict
-        return self._given.outcome.sum_up(self.ended_by, strict=strict, phases=phases, metrics=metrics)
+        return self._run.outcome.sum_up(self.ended_by, strict=strict, phases=phases, metrics=metrics)
 
     @property
     def signal(self) -> int | None:
@@ -143,7 +132,7 @@ class Accounts:
 
     def _count(self, process: int, outcome: str, number: int, element_id: str | None) -> None:
         """Elements have ended, or claims were lost."""
-        self._given.outcome.tally.count(outcome, number, element_id=element_id)
+        self._run.outcome.tally.count(outcome, number, element_id=element_id)
         if self._run.collected is not None:
             self._run.collected.count_for(process, outcome, number)
         if element_id is not None:

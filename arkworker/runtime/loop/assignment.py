@@ -1,4 +1,4 @@
-"""What there is for a run over elements to do, and where it tells what became of them."""
+"""What there is for a run over elements to do, and where it notes how far that is."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.ends import Ends
     from arkworker.runtime.loop.intake import Halt
-    from arkworker.runtime.loop.outcome import Outcome
     from arkworker.runtime.loop.threads import Timing
     from arkworker.runtime.loop.worklist import Worklist
     from arkworker.storage.recording.writing import Recorder
@@ -35,7 +34,7 @@ logger = logging.getLogger("arkworker.elements")
 
 @dataclass(frozen=True)
 class Assignment:
-    """What one process works on, and where it tells what became of it.
+    """What one process works on, and where it notes how far that is.
 
     Attributes:
         worklist: Where elements come from.
@@ -43,8 +42,7 @@ class Assignment:
         in_hand: Where it is noted what is in hand.
         left: What a run before had in hand when it was killed.
         recorder: The results file; None where results are published.
-        outcome: Told what became of each element.
-        progress: Told after each.
+        progress: Told after each element.
     """
 
     worklist: Worklist
@@ -52,7 +50,6 @@ class Assignment:
     in_hand: InHand
     left: Left
     recorder: Recorder | None
-    outcome: Outcome
     progress: ProgressDisplay
 
 
@@ -134,7 +131,7 @@ def _assigned(run: Handover, clients: Clients, recorder: Recorder | None) -> Ite
         if left.stages:
             worklist = Resumed(not_begun(left.stages), left.stages, worklist)
         progress = ProgressDisplay(run.outcome.tally, worklist.count)
-        yield Assignment(worklist, reports_states, in_hand, left, recorder, run.outcome, progress)
+        yield Assignment(worklist, reports_states, in_hand, left, recorder, progress)
 
 
 def _choose(choice: Choice, run: Handover, clients: Clients, in_hand: InHand) -> Worklist:
@@ -177,7 +174,7 @@ def make_ends(  # noqa: PLR0913, PLR0917 - the parts that it connects
         recorded = Records(
             given.recorder,
             publisher,
-            outcome=given.outcome,
+            outcome=run.outcome,
             halt=halt,
             in_hand=given.in_hand,
             is_queue=given.worklist.is_queue,
@@ -189,7 +186,7 @@ def make_ends(  # noqa: PLR0913, PLR0917 - the parts that it connects
     return Reports(
         activities_of(run, given, clients.states),
         publisher,
-        outcome=given.outcome,
+        outcome=run.outcome,
         halt=halt,
         timing=timing,
         in_hand=given.in_hand,

@@ -13,15 +13,17 @@ import os
 import pickle
 import signal
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ArkworkerError, StoppedError
 from arkworker.runtime import logs
 from arkworker.runtime.cache_sessions import shared_cache
+from arkworker.runtime.failures import described
 from arkworker.runtime.handover import Handover
-from arkworker.runtime.loop.assignment import Assignment
+from arkworker.runtime.loop.assignment import Assignment, owner_of
 from arkworker.runtime.loop.channel import Channel, Say, ToldFailures, ToldRecorder, ToldTally
 from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.in_hand import InHand, Left, Stage
@@ -49,6 +51,55 @@ logger = logging.getLogger("arkworker.elements")
 
 #: The parent's answer where elements are claimed: each process does that for itself.
 CLAIM = "claim"
+#: What other processes need of the settings of the run.
+_SETTINGS = ("element_timeout", "grace", "no_worker_activity", "prefetch", "report", "results", "strict")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What each process of a run is told of it; all of it travels, and only the token in `data` is a secret.
+
+    Attributes:
+        target: The worker, as the person who started it named it.
+        folder: Where that was, wherever user code has moved since; used where it exists.
+        data: The pickled context and settings: they can be read once the worker's module is imported.
+        owner: The run that notes on disk make sense to.
+        is_queue: Whether elements are claimed.
+        reports_states: Whether their states are reported to Arkindex.
+        is_recorded: Whether results go to a file, which another process writes.
+        level: The lowest level of what is logged.
+    """
+
+    target: str
+    folder: str
+    data: bytes = field(repr=False)
+    owner: str
+    is_queue: bool
+    reports_states: bool
+    is_recorded: bool
+    level: int
+
+    @classmethod
+    def of(cls, run: Handover, given: Assignment) -> Terms:
+        """Those of a run.
+
+        Raises:
+            ArkworkerError: Something in the configuration cannot be sent.
+        """
+        try:
+            data = pickle.dumps((run.context, {name: getattr(run.settings, name) for name in _SETTINGS}))
+        except Exception as error:
+            raise ArkworkerError(f"the context cannot be sent to other processes: {described(error)}") from error
+        return cls(
+            run.target,
+            run.folder,
+            data,
+            owner_of(run),
+            given.worklist.is_queue,
+            given.reports_states,
+            given.recorder is not None,
+            logging.getLogger().level,
+        )
 
 
 @dataclass(frozen=True)
@@ -56,30 +107,14 @@ class Order:
     """What a process is started with.
 
     Attributes:
-        number: Of the process, from 1.
-        target: The worker, as the person who started it named it.
-        folder: Where that was; user code may have moved this process's parent since.
-        data: The pickled context and settings: they can be read once the worker's module is imported.
+        terms: What it is told of the run.
         notes: The file of what it has in hand.
-        owner: The run that these notes make sense to.
         lock: A file that is locked while types and classes are created, so that only one process does.
-        is_queue: Whether it claims its elements.
-        reports_states: Whether it reports their states to Arkindex.
-        is_recorded: Whether results go to the parent's file.
-        level: The lowest level of what is logged.
     """
 
-    number: int
-    target: str
-    folder: str
-    data: bytes
+    terms: Terms
     notes: Path
-    owner: str
     lock: Path
-    is_queue: bool
-    reports_states: bool
-    is_recorded: bool
-    level: int
 
 
 class SharedWorklist:
@@ -185,6 +220,25 @@ class JoinedJob:
 
 
 @contextlib.contextmanager
+def answering(channel: Channel, level: int, connection: socket.socket | None = None) -> Iterator[Stopping]:
+    """While the block lasts, another process hears of the log and of what ends this one; its own end ends this, too.
+
+    Args:
+        channel: The way to it.
+        level: The lowest level of what is logged.
+        connection: As for `watching_parent`.
+    """
+    logs.hand_over(channel.log, level)
+    try:
+        with Stopping(is_led=True) as stopping, watching_parent(stopping, connection):
+            yield stopping
+    except StoppedError as error:
+        channel.say(Say.DONE, int(error.exit_code))
+    except ArkworkerError as error:
+        channel.say_broken(error)
+
+
+@contextlib.contextmanager
 def joined(connection: socket.socket) -> Iterator[JoinedJob | None]:
     """Join a run as one of its processes; what ends it there is reported to the parent, not raised.
 
@@ -196,54 +250,49 @@ def joined(connection: socket.socket) -> Iterator[JoinedJob | None]:
     if order is None:
         yield None
         return
-    logs.hand_over(channel.log, order.level)
-    try:
-        with Stopping(is_led=True) as stopping, watching_parent(stopping):
-            with contextlib.suppress(OSError):  # it is gone, or is not known
-                os.chdir(order.folder)
-            worker: Any = load_target(order.target)
-            with unpacked(order.data, channel, stopping, order.target, order.folder) as handover:
-                yield JoinedJob(worker, handover, order, channel)
-    except StoppedError as error:
-        channel.say(Say.DONE, int(error.exit_code))
-    except ArkworkerError as error:
-        channel.say_broken(error)
+    with answering(channel, order.terms.level) as stopping:
+        with contextlib.suppress(OSError):  # it is gone, or is not known
+            os.chdir(order.terms.folder)
+        worker: Any = load_target(order.terms.target)
+        with unpacked(order.terms, channel, stopping) as handover:
+            yield JoinedJob(worker, handover, order, channel)
 
 
 @contextlib.contextmanager
-def unpacked(  # noqa: PLR0913, PLR0917 - the parts of a run
-    data: bytes,
+def unpacked(
+    terms: Terms,
     channel: Channel,
     stopping: Stopping,
-    target: str,
-    folder: str,
     settled: Callable[[WorkerContext[Any]], WorkerContext[Any]] = lambda context: context,
 ) -> Iterator[Handover]:
     """The run as another process has packed it; its worker's module has been imported.
 
     Args:
-        data: The pickled context and settings.
+        terms: What there is to know of it.
         channel: The way to the process that is told what becomes of elements.
         stopping: Knows of signals.
-        target: How the person who started the worker named it.
-        folder: Where relative paths in that belong.
         settled: Makes the context one of this machine.
     """
-    context, settings = pickle.loads(data)  # noqa: S301 - of the run
+    context, settings = pickle.loads(terms.data)  # noqa: S301 - of the run
     context = settled(context)
     with shared_cache(context) as sessions:
         known = Settings.model_construct(**settings)
         outcome = Outcome(stopping, tally=ToldTally(channel), failures=ToldFailures(channel))
-        yield Handover(context, known, sessions, stopping, target, outcome, folder=folder).with_outbox().with_report()
+        made = Handover(context, known, sessions, stopping, terms.target, outcome, folder=terms.folder)
+        yield made.with_outbox().with_report()
 
 
 def telling(
-    run: Handover, worklist: Worklist, in_hand: InHand, *, reports_states: bool, recorder: ToldRecorder | None
+    run: Handover,
+    terms: Terms,
+    worklist: Worklist,
+    in_hand: InHand,
+    recorder: Callable[[str], ToldRecorder],
 ) -> Assignment:
     """What a process works on that tells another one what becomes of it."""
-    told: Any = recorder
+    told: Any = recorder(run.settings.results or "") if terms.is_recorded else None
     bar = ProgressDisplay(run.outcome.tally, None, is_shown=False)
-    return Assignment(worklist, reports_states, in_hand, Left(), told, run.outcome, bar)
+    return Assignment(worklist, terms.reports_states, in_hand, Left(), told, bar)
 
 
 def tell_figures(channel: Channel, run: Handover, summary: Summary) -> None:
@@ -255,11 +304,10 @@ def tell_figures(channel: Channel, run: Handover, summary: Summary) -> None:
 def work(code: ElementCode, run: Handover, order: Order, channel: Channel) -> None:
     """Put elements through user code until the parent has none left, or something ends this process."""
     clients = Clients(run.context.api)
-    with contextlib.closing(clients), contextlib.closing(InHand(order.notes, order.owner)) as in_hand:
-        queue = Queue(clients.intake, run.outcome.tally, in_hand) if order.is_queue else None
+    with contextlib.closing(clients), contextlib.closing(InHand(order.notes, order.terms.owner)) as in_hand:
+        queue = Queue(clients.intake, run.outcome.tally, in_hand) if order.terms.is_queue else None
         worklist: Worklist = SharedWorklist(channel, in_hand, queue)
-        recorder = ToldRecorder(channel, run.settings.results or "") if order.is_recorded else None
-        given = telling(run, worklist, in_hand, reports_states=order.reports_states, recorder=recorder)
+        given = telling(run, order.terms, worklist, in_hand, partial(ToldRecorder, channel))
 
         def tell(summary: Summary) -> None:
             tell_figures(channel, run, summary)

@@ -31,13 +31,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ApiError, ArkworkerError, ExitCode, StoppedError
-from arkworker.runtime.loop.accounts import FAREWELL, MOST_IN_VAIN, Accounts, end_held, packed, tell_trace
-from arkworker.runtime.loop.assignment import make_ends, owner_of, prepared
+from arkworker.runtime.loop.accounts import FAREWELL, MOST_IN_VAIN, Accounts, end_held, telling_traces
+from arkworker.runtime.loop.assignment import make_ends, prepared
 from arkworker.runtime.loop.channel import Inbox, Say, send
 from arkworker.runtime.loop.ends import LEFT_BEFORE, end_left
 from arkworker.runtime.loop.in_hand import SLOTS, Left, Stage, new_path, read
 from arkworker.runtime.loop.intake import Halt
-from arkworker.runtime.loop.job_process import CLAIM, Order, shielded
+from arkworker.runtime.loop.job_process import CLAIM, Order, Terms, shielded
 from arkworker.runtime.loop.threads import Timing
 from arkworker.runtime.loop.worklist import Job, not_begun
 
@@ -91,11 +91,8 @@ def process_elements_in_jobs(
         ArkworkerError: As for one process; or a process could not be set up.
     """
     with prepared(run) as (clients, assignment), tempfile.TemporaryDirectory(prefix="arkworker-jobs-") as folder:
-        try:
+        with telling_traces():
             summary = Jobs(run, clients, assignment, start, Path(folder)).perform(finish)
-        except ArkworkerError as error:
-            tell_trace(error)
-            raise
         run.outcome.conclude(summary)
 
 
@@ -126,8 +123,7 @@ class Jobs:
         self._given = assignment
         self._start_one = start
         self._folder = folder
-        self._data = packed(run)
-        self._owner = owner_of(run)
+        self._terms = Terms.of(run, assignment)
         self._halt = Halt()  # nothing more is handed out
         self.accounts = Accounts(run, assignment, self._halt)
         self._ends = make_ends(run, clients, assignment, Timing(), self._halt, 0)
@@ -151,7 +147,7 @@ class Jobs:
             try:
                 if stopping.look():
                     self._stop()
-                end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._given.outcome.failures)
+                end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._run.outcome.failures)
                 jobs = number_of_jobs(self._run.settings)
                 for _ in range(jobs if self._given.worklist.count is None else min(jobs, self._given.worklist.count)):
                     self._start()
@@ -169,19 +165,6 @@ class Jobs:
         self._started += 1
         # Where nothing is kept for a later run, this one is to know all the same what a killed process had.
         notes = new_path(self._run.context.work_dir if self._given.in_hand.is_kept else self._folder)
-        order = Order(
-            self._started,
-            self._run.target,
-            self._run.folder,
-            self._data,
-            notes,
-            self._owner,
-            self._folder / "lock",
-            self._given.worklist.is_queue,
-            self._given.reports_states,
-            self._given.recorder is not None,
-            logging.getLogger().level,
-        )
         try:
             child = self._spawn(notes)
         except OSError as error:  # there is no memory, or too many files are open
@@ -189,7 +172,7 @@ class Jobs:
             return
         self._children.append(child)
         with contextlib.suppress(OSError):  # it was killed meanwhile
-            send(child.connection, order)
+            send(child.connection, Order(self._terms, notes, self._folder / "lock"))
 
     def _spawn(self, notes: Path) -> _Child:
         ours, theirs = socket.socketpair()
@@ -327,7 +310,7 @@ class Jobs:
     def _recover(self, child: _Child, reason: str) -> None:
         """End what a process had in hand, or give it to others."""
         try:
-            left = read(child.notes, self._owner, is_over=True)
+            left = read(child.notes, self._terms.owner, is_over=True)
         except (OSError, ValueError):  # it had nothing yet, or could note nothing: nobody knows how far it was
             left = Left(dict.fromkeys(child.handed, Stage.WORKING))
         left.stages = {name: stage for name, stage in left.stages.items() if name not in child.ended}
@@ -342,7 +325,7 @@ class Jobs:
         for job in not_begun(left.stages):
             job.answer = child.handed[job.id].answer if job.id in child.handed else None
             self._left.append(job)
-        end_left(left.stages, reason, self._ends, self._given.outcome.failures)
+        end_left(left.stages, reason, self._ends, self._run.outcome.failures)
         self._given.progress.advance()
         if self._halt.is_stopped:
             self._dismiss()
@@ -353,13 +336,13 @@ class Jobs:
             self._given.in_hand.note(name, stage)
         if left.uncertain:
             self._given.in_hand.note_lost(left.uncertain)
-            self._given.outcome.tally.count("uncertain", left.uncertain)
+            self._run.outcome.tally.count("uncertain", left.uncertain)
 
     def _dismiss(self) -> None:
         """No process gets what is left."""
         held = [job.id for job in self._left if job.is_held or job.is_perhaps_held]
         self._left.clear()
-        end_held(held, "interrupted", self._ends, self._given.outcome.failures)
+        end_held(held, "interrupted", self._ends, self._run.outcome.failures)
 
     def _stop(self) -> None:
         """The first signal, in another thread."""

@@ -73,7 +73,7 @@ def process_elements(code: ElementCode, run: Handover) -> None:
         ApiError: The sets that elements are in cannot be listed.
     """
     with prepared(run) as (clients, given):
-        given.outcome.conclude(ElementRun(code, run, clients, given, given.outcome.record).perform())
+        run.outcome.conclude(ElementRun(code, run, clients, given, run.outcome.record).perform())
 
 
 class ElementRun:
@@ -84,7 +84,7 @@ class ElementRun:
         run: What the lifecycle hands over; its sessions are committed when user code has succeeded, rolled back when it
             has not.
         clients: What requests are sent with.
-        given: What there is to do, and where it is told what became of it.
+        given: What there is to do.
         record: Told how it went where user code does not come back: the process ends after it.
     """
 
@@ -144,7 +144,7 @@ class ElementRun:
 
     def _perform(self) -> None:
         try:
-            end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._given.outcome.failures)
+            end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._run.outcome.failures)
             self._work()
         except KeyboardInterrupt:  # of a handler that user code has put there
             self._ended_by_user_code = 128 + signal.SIGINT
@@ -201,7 +201,7 @@ class ElementRun:
     def _sum_up(self, ended_by: int | None) -> Summary:
         metrics = self._run.context.services.metrics.as_data()
         phases = self._timing.as_data()
-        return self._given.outcome.sum_up(ended_by, strict=self._run.settings.strict, phases=phases, metrics=metrics)
+        return self._run.outcome.sum_up(ended_by, strict=self._run.settings.strict, phases=phases, metrics=metrics)
 
     def _work(self) -> None:
         """Until there are no more elements, or the run is to end."""
@@ -233,7 +233,7 @@ class ElementRun:
         """An element that user code is not asked about: another process has it, it failed on its way, the run ends."""
         if job.is_taken:
             logger.info("element %s is skipped: another process has it", printable(job.id, 60))
-            self._given.outcome.tally.count("skipped", element_id=job.id)
+            self._run.outcome.tally.count("skipped", element_id=job.id)
         elif job.failure is not None:
             self._end_failed(job, job.failure, traced=False)
         elif job.is_held:
@@ -347,11 +347,11 @@ class ElementRun:
         return INTERRUPTED if self._guard.has_stopped else "time limit passed"
 
     def _fail(self, job: Job, reason: str) -> None:
-        self._given.outcome.failures.add_reason(job.id, reason)
+        self._run.outcome.failures.add_reason(job.id, reason)
         self._ends.submit(Ending(job.id, State.ERROR, reason=reason, is_held=job.is_held))
 
     def _end_failed(self, job: Job, error: BaseException, *, traced: bool) -> None:
-        self._given.outcome.failures.add(job.id, error, traced=traced)
+        self._run.outcome.failures.add(job.id, error, traced=traced)
         is_doubtful = traced and leaves_doubt(error)  # of what user code has published itself
         ending = Ending(job.id, State.ERROR, reason=described(error), is_held=job.is_held, is_doubtful=is_doubtful)
         self._ends.submit(ending)

@@ -33,17 +33,14 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
-from arkworker.errors import ArkworkerError, StoppedError
-from arkworker.runtime import logs
 from arkworker.runtime.loop import attempts
 from arkworker.runtime.loop.attempts import KeptChannel
 from arkworker.runtime.loop.channel import Channel, Inbox, Say, ToldRecorder, send
 from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.in_hand import InHand, new_path
-from arkworker.runtime.loop.job_process import shielded, tell_figures, telling, unpacked, watching_parent
+from arkworker.runtime.loop.job_process import answering, shielded, tell_figures, telling, unpacked
 from arkworker.runtime.loop.worklist import Listing, Queue, Resumed
 from arkworker.runtime.named_files import current_folder
-from arkworker.runtime.stopping import Stopping
 from arkworker.runtime.target import load_target
 from arkworker.storage.recording.lines import dump
 
@@ -52,6 +49,7 @@ if TYPE_CHECKING:
 
     from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.handover import Handover
+    from arkworker.runtime.loop.job_process import Terms
     from arkworker.runtime.loop.worklist import Job, Worklist
     from arkworker.storage.recording.lines import Entry
 
@@ -86,20 +84,13 @@ def is_marked(marks: Marks, name: str, *, otherwise: bool = False) -> bool:
 
 @dataclass(frozen=True)
 class Share:
-    """What an engine is given; all of it travels, and only the token in `data` is a secret.
+    """What an engine is given; all of it travels.
 
     Attributes:
         number: Of its job, from 1.
-        target: The worker, as the person who started it named it.
-        folder: Where that was; used where it exists.
+        terms: What its processes are told of the run.
         main: How to import the script that the worker is in, where that was started itself.
-        data: The pickled context, with the token, and settings.
-        jobs: Elements of a list; or of a queue, what is ours already.
-        is_queue: Whether more elements are claimed until there are none.
-        reports_states: Whether their states are reported to Arkindex.
-        is_recorded: Whether results come back, for a file.
-        owner: The run that notes on disk make sense to.
-        level: The lowest level of what is logged.
+        jobs: Elements of a list; or of a queue, what is ours already, before more are claimed.
         marks: Asked whether the run is to stop; told that the share is begun.
         attempts: The folder for what attempts at it tell; used where it exists.
         patience: Seconds that an attempt may take to end, once its job has been killed.
@@ -107,16 +98,9 @@ class Share:
     """
 
     number: int
-    target: str
-    folder: str
+    terms: Terms
     main: dict[str, str]
-    data: bytes = field(repr=False)
     jobs: tuple[Job, ...] = field(repr=False)
-    is_queue: bool
-    reports_states: bool
-    is_recorded: bool
-    owner: str
-    level: int
     marks: Marks
     attempts: str
     patience: float
@@ -148,7 +132,7 @@ def carry_out(share: Share) -> Carried:
     with contextlib.suppress(Exception):  # of an engine; or machines do not share the folder
         share.marks.set(str(share.number))
     jobs = _open_jobs(share)
-    if share.jobs and not jobs and not share.is_queue:
+    if share.jobs and not jobs and not share.terms.is_queue:
         return Carried(is_again=True)
     share = replace(share, jobs=jobs, attempt=attempts.begin(share.attempts, share.number))
     return replace(_carry_out(share), attempt=share.attempt, is_again=is_again)
@@ -166,13 +150,15 @@ def _open_jobs(share: Share) -> tuple[Job, ...]:
 
 def _carry_out(share: Share) -> Carried:
     ours, theirs = socket.socketpair()
-    folder = share.folder if share.folder and Path(share.folder).is_dir() else None
+    known = share.terms.folder
+    folder = known if known and Path(known).is_dir() else current_folder()
+    share = replace(share, terms=replace(share.terms, folder=folder))
     with ours:
         with theirs, shielded():
             descriptor = theirs.fileno()
             command = [sys.executable, "-c", _START.format(descriptor)]
             process = subprocess.Popen(  # noqa: S603 - this very program
-                command, stdin=subprocess.DEVNULL, pass_fds=[descriptor], cwd=folder, env=_environment()
+                command, stdin=subprocess.DEVNULL, pass_fds=[descriptor], cwd=folder or None, env=_environment()
             )
         try:
             with contextlib.suppress(OSError):  # it was killed meanwhile
@@ -249,23 +235,14 @@ def work_on(descriptor: int, start: Callable[[socket.socket], None]) -> None:
     if share is None:
         return
     channel = KeptChannel(connection, share.attempt)
-    logs.hand_over(channel.log, share.level)
-    try:
-        with (
-            Stopping(is_led=True) as stopping,
-            watching_parent(stopping, connection),
-            tempfile.TemporaryDirectory(prefix="arkworker-") as folder,
-        ):
-            spawn.prepare(share.main)  # what was pickled in a script is found in it again
-            here = current_folder()
-            load_target(share.target)  # it has the classes that the context is made of
-            settled = partial(_settled, folder=folder)
-            with unpacked(share.data, channel, stopping, share.target, here, settled) as run:
-                _work(share, run, channel, start)
-    except StoppedError as error:
-        channel.say(Say.DONE, int(error.exit_code))
-    except ArkworkerError as error:
-        channel.say_broken(error)
+    with (
+        answering(channel, share.terms.level, connection) as stopping,
+        tempfile.TemporaryDirectory(prefix="arkworker-") as folder,
+    ):
+        spawn.prepare(share.main)  # what was pickled in a script is found in it again
+        load_target(share.terms.target)  # it has the classes that the context is made of
+        with unpacked(share.terms, channel, stopping, partial(_settled, folder=folder)) as run:
+            _work(share, run, channel, start)
 
 
 def _work(share: Share, run: Handover, channel: Channel, start: Callable[[socket.socket], None]) -> None:
@@ -276,16 +253,15 @@ def _work(share: Share, run: Handover, channel: Channel, start: Callable[[socket
     """
     from arkworker.runtime.loop.jobs import Jobs
 
-    notes = new_path(run.context.work_dir) if share.reports_states else None
+    notes = new_path(run.context.work_dir) if share.terms.reports_states else None
     with (
         tempfile.TemporaryDirectory(prefix="arkworker-share-") as folder,
         contextlib.closing(Clients(run.context.api)) as clients,
-        contextlib.closing(InHand(notes, share.owner)) as in_hand,
+        contextlib.closing(InHand(notes, share.terms.owner)) as in_hand,
     ):
-        source: Worklist = Queue(clients.intake, run.outcome.tally, in_hand) if share.is_queue else Listing(())
+        source: Worklist = Queue(clients.intake, run.outcome.tally, in_hand) if share.terms.is_queue else Listing(())
         worklist = Resumed(share.jobs, {job.id for job in share.jobs}, source)
-        recorder = _SentRecorder(channel, run.settings.results or "") if share.is_recorded else None
-        assignment = telling(run, worklist, in_hand, reports_states=share.reports_states, recorder=recorder)
+        assignment = telling(run, share.terms, worklist, in_hand, partial(_SentRecorder, channel))
         jobs = Jobs(run, clients, assignment, start, Path(folder))
         tell_figures(channel, run, jobs.perform(None))
         channel.say(Say.DONE, jobs.accounts.ended_by)

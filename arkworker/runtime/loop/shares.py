@@ -22,12 +22,13 @@ from arkworker.arkindex.activities import State
 from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, Problem, StoppedError
 from arkworker.runtime.failures import described
 from arkworker.runtime.loop import attempts, engines
-from arkworker.runtime.loop.accounts import FAREWELL, MOST_IN_VAIN, Accounts, packed, tell_trace
-from arkworker.runtime.loop.assignment import activities_of, make_ends, owner_of, prepared
+from arkworker.runtime.loop.accounts import FAREWELL, MOST_IN_VAIN, Accounts, telling_traces
+from arkworker.runtime.loop.assignment import activities_of, make_ends, prepared
 from arkworker.runtime.loop.channel import Say
 from arkworker.runtime.loop.ends import LEFT_BEFORE, Ending, end_left
 from arkworker.runtime.loop.in_hand import Stage, recover
 from arkworker.runtime.loop.intake import PATIENCE, Halt
+from arkworker.runtime.loop.job_process import Terms
 from arkworker.runtime.loop.share_process import GLANCE, STOP, Carried, Share, carry_out, is_marked, main_of
 from arkworker.runtime.loop.threads import Timing
 from arkworker.text import printable
@@ -65,12 +66,8 @@ def process_elements_on_engine(run: Handover, finish: Callable[[Any], None] | No
         message = "a cache belongs to one machine, and jobs of an engine may run on others"
         raise ConfigurationError([Problem("executor", "command line", "--executor", message, "use --jobs")])
     with prepared(run) as (clients, assignment):
-        with engines.opened(run.settings.executor or "", run.context.work_dir) as engine:
-            try:
-                summary = _Shares(run, clients, assignment, engine).perform(finish)
-            except ArkworkerError as error:
-                tell_trace(error)
-                raise
+        with engines.opened(run.settings.executor or "", run.context.work_dir) as engine, telling_traces():
+            summary = _Shares(run, clients, assignment, engine).perform(finish)
         run.outcome.conclude(summary)
 
 
@@ -130,8 +127,7 @@ class _Shares:
         self._halt = Halt()  # nothing more is handed out
         self._accounts = Accounts(run, assignment, self._halt)
         self._ends = make_ends(run, clients, assignment, Timing(), self._halt, 0)
-        self._data = packed(run, jobs=1)
-        self._owner = owner_of(run)
+        self._terms = Terms.of(run, assignment)
         self._main = main_of(run.target)
         jobs = run.settings.jobs
         self._width = jobs if "jobs" in run.origins and jobs != "auto" else engine.width
@@ -155,7 +151,7 @@ class _Shares:
         with self._given.progress, stopping.calling(self._halt.stop):
             if stopping.look():
                 self._halt.stop()
-            end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._given.outcome.failures)
+            end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._run.outcome.failures)
             self._hand_out()
             while self._futures or self._ending:
                 self._step()
@@ -171,20 +167,7 @@ class _Shares:
                 return
             number = next(self._numbers)
             share = Share(
-                number,
-                self._run.target,
-                self._run.folder,
-                self._main,
-                self._data,
-                jobs,
-                self._given.worklist.is_queue,
-                self._given.reports_states,
-                self._given.recorder is not None,
-                self._owner,
-                logging.getLogger().level,
-                self._engine.marks,
-                str(self._engine.folder),
-                self._patience,
+                number, self._terms, self._main, jobs, self._engine.marks, str(self._engine.folder), self._patience
             )
             given = _Given(number, {job.id: job for job in jobs})
             try:
@@ -292,7 +275,7 @@ class _Shares:
         until = monotonic() if is_known else given.until
         self._lost.is_any = True
         if is_unknown and (self._given.worklist.is_queue or given.is_done):
-            self._given.outcome.tally.count("uncertain")
+            self._run.outcome.tally.count("uncertain")
             logger.warning(
                 "job %d did not tell all before it ended: elements that it processed may be missing from the counts of "
                 "this run; look at their states on Arkindex",
@@ -363,7 +346,7 @@ class _Shares:
         reasons = {name: reason for name, reason in lost.reasons.items() if name not in lost.told}
         if not self._given.reports_states:
             for name, reason in reasons.items():
-                self._given.outcome.failures.add_reason(name, reason)
+                self._run.outcome.failures.add_reason(name, reason)
                 self._ends.submit(Ending(name, State.ERROR, reason=reason))
             return
         if not lost.is_any:
@@ -371,25 +354,25 @@ class _Shares:
         time.sleep(max(0.0, min(lost.until, self._deadline or lost.until) - monotonic()))
         stages = self._recover()
         for name in lost.doubtful.keys() - lost.told - stages.keys():
-            self._given.outcome.tally.count(lost.doubtful[name], element_id=name)
+            self._run.outcome.tally.count(lost.doubtful[name], element_id=name)
         activities = activities_of(self._run, self._given, self._clients.reports)
         for name in reasons.keys() - stages.keys() - lost.doubtful.keys():
             with contextlib.suppress(ApiError):
                 if activities is not None:
                     activities.end(name, State.ERROR)
-                    self._given.outcome.failures.add_reason(name, reasons[name])
-                    self._given.outcome.tally.settle(State.ERROR, name)
+                    self._run.outcome.failures.add_reason(name, reasons[name])
+                    self._run.outcome.tally.settle(State.ERROR, name)
                     continue
-            self._given.outcome.tally.count("uncertain", element_id=name)
+            self._run.outcome.tally.count("uncertain", element_id=name)
             logger.warning(
                 "element %s: %s; it was not started, or has already ended", printable(name, 60), reasons[name]
             )
 
     def _recover(self) -> dict[str, Stage]:
         """End what killed processes had noted in a working directory that is shared; how far it was."""
-        left = recover(self._run.context.work_dir, self._owner, self._given.in_hand)
+        left = recover(self._run.context.work_dir, self._terms.owner, self._given.in_hand)
         if left.uncertain:
-            self._given.outcome.tally.count("uncertain", left.uncertain)
+            self._run.outcome.tally.count("uncertain", left.uncertain)
         for name in self._lost.told & left.stages.keys():
             self._given.in_hand.forget(name)
             del left.stages[name]
@@ -397,5 +380,5 @@ class _Shares:
             name: Stage.WORKING if stage in {Stage.HELD, Stage.STARTING} else stage
             for name, stage in left.stages.items()
         }
-        end_left(begun, "its job has ended", self._ends, self._given.outcome.failures)
+        end_left(begun, "its job has ended", self._ends, self._run.outcome.failures)
         return left.stages
