@@ -13,13 +13,12 @@ from arkworker.arkindex.client import Client, RetryBudget
 from arkworker.arkindex.payload import Named, retrieve_run
 from arkworker.arkindex.publishing.sending import Certainty
 from arkworker.clock import SystemClock
-from arkworker.delivery.element import ResultsFile
+from arkworker.delivery.element import Destination, ResultsFile
 from arkworker.delivery.file import Publication
 from arkworker.delivery.journal import Journal, Owner
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem, StoppedError
 from arkworker.options.creates import Creates
 from arkworker.runtime.loop.outcome import Outcome
-from arkworker.runtime.loop.progress import ProgressDisplay
 from arkworker.runtime.named_files import forget, mistakes
 from arkworker.runtime.preparation import connection_of
 from arkworker.storage.files import identity
@@ -193,33 +192,27 @@ class _Publishing:
 
     def _publish(self, journals: Sequence[Journal]) -> Publication:
         """Ask for the worker run only where something is left."""
-        publication = self._make(journals, None, None)
-        if publication.left:
-            settings = self._resolution.settings
-            run_id, is_slurm_job = settings.worker_run_id or "", settings.slurm_job_id is not None
-            run = retrieve_run(self._client, Named(run_id, self._resolution.locations, is_slurm_job))
-            process = run.process
-            has_activities = process.activity_state == "ready" and process.mode not in WITHOUT_ACTIVITIES
-            activities = None
-            if has_activities and not self._settings.no_worker_activity:
-                activities = Activities(self._client, self._settings.worker_run_id or "", process.id)
-            publication = self._make(journals, activities, process.corpus)
+        files = [
+            ResultsFile(path, recording, journal, self._corpora_of(recording))
+            for path, recording, journal in zip(self._order.paths, self._recordings, journals, strict=True)
+        ]
+        publication = Publication(files, self._outcome)
+        to = self._find_destination() if publication.left else None
         self._is_sending = True
-        publication.perform()
+        publication.perform(to)
         return publication
 
-    def _make(self, journals: Sequence[Journal], activities: Activities | None, corpus_id: str | None) -> Publication:
-        run_id = self._settings.worker_run_id or ""
+    def _find_destination(self) -> Destination:
+        """Ask Arkindex for the worker run."""
+        run_id, is_slurm_job = self._settings.worker_run_id or "", self._settings.slurm_job_id is not None
+        process = retrieve_run(self._client, Named(run_id, self._resolution.locations, is_slurm_job)).process
+        has_activities = process.activity_state == "ready" and process.mode not in WITHOUT_ACTIVITIES
+        activities = Activities(self._client, run_id, process.id) if has_activities else None
+        if self._settings.no_worker_activity:
+            activities = None
         certainty = Certainty(self._client, run_id, check=self._check)
-        files = []
-        for path, recording, journal in zip(self._order.paths, self._recordings, journals, strict=True):
-            corpora = self._corpora_of(recording)
-            there = recording.header.corpus_id or corpus_id
-            files.append(
-                ResultsFile(path, recording, self._client, certainty, corpora, journal, self._check, run_id, there)
-            )
-        bar = ProgressDisplay(self._outcome.tally, len({name for one in self._recordings for name in one.places}))
-        return Publication(files, activities, outcome=self._outcome, bar=bar)
+        failures = self._outcome.failures
+        return Destination(self._client, certainty, activities, run_id, process.corpus, failures, self._check)
 
     def _corpora_of(self, recording: Recording) -> Corpora:
         """The same for files of the same worker: each corpus is looked up once."""
@@ -235,10 +228,13 @@ class _Publishing:
         timer.daemon = True
         timer.start()
 
+    @property
+    def _signal(self) -> int | None:
+        return self._stopping.received or self._stopping.signal_number
+
     def _check(self) -> None:
-        number = self._stopping.received or self._stopping.signal_number
-        if number is not None:
-            raise StoppedError(number)
+        if self._signal is not None:
+            raise StoppedError(self._signal)
 
     def _conclude(self, publication: Publication) -> Summary:
         paths = self._order.paths
@@ -246,7 +242,7 @@ class _Publishing:
             name = printable(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
             logger.info("nothing to publish: all %d elements of %s are already published", publication.count, name)
         error = publication.error
-        number = self._stopping.received or self._stopping.signal_number
+        number = self._signal
         ended_by = 128 + number if number else int(error.exit_code) if isinstance(error, ArkworkerError) else None
         if error is not None and not number:
             logger.error("%s; publish the %s again to continue", error, "file" if len(paths) == 1 else "same files")
