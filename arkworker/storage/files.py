@@ -3,7 +3,8 @@
 A file that a person named is replaced by `replace`, or by `replacing` where its content comes piece by piece. What its
 name leads to decides how that is done:
 
-- a regular file, or nothing yet: a temporary file beside it takes its place; permissions and owner stay;
+- a regular file, or nothing yet: a temporary file, in a directory of its own beside it, takes its place; permissions
+  and owner stay;
 - a symbolic link: it stays, and the file that it leads to is replaced;
 - an open file of a process (`/dev/stdout`, `/dev/fd/3`), standard output under its own name, a pipe or a device: it is
   written through, after what it holds already.
@@ -13,11 +14,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import io
 import os
 import re
-import secrets
 import select
 import shutil
 import stat
@@ -25,7 +24,7 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from arkworker.storage.exclusive import FLAGS, explained, lock, sync_directory
+from arkworker.storage.exclusive import FLAGS, explained, private_directory, sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -242,25 +241,22 @@ class _Patient(io.FileIO):
 def _beside(target: Path, mode: int | None) -> Iterator[IO[bytes]]:
     """A temporary file that takes the place of the target when the block succeeds, and vanishes otherwise."""
     exists = _may_write(target)
-    try:
-        descriptor, temporary = _make_temporary(target, 0o666 if mode is None and not exists else 0o600)
-    except OSError as error:
-        if not exists or error.errno not in _NOT_BESIDE:
-            raise
-        with _in_place(target) as file:
-            yield file
-        return
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(private_directory(target.parent, TEMPORARY_PREFIX))
+        except OSError as error:
+            if not exists or error.errno not in _NOT_BESIDE:
+                raise
+            yield stack.enter_context(_in_place(target))
+            return
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS
+        descriptor = os.open(folder / "whole", flags, 0o666 if mode is None and not exists else 0o600)
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             _keep(descriptor, target, mode)
             os.fsync(descriptor)
-            _settle(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+            _settle(folder / "whole", target)
     sync_directory(target.parent)
 
 
@@ -272,7 +268,6 @@ def _settle(temporary: Path, target: Path) -> None:
             raise
         with temporary.open("rb") as content, _in_place(target) as file:
             shutil.copyfileobj(content, file)
-        temporary.unlink()
 
 
 def _in_place(target: Path) -> IO[bytes]:
@@ -284,16 +279,11 @@ def _in_place(target: Path) -> IO[bytes]:
 def _try(target: Path) -> None:
     exists = _may_write(target)
     try:
-        descriptor, temporary = _make_temporary(target, 0o600)
+        with private_directory(target.parent, TEMPORARY_PREFIX) as folder:
+            (folder / "whole").write_bytes(bytes(_ROOM))
     except OSError as error:
         if not exists or error.errno not in _NOT_BESIDE:
             raise
-        return
-    try:
-        os.write(descriptor, bytes(_ROOM))
-    finally:
-        os.close(descriptor)
-        temporary.unlink()
 
 
 def _may_write(target: Path) -> bool:
@@ -306,23 +296,6 @@ def _may_write(target: Path) -> bool:
     if exists and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return exists
-
-
-def _make_temporary(target: Path, mode: int) -> tuple[int, Path]:
-    """A new, locked file beside the target; those that killed processes left, whose locks are free, are removed."""
-    # A digest: the name itself may be as long as a name can be.
-    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
-    for leftover in target.parent.glob(f"{TEMPORARY_PREFIX}{digest}-*.part"):
-        with contextlib.suppress(OSError), leftover.open("rb") as file:
-            if lock(file):
-                leftover.unlink()
-    while True:
-        path = target.with_name(f"{TEMPORARY_PREFIX}{digest}-{secrets.token_hex(8)}.part")
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS, mode)
-        # Another process may have taken it for a leftover before it was locked.
-        if lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
-            return descriptor, path
-        os.close(descriptor)
 
 
 def _keep(descriptor: int, target: Path, mode: int | None) -> None:

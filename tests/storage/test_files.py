@@ -178,7 +178,7 @@ def test_a_file_that_has_nothing_beside_it(tmp_path: Path, monkeypatch: pytest.M
     def refuse(*_: object) -> None:
         raise OSError(errno.EBUSY, "Device or resource busy")
 
-    target, name = (files, "_make_temporary") if call == "open" else (Path, "replace")
+    target, name = (files, "private_directory") if call == "open" else (Path, "replace")
     monkeypatch.setattr(target, name, refuse)
     check_replaceable(tmp_path / "file")
     replace(tmp_path / "file", b"new")
@@ -186,11 +186,12 @@ def test_a_file_that_has_nothing_beside_it(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
-    """A temporary file without its lock goes with the next write of the same name; one in use stays."""
+    """A temporary file without its lock goes with the next write beside it; one in use stays."""
     with files.replacing(tmp_path / "file"):
         (used,) = tmp_path.iterdir()
-        left = tmp_path / re.sub(r"-\w+\.part$", "-0123456789abcdef.part", used.name)
-        left.write_bytes(b"half")
+        left = tmp_path / re.sub(r"\w+$", "0123456789abcdef", used.name)
+        left.mkdir()
+        (left / "whole").write_bytes(b"half")
         replace(tmp_path / "file", b"second")
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted((used.name, "file"))
 

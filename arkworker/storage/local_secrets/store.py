@@ -119,7 +119,7 @@ class SecretStore:
         for folder, _, entries in os.walk(self.directory, onerror=_raise):
             for file in entries:
                 name = os.path.relpath(os.path.join(folder, file), self.directory)  # noqa: PTH118 pathlib has no walk in 3.11
-                if not file.startswith(files.TEMPORARY_PREFIX) and self._is_secret(name):
+                if f"/{files.TEMPORARY_PREFIX}" not in f"/{name}" and self._is_secret(name):
                     yield name
 
     def _is_secret(self, name: str) -> bool:
