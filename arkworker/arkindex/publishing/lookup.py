@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from arkworker.arkindex.publishing.plan import LISTS
 from arkworker.errors import ArkworkerError
 from arkworker.geometry import as_polygon, bounding_box
 
@@ -21,17 +22,6 @@ F = TypeVar("F")
 PAGE_SIZE = 500
 _PIXELS = 1.5  # that the sides of a box may differ by, after rounding
 _SMALL = 1e-4  # that stored numbers may differ by, relatively or absolutely
-
-
-#: Where a bulk operation has its items, in what is sent and, where that is an object, in the answer.
-LISTS = {
-    "CreateElements": "elements",
-    "CreateElementTranscriptions": "transcriptions",
-    "CreateTranscriptions": "transcriptions",
-    "CreateClassifications": "classifications",
-    "CreateMetaDataBulk": "metadata_list",
-    "CreateTranscriptionEntities": "transcription_entities",
-}
 
 
 @dataclass(frozen=True, slots=True)

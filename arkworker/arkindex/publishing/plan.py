@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 #: As the published library: answers to more at once are cut off by gateways.
 BATCH_SIZE = 50
 
+#: Where a bulk operation has its items, in what is sent and, where that is an object, in the answer.
+LISTS = {
+    "CreateElements": "elements",
+    "CreateElementTranscriptions": "transcriptions",
+    "CreateTranscriptions": "transcriptions",
+    "CreateClassifications": "classifications",
+    "CreateMetaDataBulk": "metadata_list",
+    "CreateTranscriptionEntities": "transcription_entities",
+}
+
 Made: TypeAlias = Literal["element", "transcription", "classification", "metadata", "embedding", "entity"]
 Kind: TypeAlias = Made | Literal["element type", "class", "entity type"]
 #: Names that a corpus must have, by their kind, each with the first place in the results that wants it.

@@ -6,17 +6,26 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.publishing.gathering import gather
-from arkworker.arkindex.publishing.plan import BATCH_SIZE, Plan, Ref, Request, batches
+from arkworker.arkindex.publishing.plan import BATCH_SIZE, LISTS, Plan, Ref, Request, batches
 from arkworker.errors import ResultError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from arkworker.arkindex.publishing.gathering import Gathered
-    from arkworker.arkindex.publishing.plan import Kind, Needs, NewNode, NewText, Node, Text
+    from arkworker.arkindex.publishing.plan import Kind, Needs, NewNode, NewText, Node, Target, Text
     from arkworker.elements import Element
     from arkworker.elements.results import Child, Classification, Entity, Metadata
     from arkworker.geometry import Polygon
+
+
+#: What creates one of a kind, and what creates several.
+_OPERATIONS = {
+    "transcriptions": ("CreateTranscription", "CreateTranscriptions"),
+    "entities": ("CreateTranscriptionEntity", "CreateTranscriptionEntities"),
+    "classifications": ("CreateClassification", "CreateClassifications"),
+    "metadata": ("CreateMetaData", "CreateMetaDataBulk"),
+}
 
 
 def plan(
@@ -130,55 +139,46 @@ class _Planning:
         loose = [(node, text) for node in self._nodes for text in node.texts[node in self._merged :]]
         if len(loose) == 1:
             node, text = loose[0]
-            body = {"worker_run_id": self._run, **_written(text)}
-            holds = {"transcriptions": 1}
-            yield Request("CreateTranscription", {"id": node.target}, body, holds, ((text.target,),))
-            return
-        for batch in batches(loose, self._size):
-            items = [{"element_id": node.target, **_written(text)} for node, text in batch]
-            body = {"worker_run_id": self._run, "transcriptions": items}
-            gives = tuple((text.target,) for _, text in batch)
-            yield Request("CreateTranscriptions", {}, body, {"transcriptions": len(batch)}, gives)
+            return self._create("transcriptions", [(text.target, _written(text))], {"id": node.target})
+        items = [(text.target, {"element_id": node.target, **_written(text)}) for node, text in loose]
+        return self._create("transcriptions", items, {})
 
     def _entities(self, text: Text) -> Iterator[Request]:
         """All at once, whatever the size of a batch, as the published library does."""
-        items = [_entity(item.value) for item in text.entities]
-        gives = tuple((item.ref,) for item in text.entities)
-        holds = {"entities": len(items)}
-        if len(items) == 1:
-            body = {"worker_run_id": self._run, **items[0]}
-            yield Request("CreateTranscriptionEntity", {"id": text.target}, body, holds, gives)
-        elif items:
-            body = {"worker_run_id": self._run, "transcription_entities": items}
-            yield Request("CreateTranscriptionEntities", {"id": text.target}, body, holds, gives)
+        items = [(item.ref, _entity(item.value)) for item in text.entities]
+        return self._create("entities", items, {"id": text.target}, size=len(items) or 1)
 
     def _classifications(self, node: Node) -> Iterator[Request]:
-        if len(node.classifications) == 1:
-            (item,) = node.classifications
-            body = {"element": node.target, "worker_run_id": self._run, **_classified(item.value)}
-            body["high_confidence"] = item.value.high_confidence
-            yield Request("CreateClassification", {}, body, {"classifications": 1}, ((item.ref,),))
-            return
-        for batch in batches(node.classifications, self._size):
-            body = {
-                "parent": node.target,
-                "worker_run_id": self._run,
-                "classifications": [_classified(item.value) for item in batch],
-            }
-            gives = tuple((item.ref,) for item in batch)
-            yield Request("CreateClassifications", {}, body, {"classifications": len(batch)}, gives)
+        items = [(item.ref, _classified(item.value)) for item in node.classifications]
+        if len(items) == 1:
+            items[0][1]["high_confidence"] = node.classifications[0].value.high_confidence
+            return self._create("classifications", items, {}, {"element": node.target})
+        return self._create("classifications", items, {}, {"parent": node.target})
 
     def _metadata(self, node: Node) -> Iterator[Request]:
-        found = [(item.ref, _named(item.value)) for item in node.metadata]
-        if len(found) == 1:
-            ((ref, value),) = found
-            body = {"worker_run_id": self._run, **value}
-            yield Request("CreateMetaData", {"id": node.target}, body, {"metadata": 1}, ((ref,),))
+        items = [(item.ref, _named(item.value)) for item in node.metadata]
+        return self._create("metadata", items, {"id": node.target})
+
+    def _create(
+        self,
+        kind: str,
+        items: Sequence[tuple[Ref, dict[str, Any]]],
+        parameters: dict[str, Target],
+        head: Mapping[str, Any] | None = None,
+        *,
+        size: int | None = None,
+    ) -> Iterator[Request]:
+        """One by the operation for one, several by that for several, a batch at a time."""
+        single, several = _OPERATIONS[kind]
+        if len(items) == 1:
+            ((ref, item),) = items
+            yield Request(
+                single, parameters, {**(head or {}), "worker_run_id": self._run, **item}, {kind: 1}, ((ref,),)
+            )
             return
-        for batch in batches(found, self._size):
-            listed = {"worker_run_id": self._run, "metadata_list": [value for _, value in batch]}
-            gives = tuple((ref,) for ref, _ in batch)
-            yield Request("CreateMetaDataBulk", {"id": node.target}, listed, {"metadata": len(batch)}, gives)
+        for batch in batches(items, size or self._size):
+            body = {**(head or {}), "worker_run_id": self._run, LISTS[several]: [item for _, item in batch]}
+            yield Request(several, parameters, body, {kind: len(batch)}, tuple((ref,) for ref, _ in batch))
 
     def _embeddings(self, node: Node) -> Iterator[Request]:
         for item in node.embeddings:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from arkworker.arkindex.client.attempts import WAITS
-from arkworker.arkindex.publishing.lookup import LISTS, AmbiguousError, Asked, Lookup
-from arkworker.arkindex.publishing.plan import Ref, Request, total
+from arkworker.arkindex.publishing.lookup import AmbiguousError, Asked, Lookup
+from arkworker.arkindex.publishing.plan import LISTS, Ref, Request, total
 from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ArkworkerError, PublicationError
 
 if TYPE_CHECKING:
