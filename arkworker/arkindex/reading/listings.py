@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import Integer, bindparam, literal_column, select
 
 from arkworker.storage.cache.models import (
+    HEX_ID,
     CachedClassification,
     CachedElement,
     CachedImage,
     CachedTranscription,
     CachedTranscriptionEntity,
-    HexId,
 )
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _row_of(table: Any) -> ColumnElement[int]:
 
 
 def _identified(name: str) -> Any:
-    return bindparam(name, type_=HexId())
+    return bindparam(name, type_=HEX_ID)
 
 
 def _made_by(table: Any, maker: Maker) -> list[ColumnElement[bool]]:

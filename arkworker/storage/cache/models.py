@@ -28,51 +28,6 @@ _decode_start = json.JSONDecoder().raw_decode
 _POLYGON = re.compile(r"\[(?:\[[-+.e\d]++, [-+.e\d]++\](?:, )?+)*+\]")
 
 
-class HexId(UserDefinedType[uuid.UUID]):
-    """A UUID as 32 lower-case hexadecimal characters without dashes; text is accepted wherever a UUID is."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_options: object) -> str:
-        return "TEXT"
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002 - a fixed signature
-        return _to_hex
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], uuid.UUID | None]:  # noqa: ARG002 - a fixed signature
-        return _from_hex
-
-
-class PointsText(UserDefinedType[Points]):
-    """A polygon, a list of [x, y], as JSON text."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_options: object) -> str:
-        return "text"
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002 - a fixed signature
-        return write_points
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - a fixed signature
-        return read_points
-
-
-class Flag(UserDefinedType[bool]):
-    """True or False, as 1 or 0."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_options: object) -> str:
-        return "INTEGER"
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], bool | None]:  # noqa: ARG002 - a fixed signature
-        return _TRUTHS.__getitem__
-
-
-_TRUTHS = {0: False, 1: True, None: None}
-
-
 def _to_hex(value: uuid.UUID | str | None) -> str | None:
     if value is None:
         return None
@@ -128,17 +83,47 @@ def _is_number(number: object) -> bool:
     return type(number) is int or (isinstance(number, float) and math.isfinite(number))
 
 
+class ColumnType(UserDefinedType[Any]):
+    """How a column is declared, and its values are written and read.
+
+    Attributes:
+        spec: The type in the statement that creates the table.
+        write: Makes of a value what is stored; None where that is the value itself.
+        read: Makes the value of what is stored.
+    """
+
+    cache_ok = True
+
+    def __init__(self, spec: str, write: Callable[[Any], Any] | None, read: Callable[[Any], Any]) -> None:
+        self.spec = spec
+        self.write = write
+        self.read = read
+
+    def get_col_spec(self, **_options: object) -> str:
+        return self.spec
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:  # noqa: ARG002 - a fixed signature
+        return self.write
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - a fixed signature
+        return self.read
+
+
+#: A UUID as 32 lower-case hexadecimal characters without dashes; text is accepted wherever a UUID is.
+HEX_ID = ColumnType("TEXT", _to_hex, _from_hex)
+
+
 class CacheModel(DeclarativeBase):
     """Base of the tables of the cache."""
 
     metadata = MetaData()
     type_annotation_map: ClassVar[dict[Any, Any]] = {
-        uuid.UUID: HexId,
+        uuid.UUID: HEX_ID,
         str: Text,
         int: Integer,
-        bool: Flag,
+        bool: ColumnType("INTEGER", None, {0: False, 1: True, None: None}.__getitem__),
         float: REAL,
-        Points: PointsText,
+        Points: ColumnType("text", write_points, read_points),
     }
 
 
