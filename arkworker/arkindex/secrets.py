@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -90,16 +91,15 @@ def _load(reference: str, store: SecretStore, api: Client | None, environ: Mappi
 
 
 def _load_file(reference: str, path: str, environ: Mapping[str, str]) -> Any:
+    shown = f"the file {printable(path)}"
     try:
         text = read_text_file(str(expand_home(path, environ))).text
         return parse_content(path, text.removesuffix("\n").removesuffix("\r"))
     except TextFileError as error:
         # Where a line is named, the message may name a byte of it, too.
-        what = "not UTF-8 text" if error.line else error.reason
-        reason = f"the file {printable(path)}: {what}"
+        raise SecretError(reference, f"{shown}: {'not UTF-8 text' if error.line else error.reason}") from None
     except UnusableError as error:
-        reason = f"the file {printable(path)}: {error}"
-    raise SecretError(reference, reason)
+        raise SecretError(reference, f"{shown}: {error}") from None
 
 
 def _load_variable(reference: str, name: str, environ: Mapping[str, str]) -> str:
@@ -125,7 +125,10 @@ def _load_name(name: str, store: SecretStore, api: Client | None) -> Any:
         return local
     if remote is None:
         raise _not_found(name, store, api, failure)
-    value = _parse_remote(name, remote)
+    try:
+        value = parse_content(name, remote)
+    except UnusableError as error:
+        raise SecretError(name, f"the content on Arkindex: {error}") from None
     logger.info("secret %r: loaded from Arkindex", name)
     return value
 
@@ -143,14 +146,6 @@ def _content(answer: Any) -> str:
     if not isinstance(content, str):
         raise ApiContentError(_OPERATION, "the answer has no text `content`")
     return content
-
-
-def _parse_remote(name: str, text: str) -> Any:
-    try:
-        return parse_content(name, text)
-    except UnusableError as error:
-        reason = str(error)
-    raise SecretError(name, f"the content on Arkindex: {reason}")
 
 
 def _log_local(name: str, remote: str | None, failure: ApiError | None) -> None:
@@ -208,18 +203,16 @@ class SecretLoader:
     def load_options(self, requests: Iterable[SecretRequest]) -> None:
         """Load what options refer to."""
         for request in requests:
-            self._attempt(request.marker, request.path, request.origin, self._content, request)
+            self._attempt(request.marker, request.path, request.origin, partial(self._content, request))
 
     def load_names(self, names: Iterable[str], origin: Origin) -> None:
         """Load what is listed by name."""
         for name in names:
-            self._attempt(name, ("secrets", printable(name, 60)), origin, self._load_name, name)
+            self._attempt(name, ("secrets", printable(name, 60)), origin, partial(self._load_name, name))
 
-    def _attempt(
-        self, key: str, path: Path, origin: Origin, load: Callable[[Any], Secret[Any] | None], argument: Any
-    ) -> None:
+    def _attempt(self, key: str, path: Path, origin: Origin, load: Callable[[], Secret[Any] | None]) -> None:
         try:
-            secret = load(argument)
+            secret = load()
         except SecretError as error:
             message = error.reason
         except ContentError as error:

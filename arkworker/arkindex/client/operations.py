@@ -10,6 +10,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from arkworker.errors import UsageError
+from arkworker.text import did_you_mean
 
 Promise = Literal["object", "list", "nothing", "anything"]
 Pages = Literal["page", "cursor"]
@@ -110,7 +111,5 @@ def _path_names(path: str) -> tuple[str, ...]:
 
 def nearest(name: str, known: tuple[str, ...]) -> str:
     """The end of a message about an unknown name: the one that was probably meant."""
-    import difflib  # only a mistake pays for it
-
-    matches = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {matches[0]}?" if matches else ""
+    hint = did_you_mean(name, known)
+    return f"; {hint}" if hint else ""

@@ -6,7 +6,7 @@ JSON Lines, in UTF-8. An element that is there several times ended several times
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter
 
@@ -145,10 +145,6 @@ def _entity(entity: Entity) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-Line: TypeAlias = Header | Entry
-_ADAPTERS: dict[type[Line], TypeAdapter[Any]] = {Header: TypeAdapter(Header), Entry: TypeAdapter(Entry)}
-
-
 def load_header(line: bytes) -> Header:
     """The first line.
 
@@ -161,8 +157,7 @@ def load_header(line: bytes) -> Header:
         raise ValueError("this is not a results file of arkworker")
     if data.get("version") != known["version"].default:
         raise ValueError(f"version {printable(str(data.get('version')), 20)} of the format is not known: upgrade")
-    header: Header = _ADAPTERS[Header].validate_python(data)
-    return header
+    return Header.model_validate(data)
 
 
 def load_entry(line: bytes) -> Entry:
@@ -171,8 +166,7 @@ def load_entry(line: bytes) -> Entry:
     Raises:
         ValueError: It is not an entry; a pydantic ValidationError says where.
     """
-    entry: Entry = _ADAPTERS[Entry].validate_python(_parse(line))
-    return entry
+    return Entry.model_validate(_parse(line))
 
 
 def _parse(line: bytes) -> dict[str, Any]:
