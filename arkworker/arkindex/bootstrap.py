@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from arkworker.arkindex.client.attempts import WAITS
+from arkworker.arkindex.promises import text_of
 from arkworker.arkindex.tasks import download_artifact, list_artifacts
 from arkworker.clock import SystemClock
-from arkworker.errors import ApiContentError, ArkworkerError, ConfigurationError
+from arkworker.errors import ArkworkerError, ConfigurationError
 from arkworker.text import printable
 from arkworker.transport.failures import Fault, TransportError
 
@@ -103,10 +104,7 @@ def _fetch_parent(api: Client, task: Task, parent_id: str, slug: str) -> None:
 
 
 def _fetch_model(api: Client, model_version_id: str, model_dir: Path) -> None:
-    version = api.request("RetrieveModelVersion", id=model_version_id)
-    url = version.get("s3_url") if isinstance(version, dict) else None
-    if not isinstance(url, str) or not url:
-        raise ApiContentError("RetrieveModelVersion", "s3_url: should be the address of the model's files", status=200)
+    url = text_of("RetrieveModelVersion", api.request("RetrieveModelVersion", id=model_version_id), "s3_url")
     model_dir.mkdir(parents=True, exist_ok=True)
     done = model_dir / f".{model_version_id}.done"
     if done.exists():

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.promises import address_of, existing_id_of, record_of, text_of
 from arkworker.elements.records import Image
-from arkworker.errors import ApiContentError, ApiResponseError, ArkworkerError, UsageError
+from arkworker.errors import ApiContentError, ApiResponseError, UsageError
+from arkworker.storage.exclusive import blaming
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -60,11 +61,8 @@ def upload_image(client: Client, path: Path) -> Image:
         ArkworkerError: The file cannot be read.
         ReadOnlyError: In read-only mode; nothing was sent.
     """
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    except OSError as error:
-        raise ArkworkerError(f"{printable(str(path), 500)} cannot be uploaded: {error.strerror}") from None
+    with blaming(path, " cannot be uploaded"), path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     try:
         # The digest names the image: asked twice, Arkindex has one.
         answer = client.request_with_outcome(UPLOAD, {"hash": digest}, idempotent=True).value

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import mimetypes
 import os
 import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from arkworker.arkindex.promises import address_of
+from pydantic import Field
+
+from arkworker.arkindex.promises import address_of, record_of
+from arkworker.elements.records import Record
 from arkworker.errors import ApiContentError, ArkworkerError
+from arkworker.storage.exclusive import blaming, explained
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -43,6 +48,10 @@ class Artifact:
     path: str
     size: int | None
     content_type: str
+
+
+class _Task(Record):
+    parents: list[Annotated[str, Field(min_length=1)]]
 
 
 def list_artifacts(api: Client, task_id: str) -> list[Artifact]:
@@ -132,13 +141,10 @@ def _is_name(path: str) -> bool:
 
 
 def _size(path: Path) -> int:
-    try:
+    with blaming(path, " cannot be uploaded"), explained(path):
         status = path.stat()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a path"
-        raise ArkworkerError(f"{printable(str(path), 500)} cannot be uploaded: {reason}") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise ArkworkerError(f"{printable(str(path), 500)} cannot be uploaded: it is not a regular file")
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
     return status.st_size
 
 
@@ -155,8 +161,4 @@ def retrieve_parents(api: Client, task_id: str) -> list[str]:
     Raises:
         ApiError: The task cannot be retrieved, or its `parents` are not a list of ids.
     """
-    answer = api.request(_RETRIEVE, id=task_id)
-    parents = answer.get("parents") if isinstance(answer, dict) else None
-    if not isinstance(parents, list) or not all(isinstance(parent, str) and parent for parent in parents):
-        raise ApiContentError(_RETRIEVE, "parents: should be a list of ids", status=200)
-    return parents
+    return record_of(_Task, _RETRIEVE, api.request(_RETRIEVE, id=task_id)).parents

@@ -16,6 +16,7 @@ import shutil
 import stat
 from typing import IO, TYPE_CHECKING, NoReturn
 
+from arkworker.errors import ArkworkerError
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -94,6 +95,24 @@ def explained(path: AnyPath) -> Iterator[None]:
         if error.errno == errno.ENXIO and stat.S_ISSOCK(os.stat(path).st_mode):  # noqa: PTH116 - as above
             _raise(error, "is a socket, not a file", path)
         raise
+
+
+@contextlib.contextmanager
+def blaming(path: AnyPath, failing: str = "") -> Iterator[None]:
+    """What goes wrong with a file or a directory in this block is an error that names it.
+
+    Args:
+        path: Its name.
+        failing: What cannot be done, as it follows the name: ` cannot be uploaded`.
+
+    Raises:
+        ArkworkerError: On one line.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ArkworkerError(f"{printable(os.fspath(path), 500)}{failing}: {reason}") from None
 
 
 def reason_of(error: OSError, failing: str) -> str:

@@ -13,8 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from arkworker.arkindex.client.answers import Excerpts, lose, refuse
 from arkworker.arkindex.client.attempts import Attempt
-from arkworker.errors import ArkworkerError
-from arkworker.storage.exclusive import open_regular
+from arkworker.storage.exclusive import blaming, open_regular
 from arkworker.storage.files import replacing
 from arkworker.transport.failures import Fault, TransportError
 from arkworker.transport.transport import Slice, encode
@@ -158,7 +157,7 @@ def send_file(  # noqa: PLR0913 - what is sent, and of which file how much
     length: int | None = None,
 ) -> Attempt:
     """Attempt to PUT a file, or a part of one; the value is the headers of the answer."""
-    with _disk(source), open(source, "rb", opener=open_regular) as file:
+    with blaming(source), open(source, "rb", opener=open_regular) as file:
         available = os.fstat(file.fileno()).st_size - offset
         size = available if length is None else length
         if not 0 <= size <= available:
@@ -193,13 +192,5 @@ def written(destination: Path) -> Iterator[IO[bytes]]:
     Raises:
         ArkworkerError: The disk refuses.
     """
-    with _disk(destination), replacing(destination) as file:
+    with blaming(destination), replacing(destination) as file:
         yield file
-
-
-@contextlib.contextmanager
-def _disk(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ArkworkerError(f"{path}: {error.strerror or type(error).__name__}") from None

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from arkworker.errors import ArkworkerError
 from arkworker.storage.archives import create
 from arkworker.storage.archives.destination import staging_directory
-from arkworker.text import printable
+from arkworker.storage.exclusive import blaming
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,7 +57,7 @@ def archive_of(files: Path | tuple[Path, ...], work_dir: Path) -> Iterator[Model
         ArkworkerError: The working directory cannot be used.
     """
     with ExitStack() as stack:
-        with _blaming(work_dir):
+        with blaming(work_dir, ": the archive of the model cannot be created there"):
             work_dir.mkdir(parents=True, exist_ok=True)
             staging = stack.enter_context(staging_directory(work_dir, work_dir / _NAME))
             source = files if isinstance(files, Path) else _gather(files, staging / "files")
@@ -107,12 +106,3 @@ def _gather(files: Iterable[Path], directory: Path) -> Path:
         except OSError:  # another file system, or one without hard links
             shutil.copy(file, directory / file.name)
     return directory
-
-
-@contextmanager
-def _blaming(work_dir: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        shown, reason = printable(str(work_dir), 500), error.strerror or type(error).__name__
-        raise ArkworkerError(f"{shown}: the archive of the model cannot be created there: {reason}") from None

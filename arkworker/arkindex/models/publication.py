@@ -16,6 +16,7 @@ from arkworker.arkindex.models.upload import undone_on_failure, upload
 from arkworker.arkindex.models.versions import AVAILABLE, ModelVersion
 from arkworker.clock import SystemClock
 from arkworker.errors import ApiError, ApiResponseError, ArkworkerError, ReadOnlyError, UsageError
+from arkworker.storage.exclusive import blaming
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -216,13 +217,9 @@ def _measure(source: Path | tuple[Path, ...]) -> tuple[int, int]:
     Raises:
         ArkworkerError: They are being removed.
     """
-    try:
+    with blaming(_shown(source), " cannot be published"):
         sizes = list(_sizes(source))
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-    else:
-        return len(sizes), sum(sizes)
-    raise ArkworkerError(f"{_shown(source)} cannot be published: {reason}")
+    return len(sizes), sum(sizes)
 
 
 def _sizes(source: Path | tuple[Path, ...]) -> Iterator[int]:
