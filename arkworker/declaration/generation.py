@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import math
 from dataclasses import dataclass, field
@@ -39,99 +40,6 @@ _TYPES = {
     "s3_bucket": "S3Bucket",
     "secret": "Secret[str]",
 }
-
-
-class OptionsCode:
-    """Writes options.
-
-    Attributes:
-        imports: The names of `HOMES` that the code needs.
-        blocks: Classes, and types that have a name because they are long, in the order in which they are needed.
-    """
-
-    def __init__(self, class_names: Names) -> None:
-        self.imports: set[str] = set()
-        self.blocks: list[str] = []
-        self._class_names = class_names
-
-    def leaf(self, field: FieldContent, name: str) -> str:
-        """A field that is not a group."""
-        is_open = field.required and field.editable and field.default is None
-        kind = self._kind(field)
-        rules = [rule for rule, applies in self._rules(field, is_open=is_open) if applies]
-        self.imports.update(rules)
-        nullable = field.default is None and not is_open
-        marked = self._marked(kind, rules, nullable=nullable)
-        if field.type == "enum" and width(f"    {name}: ") + width(marked) + width(" = Field(") > WIDTH:
-            marked = self._marked(self._named(field), rules, nullable=nullable)
-        return self._field(name, field, marked, None if is_open else literal(field.default))
-
-    def group(self, field: FieldContent, name: str, class_name: str) -> str:
-        """A group, whose class exists already; it has a default where each of its options has one."""
-        must_be_given = any(child.required and child.editable and child.default is None for child in field.children)
-        return self._field(name, field, class_name, None if must_be_given else f"{class_name}()")
-
-    def constant(self, key: str, name: str, kind: str, value: Part | None, *, marked: bool) -> str:
-        """A value that only code can hold; `marked` where it would otherwise be declared on Arkindex."""
-        annotation: Part = kind
-        if marked:
-            self.imports |= {"Annotated", "NotDeclared"}
-            annotation = Bracketed("Annotated[", (kind, "NotDeclared"), "]")
-        self.imports.update(imported for imported in ("Any",) if kind == imported or f"[{imported}]" in kind)
-        arguments = [] if key == name else [f"alias={string(key)}"]
-        return self._line(name, annotation, value, arguments, key)
-
-    def _field(self, name: str, field: FieldContent, kind: Part, default: Part | None) -> str:
-        arguments = []
-        if field.key != name:
-            arguments.append(f"alias={string(field.key)}")
-        if field.display_name != label_of(field.key):
-            arguments.append(f"title={string(field.display_name)}")
-        if field.help_text:
-            arguments.append(f"description={string(field.help_text)}")
-        return self._line(name, kind, default, arguments, field.key)
-
-    def _line(self, name: str, kind: Part, default: Part | None, arguments: list[str], key: str) -> str:
-        annotation = render(kind)
-        if "\n" in annotation or width(f"    {name}: {annotation} = Field(") > WIDTH:
-            alias = self._class_names.class_of(key, "Option")
-            self.blocks.append(render(kind, before=f"{alias} = "))
-            annotation = alias
-        # Lists and dicts are copied by pydantic, which readers and linters only believe of `Field`; and what does not
-        # fit its line can stand on its own within the brackets.
-        is_wide = default is not None and width(f"    {name}: {annotation} = ") + width(default) > WIDTH
-        if arguments or is_wide or isinstance(default, Bracketed):
-            self.imports.add("Field")
-            given = () if default is None else (prefixed("default=", default),)
-            default = Bracketed("Field(", (*given, *arguments), ")")
-        before = f"{name}: {annotation}"
-        return render(default, 1, before=f"{before} = ") if default is not None else f"    {before}"
-
-    def _kind(self, field: FieldContent) -> str:
-        if field.type == "enum":
-            self.imports.add("Literal")
-            return f"Literal[{', '.join(map(string, field.choices))}]"
-        kind = _TYPES[field.type]
-        self.imports.update(imported for imported in HOMES if imported == kind.partition("[")[0])
-        return f"list[{kind}]" if field.many else kind
-
-    def _named(self, field: FieldContent) -> str:
-        """A name for the choices of an enum that does not fit its line."""
-        alias = self._class_names.class_of(field.key, "Option")
-        choices = Bracketed("Literal[", tuple(map(string, field.choices)), "]")
-        self.blocks.append(render(choices, before=f"{alias} = "))
-        return alias
-
-    def _rules(self, field: FieldContent, *, is_open: bool) -> tuple[tuple[str, bool], ...]:
-        return ("NotEditable", not field.editable), ("Required", field.required and not is_open)
-
-    def _marked(self, kind: str, rules: list[str], *, nullable: bool) -> Part:
-        if nullable:
-            kind = f"{kind} | None"
-        if not rules:
-            return kind
-        self.imports.add("Annotated")
-        return Bracketed("Annotated[", (kind, *rules), "]")
 
 
 def kind_of(value: Any) -> str:
@@ -182,29 +90,16 @@ class Module:
     workers: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What the generated workers do.
-
-    Attributes:
-        lines: Those of `process_element`; they may use `logger`.
-        names: What they use of arkworker besides the annotations.
-    """
-
-    lines: tuple[str, ...]
-    names: frozenset[str] = frozenset()
+NOTHING_YET = ('raise NotImplementedError("this worker does nothing yet")',)
 
 
-NOTHING_YET = Body(('raise NotImplementedError("this worker does nothing yet")',))
-
-
-def generate(drafts: Sequence[Draft], notes: Iterable[str] = (), body: Body = NOTHING_YET) -> Module:
+def generate(drafts: Sequence[Draft], notes: Iterable[str] = (), body: tuple[str, ...] = NOTHING_YET) -> Module:
     """A module with a worker over elements for each draft.
 
     Args:
         drafts: The workers.
         notes: What is left to do by hand; becomes comments.
-        body: What they do.
+        body: What they do: the lines of `process_element`, which may use `logger`.
     """
     generator = _Generator(body)
     workers = tuple(generator.add(draft) for draft in drafts)
@@ -213,82 +108,134 @@ def generate(drafts: Sequence[Draft], notes: Iterable[str] = (), body: Body = NO
 
 
 class _Generator:
-    """Collects classes, and what they need."""
+    """Collects classes, and types that have a name because they are long, in the order in which they are needed."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: tuple[str, ...]) -> None:
         self._body = body
         self._names = Names(frozenset(HOMES) | {"Iterator", "Session", "logger", "logging"})
-        self._code = OptionsCode(self._names)
-        self._code.imports |= {"TYPE_CHECKING", "UserConfiguration", "WorkerContext", *body.names}
-        self._code.imports |= {"Element", "ElementsWorker", "Result"}
+        self._blocks: list[str] = []
 
     def add(self, draft: Draft) -> str:
         content = draft.content
         name = self._names.class_of(content.slug, "Worker", _LONGEST)
         configuration = self._names.class_of(f"{name}Configuration", "Options", _LONGEST)
         names = Names()
-        lines = [self._field(option, names) for option in content.configuration]
+        lines = [self._option(option, names) for option in content.configuration]
         lines += [self._constant(key, value, names, "", marked=True) for key, value in draft.constants.items()]
         self._class(configuration, lines or [f'    """The options of {content.slug}: none yet."""'])
         self._worker(name, configuration, content)
         return name
 
-    def _field(self, option: FieldContent, names: Names) -> str:
+    def _option(self, option: FieldContent, names: Names) -> str:
         name = names.field(option.key)
         if option.type != "group":
-            return self._code.leaf(option, name)
+            return self._leaf(option, name)
         class_name = self._names.class_of(option.key, "Group")
-        lines = [self._code.leaf(child, names.field(child.key, name)) for child in option.children]
-        self._class(class_name, lines)
-        return self._code.group(option, name, class_name)
+        self._class(class_name, [self._leaf(child, names.field(child.key, name)) for child in option.children])
+        # It has a default where each of its options has one.
+        must_be_given = any(child.required and child.editable and child.default is None for child in option.children)
+        return self._field(name, option, class_name, None if must_be_given else f"{class_name}()")
+
+    def _leaf(self, field: FieldContent, name: str) -> str:
+        is_open = field.required and field.editable and field.default is None
+        flags = {"NotEditable": not field.editable, "Required": field.required and not is_open}
+        rules = tuple(rule for rule, applies in flags.items() if applies)
+        nullable = field.default is None and not is_open
+        marked = _marked(_kind(field), rules, nullable=nullable)
+        if field.type == "enum" and width(f"    {name}: ") + width(marked) + width(" = Field(") > WIDTH:
+            choices = Bracketed("Literal[", tuple(map(string, field.choices)), "]")
+            marked = _marked(self._alias(field.key, choices), rules, nullable=nullable)
+        return self._field(name, field, marked, None if is_open else literal(field.default))
+
+    def _field(self, name: str, field: FieldContent, kind: Part, default: Part | None) -> str:
+        arguments = []
+        if field.display_name != label_of(field.key):
+            arguments.append(f"title={string(field.display_name)}")
+        if field.help_text:
+            arguments.append(f"description={string(field.help_text)}")
+        return self._line(field.key, name, kind, default, arguments)
 
     def _constant(self, key: str, value: Any, names: Names, prefix: str, *, marked: bool) -> str:
+        """A value that only code can hold; `marked` where it would otherwise be declared on Arkindex."""
         name = names.field(key, prefix)
-        if not isinstance(value, dict) or not value:
-            kind = "dict[str, Any]" if isinstance(value, dict) else kind_of(value)
-            if "Any]" in kind:
-                self._code.imports.add("Any")
-            return self._code.constant(key, name, kind, literal(value), marked=marked)
-        class_name = self._names.class_of(key, "Constants")
-        path = f"{prefix}_{name}" if prefix else name
-        lines = [self._constant(inner, item, names, path, marked=False) for inner, item in value.items()]
-        self._class(class_name, lines)
-        return self._code.constant(key, name, class_name, f"{class_name}()", marked=marked)
+        default: Part
+        if isinstance(value, dict) and value:
+            kind = self._names.class_of(key, "Constants")
+            path = f"{prefix}_{name}" if prefix else name
+            self._class(kind, [self._constant(inner, item, names, path, marked=False) for inner, item in value.items()])
+            default = f"{kind}()"
+        else:
+            kind, default = "dict[str, Any]" if isinstance(value, dict) else kind_of(value), literal(value)
+        return self._line(key, name, _marked(kind, ("NotDeclared",) if marked else ()), default, [])
+
+    def _line(self, key: str, name: str, kind: Part, default: Part | None, arguments: list[str]) -> str:
+        if key != name:
+            arguments = [f"alias={string(key)}", *arguments]
+        annotation = render(kind)
+        if "\n" in annotation or width(f"    {name}: {annotation} = Field(") > WIDTH:
+            annotation = self._alias(key, kind)
+        # Lists and dicts are copied by pydantic, which readers and linters only believe of `Field`; and what does not
+        # fit its line can stand on its own within the brackets.
+        is_wide = default is not None and width(f"    {name}: {annotation} = ") + width(default) > WIDTH
+        if arguments or is_wide or isinstance(default, Bracketed):
+            given = () if default is None else (prefixed("default=", default),)
+            default = Bracketed("Field(", (*given, *arguments), ")")
+        before = f"{name}: {annotation}"
+        return render(default, 1, before=f"{before} = ") if default is not None else f"    {before}"
+
+    def _alias(self, key: str, kind: Part) -> str:
+        """A name for a type that does not fit its line."""
+        alias = self._names.class_of(key, "Option")
+        self._blocks.append(render(kind, before=f"{alias} = "))
+        return alias
 
     def _class(self, name: str, lines: list[str]) -> None:
-        self._code.blocks.append("\n".join([f"class {name}(UserConfiguration):", *lines]))
+        self._blocks.append("\n".join([f"class {name}(UserConfiguration):", *lines]))
 
     def _worker(self, name: str, configuration: str, content: WorkerContent) -> None:
         declared = _declaration(name, content)
         blocks = [_docstring(content)]
         if declared:
-            self._code.imports.add("Declaration")
             blocks.append(render(Bracketed("Declaration(", tuple(declared), ")"), 1, before="declaration = "))
         context = f"context: WorkerContext[{configuration}]"
         arguments = ("self", "element: Element", context, "cache: Session")
         signature = Bracketed("def process_element(", arguments, ") -> Iterator[Result]:")
-        blocks.append("\n".join([render(signature, 1), *(f"        {line}" for line in self._body.lines)]))
+        blocks.append("\n".join([render(signature, 1), *(f"        {line}" for line in self._body)]))
         head = render(Bracketed(f"class {name}(", (f"ElementsWorker[{configuration}]",), "):"))
-        self._code.blocks.append(f"{head}\n" + "\n\n".join(blocks))
+        self._blocks.append(f"{head}\n" + "\n\n".join(blocks))
 
     def text(self, summary: str, notes: Iterable[str]) -> str:
-        uses_logger = any("logger." in line for line in self._body.lines)
+        code = "\n\n\n".join(self._blocks)
+        used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)} | {"TYPE_CHECKING"}
+        homes = {
+            home: imported(home, names)
+            for home in ("typing", "arkworker", "pydantic")
+            if (names := {n for n in used if HOMES.get(n) == home})
+        }
+        uses_logger = "logger" in used
         standard = ["import logging"] if uses_logger else []
         comments = [f"# {note}" for note in notes]
         top = [
             f'"""{summary}"""',
             *(["\n".join(["# To be checked by hand:", *comments])] if comments else []),
             "from __future__ import annotations",
-            "\n".join([*standard, self._import("typing")]),
-            "\n".join(filter(None, (self._import("arkworker"), self._import("pydantic")))),
+            "\n".join([*standard, homes.pop("typing")]),
+            "\n".join(homes.values()),
             "if TYPE_CHECKING:\n    from collections.abc import Iterator\n\n    from sqlalchemy.orm import Session",
             *(["logger = logging.getLogger(__name__)"] if uses_logger else []),
         ]
-        return "\n\n\n".join(["\n\n".join(top), *self._code.blocks]) + "\n"
+        return "\n\n".join(top) + f"\n\n\n{code}\n"
 
-    def _import(self, home: str) -> str:
-        names = {name for name in self._code.imports if HOMES[name] == home}
-        return imported(home, names) if names else ""
+
+def _kind(field: FieldContent) -> str:
+    if field.type == "enum":
+        return f"Literal[{', '.join(map(string, field.choices))}]"
+    return f"list[{_TYPES[field.type]}]" if field.many else _TYPES[field.type]
+
+
+def _marked(kind: str, rules: tuple[str, ...], *, nullable: bool = False) -> Part:
+    kind = f"{kind} | None" if nullable else kind
+    return Bracketed("Annotated[", (kind, *rules), "]") if rules else kind
 
 
 def _declaration(name: str, content: WorkerContent) -> list[str]:

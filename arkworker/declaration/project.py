@@ -10,7 +10,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from arkworker.declaration.content import FieldContent, WorkerContent, dump, to_yaml
-from arkworker.declaration.generation import NOTHING_YET, Body, Draft, generate
+from arkworker.declaration.generation import NOTHING_YET, Draft, generate
 from arkworker.declaration.layout import Bracketed, imported, literal, prefixed, render, string, to_ascii
 from arkworker.declaration.metadata import label_of, slug_of
 from arkworker.errors import UsageError
@@ -43,17 +43,14 @@ _EXAMPLES: dict[str, Any] = {
 }
 
 
-_SHAPE = Body(
-    (
-        "box = element.bounding_box",
-        "if abs(box.width - box.height) <= context.config.tolerance * box.height:",
-        '    shape = "square"',
-        "else:",
-        '    shape = "landscape" if box.width > box.height else "portrait"',
-        'logger.info("%s is %s", element, shape)',
-        "yield Classification(class_name=shape, confidence=1.0)",
-    ),
-    frozenset({"Classification"}),
+_SHAPE = (
+    "box = element.bounding_box",
+    "if abs(box.width - box.height) <= context.config.tolerance * box.height:",
+    '    shape = "square"',
+    "else:",
+    '    shape = "landscape" if box.width > box.height else "portrait"',
+    'logger.info("%s is %s", element, shape)',
+    "yield Classification(class_name=shape, confidence=1.0)",
 )
 # With a host, as pip requires of it, but for a file.
 _ADDRESS = re.compile(r"(((git|hg|svn|bzr)\+[a-z]+|https?)://[^/\s\"'\\]|file:///)[^\s\"'\\]+")
@@ -173,7 +170,7 @@ def _project(
     drafts: Sequence[Draft],
     notes: Iterable[str],
     origin: Origin,
-    body: Body = NOTHING_YET,
+    body: tuple[str, ...] = NOTHING_YET,
 ) -> Project:
     package = "worker_" + slug.replace("-", "_").removeprefix("worker_")
     commands = _commands(drafts)

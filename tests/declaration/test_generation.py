@@ -14,7 +14,7 @@ from hypothesis import Phase, given, settings, strategies as some
 
 from arkworker.declaration.content import FieldContent, WorkerContent, read_declaration, to_yaml
 from arkworker.declaration.export import export
-from arkworker.declaration.generation import Body, Draft, generate
+from arkworker.declaration.generation import Draft, generate
 from arkworker.declaration.importing import import_file
 from arkworker.declaration.metadata import Declaration
 from arkworker.declaration.project import new_project, project_from
@@ -118,7 +118,7 @@ def test_the_hardest_names_work() -> None:
 @pytest.mark.parametrize("width", ["88", "100", "120"])
 def test_the_line_length_is_the_projects_own(width: str) -> None:
     """Formatters with any line length of 88 or more leave the code alone."""
-    body = Body(('logger.info("%s", context.config)', 'yield Text("a")'), frozenset({"Text"}))
+    body = ('logger.info("%s", context.config)', 'yield Text("a")')
     text = generate([Draft(NASTY, CONSTANTS)], ["a note"], body).text
     assert ruff(text, "--line-length", width) == text
 
