@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import enum
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from arkworker.errors import ApiResponseError
 from arkworker.text import printable
@@ -29,8 +28,7 @@ class State(enum.StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class Activities:
+class Activities(NamedTuple):
     """Those of one worker run.
 
     Attributes:

@@ -8,8 +8,7 @@ Where Arkindex refuses them, what it says is told with what to correct.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 
@@ -142,8 +141,7 @@ class ModernConfiguration(_Part):
     configuration: Annotated[tuple[ModernItem, ...], Field(strict=False)]
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(NamedTuple):
     """A worker run as Arkindex describes it.
 
     Attributes:
@@ -202,8 +200,7 @@ def _without_secrets(worker: WorkerOptions, values: Mapping[str, Any], group: st
     return shown
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """The worker run that a person named, and where.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from arkworker.errors import UsageError
@@ -26,12 +25,12 @@ if TYPE_CHECKING:
 _QUOTED_VALUE = re.compile(r"ignored explicit argument .*", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
 class Within:
     """The type of a flag: a whole number between two limits, both of which may be given."""
 
-    lowest: int
-    highest: int
+    def __init__(self, lowest: int, highest: int) -> None:
+        self.lowest = lowest
+        self.highest = highest
 
     def __call__(self, text: str) -> int:
         if not text.isascii() or not text.isdigit() or not self.lowest <= int(text) <= self.highest:

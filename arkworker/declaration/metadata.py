@@ -16,7 +16,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 from arkworker.declaration import vocabulary
@@ -67,8 +67,7 @@ class Declaration:
                 raise DeclarationError(f"Declaration({name}=…): one of {', '.join(vocabulary.USAGES)}")
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(NamedTuple):
     """The type of a field in the declaration file, where the Python type alone does not tell it."""
 
     type: str

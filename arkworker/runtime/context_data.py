@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple
 
 from typing_extensions import TypeVar
 
@@ -24,8 +24,7 @@ C = TypeVar("C", default="Mapping[str, Any]")
 A = TypeVar("A", default=Any)
 
 
-@dataclass(frozen=True, slots=True)
-class RunnerData:
+class RunnerData(NamedTuple):
     """What the runner needs of a run, and authors do not.
 
     Attributes:
@@ -35,13 +34,13 @@ class RunnerData:
         max_image_pixels: The largest image that is opened; 0 lifts the limit, None leaves that of Pillow.
     """
 
-    creates: Creates = field(default_factory=Creates)
+    creates: Creates = Creates()
     batch_size: int = 50
     results: str | None = None
     max_image_pixels: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False, repr=False, eq=False)  # `WorkerContext` has them
 class ContextData(Generic[C, A]):
     """The data of a run: immutable, comparable, picklable to another process.
 
@@ -70,7 +69,7 @@ class ContextData(Generic[C, A]):
     model_dir: Path | None
     extras_dir: Path | None
     _corpus_id: str | None
-    _runner: RunnerData = RunnerData()
+    _runner: RunnerData = field(default_factory=RunnerData)
     origins: Mapping[str, Provenance] = field(default_factory=FrozenDict, compare=False, repr=False)
 
     @property

@@ -10,8 +10,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from arkworker.declaration.metadata import Control
 from arkworker.errors import ConfigurationError, Problem, ResultError
@@ -34,8 +33,7 @@ logger = logging.getLogger("arkworker")
 _MOST_NAMES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(NamedTuple):
     """A name, and where it was given."""
 
     kind: Kind
@@ -93,12 +91,12 @@ def check_declared_in_setup(
         return run
     creates, services = now.creates or Creates(), run.context.services
     services.declare(creates)
-    known = dataclasses.replace(run.context._runner, creates=creates)  # noqa: SLF001 - hidden from authors
+    known = run.context._runner._replace(creates=creates)  # noqa: SLF001 - hidden from authors
     context = dataclasses.replace(run.context, _runner=known, built=services)
     with run.stopping.calling(end):
         run.stopping.check()
         check_corpus(context, now, is_trial=run.settings.results is not None)
-    return dataclasses.replace(run, context=context)
+    return run._replace(context=context)
 
 
 def _is_allowed(item: _Wanted, corpus: Corpus) -> bool:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from arkworker.errors import ExitCode, StoppedError
 from arkworker.frozen import FrozenDict
@@ -27,8 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("arkworker.elements")
 
 
-@dataclass(frozen=True)
-class Handover:
+class Handover(NamedTuple):
     """A run, set up and ready for user code.
 
     Attributes:
@@ -51,7 +48,7 @@ class Handover:
     stopping: Stopping
     target: str
     outcome: Outcome
-    origins: Mapping[str, tuple[str, str]] = field(default_factory=FrozenDict)
+    origins: Mapping[str, tuple[str, str]] = FrozenDict()
     outbox: Outbox | None = None
     collected: Collected | None = None
     folder: str = ""
@@ -65,7 +62,7 @@ class Handover:
             outbox = Outbox(self.sessions, are_published=not self.context.is_read_only)
         services = self.context.services
         services.publisher = LatePublisher(lambda: services.make_publisher(outbox=outbox))
-        return dataclasses.replace(self, outbox=outbox)
+        return self._replace(outbox=outbox)
 
     def with_report(self) -> Handover:
         """The same in one process of several, whose parent writes the report, where one is wanted."""
@@ -75,7 +72,7 @@ class Handover:
 
         collected = Collected()
         self.context.services.element_access.watch_images(collected.see)
-        return dataclasses.replace(self, collected=collected)
+        return self._replace(collected=collected)
 
     def call_finish(
         self, finish: Callable[[Any], None], call: Callable[[Callable[[], None]], None] | None = None
@@ -109,8 +106,7 @@ class Handover:
         return None
 
 
-@dataclass(frozen=True)
-class ElementCode:
+class ElementCode(NamedTuple):
     """User code of a run over elements, with the context given; each may raise whatever it likes.
 
     Attributes:

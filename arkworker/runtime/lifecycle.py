@@ -25,7 +25,6 @@ and calls `finish`. A first signal interrupts user code, or gives it a grace tim
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -189,7 +188,7 @@ def _reported(handover: Handover, preparation: Preparation) -> Iterator[Handover
     from arkworker.runtime.report import reported
 
     with reported(handover, preparation.worker, preparation.resolution.ledger.claims) as collected:
-        yield dataclasses.replace(handover, collected=collected)
+        yield handover._replace(collected=collected)
 
 
 def _is_shared_out(settings: Settings) -> bool:

@@ -6,7 +6,6 @@ import logging
 import math
 import os
 import threading
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +94,7 @@ class Services:
 
     def declare(self, creates: Creates) -> None:
         """What publishing may create, where only the worker's `setup` knew it."""
-        self._runner = replace(self._runner, creates=creates)
+        self._runner = self._runner._replace(creates=creates)
         self._corpora = None
 
     @property

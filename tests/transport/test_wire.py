@@ -128,3 +128,24 @@ def test_a_twin_is_ended_by_itself(
 
     assert (len(server.received), caplog.text.count("certificates are not checked")) == (5, 1)
     twin.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="Linux alone waits, and can be told not to")
+@pytest.mark.parametrize(("size", "is_acknowledged"), [(10, False), (300_000, True)])
+def test_the_first_piece_of_a_longer_answer_is_acknowledged_at_once(
+    server: FaultyServer, client: Client, monkeypatch: pytest.MonkeyPatch, size: int, *, is_acknowledged: bool
+) -> None:
+    """Many servers send the rest only then, which would be 40 ms later."""
+    options: list[object] = []
+    set_option = socket.socket.setsockopt
+
+    def note(self: socket.socket, level: int, option: int, value: int) -> None:
+        options.append(option)
+        set_option(self, level, option, value)
+
+    monkeypatch.setattr(socket.socket, "setsockopt", note)
+    server.plays(server.json({"id": "x" * size}))
+
+    client.request("RetrieveElement", id="1")
+
+    assert is_acknowledged == (socket.TCP_QUICKACK in options)

@@ -8,8 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from arkworker.errors import ApiResponseError, StoppedError
 from arkworker.transport.failures import Fault
@@ -33,8 +32,7 @@ _ALWAYS_REPEATED = frozenset({Fault.NOT_SENT, Fault.BUSY, Fault.FAILED})
 _POSSIBLY_APPLIED = frozenset({Fault.FAILED, Fault.LOST, Fault.GARBLED})
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One attempt.
 
     Attributes:
@@ -50,8 +48,7 @@ class Attempt:
     delay: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """What is attempted.
 
     Attributes:
@@ -67,8 +64,7 @@ class Job:
     careful: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """A success, and what it may have left behind.
 
     Attributes:
@@ -112,8 +108,7 @@ class RetryBudget:
             self._taken = itertools.count(1)
 
 
-@dataclass(frozen=True, slots=True)
-class Retries:
+class Retries(NamedTuple):
     """How a client repeats: the run's budget, its clock, the jitter (seconds), and whether it was told to end."""
 
     clock: Clock

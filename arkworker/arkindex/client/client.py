@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.client.attempts import Job, Outcome, Retries, RetryBudget
@@ -230,8 +229,7 @@ class Client:
         other = copy.copy(self)
         other._ended, other._lock, other._exchange = threading.Event(), threading.Lock(), None  # noqa: SLF001 - its own
         retries = self._retries
-        other._retries = replace(  # noqa: SLF001 - as above
-            retries,
+        other._retries = retries._replace(  # noqa: SLF001 - as above
             clock=clock or retries.clock,
             budget=budget or retries.budget,
             ended=other._ended,  # noqa: SLF001

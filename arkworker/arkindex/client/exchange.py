@@ -11,7 +11,6 @@ from arkworker.arkindex.client import answers
 from arkworker.arkindex.client.answers import Excerpts, judge, lose, refuse
 from arkworker.arkindex.client.attempts import Attempt
 from arkworker.arkindex.client.operations import Operation
-from arkworker.arkindex.client.transfers import Download
 from arkworker.storage.exclusive import open_regular
 from arkworker.text import presentable
 from arkworker.transport.connection import check, origin_of
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from arkworker.arkindex.client.operations import Pages, Promise
+    from arkworker.arkindex.client.transfers import Download
     from arkworker.transport.connection import Connection
     from arkworker.transport.transport import Answer, Transport
 
@@ -79,6 +79,8 @@ class Exchange:
         self, file: IO[bytes], label: str, url: str, *, is_operation: bool = False, **promised: Any
     ) -> Download:
         """The attempts at writing a remote file, or what an operation leads to, into a local one."""
+        from arkworker.arkindex.client.transfers import Download
+
         url = self._endpoint.origin + url if is_operation else url
         return Download(self.transport, file, self._excerpts, label, url, is_operation, **promised)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, urlencode
 
 from arkworker.errors import UsageError
@@ -24,8 +23,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _PATHS = frozenset({("DownloadArtifact", "path"), ("RetrieveSecret", "name")})
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """One operation.
 
     Attributes:

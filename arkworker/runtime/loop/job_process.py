@@ -13,7 +13,7 @@ import os
 import pickle
 import signal
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
@@ -314,7 +314,7 @@ def work(code: ElementCode, run: Handover, order: Order, channel: Channel) -> No
             is_stopped = summary.exit_code > 128
             channel.say(Say.DONE if is_stopped else Say.LEFT, summary.exit_code)
 
-        code = replace(code, finish=None)  # the parent calls it
+        code = code._replace(finish=None)  # the parent calls it
         part = ElementRun(code, run, clients, given, tell)
         summary = part.perform()
         tell_figures(channel, run, summary)
