@@ -1,4 +1,4 @@
-"""Containers that are still lists, dicts and sets, and cannot be changed."""
+"""Containers that are still lists, dicts and sets, and cannot be changed; and the model of what Arkindex answers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
-from arkworker.text import SignedAddress
+from arkworker.text import SignedAddress, presentable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 def _refuse(self: object, *_: object, **__: object) -> NoReturn:
@@ -127,3 +127,21 @@ def _freeze_fields(value: Any) -> None:
         for field in dataclasses.fields(value):
             if hasattr(value, field.name):
                 object.__setattr__(value, field.name, freeze(getattr(value, field.name)))
+
+
+class Record(BaseModel):
+    """A part of an answer. Fields that are not declared here are kept, frozen, as attributes."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), hide_input_in_errors=True)
+
+    def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 -- pydantic's signature
+        object.__setattr__(self, "__pydantic_extra__", freeze(self.__pydantic_extra__))
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self  # nothing in it can change
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """The declared fields only, and addresses without their query, which may hold a signature."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            yield name, presentable(value) if isinstance(value, str) else value

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from arkworker.arkindex.promises import record_of, text_of
 from arkworker.elements.model import Element
-from arkworker.elements.records import Record
 from arkworker.errors import ApiContentError, ApiResponseError, ArkworkerError, UsageError
+from arkworker.frozen import Record
 from arkworker.text import printable
 
 if TYPE_CHECKING:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 
-from arkworker.elements.records import Record
 from arkworker.errors import ApiResponseError, ApiUnavailableError, ConfigurationError, Problem
-from arkworker.frozen import freeze
+from arkworker.frozen import Record, freeze
 from arkworker.options.secret import UnloadedSecret
 from arkworker.settings.resolution import RunSays
 from arkworker.settings.sources.configuration import CONFIGURATION, WORKER_RUN, Layer

@@ -10,8 +10,8 @@ from arkworker.elements.records import told
 from arkworker.errors import ApiContentError
 
 if TYPE_CHECKING:
-    from arkworker.elements.records import Record
     from arkworker.errors import ApiResponseError
+    from arkworker.frozen import Record
 
 R = TypeVar("R", bound="Record")
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from arkworker.arkindex.promises import address_of, record_of
-from arkworker.elements.records import Record
 from arkworker.errors import ApiContentError, ArkworkerError
+from arkworker.frozen import Record
 from arkworker.storage.exclusive import blaming, explained
 from arkworker.text import printable
 

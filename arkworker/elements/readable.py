@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, Unpack
 from pydantic import PrivateAttr
 
 from arkworker.elements.query import ElementFilters, MadeBy, Query, Source, called_as
-from arkworker.elements.records import Record
 from arkworker.elements.stored import ReadsEntities
 from arkworker.errors import ArkworkerError
+from arkworker.frozen import Record
 from arkworker.text import printable
 
 if TYPE_CHECKING:

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Self
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import Field, PlainValidator, ValidationError
 
-from arkworker.frozen import freeze
+from arkworker.frozen import Record
 from arkworker.geometry import Polygon, as_polygon
-from arkworker.text import presentable, printable
-
-
-class Record(BaseModel):
-    """A part of an answer. Fields that are not declared here are kept, frozen, as attributes."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=(), hide_input_in_errors=True)
-
-    def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 -- pydantic's signature
-        object.__setattr__(self, "__pydantic_extra__", freeze(self.__pydantic_extra__))
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return self  # nothing in it can change
-
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """The declared fields only, and addresses without their query, which may hold a signature."""
-        for name in type(self).model_fields:
-            value = getattr(self, name)
-            yield name, presentable(value) if isinstance(value, str) else value
+from arkworker.text import printable
 
 
 class ImageServer(Record):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 from pydantic import PrivateAttr, ValidationError, model_validator
 
 from arkworker.elements.query import MadeBy, Query, Source
-from arkworker.elements.records import Record, first_problem
+from arkworker.elements.records import first_problem
 from arkworker.errors import ApiContentError, ArkworkerError
+from arkworker.frozen import Record
 from arkworker.text import printable
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, PlainValidator
 
 from arkworker.arkindex.promises import existing_id_of, record_of
-from arkworker.elements.records import Record
 from arkworker.errors import ApiError, ApiResponseError
-from arkworker.frozen import FrozenDict, freeze
+from arkworker.frozen import FrozenDict, Record, freeze
 from arkworker.text import printable
 
 if TYPE_CHECKING:

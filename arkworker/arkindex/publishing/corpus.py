@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.promises import record_of
 from arkworker.arkindex.publishing.plan import Kind, Ref
-from arkworker.elements.records import Record
 from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ResultError
-from arkworker.frozen import FrozenDict
+from arkworker.frozen import FrozenDict, Record
 from arkworker.options.creates import Creates
 from arkworker.text import did_you_mean, printable
 
