@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,8 @@ def run_worker(  # noqa: PLR0913 - keywords, each with a default
     so that `arkworker` is found even if no virtual environment is activated. What the command writes becomes the task's
     log, which the page shows while it grows; files that it leaves in its directory become the task's artifacts; the
     task ends with it. `started` is called with the process, for a caller in another thread that wants to end it;
-    `echo` is called with each piece of the log.
+    `echo` is called with each piece of the log; without it, the end of the log of a command that failed is written to
+    standard error, where a test shows it.
 
     Returns:
         The exit code of the command; negative when a signal ended it, as in `subprocess`.
@@ -59,6 +61,7 @@ def run_worker(  # noqa: PLR0913 - keywords, each with a default
     work = _prepare(emulator, task, data)
     given = _with_own_programs() if environ is None else environ
     variables = emulator.environment(worker_run, chunk=chunk, data_dir=data, environ=given)
+    ending: deque[bytes] = deque(maxlen=100)  # of its log, in pieces as they came
     with subprocess.Popen(  # noqa: S603 - running the caller's command is what this is for
         list(command),
         cwd=cwd,
@@ -71,11 +74,13 @@ def run_worker(  # noqa: PLR0913 - keywords, each with a default
     ) as process:
         if started is not None:
             started(process)
-        _keep_log(emulator, task.id, process, echo)
+        _keep_log(emulator, task.id, process, echo or ending.append)
     for path in sorted(work.iterdir()):
         if path.is_file() and not path.is_symlink():
             emulator.add_artifact(task.id, spelled(path.name), path)
     emulator.finish_task(task.id, "completed" if process.returncode == 0 else "failed")
+    if process.returncode and echo is None:
+        sys.stderr.write(b"".join(ending).decode("utf-8", "replace"))
     return process.returncode
 
 
@@ -97,16 +102,13 @@ def _prepare(emulator: Emulator, task: Task, data: Path) -> Path:
     return work
 
 
-def _keep_log(
-    emulator: Emulator, task: str, process: subprocess.Popen[bytes], echo: Callable[[bytes], object] | None
-) -> None:
+def _keep_log(emulator: Emulator, task: str, process: subprocess.Popen[bytes], echo: Callable[[bytes], object]) -> None:
     if process.stdout is None:
         return
     try:
         while piece := os.read(process.stdout.fileno(), PIECE):
             emulator.site.storage.append(f"logs/{task}", piece)
-            if echo is not None:
-                echo(piece)
+            echo(piece)
     except BaseException:
         # Interrupting the agent does not leave the worker behind.
         process.terminate()

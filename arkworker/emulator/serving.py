@@ -74,11 +74,14 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
         UsageError: A port is taken or not allowed; the database, the export or a fault cannot be used.
     """
     described = Project() if project is None else read_project(project)
+    made = database if database is not None and not database.exists() else None
     emulator = _make(described, database, host=host, port=port, storage_port=storage_port, directory=directory)
     try:
         steps = _steps(emulator, described, from_export, command, jobs)
         if once and steps[0].command is None:
-            raise UsageError("--once stops when the worker has ended: give its command after --")
+            raise UsageError(
+                "--once stops when the worker has ended: give its command after --, or as `command` of the project"
+            )
         for fault in map(read_fault, faults):
             fault.add_to(emulator.faults)
         with _Bell() as bell:
@@ -90,7 +93,11 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
         _tell_what_lacks(emulator, announce)
         return int(workers.failed)
     finally:
+        is_unfinished = _existing_run(emulator) is None
         emulator.close()
+        if made is not None and is_unfinished:
+            # A mistake was found half-way: the next attempt begins anew, not with that half.
+            made.unlink(missing_ok=True)
 
 
 def _make(described: Project, database: Path | None, **places: Any) -> Emulator:

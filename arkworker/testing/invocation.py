@@ -65,9 +65,14 @@ class Invocation:
         Args:
             kind: A class of results, such as `Transcription`; those on children and entities in texts are there, too.
             element: Only what was published for the element with this id.
-        """
-        from arkworker.elements.results import all_of
 
+        Raises:
+            TypeError: It is not a class of results.
+        """
+        from arkworker.elements.results import ResultModel, all_of
+
+        if not issubclass(kind, ResultModel):
+            raise TypeError(f"published takes a class of results, such as Transcription, not {kind!r}")
         return [
             result for owner, results in self._published if element in (None, owner) for result in all_of(results, kind)
         ]

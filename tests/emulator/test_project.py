@@ -10,7 +10,7 @@ import requests
 from PIL import Image
 
 from arkworker.emulator import Emulator, Fault, add_project
-from arkworker.emulator.project import read_fault, read_project
+from arkworker.emulator.project import arrange as lay_out, read_fault, read_project
 from arkworker.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
@@ -142,6 +142,53 @@ def test_a_queue_of_a_type_that_is_not_there(empty: Emulator, tmp_path: Path) ->
     (problem,) = caught.value.problems
     assert (problem.location, problem.message) == (f"{tmp_path}/p.yml:2:8", "no element type is named 'pages'")
     assert problem.hint == "did you mean page?"
+
+
+def test_a_later_queue_of_a_type_that_nobody_has_created(empty: Emulator, tmp_path: Path) -> None:
+    """What the workers before it create is there when it starts, even if they find nothing."""
+    workers = "workers: [{command: 'true'}, {command: 'true', queue: line}, {command: 'true', queue: volume}]"
+    (tmp_path / "p.yml").write_text(f"types: [line]\nelements: [{{size: [9, 9]}}]\n{workers}")
+    first, second, third = lay_out(empty, read_project(tmp_path / "p.yml"))
+    first.start(())
+    second.start(())
+
+    with pytest.raises(ConfigurationError) as caught:
+        third.start(())
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.message) == ("workers.2.queue", "no element type is named 'volume'")
+    assert problem.hint == "there are: line, page"
+
+
+def test_sets_of_two_datasets_of_the_same_name(empty: Emulator, tmp_path: Path) -> None:
+    """As an export can bring them: those of both are worked on."""
+    empty.add_corpus()
+    other = empty.add_dataset("Truth", {"test": [empty.add_element("page", "Other", image=(9, 9))]})
+    (tmp_path / "p.yml").write_text(
+        "elements: [{name: a, size: [9, 9]}]\ndatasets: {Truth: {train: [a]}}\nmode: dataset\nsets: [Truth]"
+    )
+    run = add_project(empty, tmp_path / "p.yml")
+
+    process = get(empty, f"/process/workers/{run}/")["process"]["id"]
+    sets = get(empty, f"/process/{process}/sets/")["results"]
+    assert {item["set_name"] for item in sets} == {"test", "train"}
+    assert other in {item["dataset"]["id"] for item in sets}
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("datasets: {Truth: {train: [a]}}", "list it under `elements`"),
+        ("exports: [{name: e, dataset: Truth}]", "list it under `datasets`"),
+        ("elements: [{transcriptions: [{text: a, worker_run: Reader}]}]", "list it under `runs`"),
+    ],
+)
+def test_a_name_that_is_like_no_other(empty: Emulator, tmp_path: Path, text: str, hint: str) -> None:
+    """The problem says where such names are listed."""
+    (tmp_path / "p.yml").write_text(text)
+
+    with pytest.raises(ConfigurationError) as caught:
+        arrange(empty, tmp_path / "p.yml")
+    assert [problem.hint for problem in caught.value.problems] == [hint]
 
 
 def test_a_legacy_declaration_file(empty: Emulator, tmp_path: Path) -> None:

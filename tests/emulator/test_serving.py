@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from arkworker.emulator import serve
-from arkworker.errors import UsageError
+from arkworker.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,6 +135,16 @@ def test_a_database_is_served_again_as_it_was(project: Path, tmp_path: Path) -> 
     runs = [re.findall(r"ARKINDEX_WORKER_RUN_ID=(\S+)", "\n".join(lines))[0] for _, lines in ends]
     assert runs[0] == runs[1]
     assert [code for code, _ in ends] == [0, 0]
+
+
+def test_a_mistake_leaves_no_half_made_database(tmp_path: Path) -> None:
+    """Else the next attempt would add everything to that half."""
+    project, database = tmp_path / "project.yml", tmp_path / "a.sqlite"
+    project.write_text("elements: [{size: [9, 9]}]\nqueue: volume")
+    with pytest.raises(ConfigurationError, match="no element type is named 'volume'"):
+        serve(project, port=0, database=database, announce=print)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["project.yml"]
 
 
 def test_faults_are_given_beside_a_project(project: Path) -> None:

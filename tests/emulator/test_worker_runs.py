@@ -155,3 +155,9 @@ def test_the_environment_is_what_the_platform_gives(world: World) -> None:
     assert (first["ARKINDEX_TASK_CHUNK"], second["ARKINDEX_TASK_CHUNK"]) == ("1", "2")
     assert first["ARKINDEX_TASK_TOKEN"] != second["ARKINDEX_TASK_TOKEN"]
     assert "ARKINDEX_TASK_CHUNK" not in world.emulator.environment(world.run)
+
+
+def test_a_queue_of_an_element_that_is_not_there(world: World) -> None:
+    """The id is said, not what the database makes of it."""
+    with pytest.raises(LookupError, match="no Element has the id 'page 1'"):
+        world.emulator.add_worker_run(elements=["page 1"])

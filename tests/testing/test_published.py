@@ -150,3 +150,23 @@ def test_entities_on_a_text_from_before_the_run_are_published(invoke: Invoke) ->
         found = [Entity(type="person", offset=0, length=2)]
         assert arkindex.published(run, Entity) == arkindex.published(run, Entity, element=first) == found
         assert (arkindex.published(run, Entity, element=second), arkindex.published(run, Transcription)) == ([], [])
+
+
+def test_published_of_what_is_not_there_is_an_error() -> None:
+    """An empty list for a mistyped id would let a test pass that checks nothing."""
+    with Emulator() as arkindex:
+        arkindex.add_corpus()
+        run = arkindex.add_worker_run()
+
+        with pytest.raises(LookupError, match="no WorkerRun has the id 'run'"):
+            arkindex.published("run", Transcription)
+        with pytest.raises(LookupError, match="no Element has the id 'Page 1'"):
+            arkindex.published(run, Transcription, element="Page 1")
+        with pytest.raises(TypeError, match=r"one of Child, .*, not <class 'str'>"):
+            arkindex.published(run, str)  # type: ignore[type-var]  # what is tried
+
+
+def test_published_by_an_invocation_takes_a_class_of_results(invoke: Invoke) -> None:
+    """Nothing else was published."""
+    with pytest.raises(TypeError, match="a class of results, such as Transcription, not <class 'str'>"):
+        invoke("--version").published(str)  # type: ignore[type-var]  # what is tried

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=found.ResultModel)
 
+KINDS = (found.Child, found.Transcription, found.Entity, found.Classification, found.Metadata, found.Embedding)
+
 
 class PublishedResults(Arrangement):
     """The part of the `Emulator` that shows what was published."""
@@ -31,8 +33,18 @@ class PublishedResults(Arrangement):
                 there themselves; an `Entity` is in its transcription, and there itself, on a text from before the run
                 as well.
             element: Only what is on the element with this id; for a `Child`, those below it.
+
+        Raises:
+            LookupError: There is no such run or element.
+            TypeError: It is not a class of what is on elements.
         """
+        if kind not in KINDS:
+            names = ", ".join(one.__name__ for one in KINDS)
+            raise TypeError(f"published lists what is on elements, one of {names}, not {kind!r}")
         with self.database.transaction() as session:
+            session.look_up(tables.WorkerRun, worker_run)
+            if element is not None:
+                session.look_up(tables.Element, element)
             return list(found.all_of(list(_published(session, worker_run, element)), kind))
 
 

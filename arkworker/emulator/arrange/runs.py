@@ -100,6 +100,8 @@ class RunArrangement(Arrangement):
             rows = select(Element.id).join(ElementType, ElementType.id == Element.type_id)
             rows = rows.where(Element.corpus_id == process.corpus_id, ~ElementType.folder).order_by(Element.position)
             elements = session.scalars(rows).all()
+        elif unknown := set(elements).difference(session.scalars(select(Element.id))):
+            raise LookupError(f"no Element has the id {min(unknown)!r}")
         session.add_all(ProcessElement(process_id=process.id, element_id=element) for element in elements)
         if process.mode in WITHOUT_ACTIVITIES:
             return

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from arkworker.elements.image_files import is_image_name
 from arkworker.emulator.arrange.corpora import spelled
 from arkworker.emulator.project.items import ElementItem
-from arkworker.emulator.tables import Corpus, Dataset, DatasetSet, Element, ElementType, WorkerRun
+from arkworker.emulator.tables import Corpus, Dataset, Element, ElementType, WorkerRun
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ class Names:
     Attributes:
         types: The slugs of the element types that are there.
         models: Of each name, the ids of the model and of its version.
-        sets: Of each set, the id of its dataset and its own name.
     """
 
     def __init__(self, source: Source) -> None:
@@ -41,7 +40,6 @@ class Names:
         self.models: dict[str, tuple[str, str]] = {}
         self.datasets: dict[str, str] = {}
         self.exports: dict[str, str] = {}
-        self.sets: list[tuple[str, str]] = []
 
     def learn(self, session: Session) -> None:
         """Take in what is there already, of an export."""
@@ -50,7 +48,6 @@ class Names:
             self.elements.setdefault(row[0], row[1])
         self.runs = dict(session.execute(select(WorkerRun.summary, WorkerRun.id)).all())
         self.datasets = dict(session.execute(select(Dataset.name, Dataset.id)).all())
-        self.sets = [(row[0], row[1]) for row in session.execute(select(DatasetSet.dataset_id, DatasetSet.name))]
 
     def find(self, known: dict[str, str], name: str, loc: Loc, kind: str) -> str:
         """The id that a name at a place of the file leads to; an id of something known is one already.
@@ -62,7 +59,8 @@ class Names:
             return known[name]
         if name in known.values():
             return name
-        raise self._source.refuse(loc, f"no {kind} is named {printable(name)!r}", did_you_mean(name, known))
+        hint = did_you_mean(name, known) or f"list it under `{kind.rpartition(' ')[2]}s`"
+        raise self._source.refuse(loc, f"no {kind} is named {printable(name)!r}", hint)
 
 
 class CorpusLayout:
@@ -198,7 +196,7 @@ class CorpusLayout:
     def _run(self, item: Result) -> str | None:
         if item.worker_run is None:
             return None
-        return self._names.find(self._names.runs, item.worker_run, item.place("worker_run"), "worker run of `runs`")
+        return self._names.find(self._names.runs, item.worker_run, item.place("worker_run"), "earlier run")
 
     def add_model(self, item: ModelItem) -> tuple[str, str]:
         """Add a model with a version; the ids of both."""
@@ -225,7 +223,6 @@ class CorpusLayout:
             }
             identifier = self._emulator.add_dataset(name, sets, id=item.id, description=item.description)
             self._names.datasets[name] = identifier
-            self._names.sets += [(identifier, key) for key in sets]
         for export in self._project.exports:
             place = export.place("dataset")
             dataset = export.dataset and self._names.find(self._names.datasets, export.dataset, place, "dataset")

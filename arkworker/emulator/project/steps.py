@@ -18,7 +18,7 @@ from arkworker.emulator.arrange.corpora import spelled
 from arkworker.emulator.project.corpus import CorpusLayout, Names
 from arkworker.emulator.project.reading import read_project
 from arkworker.emulator.project.source import read_mapping
-from arkworker.emulator.tables import Element, ElementType
+from arkworker.emulator.tables import Dataset, DatasetSet, Element, ElementType
 from arkworker.storage.cache import open_cache
 from arkworker.text import did_you_mean, is_id, printable
 
@@ -124,17 +124,14 @@ class WorkerLayout:
         return Step(make, _command(item), self._base, str((declaration or {}).get("slug", "worker")))
 
     def _add_run(self, item: RunItem, columns: dict[str, Any], before: Sequence[str]) -> str:
-        if not before and item.queue is not None and item.queue not in self._names.types:
-            # Later workers may work on what those before them have found, or have not.
-            message = f"no element type is named {printable(item.queue)!r}"
-            raise self._source.refuse(item.place("queue"), message, did_you_mean(item.queue, self._names.types))
+        elements = self._queue(item)
         parents = [*before, *map(self._add_parent, item.parents)]
         if item.cache:
             parents.insert(0, self._add_cache())
         sets = self._chosen_sets(item)
         return self._emulator.add_worker_run(
             **columns,
-            elements=self._queue(item.queue),
+            elements=elements,
             chunks=item.chunks,
             mode="dataset" if sets else item.mode,
             sets=sets,
@@ -173,23 +170,34 @@ class WorkerLayout:
                 raise self._source.refuse(item.place("sets"), "sets are what a process of `mode: dataset` works on")
             return []
         chosen: list[tuple[str, str]] = []
-        names = {identifier: name for name, identifier in self._names.datasets.items()}
-        known = {f"{names[dataset]}/{key}": (dataset, key) for dataset, key in self._names.sets}
+        known = self._sets()
         for number, name in enumerate(item.sets):
-            found = [pair for full, pair in known.items() if full == name or full.rpartition("/")[0] == name]
+            found = [(one.id, key) for one, key in known if name in (one.name, f"{one.name}/{key}")]
             if not found:
-                hint = did_you_mean(name, [*known, *self._names.datasets])
+                hint = did_you_mean(name, [*(f"{one.name}/{key}" for one, key in known), *self._names.datasets])
                 raise self._source.refuse(item.place("sets", number), f"no set is named {printable(name)!r}", hint)
             chosen += found
-        chosen = chosen or self._names.sets
+        chosen = chosen or [(one.id, key) for one, key in known]
         if not chosen:
             raise self._source.refuse(item.place("mode"), "there is no dataset to work on: give some under `datasets`")
         return list(dict.fromkeys(chosen))
 
-    def _queue(self, kind: str | None) -> list[str]:
+    def _sets(self) -> list[tuple[Dataset, str]]:
+        """Each set with its dataset; an export can bring several datasets of the same name."""
         with self._emulator.database.transaction() as session:
+            rows = select(Dataset, DatasetSet.name).join(DatasetSet, DatasetSet.dataset_id == Dataset.id)
+            return [(dataset, name) for dataset, name in session.execute(rows.order_by(DatasetSet.position))]
+
+    def _queue(self, item: RunItem) -> list[str]:
+        """What a worker works on; a type that is not there by now, also after the workers before it, is a mistake."""
+        with self._emulator.database.transaction() as session:
+            types = session.scalars(select(ElementType.slug)).all()
+            if item.queue is not None and item.queue not in types:
+                message = f"no element type is named {printable(item.queue)!r}"
+                hint = did_you_mean(item.queue, types) or f"there are: {', '.join(map(printable, types))}"
+                raise self._source.refuse(item.place("queue"), message, hint)
             rows = select(Element.id).join(ElementType, ElementType.id == Element.type_id).order_by(Element.position)
-            condition = ~ElementType.folder if kind is None else ElementType.slug == kind
+            condition = ~ElementType.folder if item.queue is None else ElementType.slug == item.queue
             return list(session.scalars(rows.where(condition)))
 
     def _declaration(self, item: RunItem) -> dict[str, Any] | None:
@@ -239,7 +247,9 @@ class WorkerLayout:
             return [self._value({key: {"type": kind}}, key, item, (*loc, n)) for n, item in enumerate(value)]
         secrets = self._project.secrets
         if kind == "secret" and secrets and value is not None and value not in secrets:
-            raise self._source.refuse(loc, "no secret has this name", did_you_mean(str(value), secrets))
+            raise self._source.refuse(
+                loc, "no secret has this name", did_you_mean(str(value), secrets) or "list it under `secrets`"
+            )
         models = {name: model for name, (model, _) in self._names.models.items()}
         known = {"model": models, "corpus_export": self._names.exports}.get(kind)
         if known is None or not isinstance(value, str) or is_id(value):
