@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,11 +19,14 @@ from arkworker.emulator.arrange.corpora import spelled
 from arkworker.emulator.resources.processes import artifact_key
 from arkworker.emulator.tables import Artifact, Task
 from arkworker.storage.archives import extract
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from arkworker.emulator.emulator import Emulator
+
+logger = logging.getLogger("arkworker")
 
 PIECE = 1 << 16
 
@@ -44,8 +49,8 @@ def run_worker(  # noqa: PLR0913 - keywords, each with a default
     so that `arkworker` is found even if no virtual environment is activated. What the command writes becomes the task's
     log, which the page shows while it grows; files that it leaves in its directory become the task's artifacts; the
     task ends with it. `started` is called with the process, for a caller in another thread that wants to end it;
-    `echo` is called with each piece of the log; without it, the end of the log of a command that failed is written to
-    standard error, where a test shows it.
+    `echo` is called with each piece of the log; without it, the end of the log of a command that failed is logged,
+    so that pytest shows it.
 
     Returns:
         The exit code of the command; negative when a signal ended it, as in `subprocess`.
@@ -80,7 +85,8 @@ def run_worker(  # noqa: PLR0913 - keywords, each with a default
             emulator.add_artifact(task.id, spelled(path.name), path)
     emulator.finish_task(task.id, "completed" if process.returncode == 0 else "failed")
     if process.returncode and echo is None:
-        sys.stderr.write(b"".join(ending).decode("utf-8", "replace"))
+        log = b"".join(ending).decode("utf-8", "replace")
+        logger.error("%s ended with exit code %d:\n%s", printable(shlex.join(command)), process.returncode, log)
     return process.returncode
 
 

@@ -80,9 +80,10 @@ def test_a_command_beside_python_is_found(world: World, tmp_path: Path, monkeypa
     assert run_worker(world.emulator, world.run, ["my-worker"]) == 3
 
 
-def test_a_command_that_failed_says_why(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_command_that_failed_says_why(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """A test that expects 0 shows the log; one that went well shows nothing."""
     script = "import sys; print('the model is missing'); sys.exit(int(sys.argv[1]))"
     ends = [run_worker(world.emulator, world.run, [sys.executable, "-c", script, code]) for code in "03"]
 
-    assert (ends, capfd.readouterr().err) == ([0, 3], "the model is missing\n")
+    (message,) = caplog.messages
+    assert (ends, message.splitlines()[-1]) == ([0, 3], "the model is missing")
