@@ -8,7 +8,7 @@ import shlex
 import signal
 import socket
 import sqlite3
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import select
@@ -23,7 +23,7 @@ from arkworker.runtime.stopping import SIGNALS, endings
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 # Of the latest requests; a desk may be in use for days.
@@ -74,14 +74,14 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
         UsageError: A port is taken or not allowed; the database, the export or a fault cannot be used.
     """
     described = Project() if project is None else read_project(project)
-    made = database if database is not None and not database.exists() else None
-    emulator = _make(described, database, host=host, port=port, storage_port=storage_port, directory=directory)
-    try:
+    places = {"host": host, "port": port, "storage_port": storage_port, "directory": directory}
+    with _emulator(described, database, **places) as emulator:
         steps = _steps(emulator, described, from_export, command, jobs)
         if once and steps[0].command is None:
-            raise UsageError(
+            message = (
                 "--once stops when the worker has ended: give its command after --, or as `command` of the project"
             )
+            raise UsageError(message)
         for fault in map(read_fault, faults):
             fault.add_to(emulator.faults)
         with _Bell() as bell:
@@ -92,19 +92,26 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
             _attend(bell, workers, once=once)
         _tell_what_lacks(emulator, announce)
         return int(workers.failed)
+
+
+@contextmanager
+def _emulator(described: Project, database: Path | None, **places: Any) -> Iterator[Emulator]:
+    """One that is not yet started, and is closed at the end."""
+    made = database if database is not None and not database.exists() else None
+    try:
+        emulator = Emulator(edition=described.edition, database=database, ledger_limit=LEDGER_LIMIT, **places)
+    except sqlite3.DatabaseError as error:
+        raise UsageError(f"cannot use {printable(str(database))} as the database: {error}") from None
+    is_unfinished = False
+    try:
+        yield emulator
     finally:
-        is_unfinished = _existing_run(emulator) is None
+        if made is not None:
+            is_unfinished = _existing_run(emulator) is None
         emulator.close()
         if made is not None and is_unfinished:
             # A mistake was found half-way: the next attempt begins anew, not with that half.
             made.unlink(missing_ok=True)
-
-
-def _make(described: Project, database: Path | None, **places: Any) -> Emulator:
-    try:
-        return Emulator(edition=described.edition, database=database, ledger_limit=LEDGER_LIMIT, **places)
-    except sqlite3.DatabaseError as error:
-        raise UsageError(f"cannot use {printable(str(database))} as the database: {error}") from None
 
 
 def _open(
