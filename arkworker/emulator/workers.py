@@ -122,7 +122,7 @@ class Workers:
                 chunk=chunk,
                 cwd=step.cwd,
                 started=self._register,
-                echo=self.echo,
+                echo=self.echo or _keep_quiet,
             )
         except OSError as error:
             self._end(f"cannot run {printable(command[0])}: {error.strerror}", failed=True)
@@ -147,6 +147,10 @@ class Workers:
         with self._lock:
             self.failed = self.failed or failed
             self.announce(message)
+
+
+def _keep_quiet(_piece: bytes) -> None:
+    """The log is in the page."""
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
