@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # Of the latest requests; a desk may be in use for days.
 LEDGER_LIMIT = 10_000
+NO_COMMAND = "--once stops when the worker has ended: give its command after --, or as `command` of the project"
 ENDED = 0  # instead of a signal: all workers have ended
 
 
@@ -78,10 +79,7 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
     with _emulator(described, database, **places) as emulator:
         steps = _steps(emulator, described, from_export, command, jobs)
         if once and steps[0].command is None:
-            message = (
-                "--once stops when the worker has ended: give its command after --, or as `command` of the project"
-            )
-            raise UsageError(message)
+            raise UsageError(NO_COMMAND)
         for fault in map(read_fault, faults):
             fault.add_to(emulator.faults)
         with _Bell() as bell:
