@@ -13,6 +13,7 @@ from arkworker.options.options import alternatives, choices_of
 from arkworker.runtime.target import load_target
 from arkworker.runtime.worker import options_of
 from arkworker.settings.catalogue import WorkerOptions
+from arkworker.settings.platform import descriptions
 from arkworker.settings.sources.source import PLATFORM_FIELDS
 
 if TYPE_CHECKING:
@@ -99,9 +100,10 @@ def _below(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
 
 
 def _describe(action: Any, options: WorkerOptions) -> None:
-    """Say what an argument may be: a file, a folder, or one of a few words."""
+    """Say what an argument is for, and what it may be: a file, a folder, or one of a few words."""
     import shtab
 
+    action.help = action.help or descriptions().get(tuple(action.dest.split(".")), "")
     if action.metavar in _FILES:
         action.complete = shtab.FILE
     elif action.metavar in _FOLDERS:

@@ -56,10 +56,9 @@ class PlainParser(argparse.ArgumentParser):
         self._fields: dict[str, FieldInfo] = {}
 
     def add_setting(self, name: str, text: str = "") -> None:
-        """Add a flag that means what it means for `run`; its help is the same, unless `text` says more."""
+        """Add a flag that means what it means for `run`; its help is the same, unless there is a `text`."""
         self._fields[name] = field = PLATFORM_FIELDS[name,]
         flag = flag_of(field)
-        text = text or field.description or ""
         if flag is None:
             self.add_argument(f"--{name.replace('_', '-')}", metavar="ID", help=text)
         elif flag.metavar:

@@ -15,7 +15,7 @@ from arkworker.cli.documentation import type_name
 from arkworker.cli.parser import Within
 from arkworker.cli.terminal import styled
 from arkworker.options.options import Group, Option, constraints_of, walk
-from arkworker.settings.platform import variable_of
+from arkworker.settings.platform import descriptions, variable_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -131,8 +131,8 @@ def _flag(action: argparse.Action, fields: Mapping[str, FieldInfo], worker: Work
         facts += [f"default {_shown(field.default)}"] if field.default not in (None, False, ()) else []
         facts += [variable] if (variable := variable_of(field)) else []
         values = f"{action.metavar} …" if action.nargs == "+" else action.metavar
-        text = action.help if worker is None else field.description
-        yield _entry(f"{names} {values or ''}", text or "", *facts)
+        text = action.help or descriptions().get(tuple(path), "")
+        yield _entry(f"{names} {values or ''}", text, *facts)
     elif path[0] == "arguments" and worker is not None and worker.arguments is not None:
         parts = (part for part in walk(worker.arguments) if isinstance(part, Option))
         option = next((part for part in parts if part.keys == tuple(path[1:])), None)

@@ -103,7 +103,7 @@ class Parser(argparse.ArgumentParser):
                 continue
             nargs: Any = "+" if flag.many else None if flag.metavar else 0
             metavar, dest = flag.metavar or None, ".".join(path)
-            group.add_argument(*flag.names, dest=dest, action=_Collect, nargs=nargs, metavar=metavar, help=_help(known))
+            group.add_argument(*flag.names, dest=dest, action=_Collect, nargs=nargs, metavar=metavar)
 
     def _add_setting(self, parser: Any, *names: str, dest: str, **known: Any) -> None:
         """Add what pydantic-settings finds in the models; groups as a whole have no flags."""

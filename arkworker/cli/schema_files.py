@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 from arkworker.arkindex.payload import LegacyRun, ModernConfiguration, WorkerRun
 from arkworker.options.options import ENVIRONMENT_PREFIX
 from arkworker.runtime.explanation import context_schema
-from arkworker.settings.platform import platform_fields, variable_of
+from arkworker.settings.platform import descriptions, platform_fields, variable_of
 from arkworker.settings.schema import DIALECT, to_text
 from arkworker.settings.sources.configuration import CONFIGURATION, WORKER_RUN
 from arkworker.storage import files
@@ -31,7 +31,6 @@ from arkworker.storage.recording.lines import line_schema
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-    from pydantic.fields import FieldInfo
 
 _TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
 
@@ -50,13 +49,13 @@ def platform_schemas() -> dict[str, dict[str, Any]]:
 
 
 def _environment() -> dict[str, Any]:
-    fields = {variable_of(field): field for field in platform_fields().values() if variable_of(field)}
+    paths = {variable_of(field): path for path, field in platform_fields().items() if variable_of(field)}
     return {
         "$schema": DIALECT,
         "title": "The environment of a worker",
         "description": "An empty variable counts as absent; variables that are not named here are not read.",
         "type": "object",
-        "properties": {name: _variable(field) for name, field in sorted(fields.items(), key=lambda item: str(item[0]))},
+        "properties": {name: _variable(paths[name]) for name in sorted(filter(None, paths))},
         "patternProperties": {
             f"^{ENVIRONMENT_PREFIX}_.": {"description": "An option of the worker, by the name of its field."}
         },
@@ -64,9 +63,10 @@ def _environment() -> dict[str, Any]:
     }
 
 
-def _variable(field: FieldInfo) -> dict[str, Any]:
+def _variable(path: tuple[str, ...]) -> dict[str, Any]:
     """A variable is text; the type of its field says which."""
-    schema: dict[str, Any] = {"description": field.description, "type": "string"}
+    schema: dict[str, Any] = {"description": descriptions()[path], "type": "string"}
+    field = platform_fields()[path]
     annotated: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
     typed = TypeAdapter(annotated).json_schema(mode="validation")
     options = [option for option in typed.get("anyOf", [typed]) if option.get("type") != "null"]

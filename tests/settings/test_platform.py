@@ -12,7 +12,7 @@ import pytest
 from resolving import settle
 
 import arkworker
-from arkworker.settings.platform import GONE_VARIABLES, Settings, flag_of, platform_fields, variable_of
+from arkworker.settings.platform import GONE_VARIABLES, Settings, descriptions, flag_of, platform_fields, variable_of
 
 # Variable, path of its field, a text, what it is read as.
 VARIABLES: list[tuple[str, str, str, Any]] = [
@@ -114,9 +114,7 @@ def test_flag_is_read(spellings: tuple[str, ...], path: str, arguments: list[str
 @pytest.mark.parametrize("path", [".".join(path) for path in platform_fields()])
 def test_field_has_a_description(path: str) -> None:
     """It is the help of the flag, the documentation and the schema."""
-    field = platform_fields()[tuple(path.split("."))]
-
-    assert (field.description or "").endswith(".")
+    assert descriptions()[tuple(path.split("."))].endswith(".")
 
 
 OFF = ("", "0", "false", "False", "no", "OFF", " 0 ")
