@@ -228,13 +228,9 @@ class _Publishing:
         timer.daemon = True
         timer.start()
 
-    @property
-    def _signal(self) -> int | None:
-        return self._stopping.received or self._stopping.signal_number
-
     def _check(self) -> None:
-        if self._signal is not None:
-            raise StoppedError(self._signal)
+        if (number := self._stopping.known) is not None:
+            raise StoppedError(number)
 
     def _conclude(self, publication: Publication) -> Summary:
         paths = self._order.paths
@@ -242,7 +238,7 @@ class _Publishing:
             name = printable(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
             logger.info("nothing to publish: all %d elements of %s are already published", publication.count, name)
         error = publication.error
-        number = self._signal
+        number = self._stopping.known
         ended_by = 128 + number if number else int(error.exit_code) if isinstance(error, ArkworkerError) else None
         if error is not None and not number:
             logger.error("%s; publish the %s again to continue", error, "file" if len(paths) == 1 else "same files")

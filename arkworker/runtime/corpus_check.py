@@ -143,8 +143,9 @@ def _from_options(context: WorkerContext[Any], worker: WorkerOptions) -> Iterato
             origin = context.origins.get(path)
             source, location = (origin.source, origin.location) if origin else ("default", "")
             slugs = [value] if isinstance(value, str) else value if isinstance(value, Iterable) else ()
-            for slug in filter(_is_text, slugs):
-                yield _Wanted("element type", slug, path, source, location)
+            for slug in slugs:
+                if isinstance(slug, str):
+                    yield _Wanted("element type", slug, path, source, location)
 
 
 def _is_element_type(annotation: Any) -> bool:
@@ -154,10 +155,6 @@ def _is_element_type(annotation: Any) -> bool:
         return True
     kind = bare(annotation)
     return get_origin(kind) is not Literal and any(map(_is_element_type, get_args(kind)))
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
 
 
 def _value(config: Any, option: Option) -> Any:

@@ -12,6 +12,7 @@ from pydantic_core import to_jsonable_python
 from arkworker.options.options import Group, Option, key_of, walk
 from arkworker.options.secret import Secret
 from arkworker.runtime.log_lines import mask
+from arkworker.runtime.origins import FROM_RUN
 from arkworker.settings.reading import Reference
 
 if TYPE_CHECKING:
@@ -20,17 +21,6 @@ if TYPE_CHECKING:
     from arkworker.settings.provenance import Provenance
 
 STARS = "**********"
-
-#: What a worker run brings, besides options.
-_OF_THE_RUN = (
-    "corpus_id",
-    "model_configuration",
-    "model_details",
-    "model_version_id",
-    "process",
-    "secrets",
-    "worker_details",
-)
 
 
 def explain(context: WorkerContext[Any], worker: WorkerOptions, *, offline: bool = False) -> dict[str, Any]:
@@ -48,12 +38,9 @@ def explain(context: WorkerContext[Any], worker: WorkerOptions, *, offline: bool
 
 
 def _unknown(context: WorkerContext[Any]) -> list[str]:
-    weaker = [name for name, origin in context.origins.items() if _is_weaker_than_run(name, origin)]
-    return sorted([*weaker, *_OF_THE_RUN])
-
-
-def _is_weaker_than_run(name: str, origin: Provenance) -> bool:
-    return name.startswith("config.") and origin.source == "default"
+    origins = context.origins.items()
+    weaker = [name for name, origin in origins if name.startswith("config.") and origin.source == "default"]
+    return sorted([*weaker, *FROM_RUN, "secrets"])
 
 
 def context_data(context: WorkerContext[Any]) -> dict[str, Any]:

@@ -37,7 +37,6 @@ class Handover(NamedTuple):
         outcome: Told what becomes of elements.
         origins: Where a setting came from, by its name: source and location.
         outbox: Where published results wait for the cache; None without a cache.
-        collected: Told of all that a report shows; None where none is wanted.
         folder: Where the target was named: relative paths in it belong there, wherever user code moves. Empty where
             that is not known.
     """
@@ -50,7 +49,6 @@ class Handover(NamedTuple):
     outcome: Outcome
     origins: Mapping[str, tuple[str, str]] = FrozenDict()
     outbox: Outbox | None = None
-    collected: Collected | None = None
     folder: str = ""
 
     def with_outbox(self) -> Handover:
@@ -64,15 +62,10 @@ class Handover(NamedTuple):
         services.publisher = LatePublisher(lambda: services.make_publisher(outbox=outbox))
         return self._replace(outbox=outbox)
 
-    def with_report(self) -> Handover:
-        """The same in one process of several, whose parent writes the report, where one is wanted."""
-        if self.settings.report is None:
-            return self
-        from arkworker.runtime.collecting import Collected
-
-        collected = Collected()
+    def show_in(self, collected: Collected) -> None:
+        """Tell a report of all that it shows, from now on."""
+        self.outcome.show_in(collected)
         self.context.services.element_access.watch_images(collected.see)
-        return self._replace(collected=collected)
 
     def call_finish(
         self, finish: Callable[[Any], None], call: Callable[[Callable[[], None]], None] | None = None
@@ -114,11 +107,8 @@ class ElementCode(NamedTuple):
         process_batch: Called with several elements and a session; answers a tuple for each, in order. None where the
             worker takes one element at a time.
         batch_size: How many elements `process_batch` takes at most, 1 or more.
-        finish: Called with a session, once, after the last element of a run that was not ended early; None where
-            there is nothing to do.
     """
 
     process: Callable[[Element, Any], tuple[Any, ...]]
     process_batch: Callable[[Sequence[Element], Any], list[tuple[Any, ...]]] | None = None
     batch_size: int = 1
-    finish: Callable[[Any], None] | None = None

@@ -76,8 +76,9 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
             stopping.check()
             origins, folder = preparation.origins, preparation.folder
             made = Handover(context, settings, sessions, stopping, target, outcome, origins, folder=folder)
+            handover = made.with_outbox()
             told = acknowledged(stopping, settings.grace) if isinstance(worker, ElementsWorker) else nullcontext()
-            with told, _reported(made.with_outbox(), preparation) as handover:
+            with told, _reported(handover, preparation):
                 if isinstance(worker, ElementsWorker) and _is_shared_out(settings):
                     _share_out(worker, handover)
                 else:
@@ -171,7 +172,7 @@ def _refusals_reported(preparation: Preparation, outcome: Outcome, stopping: Sto
         yield
     except ArkworkerError as error:
         path = preparation.outputs.get("report")
-        if path is not None and not outcome.is_shown:
+        if path is not None and outcome.collected is None:
             from arkworker.runtime.report import write_refusal
 
             number = stopping.signal_number
@@ -179,16 +180,13 @@ def _refusals_reported(preparation: Preparation, outcome: Outcome, stopping: Sto
         raise
 
 
-@contextmanager
-def _reported(handover: Handover, preparation: Preparation) -> Iterator[Handover]:
+def _reported(handover: Handover, preparation: Preparation) -> AbstractContextManager[None]:
     """However a run ends, its report says so, where one is wanted."""
     if handover.settings.report is None:
-        yield handover
-        return
+        return nullcontext()
     from arkworker.runtime.report import reported
 
-    with reported(handover, preparation.worker, preparation.resolution.ledger.claims) as collected:
-        yield handover._replace(collected=collected)
+    return reported(handover, preparation.worker, preparation.resolution.ledger.claims)
 
 
 def _is_shared_out(settings: Settings) -> bool:

@@ -37,15 +37,15 @@ class Sheet:
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         self._secrets = secrets
 
-    def _filled(self, target: str, **parts: str) -> str:
+    def filled(self, target: str, **parts: str) -> str:
         """The template with its parts; `numbers` and `sections` are markup, `outcome` and `when` text."""
         template = resources.files("arkworker.runtime").joinpath("report.html").read_text(encoding="utf-8")
         return string.Template(template).substitute(
-            title=self._text(f"{target}: report of a run"),
-            **(parts | {name: self._text(parts[name]) for name in ("outcome", "when")}),
+            title=self.text(f"{target}: report of a run"),
+            **(parts | {name: self.text(parts[name]) for name in ("outcome", "when")}),
         )
 
-    def _text(self, value: object, limit: int = LONGEST_TEXT) -> Html:
+    def text(self, value: object, limit: int = LONGEST_TEXT) -> Html:
         """Any text, as text: escaped, with no control character, no known secret, no signature of an address."""
         text = mask(str(value))
         for secret in self._secrets:
@@ -55,13 +55,13 @@ class Sheet:
         )
         return Html(html.escape(shown if len(text) <= limit else f"{shown}…"))
 
-    def _table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
+    def table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
         """A table; numbers are to the right, and so is the head of the columns that begin with `#`."""
         kinds = [' class="number"' if name.startswith("#") else "" for name in head]
-        top = "".join(f"<th{kind}>{self._text(name.lstrip('#'))}</th>" for kind, name in zip(kinds, head, strict=True))
+        top = "".join(f"<th{kind}>{self.text(name.lstrip('#'))}</th>" for kind, name in zip(kinds, head, strict=True))
         lines = (
             "".join(
-                f"<td{kind}>{cell if isinstance(cell, Html) else self._text(cell)}</td>"
+                f"<td{kind}>{cell if isinstance(cell, Html) else self.text(cell)}</td>"
                 for kind, cell in zip(kinds, row, strict=True)
             )
             for row in rows

@@ -37,7 +37,7 @@ _FROM_SETTINGS = {
 }
 
 #: Which part of the worker run fills a field of the context.
-_FROM_RUN = {
+FROM_RUN = {
     "corpus_id": "process.corpus",
     "process": "process",
     "worker_details": "worker_version.worker",
@@ -59,7 +59,7 @@ def context_origins(resolution: Resolution, values: WorkerSettings, payload: Pay
             found[".".join(path)] = _of_claim(claim, "")
     found |= _derived(resolution)
     if payload:
-        for name, part in _FROM_RUN.items():
+        for name, part in FROM_RUN.items():
             found[name] = Provenance("worker run", f"{WORKER_RUN} {part}")
     return FrozenDict(found)
 

@@ -50,8 +50,8 @@ SHORTEST_SECRET = 4  # characters: what is shorter would be found anywhere
 
 
 @contextmanager
-def reported(run: Handover, worker: WorkerOptions, claims: Mapping[Steps, Claim]) -> Iterator[Collected]:
-    """What a run reports about itself while it lasts; however it ends, its report is written.
+def reported(run: Handover, worker: WorkerOptions, claims: Mapping[Steps, Claim]) -> Iterator[None]:
+    """While the block lasts, a run is collected for its report, which is written however it ends.
 
     Args:
         run: The run; its settings name the file.
@@ -64,10 +64,9 @@ def reported(run: Handover, worker: WorkerOptions, claims: Mapping[Steps, Claim]
     path = run.settings.report or ""
     forget("report", path)
     collected = Collected(functools.partial(_write, path, run, worker, claims))
-    run.outcome.show_in(collected)
-    run.context.services.element_access.watch_images(collected.see)
+    run.show_in(collected)
     try:
-        yield collected
+        yield
     except ArkworkerError as error:
         collected.fail(str(error), int(error.exit_code))
         raise
@@ -100,29 +99,26 @@ def write_refusal(path: str, target: str, error: ArkworkerError) -> None:
         error: What ended it; it holds no secret.
     """
     try:
-        files.replace(path, Refusal().render(target, error).encode())
+        files.replace(path, _refusal(target, error).encode())
     except OSError as failure:
         logger.error("%s: the report cannot be written: %s", path, failure.strerror)  # noqa: TRY400 - one line will do
 
 
-class Refusal(Sheet):
-    """The report of a run that ended before its work."""
-
-    def render(self, target: str, error: ArkworkerError) -> str:
-        """The page that says why."""
-        if isinstance(error, ConfigurationError):
-            rows = [(problem.path, problem.location, problem.message, problem.hint) for problem in error.problems]
-            content = self._table(("name", "from", "problem", "remedy"), rows[:MOST_VALUES])
-        else:
-            content = Html(f"<p>{self._text(error)}</p>")
-        return self._filled(
-            target,
-            verdict="bad",
-            outcome=f"ended before the work (exit code {int(error.exit_code)})",
-            when=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
-            numbers="",
-            sections=section("Why", content, is_wide=True),
-        )
+def _refusal(target: str, error: ArkworkerError) -> str:
+    sheet = Sheet()
+    if isinstance(error, ConfigurationError):
+        rows = [(problem.path, problem.location, problem.message, problem.hint) for problem in error.problems]
+        content = sheet.table(("name", "from", "problem", "remedy"), rows[:MOST_VALUES])
+    else:
+        content = Html(f"<p>{sheet.text(error)}</p>")
+    return sheet.filled(
+        target,
+        verdict="bad",
+        outcome=f"ended before the work (exit code {int(error.exit_code)})",
+        when=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        numbers="",
+        sections=section("Why", content, is_wide=True),
+    )
 
 
 class Page(Sheet):
@@ -158,7 +154,7 @@ class Page(Sheet):
             self._what_ran(),
             self._configuration(),
         )
-        return self._filled(
+        return self.filled(
             self._worker.target,
             verdict="good" if not collected.exit_code and not numbers["failed"] else "bad",
             outcome=_outcome_of(collected),
@@ -225,13 +221,13 @@ class Page(Sheet):
             for name in sorted(phases, key=list(PHASES).index)
         ]
         note = '<p class="quiet">The times of parallel threads and processes are added up.</p>'
-        return section("Seconds by phase", f"{self._table(('phase', '', '#seconds', '#share'), rows)}{note}")
+        return section("Seconds by phase", f"{self.table(('phase', '', '#seconds', '#share'), rows)}{note}")
 
     def _slowest(self, slowest: Sequence[tuple[float, str, str]]) -> str:
         if not slowest:
             return ""
         rows = [(f"{seconds:.3f}", element_id, name) for seconds, element_id, name in sorted(slowest, reverse=True)]
-        return section("Slowest elements", self._table(("#seconds of work", "element", "name"), rows))
+        return section("Slowest elements", self.table(("#seconds of work", "element", "name"), rows))
 
     def _errors(self, errors: Sequence[Mapping[str, Any]]) -> str:
         if not errors:
@@ -240,11 +236,11 @@ class Page(Sheet):
         for group in errors[:MOST_ERRORS]:
             more = group["count"] - len(group["elements"])
             ids = ", ".join(group["elements"]) + (f" and {more} more" if more > 0 else "")
-            trace = f"<pre>{self._text(group['trace'], 5000)}</pre>" if group["trace"] else ""
+            trace = f"<pre>{self.text(group['trace'], 5000)}</pre>" if group["trace"] else ""
             told = f"{group['count']} times: {group['text']}" if group["count"] > 1 else f"once: {group['text']}"
             shown.append(
-                f'<details class="error"><summary>{self._text(told)}</summary>'
-                f'<p class="quiet">{self._text(ids, 1500)}</p>{trace}</details>'
+                f'<details class="error"><summary>{self.text(told)}</summary>'
+                f'<p class="quiet">{self.text(ids, 1500)}</p>{trace}</details>'
             )
         rest = sum(group["count"] for group in errors[MOST_ERRORS:])
         if rest:
@@ -264,7 +260,7 @@ class Page(Sheet):
                 f'<figure><div><img alt="" width="{shown.width}" height="{shown.height}" '
                 f'style="height: auto" src="data:image/jpeg;base64,{shown.jpeg}">'
                 f'<svg viewBox="0 0 {shown.width} {shown.height}" aria-hidden="true">{paths}</svg></div>'
-                f"<figcaption>{self._text(name)}</figcaption></figure>"
+                f"<figcaption>{self.text(name)}</figcaption></figure>"
             )
         title = "Some elements, with the outlines that were found"
         return section(title, f'<div class="pictures">{"".join(figures)}</div>', is_wide=True)
@@ -275,7 +271,7 @@ class Page(Sheet):
         rows = [
             (name, f"{found['value']:g}", found.get("unit", "")) for name, found in list(metrics.items())[:MOST_METRICS]
         ]
-        return section("Metrics", self._table(("metric", "#value", "unit"), rows))
+        return section("Metrics", self.table(("metric", "#value", "unit"), rows))
 
     def _processes(self, processes: Mapping[int, ProcessFigures]) -> str:
         if not processes:
@@ -289,7 +285,7 @@ class Page(Sheet):
             for number, figures in sorted(processes.items())
         ]
         head = ("#process", *(f"#{name}" for name in OUTCOMES), *(f"#s {name}" for name in PHASES))
-        return section("Processes", self._table(head, rows), is_wide=True)
+        return section("Processes", self.table(head, rows), is_wide=True)
 
     def _what_ran(self) -> str:
         context = self._run.context
@@ -308,7 +304,7 @@ class Page(Sheet):
             "results": self._run.settings.results,
         }
         rows = [(name, value) for name, value in facts.items() if value is not None]
-        return section("What ran", self._table(("", ""), rows))
+        return section("What ran", self.table(("", ""), rows))
 
     def _configuration(self) -> str:
         told = explain(self._run.context, self._worker)
@@ -321,10 +317,10 @@ class Page(Sheet):
         rest = [row for row in rows if row not in first and row[1] not in (None, {}, [])]
         head = ("name", "value", "from")
         other = (
-            f"<details><summary>Everything else known to the run</summary>{self._table(head, rest[:MOST_VALUES])}"
+            f"<details><summary>Everything else known to the run</summary>{self.table(head, rest[:MOST_VALUES])}"
             "</details>"
         )
-        shown = self._table(head, first[:MOST_VALUES]) if first else '<p class="quiet">The worker has no options.</p>'
+        shown = self.table(head, first[:MOST_VALUES]) if first else '<p class="quiet">The worker has no options.</p>'
         return section("Configuration", f"{shown}{other}", is_wide=True)
 
     def _settings(self) -> dict[str, Any]:

@@ -183,6 +183,11 @@ class Stopping:
         """Call a function, from a thread, at a first signal that comes from now on until the end of the process."""
         self._callbacks.append(callback)
 
+    @property
+    def known(self) -> int | None:
+        """The signal that came, as soon as it is known in any thread."""
+        return self.received or self.signal_number
+
     def check(self) -> None:
         """A safe point.
 
@@ -217,7 +222,7 @@ class Stopping:
                 taken = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
                 if taken not in (-1, self._writer):
                     signal.set_wakeup_fd(taken)  # of a loop that goes on: the handlers tell the thread, too
-        return self.received is not None or self.signal_number is not None
+        return self.known is not None
 
     def release(self) -> None:
         """Put the handlers back."""

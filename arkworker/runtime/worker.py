@@ -229,7 +229,7 @@ class ElementsWorker(Worker[C]):
     def _perform(self, handover: Handover) -> None:
         from arkworker.runtime.loop.run import process_elements
 
-        process_elements(self._code(handover.context), handover)
+        process_elements(self._code(handover.context), handover, self._finish(handover.context))
 
     def _code(self, context: WorkerContext[C]) -> ElementCode:
         """The hooks with the context given, once `setup` has run.
@@ -250,7 +250,7 @@ class ElementsWorker(Worker[C]):
             return batch((element,), cache)[0]
 
         takes_batches = is_written(self, "process_elements")
-        return ElementCode(single, batch if takes_batches else None, self.batch_size, self._finish(context))
+        return ElementCode(single, batch if takes_batches else None, self.batch_size)
 
     def _finish(self, context: WorkerContext[C]) -> Callable[[Any], None] | None:
         """The hook with the context given; None where it is not written."""

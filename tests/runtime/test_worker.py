@@ -45,7 +45,7 @@ def test_one_at_a_time() -> None:
     """What is found comes as a tuple."""
     code = code_of(Single())
 
-    assert (code.process(ELEMENTS[1], "cache"), code.process_batch, code.finish) == ((TWO,), None, None)
+    assert (code.process(ELEMENTS[1], "cache"), code.process_batch) == ((TWO,), None)
 
 
 def test_several_at_once() -> None:
@@ -104,7 +104,7 @@ def test_finish() -> None:
         def finish(self, context: Any, cache: Any) -> None:
             seen.append((context, cache))
 
-    finish = code_of(W()).finish
+    finish = W()._finish(CONTEXT)
 
     assert finish is not None
     finish("cache")

@@ -115,9 +115,10 @@ class Accounts:
         Raises:
             ArkworkerError: A process could not be set up.
         """
-        if self.broken is not None and self.signal is None:
+        signal = self._run.stopping.known
+        if self.broken is not None and signal is None:
             raise self.broken
-        self.ended_by = 128 + self.signal if self.signal is not None else self._weightiest()
+        self.ended_by = 128 + signal if signal is not None else self._weightiest()
         if finish is not None and self.ended_by is None:
             self.ended_by = self._run.call_finish(finish)
         phases = {name: round(spent, 3) for name, spent in self._phases.items()}
@@ -125,16 +126,11 @@ class Accounts:
         strict = self._run.settings.strict
         return self._run.outcome.sum_up(self.ended_by, strict=strict, phases=phases, metrics=metrics)
 
-    @property
-    def signal(self) -> int | None:
-        """The signal that stopped the run; None where none came."""
-        return self._run.stopping.received or self._run.stopping.signal_number
-
     def _count(self, process: int, outcome: str, number: int, element_id: str | None) -> None:
         """Elements have ended, or claims were lost."""
         self._run.outcome.tally.count(outcome, number, element_id=element_id)
-        if self._run.collected is not None:
-            self._run.collected.count_for(process, outcome, number)
+        if self._run.outcome.collected is not None:
+            self._run.outcome.collected.count_for(process, outcome, number)
         if element_id is not None:
             self._given.in_hand.forget(element_id)
             self._given.progress.advance()
@@ -147,8 +143,8 @@ class Accounts:
         highlights: Highlights | None = None,
     ) -> None:
         """A process has come to its end, and has seen some elements."""
-        if self._run.collected is not None:
-            self._run.collected.add_process(process, phases, highlights)
+        if self._run.outcome.collected is not None:
+            self._run.outcome.collected.add_process(process, phases, highlights)
         self._phases.update(phases)
         self._metrics |= metrics
 

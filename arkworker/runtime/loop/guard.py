@@ -95,7 +95,7 @@ class Guard:
             self._before = signal.signal(INTERRUPT, self._interrupt)
         self._thread.start()
         self._calling.__enter__()
-        if self._stopping.received or self._stopping.signal_number:  # it came before anybody was called
+        if self._stopping.known is not None:  # it came before anybody was called
             self._begin_stop()
         return self
 
@@ -179,7 +179,7 @@ class Guard:
         with self._changed:
             if self._stop is not None:
                 return
-            number = self._stopping.received or self._stopping.signal_number or signal.SIGTERM
+            number = self._stopping.known or signal.SIGTERM
             end = monotonic() + self._grace
             self._stop = _Deadline(end, end + PATIENCE, 128 + number, FAREWELL)
             self._changed.notify_all()

@@ -7,12 +7,13 @@ import threading
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import is_refusal
 from arkworker.arkindex.reading.remote import RETRIEVE, element_of
-from arkworker.errors import ApiContentError, ApiError
+from arkworker.errors import ApiContentError, ApiError, StoppedError
 from arkworker.runtime.loop.in_hand import InHand, Stage
 from arkworker.runtime.loop.threads import Threads
 
@@ -132,6 +133,24 @@ class Retrieval:
         finally:
             if not job.is_held:
                 self.in_hand.forget(job.id)
+
+
+def take_listed(worklist: Worklist, most: int, halt: Halt) -> list[Job]:
+    """The next elements of a list, to be given to other processes; fewer than that many where there are no more.
+
+    Args:
+        worklist: The list.
+        most: How many to take.
+        halt: Told when there are no more, or Arkindex does not say; what was listed until then is worked on.
+    """
+    jobs: list[Job] = []
+    try:
+        jobs.extend(islice(iter(worklist.take, None), most))
+    except (ApiError, StoppedError) as error:
+        logger.error("no more elements can be retrieved: %s", error)  # noqa: TRY400 - one line will do
+        halt.give_up(error)
+    halt.is_over = halt.is_over or len(jobs) < most
+    return jobs
 
 
 class Intake:

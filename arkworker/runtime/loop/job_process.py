@@ -279,7 +279,11 @@ def unpacked(
         known = Settings.model_construct(**settings)
         outcome = Outcome(stopping, tally=ToldTally(channel), failures=ToldFailures(channel))
         made = Handover(context, known, sessions, stopping, terms.target, outcome, folder=terms.folder)
-        yield made.with_outbox().with_report()
+        if known.report is not None:  # which the parent writes
+            from arkworker.runtime.collecting import Collected
+
+            made.show_in(Collected())
+        yield made.with_outbox()
 
 
 def telling(
@@ -297,7 +301,8 @@ def telling(
 
 def tell_figures(channel: Channel, run: Handover, summary: Summary) -> None:
     """What this process measured."""
-    highlights = run.collected.highlights if run.collected is not None else None
+    collected = run.outcome.collected
+    highlights = collected.highlights if collected is not None else None
     channel.say(Say.FIGURES, summary.phases, summary.metrics, highlights)
 
 
@@ -314,7 +319,6 @@ def work(code: ElementCode, run: Handover, order: Order, channel: Channel) -> No
             is_stopped = summary.exit_code > 128
             channel.say(Say.DONE if is_stopped else Say.LEFT, summary.exit_code)
 
-        code = code._replace(finish=None)  # the parent calls it
         part = ElementRun(code, run, clients, given, tell)
         summary = part.perform()
         tell_figures(channel, run, summary)

@@ -30,13 +30,13 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from arkworker.errors import ApiError, ArkworkerError, ExitCode, StoppedError
+from arkworker.errors import ArkworkerError, ExitCode
 from arkworker.runtime.loop.accounts import FAREWELL, MOST_IN_VAIN, Accounts, end_held, telling_traces
 from arkworker.runtime.loop.assignment import make_ends, prepared
 from arkworker.runtime.loop.channel import Inbox, Say, send
 from arkworker.runtime.loop.ends import LEFT_BEFORE, end_left
 from arkworker.runtime.loop.in_hand import SLOTS, Left, Stage, new_path, read
-from arkworker.runtime.loop.intake import Halt
+from arkworker.runtime.loop.intake import Halt, take_listed
 from arkworker.runtime.loop.job_process import CLAIM, Order, Terms, shielded
 from arkworker.runtime.loop.threads import Timing
 from arkworker.runtime.loop.worklist import Job, not_begun
@@ -270,14 +270,7 @@ class Jobs:
             return None
         if self._given.worklist.is_queue:
             return self._given.worklist.take_left() or CLAIM
-        try:
-            job = self._given.worklist.take()
-        except (ApiError, StoppedError) as error:
-            logger.error("no more elements can be retrieved: %s", error)  # noqa: TRY400 - one line will do
-            self._halt.give_up(error)
-            return None
-        self._halt.is_over = job is None
-        return job
+        return next(iter(take_listed(self._given.worklist, 1, self._halt)), None)
 
     def _bury(self, child: _Child) -> None:
         """A process has ended: what it has sent is received first."""
@@ -347,7 +340,7 @@ class Jobs:
     def _stop(self) -> None:
         """The first signal, in another thread."""
         self._halt.stop()
-        self._clients.stop(self.accounts.signal or signal.SIGTERM)
+        self._clients.stop(self._run.stopping.known or signal.SIGTERM)
         with contextlib.suppress(OSError):  # the last process has just ended
             self._wake.send(b"\0")
 

@@ -152,6 +152,7 @@ class Outcome:
     Attributes:
         tally: See above.
         failures: See above.
+        collected: Told of all that a report shows; None where none is wanted.
     """
 
     def __init__(
@@ -166,20 +167,15 @@ class Outcome:
         self.failures = failures or Failures()
         self._stopping = stopping
         self._path = path
-        self._collected: Collected | None = None
+        self.collected: Collected | None = None
         self._start: float | None = None
         self._lock = threading.Lock()
         self._written: Summary | None = None
 
     def show_in(self, collected: Collected) -> None:
         """Tell a report, too, from now on."""
-        self._collected = collected
+        self.collected = collected
         self.tally.watch(collected.count)
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether there is a report that is told."""
-        return self._collected is not None
 
     def start(self) -> None:
         """The elements begin: their time counts from here."""
@@ -232,8 +228,8 @@ class Outcome:
         """Log how a run went that cannot be concluded as usual, and write its summary and report."""
         self._tell(summary)
         logger.error("%s", summary.last_line())
-        if self._collected is not None:
-            self._collected.write()
+        if self.collected is not None:
+            self.collected.write()
 
     def conclude(self, summary: Summary) -> None:
         """Log how the run went, write its summary, and say the last line.
@@ -248,8 +244,8 @@ class Outcome:
 
     def _tell(self, summary: Summary) -> None:
         self.failures.report()
-        if self._collected is not None:
-            self._collected.end(summary.as_data(), [asdict(group) for group in self.failures.groups])
+        if self.collected is not None:
+            self.collected.end(summary.as_data(), [asdict(group) for group in self.failures.groups])
         if summary.uncertain:
             logger.warning(
                 "%d claims or reports may have been lost on the way: look for elements that remain started on Arkindex",

@@ -60,12 +60,13 @@ BATCHES_AHEAD = 2  # how many are claimed and retrieved while user code works on
 INTERRUPTED = "interrupted"
 
 
-def process_elements(code: ElementCode, run: Handover) -> None:
+def process_elements(code: ElementCode, run: Handover, finish: Callable[[Any], None] | None) -> None:
     """Put every element through user code.
 
     Args:
         code: User code.
         run: What the lifecycle hands over.
+        finish: User code for after the last element, with a session of the cache.
 
     Raises:
         ElementsError: It did not succeed; the exit code says how.
@@ -73,7 +74,7 @@ def process_elements(code: ElementCode, run: Handover) -> None:
         ApiError: The sets that elements are in cannot be listed.
     """
     with prepared(run) as (clients, given):
-        run.outcome.conclude(ElementRun(code, run, clients, given, run.outcome.record).perform())
+        run.outcome.conclude(ElementRun(code, run, clients, given, run.outcome.record).perform(finish))
 
 
 class ElementRun:
@@ -130,16 +131,14 @@ class ElementRun:
             on_abandon=self._abandon,
         )
 
-    def perform(self) -> Summary:
-        """Work, stop, and end what is left."""
+    def perform(self, finish: Callable[[Any], None] | None = None) -> Summary:
+        """Work, stop, and end what is left; where nothing ended the run early, call what comes after the last."""
         with self._guard:
             with self._given.progress:
                 self._perform()
             is_stopped = self._run.stopping.look()  # the guard may not have heard of a signal that has just come
-            if self._code.finish is not None and self.ended_by is None and not is_stopped:
-                self._ended_by_user_code = self._run.call_finish(
-                    self._code.finish, partial(self._guard.call, elements=0)
-                )
+            if finish is not None and self.ended_by is None and not is_stopped:
+                self._ended_by_user_code = self._run.call_finish(finish, partial(self._guard.call, elements=0))
         return self._sum_up(self.ended_by)
 
     def _perform(self) -> None:
@@ -303,7 +302,7 @@ class ElementRun:
         finally:
             seconds = perf_counter() - start
             self._timing.spend("work", seconds)
-            collected = self._run.collected
+            collected = self._run.outcome.collected
             if collected is not None and (found or len(elements) == 1):  # else each is tried again
                 collected.worked(elements, found, seconds)
 

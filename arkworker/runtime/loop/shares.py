@@ -19,7 +19,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import State
-from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, Problem, StoppedError
+from arkworker.errors import ApiError, ArkworkerError, ConfigurationError, Problem
 from arkworker.runtime.failures import described
 from arkworker.runtime.loop import attempts, engines
 from arkworker.runtime.loop.accounts import FAREWELL, MOST_IN_VAIN, Accounts, telling_traces
@@ -27,7 +27,7 @@ from arkworker.runtime.loop.assignment import activities_of, make_ends, prepared
 from arkworker.runtime.loop.channel import Say
 from arkworker.runtime.loop.ends import LEFT_BEFORE, Ending, end_left
 from arkworker.runtime.loop.in_hand import Stage, recover
-from arkworker.runtime.loop.intake import PATIENCE, Halt
+from arkworker.runtime.loop.intake import PATIENCE, Halt, take_listed
 from arkworker.runtime.loop.job_process import Terms
 from arkworker.runtime.loop.share_process import GLANCE, STOP, Carried, Share, carry_out, is_marked, main_of
 from arkworker.runtime.loop.threads import Timing
@@ -200,13 +200,7 @@ class _Shares:
                 return None
             self._queues -= 1
             return tuple(iter(self._given.worklist.take_left, None))
-        jobs: list[Job] = []
-        try:
-            jobs.extend(itertools.islice(iter(self._given.worklist.take, None), next(self._sizes)))
-        except (ApiError, StoppedError) as error:  # what was listed until then is worked on all the same
-            logger.error("no more elements can be retrieved: %s", error)  # noqa: TRY400 - one line will do
-            self._halt.give_up(error)
-        return tuple(jobs) or None
+        return tuple(take_listed(self._given.worklist, next(self._sizes), self._halt)) or None
 
     def _step(self) -> None:
         """Hear of the jobs that have ended, and replace them."""
@@ -218,7 +212,7 @@ class _Shares:
             time.sleep(GLANCE)
         if self._halt.is_stopped and self._deadline is None:
             self._deadline = monotonic() + self._patience + PATIENCE
-            self._clients.stop(self._run.stopping.received or signal.SIGTERM)
+            self._clients.stop(self._run.stopping.known or signal.SIGTERM)
             self._stop_jobs()
         if self._deadline is not None and monotonic() > self._deadline:
             for given in self._futures.values():
