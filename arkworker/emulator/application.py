@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -13,15 +14,14 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, Router
 
 from arkworker.emulator import openapi, viewer
-from arkworker.emulator.desk import JSON, Answer, Exchange, dump
+from arkworker.emulator.desk import JSON, Answer, Window, dump
 from arkworker.emulator.endpoint import API, Endpoint
 from arkworker.emulator.failures import ApiFailureError, missing
-from arkworker.emulator.files import FileEndpoint, ImageEndpoint
+from arkworker.emulator.files import FileEndpoint, Images
 from arkworker.emulator.resources import all_operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from arkworker.emulator.database import Database
@@ -56,30 +56,33 @@ def create_application(desk: Desk, database: Database, host: str) -> ASGIApp:
         host: Where it listens.
     """
     operations = all_operations(desk.site.edition)
-    routes = [Route(API + item.path, Endpoint(item, desk, database), methods=[item.method]) for item in operations]
-    nowhere = Window(desk, refuse_path)
+    nowhere, elsewhere, wrong = (
+        Window(desk, None, partial(refuse, desk)) for refuse in (refuse_path, refuse_operation, refuse_method)
+    )
+    images = Images(desk, database)
+    image = "/iiif/{version:int}/{id:uuid}"
+    named = image + "/{region}/{size}/{rotation}/{quality}.{extension}"
     files = [
         Route("/storage/{key:path}", FileEndpoint(desk), methods=["GET", "PUT"]),
-        *_image_routes(ImageEndpoint(desk, database)),
+        Route(image + "/info.json", Window(desk, "GetImageInformation", images.describe), methods=["GET"]),
+        Route(named, Window(desk, "GetImage", images.render), methods=["GET"]),
     ]
+    routes = [
+        Route(API + item.path, Window(desk, item.id, Endpoint(item, desk, database).act), methods=[item.method])
+        for item in operations
+    ]
+    routes.append(Route(openapi.PATH, Window(desk, "GetDocument", partial(describe, desk))))
     pages = viewer.routes(desk, database)
     # Last, without a method: what is left of a known path is the wrong method.
-    refusals = [Route(path, Window(desk, refuse_method)) for path in {API + item.path for item in operations}]
+    refusals = [Route(path, wrong) for path in {API + item.path for item in operations}]
     # Below a path that is known, what is not an id is 404; below others the operation is one that is not here.
     patterns = {re.sub(r":(?!path)\w+", "", API + item.path) for item in all_operations("enterprise")}
     refusals += [Route(path, nowhere) for path in patterns]
-    refusals.append(Route(API + "/{path:path}", Window(desk, refuse_operation)))
-    known = [*routes, Route(openapi.PATH, Window(desk, describe, "GetDocument")), *files, *pages, *refusals]
-    api = Router(known, redirect_slashes=False, default=nowhere)
+    refusals.append(Route(API + "/{path:path}", elsewhere))
+    api = Router([*routes, *files, *pages, *refusals], redirect_slashes=False, default=nowhere)
     storage = Router(files, redirect_slashes=False, default=nowhere)
     middleware = [Middleware(Guard, host=host)]
     return Starlette(routes=[Mount("/", Ports(desk, api, storage))], middleware=middleware)
-
-
-def _image_routes(endpoint: ASGIApp) -> list[Route]:
-    base = "/iiif/{version:int}/{id:uuid}"
-    image = base + "/{region}/{size}/{rotation}/{quality}.{extension}"
-    return [Route(base + "/info.json", endpoint, methods=["GET"]), Route(image, endpoint, methods=["GET"])]
 
 
 class Ports:
@@ -133,42 +136,27 @@ def _name_in(host: str) -> str:
     return (found[1] or found[2] or "").lower() if found else ""
 
 
-class Window:
-    """What gives one answer whatever is asked: recorded, and made to fail, as an operation is."""
-
-    def __init__(self, desk: Desk, answer: Callable[[Desk, Call], Answer], operation: str | None = None) -> None:
-        self._desk = desk
-        self._answer = answer
-        self._operation = operation
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._desk.attend(self._operation, Exchange(scope, receive, send), self._act)
-
-    async def _act(self, call: Call) -> Answer:
-        return self._answer(self._desk, call)
-
-
-def describe(desk: Desk, _call: Call) -> Answer:
+async def describe(desk: Desk, _call: Call, _request: Request, _content: bytes) -> Answer:
     """The OpenAPI document."""
     site = desk.site
     return Answer(200, dump(openapi.document(all_operations(site.edition), site.url, site.edition)), (JSON,))
 
 
-def refuse_path(_desk: Desk, _call: Call) -> Answer:
+async def refuse_path(_desk: Desk, _call: Call, _request: Request, _content: bytes) -> Answer:
     raise missing("No operation has this path.")
 
 
-def refuse_method(desk: Desk, call: Call) -> Answer:
+async def refuse_method(desk: Desk, call: Call, request: Request, content: bytes) -> Answer:
     """Of a path that is known."""
     if _asked(call) in LACKING:
-        return refuse_operation(desk, call)
+        return await refuse_operation(desk, call, request, content)
     raise ApiFailureError(405, [((), "method_not_allowed", f'Method "{call.method}" not allowed.')])
 
 
-def refuse_operation(desk: Desk, call: Call) -> Answer:
+async def refuse_operation(desk: Desk, call: Call, request: Request, content: bytes) -> Answer:
     """One that the emulator does not have: 501 with its name, counted for the end."""
     if ".." in call.path.split("/"):
-        return refuse_path(desk, call)
+        return await refuse_path(desk, call, request, content)
     call.operation = LACKING.get(_asked(call), _asked(call))
     desk.ledger.lacking[call.operation] += 1
     raise ApiFailureError(501, [((), "not_implemented", f"The emulator has no operation {call.operation}.")])

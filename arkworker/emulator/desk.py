@@ -8,9 +8,10 @@ import logging
 import socket
 import struct
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
@@ -138,14 +139,6 @@ def _body(content: bytes, *, more: bool) -> dict[str, Any]:
     return {"type": "http.response.body", "body": content, "more_body": more}
 
 
-class Exchange(NamedTuple):
-    """What ASGI gives for one request."""
-
-    scope: Scope
-    receive: Receive
-    send: Send
-
-
 @dataclass(frozen=True)
 class Desk:
     """What all requests pass by.
@@ -159,29 +152,25 @@ class Desk:
     faults: Faults
     again: Callable[[str, dict[str, Any], list[str] | None], str] | None = None
 
-    async def attend(
-        self,
-        operation: str | None,
-        exchange: Exchange,
-        act: Callable[[Call], Awaitable[Answer]],
-        read: Callable[[Call, Request], Awaitable[None]] | None = None,
-    ) -> None:
-        """Answer one request: `read` takes its body in, unless nobody wants it; `act` carries the request out."""
-        call = self._open(operation, exchange.scope)
-        connection = Connection(exchange.scope, exchange.receive, exchange.send)
+    async def attend(self, request: Request, send: Send, window: Window) -> None:
+        """Answer one request."""
+        call = self._open(window.operation, request.scope)
+        connection = Connection(request.scope, request.receive, send)
         try:
-            request = Request(exchange.scope, exchange.receive)
-            await (read_body(request) if read is None else read(call, request))
+            content = await window.read(request)
+            if 0 < len(content) <= LARGEST_BODY:
+                with suppress(ValueError, RecursionError):
+                    call.body = json.loads(content)
             faults = self.faults.draw(call)
             call.faults = [fault.name for fault in faults]
-            await self._answer(call, connection, act, faults)
+            await self._answer(call, connection, lambda: window.act(call, request, content), faults)
         except ClientDisconnect:
             await connection.hang_up(reset=False)
         finally:
             call.seconds = call.seconds or time.time() - call.time
 
     async def _answer(
-        self, call: Call, connection: Connection, act: Callable[[Call], Awaitable[Answer]], faults: list[Fault]
+        self, call: Call, connection: Connection, act: Callable[[], Awaitable[Answer]], faults: list[Fault]
     ) -> None:
         await _wait(faults, acted=False)
         instead = _effect(faults, acted=False)
@@ -198,9 +187,9 @@ class Desk:
         call.status = spoiled.status if spoiled is not None and spoiled.status else answer.status
         await connection.deliver(answer, call, spoiled)
 
-    async def _act(self, call: Call, act: Callable[[Call], Awaitable[Answer]]) -> Answer:
+    async def _act(self, call: Call, act: Callable[[], Awaitable[Answer]]) -> Answer:
         try:
-            return await act(call)
+            return await act()
         except ApiFailureError as failure:
             return self.refuse(failure)
         except Exception:
@@ -235,6 +224,26 @@ async def read_body(request: Request) -> bytes:
         if len(body) <= LARGEST_BODY:
             body.extend(piece)
     return bytes(body)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where requests of one kind are answered, as an ASGI application: recorded, and made to fail on demand.
+
+    Attributes:
+        desk: Where all requests pass by.
+        operation: What faults know it by; None where no operation has this method and path.
+        act: Carries out a request with this body.
+        read: Takes its body in.
+    """
+
+    desk: Desk
+    operation: str | None
+    act: Callable[[Call, Request, bytes], Awaitable[Answer]]
+    read: Callable[[Request], Awaitable[bytes]] = read_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.desk.attend(Request(scope, receive), send, self)
 
 
 def dump(content: Any) -> bytes:

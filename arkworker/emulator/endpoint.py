@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_type_hints
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from sqlalchemy import func, select
-from starlette.datastructures import Headers
 
-from arkworker.emulator.desk import JSON, LARGEST_BODY, Answer, Exchange, dump, read_body
+from arkworker.emulator.desk import JSON, LARGEST_BODY, Answer, dump
 from arkworker.emulator.failures import ApiFailureError, forbidden, from_validation, invalid, missing
 from arkworker.emulator.tables import WorkerRun
 from arkworker.emulator.values import Signature
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Select
     from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
 
     from arkworker.emulator.database import Database, RowType, Transaction
     from arkworker.emulator.desk import Desk
@@ -201,58 +198,42 @@ class CursorQuery(_Sized):
 
 
 class Endpoint:
-    """One operation, as an ASGI application."""
+    """Answers one operation."""
 
     def __init__(self, operation: Operation, desk: Desk, database: Database) -> None:
         self._operation = operation
         self._desk = desk
         self._database = database
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        content = b""
-
-        async def read(call: Call, request: Request) -> None:
-            nonlocal content
-            content = await read_body(request)
-            if content:
-                with suppress(ApiFailureError):
-                    call.body = _parse(content)
-
-        async def act(call: Call) -> Answer:
-            try:
-                return self._act(call, scope, content)
-            except OverflowError:  # SQLite has no integers above 64 bits; neither has PostgreSQL
-                raise invalid("A number is too large.") from None
-
-        await self._desk.attend(self._operation.id, Exchange(scope, receive, send), act, read)
-
-    def _act(self, call: Call, scope: Scope, content: bytes) -> Answer:
+    async def act(self, call: Call, request: Request, content: bytes) -> Answer:
         # In the server's own thread, one after the other: SQLite takes less time than a change of threads.
         changes: list[StateChange] = []
-        with self._database.transaction() as session:
-            request = self._request(session, call, scope, changes)
-            models = self._validated(call, scope, content)
-            values = zip(self._operation.named, scope["path_params"].values(), strict=True)
-            named = [str(value) if table is str else request.get(table, value) for table, value in values]
-            _check_signature(request, models.get("body"))
-            result = self._operation.handler(request, *named, **models)
+        try:
+            with self._database.transaction() as session:
+                asked = self._request(session, call, request, changes)
+                models = self._validated(call, request, content)
+                values = zip(self._operation.named, request.path_params.values(), strict=True)
+                named = [str(value) if table is str else asked.get(table, value) for table, value in values]
+                _check_signature(asked, models.get("body"))
+                result = self._operation.handler(asked, *named, **models)
+        except OverflowError:  # SQLite has no integers above 64 bits; neither has PostgreSQL
+            raise invalid("A number is too large.") from None
         self._desk.ledger.record(changes)
         return _to_answer(result, self._operation.status)
 
-    def _request(self, session: Transaction, call: Call, scope: Scope, changes: list[StateChange]) -> ApiRequest:
-        headers = Headers(scope=scope)
-        task = self._desk.site.tokens.identify(headers.get("authorization"), session)
+    def _request(self, session: Transaction, call: Call, request: Request, changes: list[StateChange]) -> ApiRequest:
+        task = self._desk.site.tokens.identify(request.headers.get("authorization"), session)
         call.task_id = None if task is None else task.id
         if self._operation.task_only and task is None:
             raise forbidden()
-        url = f"http://{headers.get('host', '')}{scope['path']}"
+        url = f"http://{request.headers.get('host', '')}{call.path}"
         return ApiRequest(session, self._desk.site, task, call, url, dict(call.query), changes)
 
-    def _validated(self, call: Call, scope: Scope, content: bytes) -> dict[str, BaseModel]:
+    def _validated(self, call: Call, request: Request, content: bytes) -> dict[str, BaseModel]:
         values: dict[str, BaseModel] = {}
         try:
             if self._operation.query is not None:
-                query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+                query = dict(parse_qsl(request.scope["query_string"].decode("latin-1")))
                 values["query"] = self._operation.query.model_validate(query)
             if self._operation.body is not None:
                 body = _parse(content) if call.body is None else call.body

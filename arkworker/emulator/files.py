@@ -7,20 +7,20 @@ import hashlib
 import os
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 
 from arkworker.emulator import iiif
-from arkworker.emulator.desk import JSON, Answer, Exchange, dump
+from arkworker.emulator.desk import JSON, Answer, Window, dump
 from arkworker.emulator.failures import ApiFailureError, forbidden, missing
 from arkworker.emulator.tables import Image, new_id
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from starlette.datastructures import Headers
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
@@ -36,81 +36,74 @@ class FileEndpoint:
         self._desk = desk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        storage = self._desk.site.storage
-        exchange = Exchange(scope, receive, send)
         if scope["method"] != "PUT":
-            act = partial(self._get, scope)
-            await self._desk.attend("GetFile", exchange, act)
+            await Window(self._desk, "GetFile", self._get)(scope, receive, send)
             return
-        incoming = storage.path(f"incoming/{new_id()}")
+        incoming = self._desk.site.storage.path(f"incoming/{new_id()}")
 
-        async def read(_call: Call, request: Request) -> None:
+        async def read(request: Request) -> bytes:
             with incoming.open("wb") as file:
                 async for piece in request.stream():
                     file.write(piece)
+            return b""
 
         try:
-            await self._desk.attend("PutFile", exchange, partial(self._put, scope, incoming), read)
+            await Window(self._desk, "PutFile", partial(self._put, incoming), read)(scope, receive, send)
         finally:
             incoming.unlink(missing_ok=True)
 
-    async def _get(self, scope: Scope, _call: Call) -> Answer:
-        headers = Headers(scope=scope)
-        key = self._open(scope, headers)
-        path = self._desk.site.storage.path(key)
+    async def _get(self, _call: Call, request: Request, _content: bytes) -> Answer:
+        path = self._desk.site.storage.path(self._open(request))
         if not path.exists():
             raise missing()
         etag = f'"{path.stat().st_mtime_ns:x}-{path.stat().st_size:x}"'
         common = (("content-type", "application/octet-stream"), ("accept-ranges", "bytes"), ("etag", etag))
-        return _ranged(path, headers, etag, common)
+        return _ranged(path, request.headers, etag, common)
 
-    async def _put(self, scope: Scope, incoming: Path, _call: Call) -> Answer:
-        headers = Headers(scope=scope)
-        key = self._open(scope, headers)
+    async def _put(self, incoming: Path, _call: Call, request: Request, _content: bytes) -> Answer:
+        key = self._open(request)
         digest = await run_in_threadpool(_digest, incoming)
-        announced = headers.get("content-md5")
+        announced = request.headers.get("content-md5")
         if announced is not None and announced != base64.b64encode(digest).decode():
             raise ApiFailureError(400, [((), "BadDigest", "The Content-MD5 is not that of the content.")])
         os.replace(incoming, self._desk.site.storage.path(key))  # noqa: PTH105 - Path.replace would read as str.replace
         return Answer(200, b"", (("etag", f'"{digest.hex()}"'),))
 
-    def _open(self, scope: Scope, headers: Headers) -> str:
+    def _open(self, request: Request) -> str:
         """The key that the address opens. As with S3, a token beside the signature is one credential too many."""
-        if "authorization" in headers:
+        if "authorization" in request.headers:
             raise ApiFailureError(400, [((), "InvalidArgument", "Only one auth mechanism allowed.")])
-        key: str = scope["path_params"]["key"]
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
-        method = "PUT" if scope["method"] == "PUT" else "GET"
-        if not self._desk.site.storage.opens(method, key, query, headers.get("content-type", "")):
+        key: str = request.path_params["key"]
+        query = dict(parse_qsl(request.scope["query_string"].decode("latin-1")))
+        method = "PUT" if request.method == "PUT" else "GET"
+        if not self._desk.site.storage.opens(method, key, query, request.headers.get("content-type", "")):
             raise forbidden("The signature is wrong, or has expired.")
         return key
 
 
-class ImageEndpoint:
+class Images:
     """Images and their description over IIIF: `GetImage`, `GetImageInformation`."""
 
     def __init__(self, desk: Desk, database: Database) -> None:
         self._desk = desk
         self._database = database
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        operation = "GetImage" if "region" in scope["path_params"] else "GetImageInformation"
-        await self._desk.attend(operation, Exchange(scope, receive, send), partial(self._act, scope))
+    async def describe(self, _call: Call, request: Request, _content: bytes) -> Answer:
+        content = dump(iiif.information(self._find(request), self._desk.site, request.path_params["version"]))
+        return Answer(200, content, (JSON, ("access-control-allow-origin", "*")))
 
-    async def _act(self, scope: Scope, _call: Call) -> Answer:
-        parameters: dict[str, Any] = scope["path_params"]
+    async def render(self, _call: Call, request: Request, _content: bytes) -> Answer:
+        wanted = iiif.Request(*(request.path_params[name] for name in iiif.Request._fields))
+        # Pillow takes long, and lets other threads run meanwhile.
+        content, content_type = await run_in_threadpool(iiif.render, self._find(request), wanted, self._desk.site)
+        return Answer(200, content, (("content-type", content_type), ("cache-control", "max-age=3600")))
+
+    def _find(self, request: Request) -> Image:
         with self._database.transaction() as session:
-            image = session.find(Image, str(parameters["id"]))
+            image = session.find(Image, str(request.path_params["id"]))
         if image is None or image.external_url is not None:
             raise missing()
-        if "region" not in parameters:
-            content = dump(iiif.information(image, self._desk.site, parameters["version"]))
-            return Answer(200, content, (JSON, ("access-control-allow-origin", "*")))
-        names = ("region", "size", "rotation", "quality", "extension")
-        request = iiif.Request(*(parameters[name] for name in names))
-        # Pillow takes long, and lets other threads run meanwhile.
-        content, content_type = await run_in_threadpool(iiif.render, image, request, self._desk.site)
-        return Answer(200, content, (("content-type", content_type), ("cache-control", "max-age=3600")))
+        return image
 
 
 def _digest(path: Path) -> bytes:
