@@ -115,10 +115,8 @@ class Lookup:
         return identifier == self._run or not ({"worker_run", "worker_run_id"} & item.keys())
 
     def _elements(self, sent: Asked) -> list[Any] | None:
-        filters = {"id": sent.parameters["id"]} if sent.parameters else {"id": sent.body["parent"]}
-        if not sent.parameters:
-            filters["type"] = sent.body["type"]
-        there = self._list("ListElementChildren", sent, worker_run=self._run, **filters)
+        where = sent.parameters or {"id": sent.body["parent"], "type": sent.body["type"]}
+        there = self._list("ListElementChildren", sent, worker_run=self._run, **where)
         return _assign(sent.items, there, _same_element)
 
     def _annotations(self, sent: Asked) -> list[Any] | None:

@@ -146,7 +146,7 @@ class _Planning:
     def _entities(self, text: Text) -> Iterator[Request]:
         """All at once, whatever the size of a batch, as the published library does."""
         items = [(item.ref, _entity(item.value)) for item in text.entities]
-        return self._create("entities", items, {"id": text.target}, size=len(items) or 1)
+        return self._create("entities", items, {"id": text.target}, size=len(items))
 
     def _classifications(self, node: Node) -> Iterator[Request]:
         items = [(item.ref, _classified(item.value)) for item in node.classifications]
@@ -170,14 +170,13 @@ class _Planning:
     ) -> Iterator[Request]:
         """One by the operation for one, several by that for several, a batch at a time."""
         single, several = _OPERATIONS[kind]
+        signed = {**(head or {}), "worker_run_id": self._run}
         if len(items) == 1:
             ((ref, item),) = items
-            yield Request(
-                single, parameters, {**(head or {}), "worker_run_id": self._run, **item}, {kind: 1}, ((ref,),)
-            )
+            yield Request(single, parameters, {**signed, **item}, {kind: 1}, ((ref,),))
             return
         for batch in batches(items, size or self._size):
-            body = {**(head or {}), "worker_run_id": self._run, LISTS[several]: [item for _, item in batch]}
+            body = {**signed, LISTS[several]: [item for _, item in batch]}
             yield Request(several, parameters, body, {kind: len(batch)}, tuple((ref,) for ref, _ in batch))
 
     def _embeddings(self, node: Node) -> Iterator[Request]:

@@ -79,21 +79,21 @@ class ArkindexPublisher:
             known = self._corpus_of(element).resolve(self._client, made.needs) if made.needs else {}
         except ApiError as error:
             raise PublicationError(str(error), {}, {}, made.holds) from error
-        sent = Sent()
+        sent = Sent(dict(known))
         try:
             if made.requests:
-                self._send(element, made, known, sent)
+                self._send(element, made, sent)
         finally:
             if self._outbox is not None:
                 self._outbox.put(rows_of(made, sent, self._run))
         logger.debug("%s: published %s", element, summarize(made))
         return created(results, sent.ids, "Arkindex gave none")
 
-    def _send(self, element: Element, made: Plan, known: Mapping[Ref, str], sent: Sent) -> None:
+    def _send(self, element: Element, made: Plan, sent: Sent) -> None:
         certainty = Certainty(self._client, self._run)
         with nullcontext(None) if self._doubts is None else self._doubts.publishing(element.id) as doubt:
             noting: Any = {} if doubt is None else {"note": doubt.note, "since": doubt.since}
-            send(lambda request, ids: certainty.perform(request, ids, element.id, **noting), made.requests, known, sent)
+            send(lambda request, ids: certainty.perform(request, ids, element.id, **noting), made.requests, sent)
 
     def _corpus_of(self, element: Element) -> Corpus:
         corpus_id = element.corpus.id if element.corpus is not None else self._corpus_id

@@ -53,23 +53,17 @@ class Sent:
 Perform: TypeAlias = "Callable[[Request, Mapping[Ref, str]], Mapping[Ref, str]]"
 
 
-def send(perform: Perform, requests: Sequence[Request], known: Mapping[Ref, str], sent: Sent | None = None) -> Sent:
+def send(perform: Perform, requests: Sequence[Request], sent: Sent) -> None:
     """Perform requests in order; the first that fails is the last.
 
     Args:
         perform: Performs one.
         requests: Those of a plan.
-        known: The ids of the classes and entity types that they name.
-        sent: Where to note what was accepted, for a caller who wants to know it of a failure, too.
-
-    Returns:
-        What was accepted: all.
+        sent: Has the ids of the classes and entity types that they name, and gets what is accepted.
 
     Raises:
         PublicationError: One was not accepted; it says what was, what was not, and what may have been.
     """
-    sent = sent or Sent()
-    sent.ids.update(known)
     for number, request in enumerate(requests):
         try:
             gained = perform(request, sent.ids)
@@ -80,7 +74,6 @@ def send(perform: Perform, requests: Sequence[Request], known: Mapping[Ref, str]
             raise PublicationError(str(error), total(requests[:number]), uncertain, missing) from error
         sent.requests.append(request)
         sent.ids.update(gained)
-    return sent
 
 
 class Certainty:

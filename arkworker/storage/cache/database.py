@@ -18,6 +18,7 @@ from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from os import PathLike
 
 MAX_BYTES = 16 * 2**30
@@ -101,6 +102,10 @@ class Limits:
             return True
 
 
+class UnfitError(Exception):
+    """A file cannot be used as a cache; the message says why, and `refusing` which file it is."""
+
+
 def refusal(path: str | PathLike[str], reason: str) -> CacheError:
     """The error for a cache that cannot be used: one line, whatever the file and its name hold."""
     return CacheError(printable(os.fspath(path), limit=4096), printable(reason, limit=300))
@@ -110,7 +115,7 @@ def refusal(path: str | PathLike[str], reason: str) -> CacheError:
 def refusing(
     path: str | PathLike[str], limits: Limits | None = None, *, output: str | PathLike[str] | None = None
 ) -> Iterator[None]:
-    """Turn what SQLite and the system say about a file into a refusal of it.
+    """Turn what we, SQLite and the system say about a file into a refusal of it.
 
     Args:
         path: The file that is read.
@@ -122,6 +127,8 @@ def refusing(
     """
     try:
         yield
+    except UnfitError as error:
+        raise refusal(path, str(error)) from None
     except sqlite3.Error as error:
         if limits is not None and limits.interruption is not None:
             raise limits.interruption from error
@@ -161,7 +168,7 @@ class ParentFile:
         """Raises: CacheError: The parent was written to while it was read."""
         with refusing(self.path):
             if _marks(Path(os.path.realpath(self.path))) != self.marks:
-                raise refusal(self.path, "was written to while it was read; merge once its task has ended")
+                raise UnfitError("was written to while it was read; merge once its task has ended")
 
 
 def admit(parent: str | PathLike[str], private: Path, limits: Limits) -> ParentFile:
@@ -178,60 +185,55 @@ def admit(parent: str | PathLike[str], private: Path, limits: Limits) -> ParentF
     path = os.fsdecode(parent)
     with refusing(path, limits):
         if "\0" in path:
-            raise refusal(path, "is not a path: it has a NUL character")
+            raise UnfitError("is not a path: it has a NUL character")
         real = Path(os.path.realpath(path))
         marks = _marks(real)
-        check_file(path, real)
+        check_file(real)
         if sum(mark[1] for mark in marks if mark) > limits.max_bytes:
-            raise refusal(path, f"is larger than the limit of {limits.max_bytes} bytes")
-        _check_journal(path, real)
+            raise UnfitError(f"is larger than the limit of {limits.max_bytes} bytes")
+        _check_journal(real)
         has_log = marks[1] is not None and marks[1][1]
-        return ParentFile(path, _copy_with_log(path, real, private, limits) if has_log else real, marks)
+        return ParentFile(path, _copy_with_log(real, private, limits) if has_log else real, marks)
 
 
-def check_file(path: str, real: Path) -> None:
-    """Raises: CacheError: It is not an SQLite database; OSError: It is not a regular file, or nothing is there."""
+def check_file(real: Path) -> None:
+    """Raises: UnfitError: It is not an SQLite database; OSError: It is not a regular file, or nothing is there."""
     with os.fdopen(open_regular(real), "rb") as file:
         header = file.read(100)
     if not header:
-        raise refusal(path, "is empty")
+        raise UnfitError("is empty")
     if len(header) < 100 or not header.startswith(_MAGIC):
-        raise refusal(path, "is not an SQLite database: of another format, damaged, cut or encrypted")
+        raise UnfitError("is not an SQLite database: of another format, damaged, cut or encrypted")
 
 
-def check_pages(connection: sqlite3.Connection, path: str | PathLike[str], *, thorough: bool = False) -> None:
+def check_pages(connection: sqlite3.Connection, *, thorough: bool = False) -> None:
     """Check the structure of a file, also where it is free.
 
     Args:
         connection: To the file.
-        path: Of the file, for the message.
         thorough: Whether each entry of the indexes is looked up, too, in a file where that takes no time.
 
     Raises:
-        CacheError: It is damaged.
+        UnfitError: It is damaged.
     """
     (pages,), (size,) = (connection.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
     check = "integrity_check" if thorough and pages * size < _THOROUGH_BYTES else "quick_check"
     answer = connection.execute(f"PRAGMA {check}(1)").fetchone()
     if answer != ("ok",):
-        raise refusal(path, f"is damaged: {answer[0] if answer else 'no answer'}")
+        raise UnfitError(f"is damaged: {answer[0] if answer else 'no answer'}")
 
 
-@contextlib.contextmanager
-def reading(path: Path, limits: Limits, *, is_shared: bool = False) -> Iterator[sqlite3.Connection]:
+def reading(path: Path, limits: Limits, *, is_shared: bool = False) -> AbstractContextManager[sqlite3.Connection]:
     """Open a file to read it. One that is not shared is read without locks, and nothing is written beside it."""
     statements = (*PRECAUTIONS, *_READ_ONLY, f"PRAGMA cache_size=-{_READING_KILOBYTES}")
-    with _opened(uri(path, "mode=ro" if is_shared else "mode=ro&immutable=1"), limits, statements) as connection:
-        yield connection
+    return _opened(uri(path, "mode=ro" if is_shared else "mode=ro&immutable=1"), limits, statements)
 
 
-@contextlib.contextmanager
-def building(path: Path, limits: Limits, *, adds: bool) -> Iterator[sqlite3.Connection]:
+def building(path: Path, limits: Limits, *, adds: bool) -> AbstractContextManager[sqlite3.Connection]:
     """Open the private file of a merge: without a journal, as a failure throws it away; to add rows, or to check it."""
     cache = _BUILDING_KILOBYTES if adds else _READING_KILOBYTES
     statements = (*PRECAUTIONS, *_UNSAFE, f"PRAGMA cache_size=-{cache}")
-    with _opened(uri(path, "mode=rwc"), limits, statements) as connection:
-        yield connection
+    return _opened(uri(path, "mode=rwc"), limits, statements)
 
 
 @contextlib.contextmanager
@@ -270,23 +272,23 @@ def copy_all(source: Path, target: Path, limits: Limits) -> None:
             copy(beside(source, suffix), beside(target, suffix), limits)
 
 
-def recover(path: str, real: Path) -> None:
+def recover(real: Path) -> None:
     """Let SQLite finish, or undo, what a killed run left of its last write.
 
     Raises:
-        CacheError: The journal is one that would delete other files.
+        UnfitError: The journal is one that would delete other files.
         sqlite3.Error: The file is damaged, or in use.
     """
     if not any(beside(real, suffix).exists() for suffix in ("-journal", "-wal")):
         return
-    _check_names_no_other(path, beside(real, "-journal"))
+    _check_names_no_other(beside(real, "-journal"))
     with closing(sqlite3.connect(real, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
         connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("PRAGMA journal_mode=DELETE")
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
 
 
-def _copy_with_log(path: str, real: Path, private: Path, limits: Limits) -> Path:
+def _copy_with_log(real: Path, private: Path, limits: Limits) -> Path:
     """A copy of the database with all committed transactions of its write-ahead log."""
     private.mkdir()
     whole = private / "whole"
@@ -296,27 +298,27 @@ def _copy_with_log(path: str, real: Path, private: Path, limits: Limits) -> Path
         frames = connection.execute("PRAGMA wal_checkpoint").fetchone()[1]
         # SQLite leaves a log out in silence that is damaged from the start, or another's. Its header alone is nothing.
         if frames <= 0 and beside(real, "-wal").stat().st_size != 32:
-            raise refusal(path, "has a write-ahead log that is damaged, or belongs to another database")
+            raise UnfitError("has a write-ahead log that is damaged, or belongs to another database")
         connection.execute("PRAGMA journal_mode=DELETE")
     return whole
 
 
-def _check_journal(path: str, real: Path) -> None:
+def _check_journal(real: Path) -> None:
     # A rollback journal holds what a killed writer overwrote. SQLite would play it back into the parent, and may
     # delete files that a forged one names.
     with contextlib.suppress(FileNotFoundError), beside(real, "-journal").open("rb") as file:
         if any(file.read(28)):
-            raise refusal(path, "has a rollback journal: its last writer was interrupted; run its task again")
+            raise UnfitError("has a rollback journal: its last writer was interrupted; run its task again")
 
 
-def _check_names_no_other(path: str, journal: Path) -> None:
+def _check_names_no_other(journal: Path) -> None:
     # A journal of several databases ends with the name of a file that SQLite deletes. Ours are of one.
     if not journal.exists() or journal.stat().st_size < 8:
         return
     with journal.open("rb") as file:
         file.seek(-8, os.SEEK_END)
         if file.read() == _JOURNAL_MAGIC:
-            raise refusal(path, "has a rollback journal of several databases")
+            raise UnfitError("has a rollback journal of several databases")
 
 
 def _marks(real: Path) -> _Marks:

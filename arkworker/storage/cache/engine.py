@@ -20,6 +20,7 @@ from arkworker.errors import CacheError
 from arkworker.storage.cache.database import (
     PRECAUTIONS,
     Limits,
+    UnfitError,
     check_file,
     check_pages,
     copy_all,
@@ -92,7 +93,7 @@ def open_cache(
         merge([], target, limits=limits)
     elif not checked:
         with refusing(path, limits):
-            check_file(os.fspath(path), target)
+            check_file(target)
             # SQLite keeps a journal in the directory while it writes.
             if not (os.access(target, os.W_OK) and os.access(target.parent, os.W_OK | os.X_OK)):
                 return _open_copy(path, target, limits)
@@ -159,13 +160,13 @@ def _roll_back(session: Session) -> None:
 def _check_own(path: str, target: Path, limits: Limits) -> None:
     """Raises: CacheError: The cache of the task itself cannot be used. User code will write to it."""
     with refusing(path, limits):
-        recover(path, target)
+        recover(target)
         with reading(target, limits, is_shared=True) as connection:
-            objects = read_objects(connection, path)
-            check_pages(connection, path, thorough=True)
+            objects = read_objects(connection)
+            check_pages(connection, thorough=True)
             if any(kind in ("trigger", "view") for kind, *_ in objects):
-                raise refusal(path, "has triggers or views, which would run when it is used")
-            _, tables = check_schema(connection, path, objects, (SCHEMA_VERSION,), is_completed=True)
+                raise UnfitError("has triggers or views, which would run when it is used")
+            _, tables = check_schema(connection, objects, (SCHEMA_VERSION,), is_completed=True)
         if completing_statements(tables):
             _complete(target)
 

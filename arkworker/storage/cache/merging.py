@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from arkworker.storage.cache.database import (
     Limits,
     ParentFile,
+    UnfitError,
     admit,
     beside,
     building,
@@ -125,12 +126,12 @@ def find_target(output: str | PathLike[str]) -> Path:
     path = os.fsdecode(output)
     with refusing(path):
         if not path or "\0" in path:
-            raise refusal(path, "is not the path of a file")
+            raise UnfitError("is not the path of a file")
         target = Path(os.path.realpath(path))
         if target.exists() and not target.is_file():
-            raise refusal(path, "is a directory, not a file" if target.is_dir() else "is not a regular file")
+            raise UnfitError("is a directory, not a file" if target.is_dir() else "is not a regular file")
         if not target.parent.is_dir():
-            raise refusal(path, "its directory does not exist")
+            raise UnfitError("its directory does not exist")
     return target
 
 
@@ -165,8 +166,8 @@ def _examine(parent: str | PathLike[str], private: Path, limits: Limits) -> _Sou
     """Raises: CacheError: The file is not a cache of one of the versions."""
     file = admit(parent, private, limits)
     with refusing(file.path, limits), reading(file.readable, limits) as connection:
-        objects = read_objects(connection, file.path)
-        version, tables = check_schema(connection, file.path, objects, MERGED_VERSIONS)
+        objects = read_objects(connection)
+        version, tables = check_schema(connection, objects, MERGED_VERSIONS)
         return _Source(file.path, file.readable, file.marks, version, tables, is_exactly_ours(objects))
 
 
@@ -180,7 +181,7 @@ def _assemble(sources: list[_Source], built: Path, target: Path, limits: Limits,
     with building(built, limits, adds=bool(rest)) as connection:
         if first:
             with refusing(first.path, limits):
-                check_pages(connection, first.path, thorough=True)
+                check_pages(connection, thorough=True)
         else:
             for statement in create_statements():
                 connection.execute(statement)
@@ -197,14 +198,14 @@ def _assemble(sources: list[_Source], built: Path, target: Path, limits: Limits,
         for table in TABLES:
             _check_references(connection, table, sources, target, limits)
         if rest:
-            check_pages(connection, target)
+            check_pages(connection)
         rows = {table: _count(connection, table) for table in TABLES}
     return MergeReport(MappingProxyType(rows), conflicts)
 
 
 def _check_parent(source: _Source, limits: Limits) -> None:
     with reading(source.readable, limits) as connection:
-        check_pages(connection, source.path)
+        check_pages(connection)
         if "entities" not in source.tables:
             return
         # A link of version 3 to no entity has no type, and must not vanish.
@@ -214,8 +215,7 @@ def _check_parent(source: _Source, limits: Limits) -> None:
         ).fetchone()
         if missing:
             identity, entity = (str(value)[:80] for value in missing)
-            reason = f"table transcription_entities, id {identity}: its entity_id {entity} is not in entities"
-            raise refusal(source.path, reason)
+            raise UnfitError(f"table transcription_entities, id {identity}: its entity_id {entity} is not in entities")
 
 
 def _add(connection: sqlite3.Connection, source: _Source, *, strict: bool) -> int:
@@ -237,7 +237,7 @@ def _add_table(connection: sqlite3.Connection, source: _Source, table: str, *, s
     connection.execute(_upsert(table, source.version))
     conflicts = (connection.total_changes - changes) - (_count(connection, table) - before)
     if conflicts and strict:
-        raise refusal(source.path, f"table {table}: {conflicts} rows replace rows of this same parent")
+        raise UnfitError(f"table {table}: {conflicts} rows replace rows of this same parent")
     return conflicts
 
 
@@ -250,7 +250,7 @@ def _refuse_conflicts(connection: sqlite3.Connection, source: _Source, table: st
         f'JOIN main."{table}" AS ours ON {same} WHERE ({ours}) IS NOT ({theirs}) LIMIT 1'
     ).fetchone()
     if found:
-        raise refusal(source.path, f"table {table}, id {found[0]}: an earlier parent has it with other content")
+        raise UnfitError(f"table {table}, id {found[0]}: an earlier parent has it with other content")
 
 
 def _upsert(table: str, version: int) -> str:
@@ -326,7 +326,7 @@ def _settle(target: Path) -> None:
         return
     if target.exists():
         try:
-            recover(str(target), target)
+            recover(target)
         except sqlite3.DatabaseError as error:
             # Anything but a lock: the old file is damaged, and there is nothing in it to keep.
             if error.sqlite_errorcode & 255 in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

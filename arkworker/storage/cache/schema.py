@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects import sqlite
 
-from arkworker.storage.cache.database import refusal
+from arkworker.storage.cache.database import UnfitError
 from arkworker.storage.cache.models import CacheModel
 
 if TYPE_CHECKING:
@@ -80,15 +80,15 @@ def index_statements() -> Mapping[str, str]:
     return MappingProxyType(statements)
 
 
-def read_objects(connection: sqlite3.Connection, path: str) -> set[tuple[str, str, str | None]]:
+def read_objects(connection: sqlite3.Connection) -> set[tuple[str, str, str | None]]:
     """The (type, name, statement) of everything that a file declares.
 
     Raises:
-        CacheError: There is more than a cache could have.
+        UnfitError: There is more than a cache could have.
     """
     count, size = connection.execute("SELECT count(*), sum(length(sql)) FROM sqlite_master").fetchone()
     if count > _MOST_OBJECTS or (size or 0) > _MOST_CHARACTERS:
-        raise refusal(path, f"has a schema of more than {_MOST_OBJECTS} objects or {_MOST_CHARACTERS} characters")
+        raise UnfitError(f"has a schema of more than {_MOST_OBJECTS} objects or {_MOST_CHARACTERS} characters")
     return set(connection.execute("SELECT type, name, sql FROM sqlite_master"))
 
 
@@ -100,7 +100,6 @@ def is_exactly_ours(objects: set[tuple[str, str, str | None]]) -> bool:
 
 def check_schema(
     connection: sqlite3.Connection,
-    path: str,
     objects: set[tuple[str, str, str | None]],
     versions: Collection[int],
     *,
@@ -110,7 +109,6 @@ def check_schema(
 
     Args:
         connection: To the file.
-        path: Of the file, for messages.
         objects: What it declares.
         versions: Those that are accepted.
         is_completed: Whether it gets the tables that it lacks, as the published library does with a task's own cache.
@@ -120,13 +118,13 @@ def check_schema(
         The version, and the tables that are there.
 
     Raises:
-        CacheError: One of them is not as it must be.
+        UnfitError: One of them is not as it must be.
     """
     if connection.execute("PRAGMA encoding").fetchone() != ("UTF-8",):
-        raise refusal(path, "is encoded in UTF-16, not in UTF-8")
+        raise UnfitError("is encoded in UTF-16, not in UTF-8")
     # SQLite normalises the first words of what it keeps: such a table is neither a virtual one nor a view.
     plain = {name for kind, name, sql in objects if kind == "table" and (sql or "").startswith("CREATE TABLE ")}
-    version = _read_version(connection, path, plain, versions)
+    version = _read_version(connection, plain, versions)
     tables = columns_of(version)
     if version < SCHEMA_VERSION:
         tables = {name: names for name, names in tables.items() if name in plain or name not in _LATER_TABLES}
@@ -134,43 +132,43 @@ def check_schema(
         tables = {name: names for name, names in tables.items() if name in plain}
     for table, columns in tables.items():
         if table not in plain:
-            raise refusal(path, f"has no plain table {table}")
-        _check_columns(connection, path, table, columns)
+            raise UnfitError(f"has no plain table {table}")
+        _check_columns(connection, table, columns)
     return version, frozenset(tables)
 
 
-def _read_version(connection: sqlite3.Connection, path: str, plain: set[str], versions: Collection[int]) -> int:
+def _read_version(connection: sqlite3.Connection, plain: set[str], versions: Collection[int]) -> int:
     expected = " or ".join(str(version) for version in versions)
     if "version" not in plain:
-        raise refusal(path, f"is not a cache: it has no table version (expected version {expected})")
-    _check_columns(connection, path, "version", frozenset({"version"}))
+        raise UnfitError(f"is not a cache: it has no table version (expected version {expected})")
+    _check_columns(connection, "version", frozenset({"version"}))
     rows = connection.execute('SELECT "version" FROM "version" LIMIT 2').fetchall()
     if len(rows) != 1 or type(rows[0][0]) is not int:
-        raise refusal(path, f"does not have exactly one version row (expected version {expected})")
+        raise UnfitError(f"does not have exactly one version row (expected version {expected})")
     found = int(rows[0][0])
     if found in versions:
         return found
     release = f", which arkindex-base-worker {_RELEASES[found]} reads" if found in _RELEASES else ""
     remedy = "; convert it with arkworker.storage.cache.merge([OLD], NEW)" if found in MERGED_VERSIONS else ""
-    raise refusal(path, f"is of version {found}{release}; expected version {expected}{remedy}")
+    raise UnfitError(f"is of version {found}{release}; expected version {expected}{remedy}")
 
 
-def _check_columns(connection: sqlite3.Connection, path: str, table: str, expected: frozenset[str]) -> None:
+def _check_columns(connection: sqlite3.Connection, table: str, expected: frozenset[str]) -> None:
     rows = connection.execute(f'PRAGMA table_xinfo("{table}")').fetchall()
     found = {str(row[1]) for row in rows}
     if missing := expected - found:
-        raise refusal(path, f"table {table} lacks the column {min(missing)}")
+        raise UnfitError(f"table {table} lacks the column {min(missing)}")
     if unknown := found - expected:
-        raise refusal(path, f"table {table} has an unknown column {min(unknown)}")
+        raise UnfitError(f"table {table} has an unknown column {min(unknown)}")
     if any(row[6] for row in rows):
-        raise refusal(path, f"table {table} has generated columns")
+        raise UnfitError(f"table {table} has generated columns")
     if ("table", table, 1) in {(row[2], row[1], row[4]) for row in connection.execute("PRAGMA table_list")}:
-        raise refusal(path, f"table {table} has no row ids")
+        raise UnfitError(f"table {table} has no row ids")
     # An index on an expression, or on some rows, would have its functions run when the file is checked.
     for _, name, _, _, partial in connection.execute(f'PRAGMA index_list("{table}")').fetchall():
         keys = connection.execute("SELECT cid FROM pragma_index_xinfo(?)", (name,)).fetchall()
         if partial or any(cid == -2 for (cid,) in keys):
-            raise refusal(path, f"table {table} has an index on more than columns")
+            raise UnfitError(f"table {table} has an index on more than columns")
 
 
 @functools.cache

@@ -29,13 +29,11 @@ class SecretStore:
     Args:
         directory: Its path, see `secrets_directory`; need not exist.
         environ: Where gpg finds its program and its key ring; a few variables of it reach gpg.
-        time_limit: Seconds that gpg may take each time.
     """
 
-    def __init__(self, directory: Path, *, environ: Mapping[str, str], time_limit: float = 30.0) -> None:
+    def __init__(self, directory: Path, *, environ: Mapping[str, str]) -> None:
         self.directory = directory
         self._environ = environ
-        self._time_limit = time_limit
 
     def load(self, name: str) -> Any | None:
         """The content: text, or data for a `.json`, `.yaml` or `.yml` name; None when there is no such file.
@@ -102,7 +100,7 @@ class SecretStore:
     def _gpg(self) -> Gpg:
         from arkworker.storage.local_secrets.gpg import Gpg  # with its library: many runs have no local secrets
 
-        return Gpg(self._environ, self._time_limit)
+        return Gpg(self._environ)
 
     def _encrypted(self, content: bytes, key: str | None) -> bytes:
         from arkworker.storage.local_secrets.gpg import choose_key, record_key
