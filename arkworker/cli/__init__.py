@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from arkworker.lazy import importing
 from arkworker.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from arkworker.runtime.stopping import Stopping
     from arkworker.runtime.worker import Worker
@@ -130,27 +130,13 @@ def _leave(code: int) -> NoReturn:
 def _run_made(make: Callable[[], Worker[Any]], target: str, argv: Sequence[str], stopping: Stopping) -> int:
     from pathlib import Path
 
-    with _importing():
+    with importing():
         from arkworker.cli.flags import Command
         from arkworker.cli.running import perform
     from arkworker.cli.instance import instance_stopped_after
 
     with instance_stopped_after(argv, os.environ):
         return perform(Command("run", target, argv, Path(sys.argv[0]).name), make(), stopping)
-
-
-@contextmanager
-def _importing() -> Iterator[None]:
-    """Keep the garbage collector from what is imported, now and at the end: that takes a tenth of a short run."""
-    was_enabled, known = gc.isenabled(), len(sys.modules)
-    gc.disable()
-    try:
-        yield
-        if len(sys.modules) > known:  # not each time that a test calls the command
-            gc.freeze()
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def invoke(argv: Sequence[str], *, is_own: bool = False) -> int:
@@ -164,7 +150,8 @@ def invoke(argv: Sequence[str], *, is_own: bool = False) -> int:
         return _show(HELP.format(of_a_worker=_listed(OF_A_WORKER), others=_listed(OTHERS)))
     if argv[0] == "--version":
         return _show(f"arkworker {__version__}\n")
-    from arkworker.cli.failures import guarded
+    with importing():
+        from arkworker.cli.failures import guarded
 
     target = argv[1] if len(argv) > 1 and argv[0] not in OTHERS else ""
     return guarded(lambda stopping: _verb(argv[0], argv[1:], stopping), argv, target, is_own=is_own)
@@ -232,8 +219,10 @@ def _without_target(verb: str, rest: Sequence[str]) -> int:
 
 
 def _with_target(verb: str, target: str, argv: Sequence[str], stopping: Stopping) -> int:
-    with _importing():
+    with importing():
         from arkworker.cli.failures import log_json, logs_json
+        from arkworker.cli.flags import Command
+        from arkworker.cli.running import perform
         from arkworker.runtime.named_files import current_folder
         from arkworker.runtime.target import load_target
     if verb != "schema" and logs_json(argv):
@@ -247,7 +236,4 @@ def _with_target(verb: str, target: str, argv: Sequence[str], stopping: Stopping
         from arkworker.cli.describing import schema
 
         return schema(worker, target, argv)
-    from arkworker.cli.flags import Command
-    from arkworker.cli.running import perform
-
     return perform(Command(verb, target, argv, folder=folder), worker, stopping)

@@ -30,6 +30,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ArkworkerError, StoppedError
+from arkworker.lazy import importing
 from arkworker.runtime import log_lines, logs
 from arkworker.runtime.announcement import acknowledged, announce
 from arkworker.runtime.cache_sessions import opened_cache
@@ -100,7 +101,8 @@ def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> 
     """
     with stopping.calling(preparation.end):
         stopping.check()
-        context = preparation.prepare()
+        with importing():  # the client among others, which developer mode does without
+            context = preparation.prepare()
         settings = preparation.resolution.settings
         if context.worker_run_id is not None:
             log_lines.note(run=context.worker_run_id)

@@ -70,7 +70,7 @@ class Handler(logging.StreamHandler[TextIO]):
                 self.emit(logging.LogRecord(_UNTOLD, logging.ERROR, *place, told, None, None))
 
 
-@dataclass
+@dataclass(eq=False)
 class _Before:
     """How this process logged before a run: handlers and level of the root, classes of loggers, hooks of Python."""
 

@@ -44,7 +44,7 @@ _LISTED_SECRETS = f"{WORKER_RUN} worker_version.configuration.secrets"
 _NEEDS_SECRET = "cannot be checked here"  # noqa: S105 no password
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Preparation:
     """What a verb needs of the steps before user code.
 

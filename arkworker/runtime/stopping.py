@@ -40,6 +40,7 @@ _handler_of: Callable[[int], Any] = getattr(signal.getsignal, "__wrapped__", sig
 
 STEP = 0.1  # seconds that a loop of asyncio has to come to the end of a step, before that is interrupted
 _GLANCE = 10  # milliseconds between looks of the thread at the handlers
+_FIRST_GLANCE = 100  # the same before user code, which may take them, has begun
 _SAME_KEY = 0.05  # seconds in which signals are one: what is sent to a group comes to a process once or twice
 _SAME_JOB = 2.0  # seconds in which a process that the same terminal signalled may pass the signal on
 _OF_A_TERMINAL = {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
@@ -94,6 +95,7 @@ class Stopping:
         self.signal_number: int | None = None
         self.received: int | None = None
         self._is_interruptible = False
+        self._has_begun = False  # user code
         self._has_interrupted = False
         self._deadline: float | None = None  # by which a loop of user code should have interrupted it
         self._callbacks: list[Callable[[], None]] = []
@@ -154,6 +156,7 @@ class Stopping:
             StoppedError: A signal came, before or meanwhile; whatever user code made of the interruption.
         """
         self._has_interrupted, self._deadline = False, None
+        self._has_begun = True
         try:
             self._is_interruptible = True
             if not although_stopped:
@@ -299,7 +302,7 @@ class Stopping:
         signals.register(reader, select.POLLIN)
         while not self._is_over:
             content = b""
-            if signals.poll(_GLANCE):
+            if signals.poll(_GLANCE if self._has_begun else _FIRST_GLANCE):
                 if self._is_pipe(reader):
                     content = os.read(reader, 64)
                 if not content:  # user code closed the pipe

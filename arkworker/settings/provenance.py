@@ -77,7 +77,7 @@ class Place(NamedTuple):
 PlaceOf: TypeAlias = Callable[[Path, bool], Place]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Claim:
     """The value that won a path.
 
@@ -100,7 +100,7 @@ class Claim:
         return self.place_of(rest, at_key) if self.place_of else Place(self.origin.location)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Ledger:
     """What was offered for each path, strongest source first; the first offer wins.
 
@@ -183,7 +183,7 @@ def nested(values: Iterable[tuple[Path, Any]]) -> dict[str, Any]:
     return tree
 
 
-@dataclass
+@dataclass(eq=False)
 class Sources:
     """What the sources of a worker read, and what becomes of it: they are asked once, for all that is made of it.
 

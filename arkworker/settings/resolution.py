@@ -80,7 +80,7 @@ class SecretRequest(NamedTuple):
     origin: Origin
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Resolution:
     """Every value with its origin; options are not yet validated.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CONFIG_PREFIX = "--config."
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Typed:
     """A flag as it appears on the command line: its spelling and the texts after it."""
 
