@@ -34,8 +34,8 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], 
 
 
 @contextmanager
-def importing() -> Iterator[None]:
-    """Keep the garbage collector from what is imported, now and at the end: that takes a tenth of a short run."""
+def uncollected() -> Iterator[None]:
+    """Keep the garbage collector from what the block imports, now and at the end: that takes a tenth of a short run."""
     was_enabled, known = gc.isenabled(), len(sys.modules)
     gc.disable()
     try:

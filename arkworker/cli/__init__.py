@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from arkworker.lazy import importing
+from arkworker.lazy import uncollected
 from arkworker.version import __version__
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _leave(code: int) -> NoReturn:
 def _run_made(make: Callable[[], Worker[Any]], target: str, argv: Sequence[str], stopping: Stopping) -> int:
     from pathlib import Path
 
-    with importing():
+    with uncollected():
         from arkworker.cli.flags import Command
         from arkworker.cli.running import perform
     from arkworker.cli.instance import instance_stopped_after
@@ -150,7 +150,7 @@ def invoke(argv: Sequence[str], *, is_own: bool = False) -> int:
         return _show(HELP.format(of_a_worker=_listed(OF_A_WORKER), others=_listed(OTHERS)))
     if argv[0] == "--version":
         return _show(f"arkworker {__version__}\n")
-    with importing():
+    with uncollected():
         from arkworker.cli.failures import guarded
 
     target = argv[1] if len(argv) > 1 and argv[0] not in OTHERS else ""
@@ -219,7 +219,7 @@ def _without_target(verb: str, rest: Sequence[str]) -> int:
 
 
 def _with_target(verb: str, target: str, argv: Sequence[str], stopping: Stopping) -> int:
-    with importing():
+    with uncollected():
         from arkworker.cli.failures import log_json, logs_json
         from arkworker.cli.flags import Command
         from arkworker.cli.running import perform

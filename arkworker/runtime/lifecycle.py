@@ -30,7 +30,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from arkworker.errors import ArkworkerError, StoppedError
-from arkworker.lazy import importing
+from arkworker.lazy import uncollected
 from arkworker.runtime import log_lines, logs
 from arkworker.runtime.announcement import acknowledged, announce
 from arkworker.runtime.cache_sessions import opened_cache
@@ -101,7 +101,7 @@ def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> 
     """
     with stopping.calling(preparation.end):
         stopping.check()
-        with importing():  # the client among others, which developer mode does without
+        with uncollected():  # the client among others, which developer mode does without
             context = preparation.prepare()
         settings = preparation.resolution.settings
         if context.worker_run_id is not None:
