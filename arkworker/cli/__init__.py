@@ -187,8 +187,9 @@ def _verb(verb: str, rest: Sequence[str], stopping: Stopping) -> int:
 
         if verb.startswith("-"):
             raise UsageError(f"the verb goes before {printable(verb, 60)}: arkworker VERB TARGET, then the flags")
-        nearest = did_you_mean(verb, [*OF_A_WORKER, *OTHERS])
-        raise UsageError(f"unknown verb {printable(verb, 60)}" + (f"; {nearest}" if nearest else ""))
+        verbs = [*OF_A_WORKER, *OTHERS]
+        remedy = did_you_mean(verb, verbs) or f"there are {', '.join(verbs)}"
+        raise UsageError(f"unknown verb {printable(verb, 60)}; {remedy}")
     if verb != "run":
         return _about_worker(verb, rest, stopping)
     from arkworker.cli.instance import instance_stopped_after

@@ -20,6 +20,7 @@ from arkworker.text import printable
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
     from tempfile import _TemporaryFileWrapper
 
     import PIL.Image
@@ -69,6 +70,16 @@ class Element(Readable):
             return cls.model_validate(answer)
         except ValidationError as error:
             raise ApiContentError(operation, first_problem("element", answer, error)) from None
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """The page of an image file on this machine: what `--image` gives, for tests and notebooks.
+
+        Opening its image says why, where the file is missing or not an image.
+        """
+        from arkworker.elements.image_files import describe_file
+
+        return cls.from_api(describe_file(path)[1])
 
     @classmethod
     def from_cache(cls, row: Mapping[str, Any], image: Mapping[str, Any] | Image | None = None) -> Self:

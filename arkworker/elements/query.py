@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar
 from uuid import UUID
 
-from arkworker.text import did_you_mean
+from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -151,4 +151,5 @@ def _identified(worker_run: Any) -> str | Literal[False] | None:
     try:
         return str(worker_run if isinstance(worker_run, UUID) else UUID(worker_run))
     except (ValueError, TypeError, AttributeError):
-        raise ValueError("worker_run should be the id of a worker run, or False for what was made by hand") from None
+        message = "worker_run should be the id of a worker run, or False for what was made by hand"
+        raise ValueError(f"{message}, not {printable(repr(worker_run), 60)}") from None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import sysconfig
 import threading
 import traceback
 from contextlib import contextmanager
@@ -42,8 +44,7 @@ class WorkerFailedError(ArkworkerError):
     @classmethod
     def of(cls, error: BaseException) -> WorkerFailedError:
         """That user code raised an error, without the message of that, which may hold anything."""
-        place = place_of(error)
-        return cls(f"the worker failed: {type(error).__name__}" + (f" at {place[0]}:{place[1]}" if place else ""))
+        return cls(f"the worker failed: {named(error)}")
 
 
 @contextmanager
@@ -70,6 +71,12 @@ def failures_of_worker(*, is_logged: bool) -> Iterator[None]:
         raise failure from error
 
 
+def named(error: BaseException) -> str:
+    """The type of an error and its place, without its message, which may hold anything."""
+    place = place_of(error)
+    return type(error).__name__ + (f" at {place[0]}:{place[1]}" if place else "")
+
+
 def described(error: BaseException) -> str:
     """An error in one line."""
     return f"{type(error).__name__}: {printable(message_of(error), 300)}".rstrip(": ")
@@ -85,12 +92,19 @@ def message_of(error: BaseException) -> str:
 def place_of(error: BaseException) -> tuple[str, int | None] | None:
     """The last file and line outside of ours that an error came through; None for one that came through no other.
 
-    Those of pydantic, which makes the classes of models, count only where there is nothing else.
+    Those of Python and of installed packages count only where there is nothing else, as where the worker is installed;
+    and of these, those of pydantic, which makes the classes of models.
     """
     frames = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if not is_ours(frame)]
     others = [(frame, line) for frame, line in frames if not _root_of(frame).startswith("pydantic")]
-    places = [(frame.f_code.co_filename, line) for frame, line in others or frames]
+    own = [(frame, line) for frame, line in others if not _is_installed(frame)]
+    places = [(frame.f_code.co_filename, line) for frame, line in own or others or frames]
     return places[-1] if places else None
+
+
+def _is_installed(frame: FrameType) -> bool:
+    folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return frame.f_code.co_filename.startswith(tuple(f"{folder}{os.sep}" for folder in folders))
 
 
 def trace_of(error: BaseException) -> TracebackType | None:

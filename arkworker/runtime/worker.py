@@ -279,8 +279,8 @@ def _each(returned: Any, number: int) -> list[tuple[Any, ...]]:
         return [()] * number
     found = [collect(item) for item in collect(returned)]
     if len(found) != number:
-        message = f"process_elements should return results for each of {number} elements, in order, not {len(found)}"
-        raise ResultError(message)
+        message = "process_elements should return one item for each element, in order"
+        raise ResultError(f"{message}: {number}, not {len(found)}")
     return found
 
 

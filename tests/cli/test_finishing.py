@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -73,6 +74,8 @@ def test_that_fails(run: Callable[..., tuple[Result, dict[str, float]]], finish:
 
     assert (result.code, summary["exit_code"], summary["processed"]) == (1, 1, 2)
     assert "The worker's finish failed" in result.err
+    name = finish.removeprefix("raise ").partition("(")[0]
+    assert re.match(rf"arkworker: finish failed with {name} at .*\.py:\d+; 2 elements in ", result.err.splitlines()[-1])
 
 
 def test_not_after_a_signal(run: Callable[..., tuple[Result, dict[str, float]]]) -> None:

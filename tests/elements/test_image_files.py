@@ -6,7 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
+from arkworker import Element
 from arkworker.elements.image_files import image_files
 
 if TYPE_CHECKING:
@@ -37,3 +39,13 @@ def test_a_folder_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0)
     with pytest.raises(PermissionError):
         image_files(tmp_path)
+
+
+def test_the_element_of_a_file(tmp_path: Path) -> None:
+    """The whole image, which can be opened without Arkindex."""
+    Image.new("L", (60, 80), 7).save(tmp_path / "sheet.png")
+    element = Element.from_file(tmp_path / "sheet.png")
+
+    box = element.bounding_box
+    assert (element.name, element.type, box.width, box.height) == ("sheet", "page", 60, 80)
+    assert element.open_image(mode="L").getextrema() == (7, 7)

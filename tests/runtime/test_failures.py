@@ -34,14 +34,23 @@ def raised_by(code: str) -> Exception:
 
 
 def test_the_place_is_in_code_that_is_not_ours() -> None:
-    """Also where the error comes from within arkworker; a library that was called is named."""
+    """Also where the error comes from within arkworker, or from a library that was called."""
     ours = raised_by("\nTranscription(text=7, confidence=1)")
-    library = place_of(raised_by("json.loads('{')"))
+    library = raised_by("json.loads('{')")
 
     assert place_of(ours) == ("worker.py", 2)
-    assert library is not None
-    assert library[0].endswith("decoder.py")
+    assert place_of(library) == ("worker.py", 1)
     assert str(WorkerFailedError.of(ours)) == f"the worker failed: {type(ours).__name__} at worker.py:2"
+
+
+def test_the_place_in_a_worker_that_is_installed() -> None:
+    """Nothing but what is installed is there to be named."""
+    with pytest.raises(json.JSONDecodeError) as caught:
+        exec(compile("json.loads('{')", json.__file__, "exec"), {"__name__": "worker", "json": json})
+
+    place = place_of(caught.value.with_traceback(caught.tb.tb_next))
+    assert place is not None
+    assert place[0].endswith("decoder.py")
 
 
 def test_an_error_that_came_through_no_other_code() -> None:

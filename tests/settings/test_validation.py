@@ -89,6 +89,31 @@ def test_missing_values_name_where_to_set_them() -> None:
     ]
 
 
+class Local(UserConfiguration):
+    kind: Literal["local"]
+    threads: int = 1
+
+
+class Remote(UserConfiguration):
+    kind: Literal["remote"]
+    key: Secret[str]
+
+
+class Choosing(UserConfiguration):
+    engine: Local | Remote = Field(discriminator="kind")
+
+
+def test_a_choice_of_groups_is_given_as_a_whole() -> None:
+    """A secret in one of them does not make it a secret; an option of one of them has no flag."""
+    unknown, missing = settle(Choosing, "--config.engine.kind", "local").problems
+
+    assert missing.hint == "set engine in the configuration file, ARKINDEX_CONFIG_ENGINE or --config.engine"
+    assert (unknown.path, unknown.hint) == (
+        "config.engine.kind",
+        "engine is given as a whole, in a variable or a flag as JSON",
+    )
+
+
 @pytest.mark.parametrize("text", ["- 1\n", "5\n", "configuration: 5\n", "a: [1\n"])
 def test_file_of_another_shape_is_one_problem(text: str) -> None:
     """What it might have set is not missing, too."""

@@ -117,10 +117,6 @@ class Summary:
             del data["metrics"]
         return data
 
-    def last_line(self) -> str:
-        """The last line of a run."""
-        return (f"stopped by signal {self.exit_code - 128}; " if self.exit_code > 128 else "") + str(self)
-
     def __str__(self) -> str:
         noun = "element" if self.elements == 1 else "elements"
         return (
@@ -153,7 +149,10 @@ class Outcome:
         tally: See above.
         failures: See above.
         collected: Told of all that a report shows; None where none is wanted.
+        ended_by: What made the run a failure whatever its elements say; for its last line.
     """
+
+    ended_by = ""
 
     def __init__(
         self,
@@ -227,7 +226,7 @@ class Outcome:
     def record(self, summary: Summary) -> None:
         """Log how a run went that cannot be concluded as usual, and write its summary and report."""
         self._tell(summary)
-        logger.error("%s", summary.last_line())
+        logger.error("%s", self._last_line(summary))
         if self.collected is not None:
             self.collected.write()
 
@@ -239,8 +238,12 @@ class Outcome:
         """
         self._tell(summary)
         if summary.exit_code != ExitCode.OK:
-            raise ElementsError(summary.last_line(), summary.exit_code)
+            raise ElementsError(self._last_line(summary), summary.exit_code)
         logger.log(logging.WARNING if summary.failed else logging.INFO, "%s", summary)
+
+    def _last_line(self, summary: Summary) -> str:
+        reason = f"stopped by signal {summary.exit_code - 128}" if summary.exit_code > 128 else self.ended_by
+        return f"{reason}; {summary}" if reason else str(summary)
 
     def _tell(self, summary: Summary) -> None:
         self.failures.report()

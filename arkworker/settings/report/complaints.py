@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
-from arkworker.options.options import Group, Option, alternatives, choices_of, group_of, is_list, key_of, walk
+from arkworker.options.options import (
+    Group,
+    Option,
+    alternatives,
+    choices_of,
+    group_of,
+    is_list,
+    is_secret_type,
+    key_of,
+    walk,
+)
 from arkworker.options.secret import SecretNotLoadedError
 from arkworker.settings.provenance import Ledger, Origin, Path, Place
 from arkworker.settings.report.messages import is_of_author, message_of
@@ -169,7 +179,7 @@ class Complaints:
         if not isinstance(option, Option):
             return ""
         place = f"{option.name} in {self.file or 'the configuration file'}" if self.at_desk else "it in Arkindex"
-        if option.is_secret:
+        if any(map(is_secret_type, alternatives(option.annotation))):
             return f"set {place}, or {option.variable}, to the name of the secret"
         return f"set {place}, {option.variable} or {option.flag}"
 

@@ -65,8 +65,10 @@ class Named:
         few = self._suggestions <= MOST_SUGGESTIONS
         nearest = did_you_mean(name, self.worker.names if known is None else known, prefix=prefix) if few else ""
         message = f"unknown option; {nearest}" if nearest else "unknown option"
+        whole = next((known for known in self.worker.options if name.startswith(f"{known}.")), "")
+        hint = f"{whole} is given as a whole, in a variable or a flag as JSON" if whole else ""
         told = self.warnings if warn else self.problems
-        told.append(problem(("config", name), message, Origin(self.name, location)))
+        told.append(problem(("config", name), message, Origin(self.name, location), hint=hint))
 
 
 class TextSource(Named):
