@@ -19,7 +19,7 @@ from arkworker.options.options import bare
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
 
     from arkworker.arkindex.publishing.corpus import Corpus
     from arkworker.arkindex.publishing.plan import Kind
@@ -73,16 +73,13 @@ def check_corpus(context: WorkerContext[Any], worker: WorkerOptions, *, is_trial
         raise ConfigurationError(problems)
 
 
-def check_declared_in_setup(
-    before: WorkerOptions, now: WorkerOptions, run: Handover, end: Callable[[], None]
-) -> Handover:
+def check_declared_in_setup(before: WorkerOptions, now: WorkerOptions, run: Handover) -> Handover:
     """The run, with what `setup` has assigned to `creates` and `requires`, which are looked up as those of the class.
 
     Args:
         before: What the worker declared.
         now: What it declares.
         run: The run.
-        end: Ends requests under way when a signal comes.
 
     Raises:
         ConfigurationError, ApiError: As `check_corpus`.
@@ -93,7 +90,7 @@ def check_declared_in_setup(
     services.declare(creates)
     known = run.context._runner._replace(creates=creates)  # noqa: SLF001 - hidden from authors
     context = dataclasses.replace(run.context, _runner=known, built=services)
-    with run.stopping.calling(end):
+    with run.stopping.calling(services.end):
         run.stopping.check()
         check_corpus(context, now, is_trial=run.settings.results is not None)
     return run._replace(context=context)

@@ -84,7 +84,7 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
                     _share_out(worker, handover)
                 else:
                     worker._check_work(handover)  # noqa: SLF001 - hidden from authors
-                    live(worker, handover, preparation.end)
+                    live(worker, handover)
         stopping.check()
 
 
@@ -119,7 +119,6 @@ def prepare(preparation: Preparation, stopping: Stopping, *, is_trial: bool) -> 
 def live(
     worker: Worker[Any],
     handover: Handover,
-    end: Callable[[], None],
     *,
     perform: Callable[[Handover], None] | None = None,
     alone: AbstractContextManager[None] | None = None,
@@ -129,7 +128,6 @@ def live(
     Args:
         worker: The worker.
         handover: The run.
-        end: Ends requests under way when a signal comes.
         perform: What one process of several does between `setup` and `teardown`; by default, the worker's own work.
         alone: Entered while types and classes are created, where other processes would do so, too.
     """
@@ -144,7 +142,7 @@ def live(
             logs.keep_streams()
             log_lines.note(phase="run")
             with alone or nullcontext():
-                handover = check_declared_in_setup(declared, options_of(worker, handover.target), handover, end)
+                handover = check_declared_in_setup(declared, options_of(worker, handover.target), handover)
             (perform or worker._perform)(handover)  # noqa: SLF001 - hidden from authors, who override run
     finally:
         _tear_down(worker, handover)
@@ -219,7 +217,7 @@ def run_job(connection: socket.socket) -> None:
 
     with joined(connection) as job:
         if job is not None:
-            live(job.worker, job.handover, job.end, perform=job.perform, alone=alone(job.order.lock))
+            live(job.worker, job.handover, perform=job.perform, alone=alone(job.order.lock))
 
 
 def run_share(descriptor: int) -> None:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.client import Connection
+from arkworker.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,6 +111,12 @@ class Services:
 
             self._client = Client(self._data.connection, read_only=self._data.is_read_only)
         return self._client
+
+    def end(self) -> None:
+        """End requests and waits under way, from any thread: the run is being stopped."""
+        self.api.end()
+        if isinstance(self.api.clock, SystemClock):
+            self.api.clock.wake()
 
     @cached_property
     def element_access(self) -> ElementAccess:

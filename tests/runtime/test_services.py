@@ -14,7 +14,7 @@ from arkworker import Child, Creates, Element, Transcription, Worker
 from arkworker.arkindex.client import Client, Connection
 from arkworker.elements.results import collect
 from arkworker.emulator import Emulator, Fault
-from arkworker.errors import PublicationError, ResultError
+from arkworker.errors import ApiError, PublicationError, ResultError
 from arkworker.runtime.context_data import RunnerData
 
 if TYPE_CHECKING:
@@ -162,3 +162,12 @@ def publish_elsewhere(pickled: bytes) -> None:
 def test_nothing_is_found_in_none() -> None:
     """A function that returns nothing has found nothing."""
     assert (collect(None), collect(TEXT), collect([]), collect({TEXT})) == ((), (TEXT,), (), (TEXT,))
+
+
+def test_the_end_of_what_is_under_way(site: Site) -> None:
+    """No wait lasts on, and nothing more is sent."""
+    site.context.services.end()
+    site.context.api.clock.sleep(3600.0)
+
+    with pytest.raises(ApiError):
+        site.context.api.request("RetrieveElement", id=site.page.id)

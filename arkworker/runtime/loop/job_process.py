@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from arkworker.runtime.context import WorkerContext
-    from arkworker.runtime.handover import ElementCode
     from arkworker.runtime.loop.outcome import Summary
     from arkworker.runtime.loop.worklist import Worklist
     from arkworker.runtime.worker import ElementsWorker
@@ -208,15 +207,29 @@ class JoinedJob:
     order: Order
     channel: Channel
 
-    def end(self) -> None:
-        """End requests under way."""
-        self.handover.context.services.api.end()
+    def perform(self, run: Handover) -> None:
+        """Put elements through user code, once `setup` is over, until there are no more or something ends the process.
 
-    def perform(self, handover: Handover) -> None:
-        """Work, once `setup` is over."""
-        self.channel.say(Say.READY)
-        code = self.worker._code(handover.context)  # noqa: SLF001 - hidden from authors
-        work(code, handover, self.order, self.channel)
+        Args:
+            run: The run, with what `setup` has declared.
+        """
+        channel, terms = self.channel, self.order.terms
+        channel.say(Say.READY)
+        code = self.worker._code(run.context)  # noqa: SLF001 - hidden from authors
+        clients = Clients(run.context.api)
+        with contextlib.closing(clients), contextlib.closing(InHand(self.order.notes, terms.owner)) as in_hand:
+            queue = Queue(clients.intake, run.outcome.tally, in_hand) if terms.is_queue else None
+            worklist: Worklist = SharedWorklist(channel, in_hand, queue)
+            given = telling(run, terms, worklist, in_hand, partial(ToldRecorder, channel))
+
+            def tell(summary: Summary) -> None:
+                tell_figures(channel, run, summary)
+                is_stopped = summary.exit_code > 128
+                channel.say(Say.DONE if is_stopped else Say.LEFT, summary.exit_code)
+
+            part = ElementRun(code, run, clients, given, tell)
+            tell_figures(channel, run, part.perform())
+            channel.say(Say.DONE, part.ended_by)
 
 
 @contextlib.contextmanager
@@ -304,22 +317,3 @@ def tell_figures(channel: Channel, run: Handover, summary: Summary) -> None:
     collected = run.outcome.collected
     highlights = collected.highlights if collected is not None else None
     channel.say(Say.FIGURES, summary.phases, summary.metrics, highlights)
-
-
-def work(code: ElementCode, run: Handover, order: Order, channel: Channel) -> None:
-    """Put elements through user code until the parent has none left, or something ends this process."""
-    clients = Clients(run.context.api)
-    with contextlib.closing(clients), contextlib.closing(InHand(order.notes, order.terms.owner)) as in_hand:
-        queue = Queue(clients.intake, run.outcome.tally, in_hand) if order.terms.is_queue else None
-        worklist: Worklist = SharedWorklist(channel, in_hand, queue)
-        given = telling(run, order.terms, worklist, in_hand, partial(ToldRecorder, channel))
-
-        def tell(summary: Summary) -> None:
-            tell_figures(channel, run, summary)
-            is_stopped = summary.exit_code > 128
-            channel.say(Say.DONE if is_stopped else Say.LEFT, summary.exit_code)
-
-        part = ElementRun(code, run, clients, given, tell)
-        summary = part.perform()
-        tell_figures(channel, run, summary)
-        channel.say(Say.DONE, part.ended_by)
