@@ -12,7 +12,7 @@ from arkworker.declaration.checks import SOURCE
 from arkworker.declaration.generation import generate
 from arkworker.declaration.importing import Imported, import_file
 from arkworker.documents.text_file import TextFileError, read_text_file
-from arkworker.errors import ConfigurationError, ExitCode, Problem, UsageError
+from arkworker.errors import ConfigurationError, ExitCode, UsageError
 from arkworker.storage import files
 from arkworker.text import printable
 
@@ -50,7 +50,7 @@ def read_import(name: str) -> Imported:
     try:
         file = read_text_file(name)
     except TextFileError as error:
-        raise ConfigurationError([Problem("", SOURCE, printable(name), error.reason, error.hint)]) from None
+        raise ConfigurationError([error.problem(SOURCE, name)]) from None
     return import_file(file, Path(name).parent)
 
 

@@ -38,7 +38,7 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
             found[name] = report.problems, report.warnings
         except TextFileError as error:
             are_read = are_read and error.line > 0  # what is wrong at a place in a file is invalid content
-            found[name] = [_unreadable(name, error)], []
+            found[name] = [error.problem(SOURCE, name)], []
     if flags.format == "json":
         terminal.write_json({"files": [_as_data(name, *items) for name, items in found.items()]})
     else:
@@ -89,11 +89,6 @@ def _inside(folder: Path) -> list[str]:
         return sorted(str(item) for item in folder.iterdir() if item.suffix in _SUFFIXES)
     except OSError as error:
         raise _nothing_in(str(folder), f"cannot be read: {error.strerror}") from None
-
-
-def _unreadable(name: str, error: TextFileError) -> Problem:
-    place = f"{printable(name)}:{error.line}:{error.column}" if error.line else printable(name)
-    return Problem("", SOURCE, place, error.reason, error.hint)
 
 
 def _as_data(name: str, problems: list[Problem], warnings: list[Problem]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 
+from arkworker.errors import Problem
 from arkworker.text import printable
 
 MAX_BYTES = 1024 * 1024
@@ -33,6 +34,11 @@ class TextFileError(Exception):
 
     def __str__(self) -> str:
         return self.reason
+
+    def problem(self, source: str, name: str) -> Problem:
+        """What to report of the file with this name, with the place in it."""
+        place = f"{printable(name)}:{self.line}:{self.column}" if self.line else printable(name)
+        return Problem("", source, place, self.reason, self.hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from arkworker.elements.shapes import from_cache_row, gather
 from arkworker.errors import ApiContentError, CacheError, ImageError
 from arkworker.geometry import BoundingBox, PixelBox, Polygon, bounding_box, pixel_box, trim_polygon
 from arkworker.images.opener import default_opener
-from arkworker.images.options import ImageOptions, OpensImages, Picture
+from arkworker.images.options import ImageOptions, OpensImages, Picture, check_integer
 from arkworker.images.orientation import Orientation, apply_orientation, revert_orientation
 from arkworker.images.saving import saved_image, shrinking
 from arkworker.text import printable
@@ -271,8 +271,7 @@ class Element(Readable):
             ValueError: A limit that is not a positive integer.
         """
         for name, limit in (("max_short", max_short), ("max_long", max_long), ("max_bytes", max_bytes)):
-            if limit is not None and (type(limit) is not int or limit < 1):
-                raise ValueError(f"{name} should be an integer of at least 1")
+            check_integer(name, limit, 1)
 
         def files() -> Iterator[bytes]:
             image = self.open_image(extension=extension, **options)

@@ -73,13 +73,14 @@ class ImageOptions:
 
     def __post_init__(self) -> None:
         for name in ("max_width", "max_height"):
-            _check_integer(name, getattr(self, name), 1)
-        _check_integer("max_image_pixels", self.max_image_pixels, 0)
+            check_integer(name, getattr(self, name), 1)
+        check_integer("max_image_pixels", self.max_image_pixels, 0)
         if not (self.extension.isascii() and self.extension.isalnum()):
             raise ValueError("extension should be the name of an image format without a dot, such as jpg")
 
 
-def _check_integer(name: str, value: object, least: int) -> None:
+def check_integer(name: str, value: object, least: int) -> None:
+    """Refuse a limit that is neither None nor an integer of at least this."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
         raise ValueError(f"{name} should be an integer of at least {least}")
 

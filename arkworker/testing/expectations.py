@@ -18,7 +18,7 @@ from arkworker.errors import UsageError
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from arkworker.arkindex.client import Connection
     from arkworker.arkindex.client.operations import Operation
@@ -27,6 +27,8 @@ URL = "https://arkindex.test/"
 TOKEN = "test-token"  # noqa: S105 - it opens nothing
 # Neither repeated by the client, nor taken for the answer of an older instance.
 _REFUSAL = 418
+_ARKINDEX = pytest.StashKey["Arkindex"]()
+_PLUGIN = "arkworker-verification"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,32 @@ def emulate() -> Iterator[Arkindex]:
         patch.setattr(SystemClock, "sleep", lambda _self, _seconds: None)
         mocker.add_matcher(respond)
         yield arkindex
+
+
+def watch(request: pytest.FixtureRequest, arkindex: Arkindex) -> None:
+    """Verify an Arkindex when the test that asks for it has run: that test fails, not merely what comes after it.
+
+    The hook for that is registered by the first test that has an Arkindex. Until then arkworker adds no hook to the
+    tests of anybody, and hardly matters to a pytest that is older than the extra `testing` asks for.
+    """
+    request.node.stash[_ARKINDEX] = arkindex
+    manager = request.config.pluginmanager
+    if not manager.has_plugin(_PLUGIN):
+        manager.register(_Verification(), _PLUGIN)
+
+
+class _Verification:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        try:
+            result = yield
+        except BaseException as error:
+            if _ARKINDEX in item.stash and (mistakes := item.stash[_ARKINDEX].take_mistakes()):
+                error.add_note(mistakes)
+            raise
+        if _ARKINDEX in item.stash:
+            item.stash[_ARKINDEX].verify()
+        return result
 
 
 def _received(request: Any) -> Received:

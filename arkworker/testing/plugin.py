@@ -28,8 +28,7 @@ _NAME = "arkworker_arkindex"
 def arkworker_arkindex(request: pytest.FixtureRequest) -> Iterator[Arkindex]:
     """An Arkindex that expects exactly the requests that the test declares; no request leaves the process."""
     try:
-        from arkworker.testing.expectations import emulate
-        from arkworker.testing.verification import watch
+        from arkworker.testing.expectations import emulate, watch
     except ModuleNotFoundError as error:
         if error.name == "requests_mock":
             pytest.fail("the fixture arkindex needs requests-mock: pip install 'arkworker[testing]'", pytrace=False)

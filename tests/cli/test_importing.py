@@ -56,6 +56,13 @@ def test_a_file_that_is_absent(command: Callable[..., Result], tmp_path: Path) -
     assert (result.code, str(tmp_path / "s.yml") in result.err, "no such file" in result.err) == (78, True, True)
 
 
+def test_a_file_that_is_not_text(command: Callable[..., Result], tmp_path: Path) -> None:
+    """The message names the place in it."""
+    (tmp_path / "s.yml").write_bytes(b"slug: s\ntype: \xff\n")
+    result = command("import", str(tmp_path / "s.yml"))
+    assert (result.code, f"{tmp_path / 's.yml'}:2:7\n" in result.err) == (78, True)
+
+
 def test_a_file_that_is_no_declaration(command: Callable[..., Result], tmp_path: Path) -> None:
     """All its problems, with their places."""
     (tmp_path / "s.yml").write_text("slug: s\n")

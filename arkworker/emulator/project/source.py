@@ -58,18 +58,14 @@ def read_mapping(path: Path) -> tuple[dict[str, Any], Mapping]:
         root = parse_yaml(read_text_file(str(path)).text)
         content = None if root is None else to_python(root)
     except TextFileError as error:
-        raise _refuse_file(path, str(error), error) from None
+        raise ConfigurationError([error.problem(SOURCE, str(path))]) from None
     except YamlError as error:
-        raise _refuse_file(path, error.message, error) from None
+        place = f"{printable(str(path))}:{error.line}:{error.column}"
+        raise ConfigurationError([Problem("", SOURCE, place, error.message, error.hint)]) from None
     if not isinstance(root, Mapping) or not isinstance(content, dict):
         place = printable(str(path))
         raise ConfigurationError([Problem("", SOURCE, place, "a mapping is needed, such as `corpus: Letters`")])
     return content, root
-
-
-def _refuse_file(path: Path, message: str, error: TextFileError | YamlError) -> ConfigurationError:
-    place = printable(str(path)) + (f":{error.line}:{error.column}" if error.line else "")
-    return ConfigurationError([Problem("", SOURCE, place, message, error.hint)])
 
 
 def find(node: Node, loc: Loc) -> Node:
