@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import sys
+import warnings
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +14,15 @@ from arkworker.cli import terminal
 from arkworker.cli.flags import PlainParser
 from arkworker.cli.parser import Within
 from arkworker.errors import UsageError
+from arkworker.settings.platform import MOST_JOBS
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from arkworker.runtime.stopping import Stopping
 
 _PORT = Within(0, 65535)
+_JOBS = Within(1, MOST_JOBS)
 #: What the emulator is made of, besides the package's own dependencies.
 _EXTRA = frozenset({"starlette", "uvicorn", "anyio", "h11", "click", "PIL"})
 
@@ -37,6 +40,8 @@ _FAULT = (
 def perform(argv: Sequence[str], stopping: Stopping) -> int:
     """Serve until a signal comes; 1 when the command that was given failed."""
     flags, command = _parse(list(argv))
+    # Pillow's readers warn of damaged notes in images, which are not what is looked at here.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     with stopping.interruptible():  # until the emulator is up, which then has its own way of stopping
         try:
             from arkworker.emulator import serve
@@ -82,6 +87,15 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     return flags, command
 
 
+def _jobs(text: str) -> str:
+    if text == "auto":
+        return text
+    try:
+        return str(_JOBS(text))
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or auto") from None
+
+
 def make_parser() -> PlainParser:
     parser = PlainParser(
         "serve",
@@ -113,7 +127,8 @@ def make_parser() -> PlainParser:
     parser.add_argument(
         "--directory", metavar="DIR", type=Path, help="Folder to keep stored files in; by default, a temporary one."
     )
-    parser.add_argument("--jobs", metavar="N", help="How many processes the COMMAND uses: it is given --jobs N.")
+    told = "How many processes the COMMAND uses: it is given --jobs N."
+    parser.add_argument("--jobs", metavar="N", type=_jobs, help=told)
     parser.add_argument("--open", action="store_true", help="Open the page in a browser.")
     parser.add_argument("--once", action="store_true", help="Stop when the COMMAND has ended.")
     parser.add_argument("--fault", metavar="FAULT", action="append", default=[], help=_FAULT)

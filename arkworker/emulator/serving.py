@@ -72,7 +72,7 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
 
     Raises:
         ConfigurationError: The project is wrong.
-        UsageError: A port is taken or not allowed; the database, the export or a fault cannot be used.
+        UsageError: A port is taken or not allowed; the database, the directory, the export or a fault cannot be used.
     """
     described = Project() if project is None else read_project(project)
     places = {"host": host, "port": port, "storage_port": storage_port, "directory": directory}
@@ -95,6 +95,8 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
 @contextmanager
 def _emulator(described: Project, database: Path | None, **places: Any) -> Iterator[Emulator]:
     """One that is not yet started, and is closed at the end."""
+    if places["directory"] is not None:
+        _check_folder(places["directory"])
     made = database if database is not None and not database.exists() else None
     try:
         emulator = Emulator(edition=described.edition, database=database, ledger_limit=LEDGER_LIMIT, **places)
@@ -110,6 +112,17 @@ def _emulator(described: Project, database: Path | None, **places: Any) -> Itera
         if made is not None and is_unfinished:
             # A mistake was found half-way: the next attempt begins anew, not with that half.
             made.unlink(missing_ok=True)
+
+
+def _check_folder(directory: Path) -> None:
+    """Make it, before anything is stored in it."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "not a folder" if isinstance(error, FileExistsError) else error.strerror or type(error).__name__
+        raise UsageError(f"--directory: files cannot be kept in {printable(str(directory))}: {reason}") from None
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise UsageError(f"--directory: files cannot be kept in {printable(str(directory))}: it is read-only")
 
 
 def _open(
@@ -173,6 +186,8 @@ def _steps(
         # In the place of what the project says; the caller's folder is that of the command.
         steps = steps[:1]
         steps[0].command, steps[0].cwd = command, None
+    if jobs is not None and all(step.command is None for step in steps):
+        raise UsageError("--jobs is given to the command of a worker: give that after --")
     for step in steps:
         if jobs is not None and step.command is not None:
             step.command = [*step.command, "--jobs", jobs]

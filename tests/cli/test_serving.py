@@ -72,6 +72,11 @@ def test_what_a_worker_writes_is_seen(process: Callable[..., Result], project: s
         (["--"], "after -- comes the command of a worker: -- python -m arkworker run worker.py:PageLines"),
         (["--port", "70000"], "argument --port: should be a whole number from 0 to 65535"),
         (["--port", "-1"], "argument --port: should be a whole number from 0 to 65535"),
+        (["--jobs", "0", "--", "true"], "argument --jobs: should be a whole number from 1 to 1024, or auto"),
+        (["--jobs", "all", "--", "true"], "argument --jobs: should be a whole number from 1 to 1024, or auto"),
+        (["--jobs", "2"], "--jobs is given to the command of a worker: give that after --"),
+        (["--directory", "/dev/null"], "--directory: files cannot be kept in /dev/null: not a folder"),
+        (["--directory", "/dev/null/x"], "--directory: files cannot be kept in /dev/null/x: Not a directory"),
     ],
 )
 def test_a_wrong_flag_is_said(command: Callable[..., Result], project: str, flags: list[str], message: str) -> None:

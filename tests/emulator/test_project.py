@@ -301,6 +301,12 @@ def test_a_fault_is_written_on_a_command_line() -> None:
         ("*:delay,seconds=long", "fault '*:delay,seconds=long': seconds: Input should be"),
         ("*:delay,second=1", "fault '*:delay,second=1': second: "),
         ("*:delay,rate=2", "fault '*:delay,rate=2': rate: Input should be less than or equal to 1"),
+        ("*:delay", "fault '*:delay': effect: delay needs seconds=, more than 0"),
+        ("*:close,seconds=2", "fault '*:close,seconds=2': seconds: close has no such option; delay, slow have"),
+        ("*:cut,acted=false", "fault '*:cut,acted=false': acted: cut has no such option; delay, answer, close, reset"),
+        ("*:reset,status=503", "fault '*:reset,status=503': status: reset has no such option; answer has"),
+        ("*:expired_token,acted=true", "fault '*:expired_token,acted=true': acted: expired_token has no such option"),
+        ("*:close,rate=0.1,rate=0.2", "fault '*:close,rate=0.1,rate=0.2': rate: it is given twice"),
     ],
 )
 def test_a_wrong_fault_is_one_line(text: str, message: str) -> None:

@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -236,6 +237,16 @@ class ExportItem(Part, main="name"):
     dataset: str | None = None
 
 
+_ALWAYS_ACTED = ("cut", "slow", "malformed")
+# The effects that an option of a fault has a meaning for.
+_TAKERS: dict[str, tuple[str, ...]] = {
+    "acted": ("delay", "answer", "close", "reset"),
+    "seconds": ("delay", "slow"),
+    "status": ("answer",),
+    "retry_after": ("answer",),
+}
+
+
 class FaultItem(Part):
     """A fault on demand, in words: see `Fault` and `Faults.add`."""
 
@@ -257,12 +268,29 @@ class FaultItem(Part):
         check_operation(name, operation_names())
         return name
 
+    @field_validator("acted", "seconds", "status", "retry_after")
+    @classmethod
+    def check_option(cls, value: Any, info: ValidationInfo) -> Any:
+        """Only what is written comes here, and would have no effect with some effects."""
+        effect = info.data.get("effect")  # absent where it is mistaken itself
+        takers = _TAKERS[info.field_name or ""]
+        if effect in takers or effect is None or (value is True and effect in _ALWAYS_ACTED):
+            return value
+        raise ValueError(f"{effect} has no such option; {', '.join(takers)} {'have' if takers[1:] else 'has'}")
+
+    @model_validator(mode="after")
+    def check_seconds(self) -> Self:
+        """What takes no time is not slow."""
+        if self.effect in _TAKERS["seconds"] and not self.seconds:
+            raise ValueError(f"{self.effect} needs seconds=, more than 0")
+        return self
+
     def fault(self) -> Fault:
         if self.effect == "expired_token":
             return Fault.expired_token()
         if self.effect == "answer":
             return Fault.answer(self.status, acted=self.acted, retry_after=self.retry_after)
-        acted = self.acted or self.effect in ("cut", "slow", "malformed")
+        acted = self.acted or self.effect in _ALWAYS_ACTED
         return Fault(self.effect, acted, self.seconds)
 
     def add_to(self, faults: Faults) -> None:

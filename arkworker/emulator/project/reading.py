@@ -65,16 +65,21 @@ def read_fault(text: str) -> FaultItem:
     """
     name, colon, rest = text.partition(":")
     effect, *pairs = rest.split(",")
-    options = dict(pair.partition("=")[::2] for pair in pairs)
+    options: dict[str, str] = {}
+    for pair in pairs:
+        option, _, value = pair.partition("=")
+        if options.setdefault(option, value) is not value:
+            raise UsageError(f"fault {printable(text, 100)!r}: {printable(option, 60)}: it is given twice")
     if not (colon and name.strip()):
         raise UsageError(f"a fault is written OPERATION:EFFECT[,NAME=VALUE…], not {printable(text, 100)!r}")
     try:
         return FaultItem.model_validate({**options, "operation": name.strip(), "effect": effect.strip()})
     except ValidationError as error:
         line = error.errors(include_url=False, include_input=False)[0]
-        place = printable(".".join(str(part) for part in line["loc"]), 60)
+        place = printable(".".join(str(part) for part in line["loc"]), 60) or "effect"
         typed = {"operation": name, "effect": effect}.get(place, place)
-        known = EFFECTS if place == "effect" else FaultItem.model_fields if line["type"] == "extra_forbidden" else ()
+        alternatives = {"literal_error": EFFECTS, "extra_forbidden": tuple(FaultItem.model_fields)}
+        known = alternatives.get(line["type"], ())
         nearest = did_you_mean(typed, known)
         message = f"{message_of(line)}; {nearest}" if nearest else message_of(line)
         raise UsageError(f"fault {printable(text, 100)!r}: {place}: {message}") from None
