@@ -150,6 +150,7 @@ class AppendedFile:
             os.close(self._descriptor)
             raise BlockingIOError(errno.EAGAIN, "another process has it", os.fspath(path))
         self.end = os.fstat(self._descriptor).st_size
+        self._owner = os.getpid()
         if is_new:
             sync_directory(os.path.dirname(os.path.abspath(path)))  # noqa: PTH100, PTH120 - a text that may be empty
 
@@ -183,6 +184,10 @@ class AppendedFile:
         self.end = end
 
     def close(self) -> None:
+        """Let others have it, at once: a process that user code has forked may live on, and would keep the lock."""
+        if os.getpid() == self._owner:
+            with contextlib.suppress(OSError):
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         os.close(self._descriptor)
 
 

@@ -45,6 +45,15 @@ def test_appended_file_has_one_writer(tmp_path: Path) -> None:
     AppendedFile(tmp_path / "file").close()
 
 
+def test_a_copy_of_its_descriptor_keeps_nobody_out(tmp_path: Path) -> None:
+    """Such as that of a process that user code has forked, which may outlive the writer."""
+    file = AppendedFile(tmp_path / "file")
+    descriptor = os.dup(file._descriptor)
+    file.close()
+    AppendedFile(tmp_path / "file").close()
+    os.close(descriptor)
+
+
 def test_a_piece_is_appended_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a full disk the file is as it was before the piece, and can be appended to."""
     file = AppendedFile(tmp_path / "file")

@@ -13,15 +13,16 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
+import socket
 import threading
 import time
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 from arkworker.errors import ArkworkerError, ConfigurationError, ExitCode, Problem, TargetError
+from arkworker.storage.exclusive import private_directory
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -136,17 +137,21 @@ def opened(named: str, work_dir: Path) -> Iterator[Engine]:
 
 @contextlib.contextmanager
 def _made_folder(work_dir: Path) -> Iterator[Path]:
-    """A folder that only this user can read: what is submitted may lie there, the token included."""
-    folder = work_dir / f".arkworker-shares-{secrets.token_hex(8)}"
-    try:
-        folder.mkdir(mode=0o700)
-    except OSError as error:
-        place = printable(str(work_dir))
-        _refuse(f"the working directory {place} cannot be written: {error.strerror}", "set PONOS_DATA to one that can")
-    try:
+    """A folder that only this user can read: what is submitted may lie there, the token included.
+
+    Those that commands left which were killed on this machine are removed; of another machine, nobody knows whether its
+    command lives: locks may not reach so far.
+    """
+    mark = f"of-{quote(socket.gethostname(), safe='')}"
+    with contextlib.ExitStack() as stack:
+        try:
+            made = private_directory(work_dir, ".arkworker-shares-", must_stay=lambda path: not (path / mark).exists())
+            folder = stack.enter_context(made)
+            (folder / mark).touch()
+        except OSError as error:
+            place, hint = printable(str(work_dir)), "set PONOS_DATA to one that can"
+            _refuse(f"the working directory {place} cannot be written: {error.strerror}", hint)
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -168,8 +168,9 @@ def watching_parent(stopping: Stopping, connection: socket.socket | None = None)
     try:
         yield
     finally:
-        os.close(over)
+        os.write(over, b"\0")  # to close it is not enough where a process that user code has forked lives on
         thread.join()
+        os.close(over)
         os.close(is_over)
 
 

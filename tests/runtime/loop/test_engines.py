@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -54,6 +55,19 @@ def cluster(made: Trial, *, workers: int = 2, **variables: str) -> Iterator[tupl
                 process.kill()
                 process.wait()
         log.close()
+
+
+def test_what_killed_commands_left_is_removed(tmp_path: Path) -> None:
+    """By the next one on the same machine; what a command on another has, or one that lives, stays."""
+    ours, others = (tmp_path / f".arkworker-shares-{digit * 16}" for digit in "01")
+    for left, machine in ((ours, socket.gethostname()), (others, "elsewhere")):
+        left.mkdir()
+        (left / f"of-{machine}").touch()
+    with engines._made_folder(tmp_path) as living, engines._made_folder(tmp_path) as made:
+        during = set(tmp_path.iterdir())
+
+    assert during == {others, living, made}
+    assert list(tmp_path.iterdir()) == [others]
 
 
 def test_a_working_directory_that_cannot_be_written(tmp_path: Path) -> None:

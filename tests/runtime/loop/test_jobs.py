@@ -159,6 +159,22 @@ def test_process_that_is_killed_in_the_middle_of_a_message(twelve: Trial) -> Non
     assert ended.numbers == [12, 11, 1, 0, 0, 0], ended
 
 
+LEFT_BEHIND = """
+if os.fork() == 0:
+    import signal
+    signal.alarm(40)
+    while True:
+        time.sleep(9)
+"""
+
+
+def test_processes_that_user_code_forks_and_leaves(twelve: Trial) -> None:
+    """Nobody waits for them."""
+    ended = twelve.start(*chosen(twelve, "list"), HOOK=LEFT_BEHIND).wait(30)
+
+    assert ended.numbers == [12, 12, 0, 0, 0, 0], ended
+
+
 NEW_CLASS = f"""
 {MEET}
 from arkworker import Classification
