@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from arkworker.emulator.serving import NO_COMMAND
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -68,7 +70,7 @@ def test_what_a_worker_writes_is_seen(process: Callable[..., Result], project: s
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--once"], "--once stops when the worker has ended: give its command after --"),
+        (["--once"], NO_COMMAND),
         (["--"], "after -- comes the command of a worker: -- python -m arkworker run worker.py:PageLines"),
         (["--port", "70000"], "argument --port: should be a whole number from 0 to 65535"),
         (["--port", "-1"], "argument --port: should be a whole number from 0 to 65535"),
