@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import mimetypes
-import os
 import re
 import stat
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from arkworker.arkindex.promises import address_of, record_of
 from arkworker.errors import ApiContentError, ArkworkerError
 from arkworker.frozen import Record
 from arkworker.storage.exclusive import blaming, explained
+from arkworker.storage.locating import is_file_name
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def download_artifact(api: Client, task_id: str, path: str, destination: Path, *
         ApiError: It cannot be retrieved completely.
         ArkworkerError: The path is not the name of a file, or the file cannot be written.
     """
-    if not _is_name(path):
+    if not is_file_name(path):
         raise ArkworkerError(f"{printable(path)!r} is not the path of an artifact: they have no directories")
     target = destination / path if destination.is_dir() else destination
     return api.download("DownloadArtifact", target, size=size, id=task_id, path=path)
@@ -107,7 +107,7 @@ def upload_artifact(
         ReadOnlyError: In read-only mode; nothing was sent.
     """
     name = path.name if name is None else name
-    if not _is_name(name):
+    if not is_file_name(name):
         raise ArkworkerError(f"{printable(name)!r} cannot be the path of an artifact: they have no directories")
     if content_type is not None and not _MEDIA_TYPE.fullmatch(content_type):
         raise ArkworkerError(f"{printable(content_type)!r} cannot be the type of an artifact: it is not a media type")
@@ -120,7 +120,7 @@ def upload_artifact(
 
 def _artifact(operation: str, item: Any) -> Artifact:
     path = item.get("path") if isinstance(item, dict) else None
-    if not isinstance(path, str) or not _is_name(path):
+    if not isinstance(path, str) or not is_file_name(path):
         shown = f" ({printable(path, 60)!r})" if isinstance(path, str) else ""
         raise ApiContentError(operation, f"path{shown}: should be the name of a file, without directories")
     return Artifact(path, _natural(item, "size"), _text(item, "content_type"))
@@ -134,10 +134,6 @@ def _natural(item: Mapping[str, Any], key: str) -> int | None:
 def _text(item: Mapping[str, Any], key: str) -> str:
     value = item.get(key)
     return value if isinstance(value, str) else ""
-
-
-def _is_name(path: str) -> bool:
-    return path.isprintable() and path not in ("", ".", "..") and "/" not in path and len(os.fsencode(path)) <= 255
 
 
 def _size(path: Path) -> int:

@@ -97,7 +97,7 @@ def _names(filename: str, chunk: str | None) -> list[str]:
         raise ValueError(f"{printable(filename)!r} is not a name relative to the directory of a parent")
     if not chunk:
         return [filename]
-    if not _is_component(f"_{chunk}"):
+    if not is_file_name(f"_{chunk}"):
         message = "is not the number of a chunk: it cannot be a part of a file name"
         raise ConfigurationError([Problem("task_chunk", "environment", "ARKINDEX_TASK_CHUNK", message)])
     # As the published library names them: all that equals the suffix goes, and so does a directory.
@@ -106,14 +106,15 @@ def _names(filename: str, chunk: str | None) -> list[str]:
 
 
 def _checked_id(parent_id: str) -> str:
-    if not _is_component(parent_id) or parent_id in (".", ".."):
+    if not is_file_name(parent_id):
         raise ApiContentError("RetrieveTask", f"parents: {printable(parent_id, 60)!r} is not the id of a task")
     return parent_id
 
 
-def _is_component(text: str) -> bool:
-    """Whether the text can be the name of one file or directory."""
-    return text.isprintable() and os.sep not in text and 0 < len(os.fsencode(text)) <= _LONGEST_COMPONENT
+def is_file_name(text: str) -> bool:
+    """Whether the text can be the name of one file or directory in another."""
+    is_plain = text.isprintable() and os.sep not in text and text not in ("", ".", "..")
+    return is_plain and len(os.fsencode(text)) <= _LONGEST_COMPONENT
 
 
 def _is_directory(path: Path) -> bool:

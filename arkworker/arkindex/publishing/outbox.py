@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from arkworker.arkindex.publishing.plan import StoredNode
+from arkworker.arkindex.publishing.plan import StoredNode, points_of
 from arkworker.arkindex.publishing.sending import Sent
 from arkworker.errors import ArkworkerError
 from arkworker.text import printable
@@ -195,7 +195,7 @@ class _Maker:
             "type": child.type,
             # An image of its own is not in the cache: all that is known of it is its id.
             "image_id": node.image_id,
-            "polygon": _points(child.polygon),
+            "polygon": points_of(child.polygon),
             "rotation_angle": 0,
             "mirrored": False,
             "worker_run_id": self._run,
@@ -246,7 +246,7 @@ class _Maker:
         if node.target not in self._updated:
             return {}
         found = {name: node.changes[name] for name in _CACHED_CHANGES if name in node.changes}
-        return found | ({"polygon": _points(found["polygon"])} if "polygon" in found else {})
+        return found | ({"polygon": points_of(found["polygon"])} if "polygon" in found else {})
 
     def _find(self, target: Target) -> str | None:
         return target if isinstance(target, str) else self._ids.get(target)
@@ -287,7 +287,7 @@ def _element_row(element: Element) -> Row:
     return {
         "id": element.id,
         "type": element.type or "",
-        "polygon": _points(element.zone.polygon) if element.zone is not None else None,
+        "polygon": points_of(element.zone.polygon) if element.zone is not None else None,
         "rotation_angle": element.rotation_angle,
         "mirrored": element.mirrored,
         "confidence": element.confidence,
@@ -298,7 +298,3 @@ def _element_row(element: Element) -> Row:
 def _text_row(text: StoredTranscription) -> Row:
     names = ("id", "element_id", "text", "confidence", "orientation", "worker_run_id")
     return {name: getattr(text, name) for name in names}
-
-
-def _points(polygon: Iterable[Any] | None) -> list[list[float]] | None:
-    return None if polygon is None else [list(point) for point in polygon]

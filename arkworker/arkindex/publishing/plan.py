@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from arkworker.elements import Element, StoredTranscription
     from arkworker.elements.results import (
@@ -205,3 +205,8 @@ def total(requests: Sequence[Request]) -> Mapping[str, int]:
 def batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     """The items in their order, at most `size` at once."""
     return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def points_of(polygon: Iterable[Any] | None) -> list[list[float]] | None:
+    """A polygon as JSON has it."""
+    return None if polygon is None else [list(point) for point in polygon]

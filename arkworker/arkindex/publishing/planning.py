@@ -6,16 +6,16 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.publishing.gathering import gather
-from arkworker.arkindex.publishing.plan import BATCH_SIZE, LISTS, Plan, Ref, Request, batches
+from arkworker.arkindex.publishing.plan import BATCH_SIZE, LISTS, Plan, Ref, Request, batches, points_of
 from arkworker.errors import ResultError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from arkworker.arkindex.publishing.gathering import Gathered
     from arkworker.arkindex.publishing.plan import Kind, Needs, NewNode, NewText, Node, Target, Text
     from arkworker.elements import Element
-    from arkworker.elements.results import Child, Classification, Entity, Metadata
+    from arkworker.elements.results import Classification, Entity, Metadata
     from arkworker.geometry import Polygon
 
 
@@ -128,7 +128,7 @@ class _Planning:
             "name": node.name,
             "image": child.image,
             "corpus": self._corpus,
-            "polygon": None if child.polygon is None else _points(child),
+            "polygon": points_of(child.polygon),
             "parent": parent.target,
             "worker_run_id": self._run,
             "confidence": child.confidence,
@@ -231,19 +231,14 @@ def _is_in_bulk(node: NewNode) -> bool:
 
 def _element(node: NewNode) -> dict[str, Any]:
     child = node.child
-    item = {"type": child.type, "name": node.name, "polygon": _points(child)}
+    item = {"type": child.type, "name": node.name, "polygon": points_of(child.polygon)}
     return item if child.confidence is None else {**item, "confidence": child.confidence}
 
 
 def _annotation(node: NewNode) -> dict[str, Any]:
     child = node.child
-    item = {"polygon": _points(child), **_written(node.texts[0])}
+    item = {"polygon": points_of(child.polygon), **_written(node.texts[0])}
     return item if child.confidence is None else {**item, "element_confidence": child.confidence}
-
-
-def _points(child: Child) -> list[list[float]]:
-    points: Iterable[Any] = child.polygon or ()
-    return [list(point) for point in points]
 
 
 def _written(text: NewText) -> dict[str, Any]:
