@@ -50,25 +50,22 @@ class CacheReader:
         Raises:
             CacheError: The row describes no element, or cannot be read.
         """
-        rows = self._rows(listings.element(), element_id) if is_id(element_id) else []
+        rows = self._rows(listings.element(), element_id)
         return _element(rows[0]) if rows else None
 
     def knows(self, element_id: str) -> bool:
         """Whether it is for the cache to say what belongs to an element: it has a row, or a child."""
-        if not is_id(element_id):
-            return False
         statements = (listings.has_row(listings.ELEMENTS), listings.has_child())
         return any(self._rows(statement, element_id) for statement in statements)
 
     def knows_parents(self, element_id: str) -> bool:
         """Whether a parent of the element has a row."""
         parents = listings.relatives("parents", "any", recursive=False, typed=False)
-        return is_id(element_id) and bool(self._rows(parents.first, element_id))
+        return bool(self._rows(parents.first, element_id))
 
     def knows_transcription(self, transcription_id: str) -> bool:
         """Whether a transcription has a row."""
-        has_row = listings.has_row(listings.TRANSCRIPTIONS)
-        return is_id(transcription_id) and bool(self._rows(has_row, transcription_id))
+        return bool(self._rows(listings.has_row(listings.TRANSCRIPTIONS), transcription_id))
 
     def children(self, element: Element, query: Query) -> Iterator[Element]:
         return self._relatives("children", element, query)
@@ -86,10 +83,9 @@ class CacheReader:
             yield _stored(StoredClassification, row)
 
     def entities(self, transcription: StoredTranscription, query: Query) -> Iterator[StoredEntity]:
-        if is_id(transcription.id):
-            statement = listings.entities(_maker(query))
-            for row in self._rows(statement, transcription.id, worker_run=query.worker_run or None):
-                yield _stored(StoredEntity, row)
+        statement = listings.entities(_maker(query))
+        for row in self._rows(statement, transcription.id, worker_run=query.worker_run or None):
+            yield _stored(StoredEntity, row)
 
     def _relatives(self, way: Way, element: Element, query: Query) -> Iterator[Element]:
         typed = query.type is not None
@@ -99,8 +95,6 @@ class CacheReader:
                 yield _element(row)
 
     def _list(self, listing: Listing, identifier: str, query: Query) -> Iterator[Row[Any]]:
-        if not is_id(identifier):
-            return
         wanted = {"type": query.type, "worker_run": query.worker_run or None}
         rows = self._rows(listing.first, identifier, **wanted)
         yield from rows
@@ -113,6 +107,9 @@ class CacheReader:
             yield from self._rows(listing.some, numbers=numbers[start : start + PAGE_SIZE])
 
     def _rows(self, statement: Select[Any], identifier: str | None = None, **values: Any) -> Sequence[Row[Any]]:
+        """The rows that a statement finds; none where the id is not one that a cache can hold."""
+        if identifier is not None and not is_id(identifier):
+            return ()
         with self._sessions.borrowed() as session:
             if session.autoflush:
                 session.flush()  # what user code has added is seen
