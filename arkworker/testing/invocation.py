@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from arkworker.elements import Element
     from arkworker.elements.results import Created, ResultModel
+    from arkworker.runtime.loop.share_process import Carried, Share
     from arkworker.settings.catalogue import WorkerOptions
     from arkworker.testing.expectations import Arkindex
 
@@ -60,7 +61,7 @@ class Invocation:
     def published(self, kind: type[R], *, element: str | None = None) -> list[R]:
         """What the worker published, as it made it; in a read-only run, what it would have published.
 
-        What the processes of `--jobs` published comes process by process.
+        What the processes of `--jobs` and of an `--executor` of this machine published comes process by process.
 
         Args:
             kind: A class of results, such as `Transcription`; those on children and entities in texts are there, too.
@@ -180,11 +181,12 @@ class Invoke:
 
 @contextmanager
 def _noting(place: Path) -> Iterator[list[Published]]:
-    """What is published meanwhile: in this process, and once it is over in those of `--jobs`."""
+    """What is published meanwhile: in this process, and once it is over in others of this machine."""
     noted: list[Published] = []
     with tempfile.TemporaryDirectory(prefix=".arkworker-published-", dir=place) as folder:
         with _telling(noted.append), pytest.MonkeyPatch.context() as patch:
             patch.setattr("arkworker.runtime.lifecycle.run_job", partial(run_noted_job, folder))
+            patch.setattr("arkworker.runtime.loop.shares.carry_out", partial(carry_out_noted, folder))
             yield noted
         for path in sorted(Path(folder).iterdir(), key=lambda path: int(path.name)):
             # One that was killed may have left half a note.
@@ -202,6 +204,20 @@ def run_noted_job(folder: str, connection: socket.socket) -> None:
 
     with Path(folder, str(os.getpid())).open("ab", buffering=0) as file, _telling(tell):
         run_job(connection)
+
+
+def carry_out_noted(folder: str, share: Share) -> Carried:
+    """What an engine of `--executor` runs, with processes that leave in `folder` what they publish."""
+    from arkworker.runtime.loop.share_process import carry_out
+
+    return carry_out(share, f"from {__name__} import run_noted_share; run_noted_share({folder!r}, {{}})")
+
+
+def run_noted_share(folder: str, descriptor: int) -> None:
+    """The life of a process of a share, whose processes leave in files of `folder` what they publish."""
+    from arkworker.runtime.loop.share_process import work_on
+
+    work_on(descriptor, partial(run_noted_job, folder))
 
 
 @contextmanager

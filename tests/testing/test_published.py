@@ -94,13 +94,19 @@ class Reader(ElementsWorker):
 """
 
 
-def test_what_several_processes_published_is_typed(invoke: Invoke, tmp_path: Path) -> None:
+ENGINE = "from concurrent.futures import ProcessPoolExecutor"
+
+
+@pytest.mark.parametrize("engine", [[], ["--executor", "engine.py:ProcessPoolExecutor"]], ids=["jobs", "executor"])
+def test_what_several_processes_published_is_typed(invoke: Invoke, tmp_path: Path, engine: list[str]) -> None:
     """As of one process: in which of them an element was is of no interest."""
     for name in "abc":
         Image.new("RGB", (9, 9)).save(tmp_path / f"{name}.png")
     images = ["a.png", "b.png", "c.png"]
 
-    done = invoke("run", "reader.py:Reader", "--image", *images, "--jobs", "2", files={"reader.py": READER})
+    files = {"reader.py": READER, "engine.py": ENGINE}
+
+    done = invoke("run", "reader.py:Reader", "--image", *images, "--jobs", "2", *engine, files=files)
 
     assert done.code == 0, done.err
     assert sorted(text.text for text in done.published(Transcription)) == ["A", "B", "C", "a", "b", "c"]

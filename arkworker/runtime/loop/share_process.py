@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 GLANCE = 0.5  # seconds between looks whether the run is to stop
 DASK_TRIMS = ("MALLOC_TRIM_THRESHOLD_", "65536")
-_START = "from arkworker.runtime.lifecycle import run_share; run_share({})"
+START = "from arkworker.runtime.lifecycle import run_share; run_share({})"
 
 
 STOP = "stop"  # the mark that the run is to stop
@@ -124,8 +124,13 @@ class Carried:
     is_again: bool = False
 
 
-def carry_out(share: Share) -> Carried:
-    """What an engine runs, in any thread of any process; perhaps again, where it has lost the process of an attempt."""
+def carry_out(share: Share, start: str = START) -> Carried:
+    """What an engine runs, in any thread of any process; perhaps again, where it has lost the process of an attempt.
+
+    Args:
+        share: What is to be done.
+        start: The code of the process that does it, with a place for the number of its pipe.
+    """
     if is_marked(share.marks, STOP):  # it waited for its turn meanwhile
         return Carried()
     is_again = is_marked(share.marks, str(share.number))
@@ -135,7 +140,7 @@ def carry_out(share: Share) -> Carried:
     if share.jobs and not jobs and not share.terms.is_queue:
         return Carried(is_again=True)
     share = replace(share, jobs=jobs, attempt=attempts.begin(share.attempts, share.number))
-    return replace(_carry_out(share), attempt=share.attempt, is_again=is_again)
+    return replace(_carry_out(share, start), attempt=share.attempt, is_again=is_again)
 
 
 def _open_jobs(share: Share) -> tuple[Job, ...]:
@@ -148,7 +153,7 @@ def _open_jobs(share: Share) -> tuple[Job, ...]:
     return tuple(job for job in share.jobs if job.id not in ended)
 
 
-def _carry_out(share: Share) -> Carried:
+def _carry_out(share: Share, start: str) -> Carried:
     ours, theirs = socket.socketpair()
     known = share.terms.folder
     folder = known if known and Path(known).is_dir() else current_folder()
@@ -156,7 +161,7 @@ def _carry_out(share: Share) -> Carried:
     with ours:
         with theirs, shielded():
             descriptor = theirs.fileno()
-            command = [sys.executable, "-c", _START.format(descriptor)]
+            command = [sys.executable, "-c", start.replace("{}", str(descriptor))]
             process = subprocess.Popen(  # noqa: S603 - this very program
                 command, stdin=subprocess.DEVNULL, pass_fds=[descriptor], cwd=folder or None, env=_environment()
             )
