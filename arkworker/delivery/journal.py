@@ -138,11 +138,16 @@ class Journal:
     def standing(self, element_id: str, line: int) -> Standing:
         """How far the line of an element is; from the beginning when it is a later one than was noted before."""
         with self._lock:
-            known = self._elements.get(element_id)
-            if known is None or known.line != line:
-                known = _later(known, line)
-                self._elements[element_id] = known
-            return known
+            return self._at(element_id, line)
+
+    def _at(self, element_id: str, line: int) -> Standing:
+        known = self._elements.get(element_id)
+        if known is None:
+            known = self._elements[element_id] = Standing(line)
+        elif known.line != line:  # recorded later: new results, on the same activity
+            known = Standing(line, has_begun=known.has_begun, has_ended=known.has_ended)
+            self._elements[element_id] = known
+        return known
 
     def note(self, element_id: str, line: int, step: str, *, sync: bool = True, **values: Any) -> None:
         """Note a step, on the disk when this returns.
@@ -181,11 +186,7 @@ class Journal:
             if number == 1:
                 self._require(note, owner)
                 return
-            element_id, at = note["element"], note["line"]
-            known = self._elements.get(element_id)
-            if known is None or known.line != at:
-                known = self._elements[element_id] = _later(known, at)
-            known.take(note)
+            self._at(note["element"], note["line"]).take(note)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self._refuse("is damaged, or is not the journal of a publication", number)
 
@@ -205,10 +206,3 @@ class Journal:
     def _refuse(self, reason: str, line: int = 0) -> NoReturn:
         place = printable(self._path) + (f":{line}" if line else "")
         raise ConfigurationError([Problem("journal", "journal", place, reason)]) from None
-
-
-def _later(known: Standing | None, line: int) -> Standing:
-    """A line that was recorded later: new results, on the same activity."""
-    if known is None:
-        return Standing(line)
-    return Standing(line, has_begun=known.has_begun, has_ended=known.has_ended)

@@ -9,7 +9,6 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from arkworker.arkindex.activities import WITHOUT_ACTIVITIES, Activities
-from arkworker.errors import ApiError
 from arkworker.runtime.loop.choice import Choice, initial_ids
 from arkworker.runtime.loop.clients import Clients
 from arkworker.runtime.loop.ends import Reports
@@ -122,7 +121,8 @@ def _assigned(run: Handover, clients: Clients, recorder: Recorder | None) -> Ite
                 "an earlier run was killed during %d claims that may have started an element", left.uncertain
             )
             run.outcome.tally.count("uncertain", left.uncertain)
-        worklist = _choose(choice, run, clients, in_hand)
+        with clients.ending_with(run.stopping):
+            worklist = choice.worklist(clients.intake, run.outcome.tally, in_hand)
         if recorder is not None:
             from arkworker.runtime.loop.records import remaining
 
@@ -132,15 +132,6 @@ def _assigned(run: Handover, clients: Clients, recorder: Recorder | None) -> Ite
             worklist = Resumed(not_begun(left.stages), left.stages, worklist)
         progress = ProgressDisplay(run.outcome.tally, worklist.count)
         yield Assignment(worklist, reports_states, in_hand, left, recorder, progress)
-
-
-def _choose(choice: Choice, run: Handover, clients: Clients, in_hand: InHand) -> Worklist:
-    with run.stopping.calling(lambda: clients.stop(run.stopping.received or 0)):
-        try:
-            return choice.worklist(clients.intake, run.outcome.tally, in_hand)
-        except ApiError:
-            run.stopping.check()  # a request that a signal ended says nothing about Arkindex
-            raise
 
 
 def _reports_states(run: Handover, choice: Choice, recorder: Recorder | None) -> bool:

@@ -8,11 +8,10 @@ import zlib
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from uuid import UUID
 
 from arkworker.arkindex import datasets
-from arkworker.arkindex.activities import WITHOUT_ACTIVITIES
 from arkworker.documents.text_file import TextFileError
 from arkworker.elements.elements_list import read_elements_list
 from arkworker.errors import (
@@ -84,35 +83,43 @@ class Choice:
             ArkworkerError: The list is empty.
             ApiError: The sets cannot be listed.
         """
-        settings = self.settings
-        if named := self._named():
-            return named
-        if settings.set or self._mode == "dataset":
+        source = self._source
+        if source == "named":
+            return self._of_named()
+        if source == "sets":
             return self._of_sets(client)
-        if self._mode == "export":
+        if source == "export":
             return self._listing(_process_elements(client, self.process.id if self.process else ""))
-        if self.process is None or self.initial_ids():
+        if source == "initial":
             return self._of_known(self._initial())
         self._check_queue()
-        if settings.shard is not None:
+        if self.settings.shard is not None:
             logger.warning("--shard: ignored, as the queue of a task hands each element to one process only")
         return Queue(client, tally, in_hand)
 
     @property
     def is_queue(self) -> bool:
         """Whether elements are claimed from the queue of the task."""
-        settings = self.settings
-        is_named = self._list is not None or settings.element or settings.image or settings.set
-        if is_named or self.process is None or self._mode in WITHOUT_ACTIVITIES:
-            return False
-        return not self.initial_ids()
+        return self._source == "queue"
 
-    def _named(self) -> Worklist | None:
-        """What a person named one by one; None where nothing was named."""
+    @property
+    def _source(self) -> Literal["named", "sets", "export", "initial", "queue"]:
+        """What a person named goes before what the process says; in its place, the cache may mark elements."""
+        settings = self.settings
+        if self._list is not None or settings.element or settings.image:
+            return "named"
+        if settings.set or self._mode == "dataset":
+            return "sets"
+        if self._mode == "export":
+            return "export"
+        return "initial" if self.process is None or self.initial_ids() else "queue"
+
+    def _of_named(self) -> Worklist:
+        """What a person named one by one."""
         if ids := self._ids():
             self._require_reach("element" if self._list is None else "elements_list")
             return self._of_known(ids)
-        return self._of_images() if self.settings.image else None
+        return self._of_images()
 
     def tell_part(self) -> None:
         """Say which part of what there is this process works on, where it is not all.
@@ -145,13 +152,15 @@ class Choice:
         Raises:
             ConfigurationError, ArkworkerError: As `worklist`.
         """
+        source = self._source
         if self.settings.set:
             self._require_reach("set")
-        elif self._named() is None and self._mode not in WITHOUT_ACTIVITIES:
-            if self.process is None or self.initial_ids():
-                self._initial()
-            else:
-                self._check_queue()
+        elif source == "named":
+            self._of_named()
+        elif source == "initial":
+            self._initial()
+        elif source == "queue":
+            self._check_queue()
         self.shard  # noqa: B018 - it refuses what cannot be
 
     def check_sets_only(self) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
 from arkworker.arkindex.client import RetryBudget
 from arkworker.clock import SystemClock
-from arkworker.errors import StoppedError
+from arkworker.errors import ApiError, StoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from arkworker.arkindex.client import Client
+    from arkworker.runtime.stopping import Stopping
 
 #: A claim or retrieval under way at the first signal may still come within this time; then it is cut off.
 CUT = 0.4  # seconds
@@ -71,6 +73,20 @@ class Clients:
         self.intake_clock.stop(number)
         self._report_clock.stop(number)
         self._timers.append(_after(within, self.intake.end))
+
+    @contextlib.contextmanager
+    def ending_with(self, stopping: Stopping) -> Iterator[None]:
+        """While the block lasts, a signal ends what lies ahead.
+
+        Raises:
+            StoppedError: It ended a request, which says nothing about Arkindex.
+        """
+        with stopping.calling(lambda: self.stop(stopping.received or 0)):
+            try:
+                yield
+            except ApiError:
+                stopping.check()
+                raise
 
     def end_reports_after(self, seconds: float) -> None:
         """Cut off reports that do not come through in that time, so that they can be counted; publications before."""

@@ -45,20 +45,15 @@ def process_sets(
     for flag, is_given in (("--jobs", run.settings.jobs != 1), ("--executor", run.settings.executor is not None)):
         if is_given:
             logger.warning("%s: sets of datasets are worked on one after the other, in this process", flag)
-    clients = Clients(run.context.api)
-    try:
-        with (
-            contextlib.closing(clients),
-            run.stopping.calling(lambda: clients.stop(run.stopping.received or 0)),
-            tempfile.TemporaryDirectory(prefix="arkworker-exports-") as folder,
-        ):
-            run.stopping.check()
-            ended_by = _process_all(call, run, _Exports(run, clients, Path(folder)))
-            if ended_by is None and finish is not None:
-                ended_by = run.call_finish(finish)
-    except ApiError:
-        run.stopping.check()  # a request that a signal ended says nothing about Arkindex
-        raise
+    with (
+        contextlib.closing(Clients(run.context.api)) as clients,
+        clients.ending_with(run.stopping),
+        tempfile.TemporaryDirectory(prefix="arkworker-exports-") as folder,
+    ):
+        run.stopping.check()
+        ended_by = _process_all(call, run, _Exports(run, clients, Path(folder)))
+        if ended_by is None and finish is not None:
+            ended_by = run.call_finish(finish)
     metrics = run.context.services.metrics.as_data()
     run.outcome.conclude(run.outcome.sum_up(ended_by, strict=run.settings.strict, metrics=metrics))
 
