@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         Text as Text,
         WorkerVersion as WorkerVersion,
     )
-    from arkworker.elements import Element as Element
+    from arkworker.elements.model import Element as Element
     from arkworker.elements.results import (
         Child as Child,
         Classification as Classification,
@@ -78,7 +78,7 @@ else:
         "DatasetSet": "arkindex.datasets",
         "DatasetWorker": "runtime.worker",
         "Declaration": "declaration.metadata",
-        "Element": "elements",
+        "Element": "elements.model",
         "ElementType": "declaration.metadata",
         "ElementsWorker": "runtime.worker",
         "Embedding": "elements.results",

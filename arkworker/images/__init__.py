@@ -2,9 +2,3 @@
 
 Opening needs the extra `image` (Pillow), which is imported by the first image.
 """
-
-from arkworker.images.opener import ImageOpener, default_opener
-from arkworker.images.options import ImageOptions, OpensImages, Picture
-from arkworker.images.orientation import Orientation
-
-__all__ = ["ImageOpener", "ImageOptions", "OpensImages", "Orientation", "Picture", "default_opener"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import PIL.Image
 
-    from arkworker.elements import Element
+    from arkworker.elements.model import Element
     from arkworker.geometry import Polygon
     from arkworker.images.options import ImageOptions, Picture
 

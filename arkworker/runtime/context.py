@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from arkworker.arkindex.models import ModelVersion
     from arkworker.arkindex.publishing.corpus import Corpus, CorpusType
     from arkworker.arkindex.tasks import Artifact
-    from arkworker.elements import Element, Source
-    from arkworker.elements.query import ElementFilters
+    from arkworker.elements.model import Element
+    from arkworker.elements.query import ElementFilters, Source
     from arkworker.elements.records import Image
     from arkworker.elements.results import Created, ResultModel
 
@@ -123,8 +123,7 @@ class WorkerContext(ContextData[C, A]):
             ApiError: They cannot be listed. With the item concerned.
             ValueError, TypeError: An argument is invalid.
         """
-        from arkworker.elements import Query
-        from arkworker.elements.query import ElementFilters, require_known
+        from arkworker.elements.query import ElementFilters, Query, require_known
 
         known = ("corpus_id", "top_level", *ElementFilters.__annotations__)
         require_known("WorkerContext.list_elements", filters, known)
@@ -221,7 +220,7 @@ class WorkerContext(ContextData[C, A]):
             ResultError: Something cannot be published; the message names it. Nothing was sent.
             PublicationError: Not all was accepted; it says what was. Do not simply repeat the call.
         """
-        from arkworker.elements import Element
+        from arkworker.elements.model import Element
         from arkworker.elements.results import collect
 
         if not isinstance(element, Element):

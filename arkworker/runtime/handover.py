@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from arkworker.arkindex.publishing.outbox import Outbox
-    from arkworker.elements import Element
+    from arkworker.elements.model import Element
     from arkworker.runtime.collecting import Collected
     from arkworker.runtime.context import WorkerContext
     from arkworker.runtime.loop.outcome import Outcome

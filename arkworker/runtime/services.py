@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.publishing.publisher import Publisher
     from arkworker.arkindex.reading.access import ElementAccess
     from arkworker.arkindex.reading.sessions import Sessions
-    from arkworker.elements import Element
+    from arkworker.elements.model import Element
     from arkworker.elements.results import Created
     from arkworker.options.creates import Creates
     from arkworker.runtime.context_data import ContextData

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from arkworker.arkindex.datasets import DatasetSet
-    from arkworker.elements import Element
+    from arkworker.elements.model import Element
     from arkworker.elements.results import Result
     from arkworker.runtime.handover import Handover
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from arkworker.elements import Element
+    from arkworker.elements.model import Element
     from arkworker.runtime.context import WorkerContext
     from arkworker.testing.expectations import Arkindex
 

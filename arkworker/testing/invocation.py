@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from arkworker.elements import Element
+    from arkworker.elements.model import Element
     from arkworker.elements.results import Created, ResultModel
     from arkworker.runtime.loop.share_process import Carried, Share
     from arkworker.settings.catalogue import WorkerOptions

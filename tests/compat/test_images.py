@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arkworker.elements import Element
+from arkworker.elements.model import Element
 from arkworker.errors import ImageError
 from arkworker.geometry import trim_polygon
 

@@ -17,7 +17,7 @@ import pytest
 from arkworker.arkindex.client import Client, Connection
 from arkworker.arkindex.publishing.outbox import Outbox
 from arkworker.arkindex.publishing.publisher import ArkindexPublisher
-from arkworker.elements import Element
+from arkworker.elements.model import Element
 from arkworker.elements.results import Child, Classification, Entity, Transcription, Update
 from arkworker.emulator import Emulator
 from arkworker.storage.cache import CachedElement, CachedImage, open_cache, session_scope

@@ -12,7 +12,7 @@ import pytest
 from arkworker.arkindex.client import Client, Connection
 from arkworker.arkindex.publishing.corpus import Corpora
 from arkworker.arkindex.publishing.publisher import ArkindexPublisher
-from arkworker.elements import Element, StoredTranscription
+from arkworker.elements.model import Element
 from arkworker.elements.results import (
     Child,
     Classification,
@@ -25,6 +25,7 @@ from arkworker.elements.results import (
     Transcription,
     Update,
 )
+from arkworker.elements.stored import StoredTranscription
 from arkworker.emulator import Emulator
 from arkworker.options.creates import Creates
 

@@ -14,9 +14,10 @@ from results_files import rich_results
 
 from arkworker.arkindex.client import Client, Connection
 from arkworker.delivery.journal import Journal, Owner
-from arkworker.elements import Element, StoredTranscription
+from arkworker.elements.model import Element
 from arkworker.elements.recorded import RecordedElement
 from arkworker.elements.results import Child, Classification, Entity, Link, On, Transcription
+from arkworker.elements.stored import StoredTranscription
 from arkworker.emulator import Fault
 from arkworker.storage.recording.lines import Part
 

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from arkworker.elements import Element, ImageOptions, Zone
+from arkworker.elements.model import Element
+from arkworker.elements.records import Zone
 from arkworker.errors import ApiContentError, ArkworkerError, CacheError, ImageError
+from arkworker.images.options import ImageOptions
 
 if TYPE_CHECKING:
-    from arkworker.images import Picture
+    from arkworker.images.options import Picture
 
 IMAGE = {
     "id": "b7ba1c4b-3f2b-4a3d-9a53-56e7a2c0b2e0",
@@ -336,7 +338,7 @@ def test_the_text_of_an_element_is_one_line() -> None:
 
 def test_elements_import_nothing_heavy() -> None:
     """Neither requests nor Pillow nor SQLAlchemy, before an image is opened."""
-    code = "import sys, arkworker.elements; print({'requests', 'PIL', 'sqlalchemy', 'numpy'} & set(sys.modules))"
+    code = "import sys, arkworker.elements.model; print({'requests', 'PIL', 'sqlalchemy', 'numpy'} & set(sys.modules))"
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert finished.stdout == "set()\n"
@@ -346,7 +348,7 @@ def test_a_missing_pillow_is_one_line() -> None:
     """It says what to install."""
     code = f"""
 import sys; sys.modules["PIL"] = None
-from arkworker.elements import Element
+from arkworker.elements.model import Element
 from arkworker.errors import ImageError
 try: Element.from_api({ANSWER!r}).open_image()
 except ImageError as error: print(error)

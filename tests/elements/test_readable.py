@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from arkworker.elements import Element, Query
+from arkworker.elements.model import Element
+from arkworker.elements.query import Query
 from arkworker.errors import ArkworkerError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from arkworker.elements import Element, StoredTranscription
+from arkworker.elements.model import Element
 from arkworker.elements.results import (
     Child,
     Classification,
@@ -25,6 +25,7 @@ from arkworker.elements.results import (
     Update,
     collect,
 )
+from arkworker.elements.stored import StoredTranscription
 from arkworker.errors import ArkworkerError, ResultError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from arkworker.elements import StoredClassification, StoredEntity, StoredMetadata, StoredTranscription
+from arkworker.elements.stored import StoredClassification, StoredEntity, StoredMetadata, StoredTranscription
 from arkworker.errors import ApiContentError, ArkworkerError
 
 ANSWER = {"id": "t", "text": "Paris", "confidence": 1, "worker_run": {"id": "r", "summary": "Reader"}, "news": [1]}

@@ -14,7 +14,7 @@ from arkworker.testing import standard_tests
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from arkworker.images import ImageOptions, Picture
+    from arkworker.images.options import ImageOptions, Picture
     from arkworker.testing import Arkindex, MakeContext
 
 DECLARATION = Path(__file__).parents[2] / "examples" / "page_lines" / "arkindex" / "page-lines.yml"

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from arkworker.elements import Element
+from arkworker.elements.model import Element
 from arkworker.errors import ApiUnavailableError, ConfigurationError, ImageError
-from arkworker.images import ImageOpener, default_opener
 from arkworker.images.download import Downloader
-from arkworker.images.opener import _opener_of
+from arkworker.images.opener import ImageOpener, _opener_of, default_opener
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from arkworker import Child
-from arkworker.elements import Element, ImageOptions
+from arkworker.elements.model import Element
 from arkworker.geometry import PixelBox
-from arkworker.images.options import Picture
+from arkworker.images.options import ImageOptions, Picture
 from arkworker.images.orientation import Orientation
 from arkworker.runtime import collecting
 from arkworker.runtime.collecting import Collected, Timeline

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from arkworker.arkindex.client import Client, Connection
 from arkworker.arkindex.reading.access import ElementAccess
 from arkworker.arkindex.reading.sessions import Sessions
-from arkworker.elements import Element
+from arkworker.elements.model import Element
 from arkworker.storage.cache import session_scope
 
 if TYPE_CHECKING:

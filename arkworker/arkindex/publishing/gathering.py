@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from arkworker.arkindex.publishing.plan import Item, Kind, NewNode, NewText, Node, Ref, StoredNode, StoredText
-from arkworker.elements import Element
+from arkworker.elements.model import Element
 from arkworker.elements.results import (
     Child,
     Classification,
@@ -26,7 +26,7 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from arkworker.elements import StoredTranscription
+    from arkworker.elements.stored import StoredTranscription
 
 
 class Gathered(NamedTuple):

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from arkworker.arkindex.publishing.plan import Item, NewNode, NewText, Node, Plan, Target, Text
-    from arkworker.elements import Element, Image, StoredTranscription
+    from arkworker.elements.model import Element
+    from arkworker.elements.records import Image
     from arkworker.elements.results import Classification
+    from arkworker.elements.stored import StoredTranscription
 
 logger = logging.getLogger("arkworker.publishing")
 

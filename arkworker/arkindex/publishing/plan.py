@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from arkworker.elements import Element, StoredTranscription
+    from arkworker.elements.model import Element
     from arkworker.elements.results import (
         Child,
         Classification,
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Metadata,
         Transcription,
     )
+    from arkworker.elements.stored import StoredTranscription
 
 #: As the published library: answers to more at once are cut off by gateways.
 BATCH_SIZE = 50

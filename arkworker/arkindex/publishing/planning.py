@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from arkworker.arkindex.publishing.gathering import Gathered
     from arkworker.arkindex.publishing.plan import Kind, Needs, NewNode, NewText, Node, Target, Text
-    from arkworker.elements import Element
+    from arkworker.elements.model import Element
     from arkworker.elements.results import Classification, Entity, Metadata
     from arkworker.geometry import Polygon
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.publishing.doubts import Doubts
     from arkworker.arkindex.publishing.outbox import Outbox
     from arkworker.arkindex.publishing.plan import Plan
-    from arkworker.elements import Element
+    from arkworker.elements.model import Element
 
 logger = logging.getLogger("arkworker.publishing")
 

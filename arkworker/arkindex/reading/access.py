@@ -11,9 +11,9 @@ from operator import methodcaller
 from typing import IO, TYPE_CHECKING, Any
 
 from arkworker.arkindex.reading.remote import RemoteReader
-from arkworker.elements import Query
+from arkworker.elements.query import Query
 from arkworker.errors import ArkworkerError
-from arkworker.images import ImageOpener
+from arkworker.images.opener import ImageOpener
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -24,17 +24,16 @@ if TYPE_CHECKING:
     from arkworker.arkindex.client import Client
     from arkworker.arkindex.reading.cached import CacheReader
     from arkworker.arkindex.reading.sessions import Sessions
-    from arkworker.elements import (
-        Element,
-        ImageOptions,
-        Source,
+    from arkworker.elements.model import Element
+    from arkworker.elements.query import Source
+    from arkworker.elements.stored import (
         StoredClassification,
         StoredEmbedding,
         StoredEntity,
         StoredMetadata,
         StoredTranscription,
     )
-    from arkworker.images.options import Picture
+    from arkworker.images.options import ImageOptions, Picture
 
 
 class ElementAccess:

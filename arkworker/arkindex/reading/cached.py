@@ -11,8 +11,8 @@ from sqlalchemy.exc import DatabaseError
 
 from arkworker.arkindex.reading import listings
 from arkworker.arkindex.reading.listings import PAGE_SIZE, PICTURE
-from arkworker.elements import Element, Image
-from arkworker.elements.records import first_problem
+from arkworker.elements.model import Element
+from arkworker.elements.records import Image, first_problem
 from arkworker.elements.shapes import from_cache_image
 from arkworker.elements.stored import Stored, StoredClassification, StoredEntity, StoredTranscription
 from arkworker.errors import CacheError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from arkworker.arkindex.reading.listings import Listing, Maker, Way
     from arkworker.arkindex.reading.sessions import Sessions
-    from arkworker.elements import Query
+    from arkworker.elements.query import Query
 
 S = TypeVar("S", bound=Stored)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from arkworker.elements import Element
+from arkworker.elements.model import Element
 from arkworker.elements.query import INCLUDED
 from arkworker.elements.stored import (
     StoredClassification,
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from arkworker.arkindex.client import Client
-    from arkworker.elements import Query
+    from arkworker.elements.query import Query
 
 RETRIEVE = "RetrieveElement"
 PAGE_SIZE = 100  # a fifth of what Arkindex allows, five times what it gives unasked

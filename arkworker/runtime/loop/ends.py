@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.activities import Activities
     from arkworker.arkindex.publishing.outbox import Outbox
     from arkworker.arkindex.publishing.publisher import Publisher
-    from arkworker.elements import Element
+    from arkworker.elements.model import Element
     from arkworker.runtime.failures import Failures
     from arkworker.runtime.loop.intake import Halt
     from arkworker.runtime.loop.outcome import Outcome

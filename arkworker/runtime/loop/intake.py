@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from arkworker.arkindex.activities import Activities
     from arkworker.arkindex.client import Client
-    from arkworker.elements import Element
+    from arkworker.elements.model import Element
     from arkworker.runtime.loop.threads import Timing
     from arkworker.runtime.loop.worklist import Job, Worklist
 

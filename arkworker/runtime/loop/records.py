@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from arkworker.arkindex.publishing.outbox import Outbox
     from arkworker.arkindex.publishing.publisher import Publisher
-    from arkworker.elements import Element
+    from arkworker.elements.model import Element
     from arkworker.elements.results import Created
     from arkworker.runtime.handover import Handover
     from arkworker.runtime.loop.in_hand import InHand

@@ -45,7 +45,7 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from arkworker.elements import Element
+    from arkworker.elements.model import Element
     from arkworker.runtime.handover import ElementCode, Handover
     from arkworker.runtime.loop.assignment import Assignment
     from arkworker.runtime.loop.clients import Clients

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from arkworker.arkindex.client import Client
-    from arkworker.elements import Element
+    from arkworker.elements.model import Element
     from arkworker.runtime.loop.in_hand import InHand
     from arkworker.runtime.loop.outcome import Tally
 

@@ -10,7 +10,7 @@ import pytest
 
 from arkworker.arkindex.client import Client, Connection
 from arkworker.arkindex.publishing.publisher import ArkindexPublisher
-from arkworker.elements import Element
+from arkworker.elements.model import Element
 from arkworker.emulator import Emulator
 
 if TYPE_CHECKING:

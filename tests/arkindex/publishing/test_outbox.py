@@ -14,8 +14,9 @@ import pytest
 
 from arkworker.arkindex.publishing.outbox import Outbox
 from arkworker.arkindex.publishing.publisher import SummarizingPublisher
-from arkworker.elements import Element, StoredTranscription
+from arkworker.elements.model import Element
 from arkworker.elements.results import Child, Classification, Entity, Metadata, On, Transcription, Update
+from arkworker.elements.stored import StoredTranscription
 from arkworker.emulator import Fault
 from arkworker.errors import PublicationError
 from arkworker.storage.cache import find_parent_caches, merge, open_cache, session_scope

@@ -10,7 +10,7 @@ import pytest
 
 from arkworker.arkindex.publishing.plan import Ref
 from arkworker.arkindex.publishing.planning import plan
-from arkworker.elements import Element, StoredTranscription
+from arkworker.elements.model import Element
 from arkworker.elements.results import (
     Child,
     Classification,
@@ -23,6 +23,7 @@ from arkworker.elements.results import (
     Transcription,
     Update,
 )
+from arkworker.elements.stored import StoredTranscription
 from arkworker.errors import ResultError
 
 IMAGE = {"id": "i", "width": 1000, "height": 1400}

@@ -9,7 +9,7 @@ import pytest
 
 from arkworker.arkindex.publishing import sending
 from arkworker.arkindex.publishing.publisher import SummarizingPublisher
-from arkworker.elements import Element
+from arkworker.elements.model import Element
 from arkworker.elements.results import (
     Child,
     Classification,

@@ -8,8 +8,9 @@ import pytest
 
 from arkworker.arkindex.client import Client, Connection
 from arkworker.arkindex.publishing.publisher import ArkindexPublisher
-from arkworker.elements import Element, StoredTranscription
+from arkworker.elements.model import Element
 from arkworker.elements.results import Child, Classification, Entity, Metadata, On, Transcription
+from arkworker.elements.stored import StoredTranscription
 from arkworker.emulator import Fault
 from arkworker.errors import PublicationError
 

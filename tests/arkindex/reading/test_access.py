@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Engine
 
-    from arkworker.elements import Element
+    from arkworker.elements.model import Element
     from arkworker.emulator import Emulator
 
 PAGE, LINE, TEXT = (str(uuid4()) for _ in range(3))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from reading_runs import Run
 
-    from arkworker.elements import Element
+    from arkworker.elements.model import Element
     from arkworker.emulator import Emulator
 
 

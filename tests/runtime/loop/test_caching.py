@@ -19,7 +19,7 @@ import pytest
 from arkworker.arkindex.activities import State
 from arkworker.arkindex.publishing.outbox import Outbox
 from arkworker.arkindex.publishing.publisher import SummarizingPublisher
-from arkworker.elements import Element
+from arkworker.elements.model import Element
 from arkworker.elements.results import Transcription
 from arkworker.emulator import Emulator, Fault
 from arkworker.runtime.loop.ends import Ending, Reports

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from arkworker.arkindex.activities import State
-from arkworker.elements import Element
+from arkworker.elements.model import Element
 from arkworker.errors import ApiResponseError, ApiUnavailableError, PublicationError
 from arkworker.runtime.loop.ends import Ending, Reports
 from arkworker.runtime.loop.in_hand import InHand

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from jsonschema import Draft202012Validator
 
-from arkworker.elements import Element, StoredTranscription
+from arkworker.elements.model import Element
 from arkworker.elements.recorded import RecordedElement
 from arkworker.elements.results import (
     Child,
@@ -22,6 +22,7 @@ from arkworker.elements.results import (
     Transcription,
     Update,
 )
+from arkworker.elements.stored import StoredTranscription
 from arkworker.errors import ResultError
 from arkworker.storage.recording.lines import (
     MOST_LEVELS,
