@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from arkworker.frozen import FrozenDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 USAGES = ("disabled", "supported", "required")
 #: Types of a field that may have a default.
@@ -23,8 +28,7 @@ SLUG = re.compile(r"[-a-zA-Z0-9_]{1,100}\n?")
 SHM_SIZE = re.compile(r"0*[1-9][0-9]*[bkmg]?")
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
+class Vocabulary(NamedTuple):
     """The keys of one kind of mapping.
 
     Attributes:
@@ -35,7 +39,7 @@ class Vocabulary:
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
-    hints: dict[str, str] = field(default_factory=dict)
+    hints: Mapping[str, str] = FrozenDict()
 
     @property
     def known(self) -> tuple[str, ...]:

@@ -5,8 +5,7 @@ the JSON Schema. Variables are those of Arkindex, its client and its agents (pub
 client 0.2 to 1.3).
 """
 
-from __future__ import annotations
-
+# Without the import of annotations: as text, each model that is derived from these would evaluate all of them again.
 import ast
 import inspect
 import json
@@ -14,7 +13,7 @@ import re
 import sys
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -28,10 +27,8 @@ from pydantic import (
     WithJsonSchema,
     WrapValidator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
 
 _IDENTIFIER = re.compile(r"(?!\.)[-_.A-Za-z0-9]*[-_A-Za-z0-9]")
 

@@ -68,7 +68,7 @@ def _line(message: str, hint: str = "", steps: Steps = ()) -> Line:
     return {"type": "unreadable", "loc": steps, "msg": message, "hint": hint}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Reference:
     """What stands for a secret until it is loaded.
 
@@ -81,7 +81,7 @@ class Reference:
     annotation: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Refused:
     """A value that its type does not take.
 

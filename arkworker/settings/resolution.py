@@ -37,7 +37,7 @@ _FROM_THE_RUN = ("corpus_id", "model_id", "model_version_id")
 _WITH_A_PROBLEM = ("dev", "worker_run_id", "summary")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
     """All that the settings are made of, besides the payload.
 

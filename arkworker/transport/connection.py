@@ -83,7 +83,7 @@ class Connection:
         return self.token.get_secret_value() if isinstance(self.token, Token) else self.token
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Endpoint:
     """A checked connection, in the form that requests need.
 

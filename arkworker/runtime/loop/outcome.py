@@ -9,11 +9,12 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from arkworker.arkindex.activities import State
 from arkworker.errors import ArkworkerError, ExitCode
+from arkworker.frozen import FrozenDict
 from arkworker.runtime.failures import Failures
 from arkworker.storage import files
 
@@ -66,8 +67,7 @@ class Tally:
         return self._counts.total()
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(NamedTuple):
     """A run in numbers; the first is the sum of the next four.
 
     Attributes:
@@ -89,8 +89,8 @@ class Summary:
     uncertain: int
     seconds: float
     exit_code: int
-    phases: Mapping[str, float] = field(default_factory=dict)
-    metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    phases: Mapping[str, float] = FrozenDict()
+    metrics: Mapping[str, Mapping[str, Any]] = FrozenDict()
 
     @classmethod
     def of(
@@ -112,7 +112,7 @@ class Summary:
         )
 
     def as_data(self) -> dict[str, Any]:
-        data = asdict(self)
+        data = self._asdict()
         if not self.metrics:
             del data["metrics"]
         return data
@@ -273,7 +273,7 @@ class Outcome:
         path = self._path()
         with contextlib.suppress(OSError):
             if path is not None and not files.is_stream(path):
-                self._write(replace(written, exit_code=exit_code))
+                self._write(written._replace(exit_code=exit_code))
 
     def _write(self, summary: Summary) -> None:
         self._written = summary
