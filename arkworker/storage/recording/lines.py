@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from arkworker.documents.json import JsonError, parse_json
 from arkworker.elements.recorded import Recorded, RecordedElement, as_target
-from arkworker.elements.results import Entity, On, Result, Transcription, Update
+from arkworker.elements.results import On, Result, Transcription, Update
 from arkworker.errors import ResultError
 from arkworker.settings.platform import Identifier  # noqa: TC001 - pydantic reads it at run time
 from arkworker.text import printable
@@ -133,16 +133,11 @@ def _fields(result: BaseModel, level: int) -> dict[str, Any]:
     if "results" in values:
         values["results"] = as_data(values["results"], level + 1)
     if isinstance(result, Transcription):
-        values["entities"] = [_entity(entity) for entity in result.entities]
+        values["entities"] = [entity.model_dump(exclude={"kind"}, exclude_none=True) for entity in result.entities]
     if isinstance(result, Update):
         # Where it is given, a null says something: it takes a value away.
         return {name: value for name, value in values.items() if name in {"kind", *result.model_fields_set}}
     return {name: value for name, value in values.items() if value is not None and value not in ((), [])}
-
-
-def _entity(entity: Entity) -> dict[str, Any]:
-    values = {name: getattr(entity, name) for name in type(entity).model_fields if name != "kind"}
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def load_header(line: bytes) -> Header:

@@ -133,20 +133,16 @@ def read_recording(path: str) -> Recording:
         ConfigurationError: It cannot be read, is still being written, or is not a complete results file; names
             the lines.
     """
-    try:
-        file = os.fdopen(open_regular(path), "rb")
-    except OSError as error:
-        refuse(path, 0, reason_of(error, "cannot be read"))
-    try:
-        if lock(file, shared=True) is False:
-            refuse(path, 0, "a run is still writing it: wait until it has ended")
-        return Recording(file, path)
-    except OSError as error:
-        file.close()
-        refuse(path, 0, f"cannot be read: {error.strerror}")
-    except BaseException:
-        file.close()
-        raise
+    with contextlib.ExitStack() as opened:
+        try:
+            file = opened.enter_context(os.fdopen(open_regular(path), "rb"))
+            if lock(file, shared=True) is False:
+                refuse(path, 0, "a run is still writing it: wait until it has ended")
+            recording = Recording(file, path)
+        except OSError as error:
+            refuse(path, 0, reason_of(error, "cannot be read"))
+        opened.pop_all()
+    return recording
 
 
 def is_recording(path: str) -> bool:

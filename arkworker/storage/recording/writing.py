@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from arkworker.errors import ArkworkerError, ExitCode, ResultError
@@ -47,23 +48,18 @@ class Recorder:
         self.found: Mapping[str, Place] = {}
         self._lock = threading.Lock()
         self._is_open = True
-        try:
-            self._file = AppendedFile(path)
-        except BlockingIOError:
-            refuse(path, 0, "another process is writing or publishing it: give each run a file of its own")
-        except OSError as error:
-            refuse(path, 0, reason_of(error, "cannot be written"))
-        try:
-            self._continue(header)
-            self._make_room()
-            if not self._file.end:
-                self._file.append(dump(header))
-        except OSError as error:
-            self._file.close()
-            refuse(path, 0, reason_of(error, "cannot be written"))
-        except BaseException:
-            self._file.close()
-            raise
+        with ExitStack() as opened:
+            try:
+                self._file = opened.enter_context(closing(AppendedFile(path)))
+                self._continue(header)
+                self._make_room()
+                if not self._file.end:
+                    self._file.append(dump(header))
+            except BlockingIOError:
+                refuse(path, 0, "another process is writing or publishing it: give each run a file of its own")
+            except OSError as error:
+                refuse(path, 0, reason_of(error, "cannot be written"))
+            opened.pop_all()
 
     def write(self, entry: Entry) -> None:
         """Add a line; it is on the disk when this returns.
