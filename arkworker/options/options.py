@@ -7,7 +7,7 @@ import enum
 import types
 import typing
 from dataclasses import is_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Discriminator, PlainValidator, RootModel, WrapValidator
 
@@ -28,8 +28,8 @@ LENIENT = object()
 _LISTS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Set)
 
 
-class Option(NamedTuple):
-    """A leaf of a configuration model.
+class Part(NamedTuple):
+    """What a field of a configuration model is: an option, or a group of them.
 
     Attributes:
         keys: Its path as users write it, `("advanced", "batch_size")`: aliases where there are any.
@@ -52,6 +52,16 @@ class Option(NamedTuple):
         return ".".join(self.keys)
 
     @property
+    def accepts_null(self) -> bool:
+        return accepts_null(self.annotation)
+
+
+class Option(Part):
+    """A leaf of a configuration model."""
+
+    __slots__ = ()
+
+    @property
     def variable(self) -> str:
         return "_".join((ENVIRONMENT_PREFIX, *self.fields)).upper()
 
@@ -63,27 +73,14 @@ class Option(NamedTuple):
     def is_secret(self) -> bool:
         return holds_secret(self.annotation)
 
-    @property
-    def accepts_null(self) -> bool:
-        return accepts_null(self.annotation)
+
+class Group(Part):
+    """A model in a configuration model."""
+
+    __slots__ = ()
 
 
-class Group(NamedTuple):
-    """A nested model: its path and names, as users write them, and what pydantic knows of the field that holds it."""
-
-    keys: tuple[str, ...]
-    names: tuple[str, ...]
-    fields: tuple[str, ...]
-    field: FieldInfo
-    model: type[BaseModel]
-
-    @property
-    def name(self) -> str:
-        return ".".join(self.keys)
-
-    @property
-    def accepts_null(self) -> bool:
-        return accepts_null(self.field.annotation)
+AnyPart = TypeVar("AnyPart", bound=Part)
 
 
 def enumerate_options(model: type[BaseModel]) -> tuple[Option, ...]:
@@ -91,35 +88,31 @@ def enumerate_options(model: type[BaseModel]) -> tuple[Option, ...]:
     return tuple(part for part in walk(model) if isinstance(part, Option))
 
 
-def walk(
-    model: type[BaseModel],
-    keys: tuple[str, ...] = (),
-    fields: tuple[str, ...] = (),
-    instance: Any = None,
-    names: tuple[str, ...] = (),
-) -> Iterator[Option | Group]:
-    """Groups and leaves, each group before what lies in it; `instance` is the default of the group, if it has one."""
+def walk(model: type[BaseModel], above: Group | None = None) -> Iterator[Option | Group]:
+    """Groups and leaves, each group before what lies in it; `above` is the group that the model is of."""
     for name, field in model.model_fields.items():
-        keys_of_field = keys_of(name, field)
-        own_keys, own_fields = (*keys, keys_of_field[0]), (*fields, name)
-        own_names = tuple(f"{above}.{key}" for above in names for key in keys_of_field) if names else keys_of_field
-        default = getattr(instance, name) if instance is not None else default_of(field)
-        group = group_of(field.annotation)
-        if group is None:
-            yield Option(own_keys, own_names, own_fields, annotation_of(model, name, field), field, default)
+        inner = group_of(field.annotation)
+        if inner is None:
+            yield _part(Option, model, name, above)
         else:
-            yield Group(own_keys, own_names, own_fields, field, group)
-            yield from walk(group, own_keys, own_fields, default if isinstance(default, group) else None, own_names)
+            group = _part(Group, model, name, above)
+            yield group
+            yield from walk(inner, group)
 
 
 def fields_of(model: type[BaseModel]) -> tuple[Option, ...]:
     """The fields of a model as leaves, also those that are models."""
+    return tuple(_part(Option, model, name, None) for name in model.model_fields)
 
-    def option(name: str, field: FieldInfo) -> Option:
-        names = keys_of(name, field)
-        return Option(names[:1], names, (name,), annotation_of(model, name, field), field, default_of(field))
 
-    return tuple(option(name, field) for name, field in model.model_fields.items())
+def _part(kind: type[AnyPart], model: type[BaseModel], name: str, above: Group | None) -> AnyPart:
+    field = model.model_fields[name]
+    own, annotation = keys_of(name, field), annotation_of(model, name, field)
+    if above is None:
+        return kind(own[:1], own, (name,), annotation, field, default_of(field))
+    default = getattr(above.default, name) if isinstance(above.default, model) else default_of(field)
+    names = tuple(f"{outer}.{key}" for outer in above.names for key in own)
+    return kind((*above.keys, own[0]), names, (*above.fields, name), annotation, field, default)
 
 
 def annotation_of(model: type[BaseModel], name: str, field: FieldInfo) -> Any:

@@ -75,21 +75,23 @@ class WorkerOptions:
         return {option.variable: option for option in self.options.values()}
 
     @cached_property
+    def _by_path(self) -> dict[tuple[str, ...], Option | Group]:
+        """Options and groups, and extra flags."""
+        extra = fields_of(self.arguments) if self.arguments else ()
+        options = {("config", *part.keys): part for part in self._parts}
+        return options | {("arguments", *option.keys): option for option in extra}
+
+    @cached_property
     def flags(self) -> dict[tuple[str, ...], Option]:
         """What has a flag of its own, by its path: options and extra flags."""
-        options = {("config", *option.keys): option for option in self.options.values()}
-        extra = fields_of(self.arguments) if self.arguments else ()
-        return options | {("arguments", *option.keys): option for option in extra}
+        return {path: part for path, part in self._by_path.items() if isinstance(part, Option)}
 
     @cached_property
     def paths(self) -> dict[tuple[str, ...], tuple[str, ...]]:
         """The path of each option, group and extra flag by what it may be called in the place where it lies."""
-        extra = fields_of(self.arguments) if self.arguments else ()
-        parts = [*(("config", part) for part in self._parts), *(("arguments", part) for part in extra)]
-        paths = {(root, *part.keys[:-1], part.fields[-1]): (root, *part.keys) for root, part in parts}
-        for root, part in parts:  # an alias may be the name of another field
-            for name in keys_of(part.fields[-1], part.field):
-                paths[root, *part.keys[:-1], name] = (root, *part.keys)
+        paths = {(*path[:-1], part.fields[-1]): path for path, part in self._by_path.items()}
+        for path, part in self._by_path.items():  # an alias may be the name of another field
+            paths |= {(*path[:-1], name): path for name in keys_of(part.fields[-1], part.field)}
         return paths
 
     @property
