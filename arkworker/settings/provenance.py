@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from pydantic_settings import PydanticBaseSettingsSource
@@ -73,8 +74,8 @@ class Place(NamedTuple):
     column: int = 0
 
 
-#: Gives the spot of a part of a value, or of its key; keys and indices lead to it.
-PlaceOf: TypeAlias = Callable[[Path, bool], Place]
+#: Gives the spot of a part of a value, to which keys and indices lead, or with `at_key` of its key.
+PlaceOf: TypeAlias = Callable[..., Place]
 
 
 @dataclass(slots=True, eq=False)
@@ -84,20 +85,20 @@ class Claim:
     Attributes:
         value: As read by the type of the option, or `Refused`.
         origin: Where it is from.
-        place_of: For sources that know the spot of each part of the value.
+        place_of: For sources that know the spot of each part of the value, or of its key.
         shadowed: What it replaced, strongest first.
         refused: It has been reported already: nothing more is to be said of its value.
     """
 
     value: Any = field(repr=False)
     origin: Origin
-    place_of: PlaceOf | None = None
+    place_of: PlaceOf | None = field(default=None, repr=False)  # a method of the source, which holds its values
     shadowed: list[Shadowed] = field(default_factory=list)
     refused: bool = False
 
     def place(self, rest: Path, *, at_key: bool = False) -> Place:
         """The spot of a part of the value, `("2", "name")`, or of its key."""
-        return self.place_of(rest, at_key) if self.place_of else Place(self.origin.location)
+        return self.place_of(rest, at_key=at_key) if self.place_of else Place(self.origin.location)
 
 
 @dataclass(slots=True, eq=False)
@@ -219,8 +220,8 @@ class Recorded(PydanticBaseSettingsSource):
     """Stands around a source: notes what it says, and hands on what no stronger source has said.
 
     Args:
-        source: Any source of pydantic-settings. It may have a `name`, `locate(path)`, `place_of(path)`, and `problems`
-            and `warnings` of its own, as those of arkworker have; the name of a class is the name of any other.
+        source: Any source of pydantic-settings. It may have a `name`, `locate(path)`, `place_of(path, rest, at_key)`,
+            and `problems` and `warnings` of its own, as those of arkworker have; any other is called as its class.
         sources: What is made of all sources.
         worker: Which options there are: groups have parts, everything else is replaced as a whole.
     """
@@ -258,7 +259,7 @@ class Recorded(PydanticBaseSettingsSource):
         for path, given in self._leaves(self._said(), ()):
             value = self._read(path, given)
             place_of = getattr(self.source, "place_of", None)
-            won = self._ledger.offer(path, value, self._origin(path), place_of and place_of(path))
+            won = self._ledger.offer(path, value, self._origin(path), place_of and partial(place_of, path))
             if won and not isinstance(value, Refused):
                 yield path
         self._ledger.problems += getattr(self.source, "problems", ())

@@ -78,9 +78,11 @@ class ConfigurationSource(Named, InitSettingsSource):
     def _take(self, given: Given, group: Path) -> None:
         name = self.worker.canonical.get(".".join((*group, given.key)), ".".join((*group, given.key)))
         option, known_group = self.worker.options.get(name), self.worker.groups.get(name)
-        is_twice = (known_group is None or given.is_item) and not self._is_first(name, given)
-        if is_twice:
-            return
+        if known_group is None or given.is_item:
+            if name in self._seen:
+                self._report_twice(("config", name), self._seen[name], given)
+                return
+            self._seen[name] = given.location
         if known_group is not None:
             self._take_group(("config", *known_group.keys), given, nullable=known_group.accepts_null)
         elif self.worker.is_free:
@@ -117,13 +119,6 @@ class ConfigurationSource(Named, InitSettingsSource):
     def _take_debug(self, given: Given) -> None:
         value = self.read(given.value, bool | None) if self.typed_by_person else bool(given.value)
         self.give((DEBUG,), value if isinstance(value, Refused) else bool(value), given.location)
-
-    def _is_first(self, name: str, given: Given) -> bool:
-        if name not in self._seen:
-            self._seen[name] = given.location
-            return True
-        self._report_twice(("config", name), self._seen[name], given)
-        return False
 
     def _keep(self, path: Path, annotation: Any, given: Given) -> None:
         value = self.read(given.value, annotation)
@@ -202,18 +197,13 @@ class FileSource(ConfigurationSource):
             return None
         return [self._entry(entry.key, entry.value) for entry in given.value.entries]
 
-    def place_of(self, path: Path) -> Callable[[Path, bool], Place] | None:
-        """The place of each part of a value, or of its key, for what was given in the file."""
-        node, shown = self._nodes.get(path, (None, False))
-        location = self.locations.get(path, "")
-
-        def place(rest: Path, at_key: bool) -> Place:  # noqa: FBT001 - one of two places
-            if node is None:
-                return Place(location)
-            place = self._place(_descend(node, rest, at_key=at_key))
-            return place if shown else Place(place.location)
-
-        return place
+    def place_of(self, path: Path, rest: Path, *, at_key: bool) -> Place:
+        """The place of a part of what was given for a path, or of its key; keys and indices lead to it."""
+        if path not in self._nodes:
+            return Place(self.locations.get(path, ""))
+        node, shown = self._nodes[path]
+        place = self._place(_descend(node, rest, at_key=at_key))
+        return place if shown else Place(place.location)
 
     def _entries(self, text: str) -> Iterable[Given]:
         from arkworker.documents.yaml import parse_yaml
