@@ -370,12 +370,17 @@ def steps_of(location: Steps, value: Any) -> Steps:
     """Pydantic's path inside a value, without the names of types that it holds besides: members of unions."""
     steps: list[Any] = []
     for part in location:
-        if (isinstance(value, dict) and part in value) or (
-            isinstance(value, list) and isinstance(part, int) and part < len(value)
-        ):
+        if leads_into(value, part):
             value = value[part]
             steps.append(part)
     return tuple(steps)
+
+
+def leads_into(value: Any, part: Any) -> bool:
+    """Whether a part of pydantic's path is a key or an index of a value."""
+    if isinstance(value, list):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, dict) and part in value
 
 
 def _worded(line: Line, found: Any, *, in_file: bool) -> Line:

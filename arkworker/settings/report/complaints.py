@@ -19,6 +19,7 @@ from arkworker.options.options import (
 )
 from arkworker.options.secret import SecretNotLoadedError
 from arkworker.settings.provenance import Ledger, Origin, Path, Place
+from arkworker.settings.reading import leads_into
 from arkworker.settings.report.messages import is_of_author, message_of
 from arkworker.settings.report.redaction import REFUSED, Redaction, place_in_code
 from arkworker.text import MOST_SUGGESTIONS, did_you_mean
@@ -107,7 +108,7 @@ class Complaints:
         for index, part in enumerate(line["loc"]):
             is_last = index == len(line["loc"]) - 1
             known = (*steps, str(part)) in self.parts or (is_last and line["type"] == "missing")
-            if (isinstance(value, dict) and part in value) or _is_index(value, part):
+            if leads_into(value, part):
                 value = value[part]
             elif not known:
                 in_union = True
@@ -182,10 +183,6 @@ class Complaints:
         if any(map(is_secret_type, alternatives(option.annotation))):
             return f"set {place}, or {option.variable}, to the name of the secret"
         return f"set {place}, {option.variable} or {option.flag}"
-
-
-def _is_index(value: Any, part: Any) -> bool:
-    return isinstance(value, list) and isinstance(part, int) and part < len(value)
 
 
 def _join(messages: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,11 +79,6 @@ def _texts(value: Any) -> Iterator[str]:
 
 def place_in_code(error: Exception) -> str:
     """The line of the author's code that an exception comes from."""
-    place = ""
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if "pydantic" not in Path(code.co_filename).parts:
-            place = f" ({printable(Path(code.co_filename).name, 60)}, line {trace.tb_lineno})"
-        trace = trace.tb_next
-    return place
+    places = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    of_author = [f" ({printable(file.name, 60)}, line {line})" for file, line in places if "pydantic" not in file.parts]
+    return of_author[-1] if of_author else ""
