@@ -19,9 +19,7 @@ _CORE = "tag:yaml.org,2002:"
 _RESOLVER = Resolver()
 _CONSTRUCTOR = SafeConstructor()
 _CONSTRUCT: dict[str, Any] = {
-    "bool": _CONSTRUCTOR.construct_yaml_bool,
-    "int": _CONSTRUCTOR.construct_yaml_int,
-    "float": _CONSTRUCTOR.construct_yaml_float,
+    kind: getattr(_CONSTRUCTOR, f"construct_yaml_{kind}") for kind in ("bool", "int", "float")
 }
 
 

@@ -77,17 +77,15 @@ class _PythonLoader(_Bounded, yaml.SafeLoader):
     """PyYAML's own parser: slower, but it takes each half of a pair of surrogates."""
 
 
-if hasattr(yaml, "CSafeLoader"):
+_Fastest: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-    class _Loader(_Bounded, yaml.CSafeLoader):
-        """libyaml's parser."""
 
-        def __init__(self, text: str) -> None:
-            yaml.CSafeLoader.__init__(self, text)
-            Composer.__init__(self)
+class _Loader(_Bounded, _Fastest):  # type: ignore[misc]
+    """libyaml's parser, where there is one."""
 
-else:
-    _Loader = _PythonLoader  # type: ignore[assignment,misc]
+    def __init__(self, text: str) -> None:
+        _Fastest.__init__(self, text)
+        Composer.__init__(self)
 
 
 def _size(part: Any) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import collections.abc
 import dataclasses
+import re
 from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, MutableSequence, MutableSet
 from typing import TYPE_CHECKING, Any, get_origin
 
 import pydantic
@@ -26,8 +27,6 @@ from arkworker.options.options import (
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
@@ -36,32 +35,11 @@ if TYPE_CHECKING:
 # Whether these hold depends on the machine and on what the author's code asks for, not on the declaration alone.
 _DECIDED_LATER = ("missing", "value_error", "assertion_error", "path_not_", "path_exists", "path_does_not")
 # The text "model.pt" for a path, a list for a tuple: what validation makes of them is what is meant.
-_WRITTEN_OTHERWISE = frozenset(
-    {
-        "is_instance_of",
-        "list_type",
-        "tuple_type",
-        "set_type",
-        "frozen_set_type",
-        "bytes_type",
-        "date_type",
-        "datetime_type",
-        "time_type",
-        "time_delta_type",
-    }
-)
+_WRITTEN_OTHERWISE = re.compile("is_instance_of|(list|tuple|set|frozen_set|bytes|date|datetime|time|time_delta)_type")
 # A value of these changes, or is made by no text.
-_CHANGING = (
-    deque,
-    Counter,
-    OrderedDict,
-    defaultdict,
-    bytearray,
-    collections.abc.MutableSequence,
-    collections.abc.MutableSet,
-)
+_CHANGING = (deque, Counter, OrderedDict, defaultdict, bytearray, MutableSequence, MutableSet)
 _READS = "reads the environment by itself, bypassing the worker's sources: derive it from UserConfiguration"
-_MADE_BY_CODE = (type, collections.abc.Callable, collections.abc.Iterator, collections.abc.Iterable)
+_MADE_BY_CODE = (type, Callable, Iterator, Iterable)
 
 
 def mistakes_in(model: type[BaseModel]) -> Iterator[str]:
@@ -90,17 +68,11 @@ def require_complete(model: type[BaseModel]) -> None:
     Raises:
         DeclarationError: It is nowhere to be found; or the model, now that it is known, holds a mistake.
     """
-    if model.__pydantic_complete__:
-        return
     try:
-        model.model_rebuild()
+        model.model_rebuild()  # nothing, where it is complete
     except pydantic.PydanticUndefinedAnnotation as error:
-        name = error.name or ""
-    else:
-        return
-    raise DeclarationError(
-        f"{model.__qualname__}: the type {printable(name)} is not known: import it outside of `if TYPE_CHECKING`"
-    )
+        unknown = f"{model.__qualname__}: the type {printable(error.name or '')} is not known"
+        raise DeclarationError(f"{unknown}: import it outside of `if TYPE_CHECKING`") from None
 
 
 def _field_mistakes(name: str, field: FieldInfo) -> Iterator[str]:
@@ -190,7 +162,7 @@ def _default_mistakes(model: type[BaseModel]) -> Iterator[str]:
     refused = {
         loc: line["msg"]
         for loc, line in _refusals(model, strict=True).items()
-        if loc in converted or line["type"] not in _WRITTEN_OTHERWISE
+        if loc in converted or not _WRITTEN_OTHERWISE.fullmatch(line["type"])
     }
     for loc, message in refused.items():
         yield f"{'.'.join(map(str, loc))}: the default is refused: {message}"

@@ -65,9 +65,7 @@ class Secret(pydantic.Secret[T], Generic[T]):
             validate,
             handler.generate_schema(content),
             serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda secret, info: str(secret) if info.mode == "json" else secret,
-                info_arg=True,
-                when_used="always",
+                lambda secret, info: str(secret) if info.mode == "json" else secret, info_arg=True, when_used="always"
             ),
         )
 
@@ -75,12 +73,7 @@ class Secret(pydantic.Secret[T], Generic[T]):
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {
-            "type": "string",
-            "writeOnly": True,
-            "format": "password",
-            "minLength": 1,
-        }
+        return {"type": "string", "writeOnly": True, "format": "password", "minLength": 1}
 
 
 class UnloadedSecret(Secret[Any]):

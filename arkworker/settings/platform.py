@@ -143,12 +143,10 @@ Switch = Annotated[bool, BeforeValidator(_switch)]
 Header = Annotated[str, Field(pattern=r"^[\x20-\x7e]+$")]
 
 
-class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
-
-
-class ApiSettings(_Group):
+class ApiSettings(BaseModel):
     """How to reach the Arkindex API."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     url: Annotated[HttpUrl, Variable("ARKINDEX_API_URL")] = "https://arkindex.teklia.com/"
     """Address of the instance; its API lies under /api/v1/."""

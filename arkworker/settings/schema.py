@@ -76,12 +76,9 @@ _FORMATS = {
     "ipv4": rf"^{_IPV4}$",
     "ipv6": rf"^{_IPV6}$",
     "ipvanyaddress": rf"^({_IPV4}|{_IPV6})$",
-    "ipv4network": rf"^{_IPV4}{_PREFIX4}$",
-    "ipv6network": rf"^{_IPV6}{_PREFIX6}$",
-    "ipvanynetwork": rf"^({_IPV4}{_PREFIX4}|{_IPV6}{_PREFIX6})$",
-    "ipv4interface": rf"^{_IPV4}{_PREFIX4}$",
-    "ipv6interface": rf"^{_IPV6}{_PREFIX6}$",
-    "ipvanyinterface": rf"^({_IPV4}{_PREFIX4}|{_IPV6}{_PREFIX6})$",
+    **dict.fromkeys(("ipv4network", "ipv4interface"), rf"^{_IPV4}{_PREFIX4}$"),
+    **dict.fromkeys(("ipv6network", "ipv6interface"), rf"^{_IPV6}{_PREFIX6}$"),
+    **dict.fromkeys(("ipvanynetwork", "ipvanyinterface"), rf"^({_IPV4}{_PREFIX4}|{_IPV6}{_PREFIX6})$"),
 }
 
 

@@ -12,37 +12,29 @@ from arkworker.text import printable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Messages of pydantic that quote the input, said without it.
-_WITHOUT_INPUT = {
-    "uuid_parsing": "Input should be a valid UUID",
-    "url_parsing": "Input should be a valid URL",
-    "date_parsing": "Input should be a valid date, such as 2026-01-31",
-    "date_from_datetime_parsing": "Input should be a valid date, such as 2026-01-31",
-    "datetime_parsing": "Input should be a valid datetime, such as 2026-01-31T12:30:00",
-    "datetime_from_date_parsing": "Input should be a valid datetime, such as 2026-01-31T12:30:00",
-    "time_parsing": "Input should be a valid time, such as 12:30:00",
-    "time_delta_parsing": "Input should be a valid duration, such as PT1M30S or 00:01:30",
-    "json_invalid": "Input should be valid JSON",
-    "bool_type": "Input should be true or false",
-    "bool_parsing": "Input should be true or false",
-    "int_parsing": "Input should be a valid integer",
-    "int_from_float": "Input should be a valid integer",
-    "float_parsing": "Input should be a valid number",
-    "decimal_parsing": "Input should be a valid decimal number",
-    "decimal_type": "Input should be a valid decimal number",
-    **dict.fromkeys(("list_type", "tuple_type", "set_type", "frozen_set_type"), "Input should be a list"),
-    **dict.fromkeys(("date_type", "date_from_datetime_inexact"), "Input should be a date, such as 2026-01-31"),
-    "datetime_type": "Input should be a date and time, such as 2026-01-31T12:30:00",
-    "time_type": "Input should be a time, such as 12:30:00",
-    "missing": "a value is needed",
-    "extra_forbidden": "unknown option",
-    "unknown_option": "unknown option",
-    "none_required": "Input should be null",
-    "model_type": "Input should be a mapping",
-    "model_attributes_type": "Input should be a mapping",
-    "dataclass_type": "Input should be a mapping",
-    "dict_type": "Input should be a mapping",
+#: What is said for errors of pydantic whose messages quote the input, or can be clearer, and their types.
+_MESSAGES = {
+    "Input should be a valid UUID": ("uuid_parsing",),
+    "Input should be a valid URL": ("url_parsing",),
+    "Input should be a valid date, such as 2026-01-31": ("date_parsing", "date_from_datetime_parsing"),
+    "Input should be a valid datetime, such as 2026-01-31T12:30:00": ("datetime_parsing", "datetime_from_date_parsing"),
+    "Input should be a valid time, such as 12:30:00": ("time_parsing",),
+    "Input should be a valid duration, such as PT1M30S or 00:01:30": ("time_delta_parsing",),
+    "Input should be valid JSON": ("json_invalid",),
+    "Input should be true or false": ("bool_type", "bool_parsing"),
+    "Input should be a valid integer": ("int_parsing", "int_from_float"),
+    "Input should be a valid number": ("float_parsing",),
+    "Input should be a valid decimal number": ("decimal_parsing", "decimal_type"),
+    "Input should be a list": ("list_type", "tuple_type", "set_type", "frozen_set_type"),
+    "Input should be a date, such as 2026-01-31": ("date_type", "date_from_datetime_inexact"),
+    "Input should be a date and time, such as 2026-01-31T12:30:00": ("datetime_type",),
+    "Input should be a time, such as 12:30:00": ("time_type",),
+    "a value is needed": ("missing",),
+    "unknown option": ("extra_forbidden", "unknown_option"),
+    "Input should be null": ("none_required",),
+    "Input should be a mapping": ("model_type", "model_attributes_type", "dataclass_type", "dict_type"),
 }
+_WITHOUT_INPUT = {kind: message for message, kinds in _MESSAGES.items() for kind in kinds}
 
 _AUTHOR = frozenset({"value_error", "assertion_error"})
 
