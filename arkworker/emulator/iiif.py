@@ -25,6 +25,7 @@ PREFIX = "/iiif"
 FORMATS = {"jpg": ("JPEG", "image/jpeg"), "png": ("PNG", "image/png")}
 TILE = 512
 LARGEST = 100_000_000  # pixels of one answer
+LONGEST_JPEG = 65_500  # pixels of a side
 
 
 class Request(NamedTuple):
@@ -91,6 +92,8 @@ def render(image: Image, request: Request, site: Site) -> tuple[bytes, str]:
         picture = picture.resize((width, height), Pillow.Resampling.LANCZOS)
     picture = _quality(_rotate(picture, request.rotation), request.quality)
     name, content_type = FORMATS[request.extension]
+    if name == "JPEG" and max(picture.size) > LONGEST_JPEG:
+        raise _refuse("format: a JPEG cannot be so long")
     buffer = io.BytesIO()
     picture.save(buffer, name)
     return buffer.getvalue(), content_type

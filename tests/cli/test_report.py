@@ -115,6 +115,12 @@ def test_pictures_have_what_was_found(run: Run) -> None:
     assert source.count("M1.0,1.0 L59.0,1.0 L59.0,5.0 L1.0,5.0 L1.0,1.0 Z") == 4
 
 
+def test_a_narrow_picture_is_not_stretched(run: Run) -> None:
+    """The back of a book would be as long as all the rest of the page: none is shown larger than it is."""
+    (style,) = re.findall(r"figure img \{([^}]*)\}", run()[1])
+    assert ("max-width: 100%" in style, re.search(r"(?<!-)width: 100%", style)) == (True, None)
+
+
 def test_nothing_from_outside_is_markup(run: Run) -> None:
     """Names and messages are text; nothing is fetched, nothing is run, and no control character is left."""
     page = Page(run()[1])

@@ -105,6 +105,19 @@ def test_a_file_is_served_upright(emulator: Emulator, tmp_path: Path) -> None:
     assert (zone["image"]["width"], zone["image"]["height"]) == picture.size == (20, 40)
 
 
+def test_an_image_too_long_for_a_jpeg_is_refused(emulator: Emulator, tmp_path: Path) -> None:
+    """As something that the worker asked for, not as a defect of the server; a PNG of it can be had."""
+    Image.new("L", (65_501, 1)).save(tmp_path / "scroll.png")
+    emulator.add_corpus()
+    page = emulator.add_element(image=tmp_path / "scroll.png")
+
+    headers = {"Authorization": f"Token {emulator.token}"}
+    address = requests.get(f"{emulator.url}/api/v1/element/{page}/", headers=headers, timeout=30).json()["zone"]["url"]
+    found = [requests.get(f"{address[:-3]}{kind}", timeout=30).status_code for kind in ("jpg", "png")]
+
+    assert found == [400, 200]
+
+
 def test_direct_images_have_an_address_in_the_storage(world: World) -> None:
     """Then a worker need not ask the image server."""
     world.emulator.site.direct_images = True
