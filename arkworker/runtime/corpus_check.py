@@ -110,7 +110,7 @@ def _lacking(item: _Wanted, names: Collection[str]) -> Problem:
 
 def _create(item: _Wanted, context: WorkerContext[Any], corpus: Corpus, *, is_trial: bool) -> Problem | None:
     if is_trial:
-        logger.info("The corpus lacks the %s %s: a run will create it", item.kind, printable(item.name, 60))
+        logger.info("The corpus lacks the %s %s: it will be created", item.kind, printable(item.name, 60))
         return None
     try:
         corpus.resolve(context.api, {item.kind: {item.name: item.path}})

@@ -44,6 +44,21 @@ def load_target(target: str) -> Worker[Any]:
     return as_worker(load_object(target), target)
 
 
+def _like(target: str) -> str:
+    """A TARGET that a text without a colon may stand for: the last class or function of a file; a name in a module."""
+    if not target.endswith(".py"):
+        module, dot, name = target.rpartition(".")
+        return f"{module}:{name}" if dot and module.replace(".", "").isidentifier() and name.isidentifier() else ""
+    import ast  # only where something is wrong
+
+    try:
+        nodes = ast.parse(Path(target).read_bytes()).body
+    except (OSError, ValueError, SyntaxError):
+        return ""
+    names = [node.name for node in nodes if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+    return f"{target}:{names[-1]}" if names else ""
+
+
 def load_object(target: str) -> Any:
     """What a module or a file has under a name.
 
@@ -52,7 +67,9 @@ def load_object(target: str) -> Any:
     """
     place, colon, name = target.rpartition(":")
     if not colon or not place or not name:
-        raise TargetError(f"TARGET {printable(target)!r} should be module:name or path/to/file.py:name")
+        like = _like(target)
+        message = f"TARGET {printable(target)!r} should be module:name or path/to/file.py:name"
+        raise TargetError(f"{message}, such as {printable(like)}" if like else message)
     module = _load_file(place) if place.endswith(".py") else _load_module(place)
     return _find(module, name, target)
 

@@ -111,8 +111,8 @@ def test_check_creates_nothing_and_says_what_a_run_creates(desk: Desk) -> None:
     result = desk.perform("check", CLOSED, "--config.line=stain")
 
     assert result.code == 0, result.err
-    assert "The corpus lacks the element type stain: a run will create it" in result.err
-    assert "The corpus lacks the class dog: a run will create it" in result.err
+    assert "The corpus lacks the element type stain: it will be created" in result.err
+    assert "The corpus lacks the class dog: it will be created" in result.err
     assert [operation for operation in desk.operations() if operation.startswith("Create")] == []
 
 

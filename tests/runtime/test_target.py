@@ -132,6 +132,16 @@ def test_two_files_of_one_name(write: Callable[..., str]) -> None:
     assert type(load_target("one/main_file.py:W")) is type(first)
 
 
+def test_a_target_without_its_name_is_told_which_one(tmp_path: Path) -> None:
+    """The last class of the file, or the last part of a dotted name."""
+    file = tmp_path / "train.py"
+    file.write_text("class Options: ...\nclass Train: ...\n")
+
+    for target, like in ((str(file), f"{file}:Train"), ("my_pages.worker.Pages", "my_pages.worker:Pages")):
+        with pytest.raises(TargetError, match=rf"should be module:name or path/to/file\.py:name, such as {like}$"):
+            load_target(target)
+
+
 @pytest.mark.parametrize(
     ("target", "message"),
     [

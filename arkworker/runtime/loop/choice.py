@@ -257,8 +257,13 @@ class Choice:
 
     def _require_reach(self, name: str) -> None:
         if not self.is_reachable:
-            hint = "set ARKINDEX_API_URL and ARKINDEX_API_TOKEN, or give a worker that uses one a cache"
-            self._refuse(name, "these elements are on Arkindex, whose address is not set", hint)
+            things, hint = (
+                "elements",
+                "set ARKINDEX_API_URL and ARKINDEX_API_TOKEN, or for a worker with a cache pass -d",
+            )
+            if name == "set":
+                things, hint = "sets", "set ARKINDEX_API_URL and ARKINDEX_API_TOKEN"
+            self._refuse(name, f"these {things} are on Arkindex, whose address is not set", hint)
 
     def _check_queue(self) -> None:
         if getattr(self.process, "skip_elements_json", True) is False and not self.settings.no_elements_list:
