@@ -21,7 +21,7 @@ from arkworker.emulator.agent import run_worker
 from arkworker.emulator.emulator import Emulator
 from arkworker.emulator.faults import Fault, Faults
 from arkworker.emulator.ledger import Call, Ledger, StateChange
-from arkworker.emulator.project import add_project
+from arkworker.emulator.project.steps import add_project
 from arkworker.emulator.serving import serve
 
 __all__ = ["Call", "Emulator", "Fault", "Faults", "Ledger", "StateChange", "add_project", "run_worker", "serve"]

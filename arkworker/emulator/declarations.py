@@ -49,6 +49,13 @@ def is_legacy(declaration: Mapping[str, Any]) -> bool:
     return "user_configuration" in declaration or isinstance(declaration.get("configuration"), dict)
 
 
+def worker(declaration: Mapping[str, Any]) -> dict[str, str]:
+    """The slug, the name and the type of the worker, as the API and exports show it."""
+    slug = declaration.get("slug", "worker")
+    name = declaration.get("display_name") or declaration.get("name") or slug
+    return {"name": name, "slug": slug, "type": declaration.get("type", "worker")}
+
+
 def fields(declaration: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The options of a modern declaration: dotted keys, groups opened."""
     for field in declaration.get("configuration") or ():
@@ -70,7 +77,6 @@ def configuration(
     """Every option with its default, under what the model version says, under what users saved."""
     items = []
     for key, field in fields(declaration):
-        value = field.get("default")
-        value = saved.get(key, model.get(key, value))
+        value = saved.get(key, model.get(key, field.get("default")))
         items.append({"key": key, "value": value, "secret": field.get("type") == "secret"})
     return items

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from arkworker.emulator.application import create_application
 from arkworker.emulator.arrange.corpora import CorpusArrangement
 from arkworker.emulator.arrange.files import FileArrangement
-from arkworker.emulator.arrange.published import PublishedResults
 from arkworker.emulator.arrange.results import ResultArrangement
 from arkworker.emulator.arrange.runs import RunArrangement
 from arkworker.emulator.database import Database
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-class Emulator(CorpusArrangement, ResultArrangement, PublishedResults, RunArrangement, FileArrangement):
+class Emulator(CorpusArrangement, ResultArrangement, RunArrangement, FileArrangement):
     """An emulated Arkindex on a loopback port.
 
     ```python

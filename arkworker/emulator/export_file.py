@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from arkworker.emulator import iiif
+from arkworker.emulator import declarations, iiif
 from arkworker.emulator.tables import (
     Classification,
     Dataset,
@@ -123,10 +123,7 @@ def _insert(
 
 
 def _version(row: WorkerVersion) -> Json:
-    slug = row.declaration.get("slug", "worker")
-    name = row.declaration.get("display_name") or row.declaration.get("name") or slug
-    kind = row.declaration.get("type", "worker")
-    return {"slug": slug, "name": name, "repository_url": None, "revision": None, "version": 1, "type": kind}
+    return {**declarations.worker(row.declaration), "repository_url": None, "revision": None, "version": 1}
 
 
 def _run(row: WorkerRun) -> Json:

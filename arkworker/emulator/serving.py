@@ -15,7 +15,10 @@ from sqlalchemy import select
 
 from arkworker.emulator.emulator import Emulator
 from arkworker.emulator.importing import import_export
-from arkworker.emulator.project import Project, Step, arrange, holds_images, read_fault, read_project
+from arkworker.emulator.project.corpus import holds_images
+from arkworker.emulator.project.items import Project
+from arkworker.emulator.project.reading import read_fault, read_project
+from arkworker.emulator.project.steps import Step, arrange
 from arkworker.emulator.tables import Task, WorkerRun
 from arkworker.emulator.workers import Workers
 from arkworker.errors import UsageError

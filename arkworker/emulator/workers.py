@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from arkworker.emulator.emulator import Emulator
-    from arkworker.emulator.project import Step
+    from arkworker.emulator.project.steps import Step
 
 
 @dataclass

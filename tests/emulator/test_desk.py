@@ -20,7 +20,8 @@ from PIL import Image
 
 from arkworker.emulator import Emulator, Fault, add_project, run_worker, serve
 from arkworker.emulator.importing import import_export
-from arkworker.emulator.project import arrange, read_project
+from arkworker.emulator.project.reading import read_project
+from arkworker.emulator.project.steps import arrange
 from arkworker.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import requests
 from PIL import Image
 
 from arkworker.emulator import Emulator, Fault, add_project
-from arkworker.emulator.project import arrange as lay_out, read_fault, read_project
+from arkworker.emulator.project.reading import read_fault, read_project
+from arkworker.emulator.project.steps import arrange as lay_out
 from arkworker.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:

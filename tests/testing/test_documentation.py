@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import get_args
 
 from arkworker.emulator import Fault
-from arkworker.emulator.project import FaultItem, Project, read_project
+from arkworker.emulator.project.items import FaultItem, Project
+from arkworker.emulator.project.reading import read_project
 
 PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 

@@ -1,33 +1,42 @@
-"""What is on elements before a worker comes: entered by people, or found by worker runs of the past."""
+"""What is on elements: before a worker comes, by people or by worker runs of the past; and what a run left there."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import select
 
+from arkworker.elements import results as found
 from arkworker.emulator.arrange.corpora import Arrangement, corpus_id
+from arkworker.emulator.represent import pick
 from arkworker.emulator.resources.corpora import next_color
 from arkworker.emulator.tables import (
     Classification,
     Element,
+    ElementLink,
     Embedding,
     EntityType,
     MetaData,
     MLClass,
     Transcription,
     TranscriptionEntity,
+    WorkerRun,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy.orm import Session
 
     from arkworker.emulator.database import Transaction
     from arkworker.emulator.tables import Signed
 
+R = TypeVar("R", bound=found.ResultModel)
+KINDS = (found.Child, found.Transcription, found.Entity, found.Classification, found.Metadata, found.Embedding)
+
 
 class ResultArrangement(Arrangement):
-    """The part of the `Emulator` that writes results; without a `worker_run`, a person did."""
+    """The part of the `Emulator` that writes results, and shows them; without a `worker_run`, a person found them."""
 
     def add_transcription(
         self, element: str, text: str, *, confidence: float | None = None, worker_run: str | None = None, **columns: Any
@@ -100,6 +109,29 @@ class ResultArrangement(Arrangement):
         """Add an embedding; returns its id."""
         return self._add_to(element, Embedding, value=[float(item) for item in value], worker_run_id=worker_run)
 
+    def published(self, worker_run: str, kind: type[R], *, element: str | None = None) -> list[R]:
+        """What a worker run published, in the order in which it came.
+
+        Args:
+            worker_run: The worker run that signed it.
+            kind: A class of results, such as `Transcription`. A `Child` is given without the results on it, which are
+                there themselves; an `Entity` is in its transcription, and there itself, on a text from before the run
+                as well.
+            element: Only what is on the element with this id; for a `Child`, those below it.
+
+        Raises:
+            LookupError: There is no such run or element.
+            TypeError: It is not a class of what is on elements.
+        """
+        if kind not in KINDS:
+            names = ", ".join(one.__name__ for one in KINDS)
+            raise TypeError(f"published lists what is on elements, one of {names}, not {kind!r}")
+        with self.database.transaction() as session:
+            session.look_up(WorkerRun, worker_run)
+            if element is not None:
+                session.look_up(Element, element)
+            return list(found.all_of(list(_published(session, worker_run, element)), kind))
+
     def _add_to(self, element: str, table: type[Signed], **columns: Any) -> str:
         with self.database.transaction() as session:
             return session.keep(table(element_id=session.look_up(Element, element).id, **columns)).id
@@ -116,3 +148,47 @@ def _entity_type(session: Transaction, corpus: str, name: str, color: str = "") 
         return found
     color = color or next_color(session, EntityType, corpus)
     return session.keep(EntityType(corpus_id=corpus, name=name, color=color)).id
+
+
+def _published(session: Session, run: str, on: str | None) -> Iterator[found.ResultModel]:
+    below = select(Element).where(Element.worker_run_id == run).order_by(Element.position)
+    if on is not None:
+        below = below.join(ElementLink, ElementLink.child_id == Element.id)
+        below = below.where(ElementLink.parent_id == on)
+    for element in session.scalars(below):
+        values = pick(element, "name", "polygon", "confidence")
+        yield found.Child.model_construct(type=element.type.slug, image=element.image_id, **values)
+    for text in _signed(session, Transcription, run, on):
+        yield _transcription(session, text, run)
+    yield from _entities_on_earlier_texts(session, run, on)
+    for row in _signed(session, Classification, run, on):
+        values = pick(row, "confidence", "high_confidence")
+        yield found.Classification.model_construct(class_name=row.ml_class.name, **values)
+    for row in _signed(session, MetaData, run, on):
+        yield found.Metadata.model_construct(**pick(row, "type", "name", "value"))
+    for row in _signed(session, Embedding, run, on):
+        yield found.Embedding.model_construct(value=tuple(row.value))
+
+
+def _signed(session: Session, table: Any, run: str, on: str | None) -> list[Any]:
+    rows = select(table).where(table.worker_run_id == run).order_by(table.position)
+    return list(session.scalars(rows if on is None else rows.where(table.element_id == on)))
+
+
+def _transcription(session: Session, row: Transcription, run: str) -> found.Transcription:
+    table = TranscriptionEntity
+    rows = select(table).where(table.transcription_id == row.id, table.worker_run_id == run).order_by(table.position)
+    entities = tuple(map(_entity, session.scalars(rows)))
+    return found.Transcription.model_construct(**pick(row, "text", "confidence", "orientation"), entities=entities)
+
+
+def _entities_on_earlier_texts(session: Session, run: str, on: str | None) -> Iterator[found.Entity]:
+    """Those on texts that the run has found there: the texts themselves are not its own."""
+    table, text = TranscriptionEntity, Transcription
+    rows = select(table).join(text, text.id == table.transcription_id).order_by(table.position)
+    rows = rows.where(table.worker_run_id == run, text.worker_run_id.is_distinct_from(run))
+    yield from map(_entity, session.scalars(rows if on is None else rows.where(text.element_id == on)))
+
+
+def _entity(row: TranscriptionEntity) -> found.Entity:
+    return found.Entity(type=row.type.name, **pick(row, "offset", "length", "confidence"))

@@ -74,15 +74,9 @@ def _with_secret(request: ApiRequest, item: Json) -> Json:
 
 def _worker_version(version: WorkerVersion) -> Json:
     declaration = version.declaration
-    slug = declaration.get("slug", "worker")
     answer: Json = {
         "id": version.id,
-        "worker": {
-            "id": version.worker_id,
-            "name": declaration.get("display_name") or declaration.get("name") or slug,
-            "slug": slug,
-            "type": declaration.get("type", "worker"),
-        },
+        "worker": {"id": version.worker_id, **declarations.worker(declaration)},
         "version": 1,
         "revision_url": None,
         "docker_image_iid": None,
