@@ -48,11 +48,13 @@ class PlainParser(argparse.ArgumentParser):
         verb: The verb.
         description: What it does.
         is_mixed: Whether flags may stand between several arguments of one kind.
+        surplus: Where that belongs which is given as one argument too many.
     """
 
-    def __init__(self, verb: str, description: str, *, is_mixed: bool = False) -> None:
+    def __init__(self, verb: str, description: str, *, is_mixed: bool = False, surplus: str = "") -> None:
         super().__init__(prog=f"arkworker {verb}", description=description, allow_abbrev=False)
         self._is_mixed = is_mixed
+        self._surplus = surplus
         self._fields: dict[str, FieldInfo] = {}
 
     def add_setting(self, name: str, text: str = "") -> None:
@@ -81,7 +83,7 @@ class PlainParser(argparse.ArgumentParser):
         for token in rest:
             # What is not a flag is not shown: it may be a secret in the wrong place.
             if not token.startswith("-") or len(token) == 1:
-                raise UsageError("unexpected argument")
+                raise UsageError(f"unexpected argument{self._surplus and '; '}{self._surplus}")
             nearest = did_you_mean(token.partition("=")[0], self._option_string_actions)
             raise UsageError(f"unknown flag {flag_in(token)}{nearest and '; '}{nearest}")
         return namespace

@@ -41,7 +41,11 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    parser = PlainParser("secrets", "The local secrets: files in ~/.config/arkindex/secrets that GPG encrypts for you.")
+    parser = PlainParser(
+        "secrets",
+        "The local secrets: files in ~/.config/arkindex/secrets that GPG encrypts for you.",
+        surplus="the content of a secret is read from standard input",
+    )
     actions = parser.add_subparsers(dest="action", required=True, metavar="set|list", parser_class=_Action)
     setting = actions.add_parser("set", help="Store a secret.")
     setting.description = (

@@ -101,6 +101,7 @@ def make_parser() -> PlainParser:
         "serve",
         "Serve an emulated Arkindex: its API, its files and images, and a page that shows the corpus. A COMMAND is run "
         "as the platform would run a worker, once for each chunk.",
+        surplus="the command of a worker goes after --",
     )
     parser.usage = "%(prog)s [PROJECT] [flags] [-- COMMAND …]"
     parser.add_argument("project", metavar="PROJECT", type=Path, nargs="?", help="A YAML file, or a folder of images.")

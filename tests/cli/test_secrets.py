@@ -108,6 +108,12 @@ def test_nothing_is_listed_where_nothing_is(secrets: Callable[..., Result]) -> N
     assert (result.code, result.out) == (0, "")
 
 
+def test_a_content_as_an_argument(secrets: Callable[..., Result]) -> None:
+    """It says where that belongs."""
+    told = "arkworker: unexpected argument; the content of a secret is read from standard input\n"
+    assert secrets("set", "x", "canary").err == told
+
+
 @pytest.mark.parametrize(
     ("argv", "content", "code"),
     [

@@ -71,6 +71,7 @@ def test_what_a_worker_writes_is_seen(process: Callable[..., Result], project: s
     ("flags", "message"),
     [
         (["--once"], NO_COMMAND),
+        (["arkworker", "run"], "unexpected argument; the command of a worker goes after --"),
         (["--"], "after -- comes the command of a worker: -- python -m arkworker run worker.py:PageLines"),
         (["--port", "70000"], "argument --port: should be a whole number from 0 to 65535"),
         (["--port", "-1"], "argument --port: should be a whole number from 0 to 65535"),
