@@ -75,11 +75,7 @@ def prepared(run: Handover) -> Iterator[tuple[Clients, Assignment]]:
 
 
 def _recording(run: Handover) -> contextlib.AbstractContextManager[Recorder | None]:
-    """The results file of a run, to be closed at its end; None where results are published.
-
-    Raises:
-        ConfigurationError: It cannot be written, or is that of another run.
-    """
+    """The results file of a run, to be closed at its end; None where results are published."""
     path = run.settings.results
     if path is None:
         return contextlib.nullcontext()
@@ -102,12 +98,7 @@ def choice_of(run: Handover) -> Choice:
 
 @contextlib.contextmanager
 def _assigned(run: Handover, clients: Clients, recorder: Recorder | None) -> Iterator[Assignment]:
-    """What there is to do; what a run before left behind is part of it.
-
-    Raises:
-        ConfigurationError: The elements cannot be chosen.
-        ApiError: The sets that elements are in cannot be listed.
-    """
+    """What there is to do; what a run before left behind is part of it."""
     context = run.context
     choice = choice_of(run)
     choice.tell_part()

@@ -92,25 +92,6 @@ class Summary(NamedTuple):
     phases: Mapping[str, float] = FrozenDict()
     metrics: Mapping[str, Mapping[str, Any]] = FrozenDict()
 
-    @classmethod
-    def of(
-        cls,
-        tally: Tally,
-        seconds: float,
-        exit_code: int,
-        phases: Mapping[str, float] | None = None,
-        metrics: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> Summary:
-        counts = {name: tally[name] for name in OUTCOMES}
-        return cls(
-            elements=sum(counts.values()),
-            **counts,
-            seconds=round(seconds, 3),
-            exit_code=exit_code,
-            phases=phases or {},
-            metrics=metrics or {},
-        )
-
     def as_data(self) -> dict[str, Any]:
         data = self._asdict()
         if not self.metrics:
@@ -193,7 +174,7 @@ class Outcome:
             code = int(error.exit_code) if number is None else 128 + number
             with self._lock:
                 if self._written is None:
-                    self._write(Summary.of(self.tally, self._seconds, code))
+                    self._write(self._summary(code))
                 else:
                     self._correct(self._written, code)
             raise
@@ -221,7 +202,12 @@ class Outcome:
             code = ExitCode.FAILED
         elif code is None:
             code = ExitCode.UNCERTAIN if self.tally["uncertain"] else ExitCode.OK
-        return Summary.of(self.tally, self._seconds, code, phases, metrics)
+        return self._summary(code, phases=phases or {}, metrics=metrics or {})
+
+    def _summary(self, exit_code: int, **measured: Any) -> Summary:
+        counts: dict[str, Any] = {name: self.tally[name] for name in OUTCOMES}
+        seconds = 0.0 if self._start is None else round(time.monotonic() - self._start, 3)
+        return Summary(sum(counts.values()), **counts, seconds=seconds, exit_code=exit_code, **measured)
 
     def record(self, summary: Summary) -> None:
         """Log how a run went that cannot be concluded as usual, and write its summary and report."""
@@ -257,10 +243,6 @@ class Outcome:
         with self._lock:
             self._write(summary)
 
-    @property
-    def _seconds(self) -> float:
-        return 0.0 if self._start is None else time.monotonic() - self._start
-
     def _note_stop(self) -> None:
         """A signal may come between the end of the elements and that of the process."""
         number = self._stopping.received
@@ -276,15 +258,12 @@ class Outcome:
                 self._write(written._replace(exit_code=exit_code))
 
     def _write(self, summary: Summary) -> None:
+        """Whole or not at all."""
         self._written = summary
-        write(summary, self._path())
-
-
-def write(summary: Summary, path: str | None) -> None:
-    """Write a summary, whole or not at all."""
-    if path is None:
-        return
-    try:
-        files.replace(path, json.dumps(summary.as_data()).encode() + b"\n")
-    except OSError as error:
-        logger.error("%s: the summary cannot be written: %s", path, error.strerror)  # noqa: TRY400 - one line will do
+        path = self._path()
+        if path is None:
+            return
+        try:
+            files.replace(path, json.dumps(summary.as_data()).encode() + b"\n")
+        except OSError as error:
+            logger.error("%s: the summary cannot be written: %s", path, error.strerror)  # noqa: TRY400 - one line will do

@@ -251,11 +251,7 @@ def work_on(descriptor: int, start: Callable[[socket.socket], None]) -> None:
 
 
 def _work(share: Share, run: Handover, channel: Channel, start: Callable[[socket.socket], None]) -> None:
-    """Tell how it went.
-
-    Raises:
-        ArkworkerError: A process could not be set up.
-    """
+    """Tell how it went."""
     from arkworker.runtime.loop.jobs import Jobs
 
     notes = new_path(run.context.work_dir) if share.terms.reports_states else None

@@ -11,16 +11,20 @@ import pytest
 from element_runs import trial
 
 from arkworker.errors import CacheError
-from arkworker.runtime.loop import outcome
-from arkworker.runtime.loop.outcome import Outcome, Summary, Tally
+from arkworker.runtime.loop.outcome import Outcome, Summary
 from arkworker.runtime.named_files import forget
 from arkworker.runtime.stopping import Stopping
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SUMMARY = Summary.of(Tally(), 1.5, 0)
+SUMMARY = Summary(0, 0, 0, 0, 0, seconds=1.5, exit_code=0)
 ZEROS = {"elements": 0, "processed": 0, "failed": 0, "skipped": 0, "uncertain": 0}
+
+
+def conclude(path: Path) -> None:
+    """End a run whose summary goes there."""
+    Outcome(Stopping(), lambda: str(path)).conclude(SUMMARY)
 
 
 def test_link_is_followed(tmp_path: Path) -> None:
@@ -28,7 +32,7 @@ def test_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("file")
 
     forget("summary", str(tmp_path / "link"))
-    outcome.write(SUMMARY, str(tmp_path / "link"))
+    conclude(tmp_path / "link")
 
     assert (tmp_path / "link").is_symlink()
     assert json.loads((tmp_path / "file").read_text())["seconds"] == 1.5
@@ -42,7 +46,7 @@ def test_pipe_is_written_to(tmp_path: Path) -> None:
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
 
     forget("summary", str(pipe))
-    outcome.write(SUMMARY, str(pipe))
+    conclude(pipe)
 
     assert json.loads(os.read(reader, 4096)) == SUMMARY.as_data()
     assert pipe.is_fifo()
@@ -53,7 +57,7 @@ def test_pipe_that_nobody_reads(tmp_path: Path, caplog: pytest.LogCaptureFixture
     """It is told, and nothing waits for a reader."""
     os.mkfifo(tmp_path / "pipe")
 
-    outcome.write(SUMMARY, str(tmp_path / "pipe"))
+    conclude(tmp_path / "pipe")
 
     assert "the summary cannot be written" in caplog.text
 
