@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError, PydanticUndefined
 from arkworker.errors import DeclarationError
 from arkworker.frozen import freeze
 from arkworker.options.mistakes import mistakes_in
-from arkworker.options.options import accepts_null, default_of, group_of, keys_of
+from arkworker.options.options import accepts_null, default_of, group_of, key_of, keys_of
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -66,20 +66,13 @@ class UserConfiguration(BaseModel):
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = handler.resolve_ref_schema(handler(core_schema))
-        properties, required = schema["properties"], schema.pop("required", [])
-        for name, field in cls.model_fields.items():
-            first, *others = keys_of(name, field)
-            if is_part(field):
-                group = handler.resolve_ref_schema(properties[first])
-                if first not in required or "required" not in group:
-                    properties[first] = optional_group(properties[first], group)
-                    required = [key for key in required if key != first]
-            for other in others:  # `AliasChoices`, of which pydantic's schema knows the first alone
-                properties[other] = properties[first]
-            if others and first in required:
-                required.remove(first)
-                schema.setdefault("allOf", []).append({"anyOf": [{"required": [key]} for key in (first, *others)]})
-        return schema | ({"required": required} if required else {})
+        properties, required = schema["properties"], schema.get("required", [])
+        for key in (key_of(name, field) for name, field in cls.model_fields.items() if is_part(field)):
+            group = handler.resolve_ref_schema(properties[key])
+            if key not in required or "required" not in group:
+                properties[key] = optional_group(properties[key], group)
+                required = [other for other in required if other != key]
+        return with_all_names(schema | {"required": required}, cls)
 
     if not TYPE_CHECKING:  # a type checker should complain
 
@@ -140,6 +133,20 @@ def completed(given: dict[str, Any], model: type[BaseModel], instance: BaseModel
         if group and isinstance(values.get(key), dict):
             values[key] = completed(values[key], group, default if isinstance(default, group) else None)
     return values
+
+
+def with_all_names(schema: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a model with all `AliasChoices`, of which pydantic's own knows the first alone."""
+    properties, required, rules = dict(schema["properties"]), list(schema["required"]), list(schema.get("allOf", ()))
+    for name, field in model.model_fields.items():
+        first, *others = keys = keys_of(name, field)
+        properties |= dict.fromkeys(others, properties[first])
+        if others and first in required:
+            required.remove(first)
+            rules.append({"anyOf": [{"required": [key]} for key in keys]})
+    changed: dict[str, Any] = {"properties": properties, "allOf": rules, "required": required}
+    kept = {key: part for key, part in schema.items() if key not in ("allOf", "required")}
+    return kept | {key: part for key, part in changed.items() if part or key == "properties"}
 
 
 def optional_group(schema: dict[str, Any], group: dict[str, Any]) -> dict[str, Any]:

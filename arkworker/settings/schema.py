@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from arkworker.options.configuration import is_part, optional_group
+from arkworker.options.configuration import is_part, optional_group, with_all_names
 from arkworker.options.options import DEBUG, group_of, keys_of
 
 if TYPE_CHECKING:
@@ -180,17 +180,13 @@ def _closed(schema: dict[str, Any], model: type[BaseModel], definitions: Mapping
     properties, required = dict(schema["properties"]), list(schema.get("required", ()))
     for name, field in model.model_fields.items():
         if group := group_of(field.annotation):
-            for key in keys_of(name, field):
+            for key in filter(properties.get, keys_of(name, field)):
                 inner = properties[key] = _closed(properties[key], group, definitions)
                 if is_part(field) and "anyOf" not in inner and (key not in required or "required" not in inner):
                     properties[key] = optional_group(inner, inner)  # as a `UserConfiguration` says by itself
                     required = [one for one in required if one != key]
-    changed = {"properties": properties, "additionalProperties": False}
-    return (
-        {key: part for key, part in schema.items() if key != "required"}
-        | ({"required": required} if required else {})
-        | changed
-    )
+    closed = {"properties": properties, "required": required, "additionalProperties": False}
+    return with_all_names(schema | closed, model)
 
 
 def _exact(schema: Any) -> Any:

@@ -16,6 +16,7 @@ from hypothesis import given, strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import (
     UUID4,
+    AliasChoices,
     AnyUrl,
     AwareDatetime,
     BaseModel,
@@ -249,6 +250,29 @@ def test_configuration_that_is_a_plain_model_agrees() -> None:
     validator = Draft202012Validator(as_json_schema(WorkerOptions("w:W", Plain)))
     for document in ({}, {"size": 2}, {"x": 1}, {"inner": {"x": 1}}, {"inner": None}, {"inner": {"size": 2}}):
         assert validator.is_valid(document) == (not settle(Plain, file=json.dumps(document)).problems), document
+
+
+class Renamed(BaseModel):
+    """A plain model whose fields have several names."""
+
+    model_config = ConfigDict(frozen=True)
+    size: int = Field(validation_alias=AliasChoices("size", "width"))
+    plain: Plain = Field(default_factory=Plain, validation_alias=AliasChoices("plain", "bare"))
+
+
+@pytest.mark.parametrize(
+    "group", [{"size": 1}, {"width": 1}, {}, {"width": 1, "bare": {"size": 2}}, {"width": 1, "bare": {"y": 2}}]
+)
+def test_plain_model_with_several_names_agrees(group: dict[str, Any]) -> None:
+    """All that a field may be called is known, as in a configuration of arkworker."""
+
+    class Holder(UserConfiguration):
+        renamed: Renamed
+
+    validator = Draft202012Validator(as_json_schema(WorkerOptions("w:W", Holder)))
+    is_sound = not settle(Holder, file=json.dumps({"renamed": group})).problems
+
+    assert validator.is_valid({"renamed": group}) == is_sound == (bool(group) and "y" not in group.get("bare", {}))
 
 
 @pytest.mark.parametrize("inner", [None, {}, {"size": 2}, {"size": None}, []])
