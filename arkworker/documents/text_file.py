@@ -64,8 +64,10 @@ def read_text_file(path: str, *, max_bytes: int = MAX_BYTES) -> TextFile:
         data = _read_bytes(path, max_bytes)
     except ValueError:
         raise TextFileError("no such file: the path holds a NUL character") from None
+    except FileNotFoundError:
+        raise TextFileError("no such file") from None
     except OSError as error:
-        raise TextFileError(_reason(error)) from None
+        raise TextFileError(f"cannot be read: {error.strerror or type(error).__name__}") from None
     return TextFile(printable(path), _decode(data))
 
 
@@ -86,12 +88,6 @@ def _require_regular(status: os.stat_result) -> None:
         raise TextFileError("a directory, not a file", hint="name a file in it")
     if not stat.S_ISREG(status.st_mode):
         raise TextFileError("not a regular file", hint="pipes, sockets and devices are not read")
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    return f"cannot be read: {error.strerror or type(error).__name__}"
 
 
 def _decode(data: bytes) -> str:

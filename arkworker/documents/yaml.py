@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from yaml.composer import Composer
 
-from arkworker.documents.nodes import NULLS, Entry, Mapping, Node, Scalar, Sequence, YamlError, gather
+from arkworker.documents.nodes import Entry, Mapping, Node, Scalar, Sequence, YamlError, gather, is_null
 from arkworker.documents.scalars import core_type, resolve_scalar
 from arkworker.text import printable
 
@@ -253,7 +253,7 @@ class _Reading:
         if isinstance(node, _Alias):  # what is wrong with the key is wrong here, not at the anchor
             line = node.start_mark.line + 1
             key = replace(key, line=line, column=node.start_mark.column + 1, end=line)
-        if not key.text or key.tag == "null" or (key.plain and key.text.lower() in NULLS):
+        if not key.text or is_null(key):
             raise YamlError("an empty key", key.line, key.column, "give it a name, or put it in quotes")
         if key.text in lines and self._alias is None:
             message = f"the key '{printable(key.text, 60)}' is given twice, first on line {lines[key.text]}"

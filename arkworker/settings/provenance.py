@@ -256,10 +256,10 @@ class Recorded(PydanticBaseSettingsSource):
         # As pydantic-settings does for its own; here, with the options that are kept back.
         self.source._set_current_state(stronger)  # noqa: SLF001
         self.source._set_settings_sources_data(self.settings_sources_data)  # noqa: SLF001
+        locate, place_of = getattr(self.source, "locate", ".".join), getattr(self.source, "place_of", None)
         for path, given in self._leaves(self._said(), ()):
-            value = self._read(path, given)
-            place_of = getattr(self.source, "place_of", None)
-            won = self._ledger.offer(path, value, self._origin(path), place_of and partial(place_of, path))
+            value, origin = self._read(path, given), Origin(self.name, locate(path))
+            won = self._ledger.offer(path, value, origin, place_of and partial(place_of, path))
             if won and not isinstance(value, Refused):
                 yield path
         self._ledger.problems += getattr(self.source, "problems", ())
@@ -288,10 +288,6 @@ class Recorded(PydanticBaseSettingsSource):
         if isinstance(value, list) and getattr(self.source, "holds_text", False) and path[0] in ("config", "arguments"):
             return joined([read_text(text, option.annotation if option else Any) for text in value])
         return value if option is None or self._is_ours else refer(value, option.annotation)
-
-    def _origin(self, path: Path) -> Origin:
-        locate = getattr(self.source, "locate", ".".join)
-        return Origin(self.name, locate(path))
 
 
 def joined(values: list[Any]) -> Any:

@@ -7,6 +7,7 @@ once, when the secrets are there.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
@@ -259,20 +260,15 @@ def _complaints(resolution: Resolution, root: str, secrets: Iterable[Secret[Any]
 
 
 def _secret_requests(ledger: Ledger) -> Iterator[SecretRequest]:
-    number = 0
+    numbers = count()
     for path, claim in ledger.claims.items():
         if isinstance(claim.value, str) and any(isinstance(other.value, Reference) for other in claim.shadowed):
             # A secret of a free mapping, which only the platform can tell; a stronger source names it, too.
             claim.value = Reference(claim.value, Any)
-        for reference in references_in(claim.value):
-            # Secrets are also loaded by names, which hold no such character.
-            yield SecretRequest(f"\0secret {number}", path, reference, claim.origin)
-            number += 1
-
-
-def references_in(value: object) -> list[Reference]:
-    """The secrets that a value refers to."""
-    return [leaf for _, leaf in leaves_of(value) if isinstance(leaf, Reference)]
+        for _, leaf in leaves_of(claim.value):
+            if isinstance(leaf, Reference):
+                # Secrets are also loaded by names, which hold no such character.
+                yield SecretRequest(f"\0secret {next(numbers)}", path, leaf, claim.origin)
 
 
 def _with_secrets(value: Any, secrets: Mapping[int, Secret[Any]]) -> Any:

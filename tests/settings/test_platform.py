@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import re
@@ -115,6 +116,17 @@ def test_flag_is_read(spellings: tuple[str, ...], path: str, arguments: list[str
 def test_field_has_a_description(path: str) -> None:
     """It is the help of the flag, the documentation and the schema."""
     assert descriptions()[tuple(path.split("."))].endswith(".")
+
+
+def test_descriptions_need_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the package is installed without its source, flags work and are shown without their help."""
+
+    def refuse(module: object) -> str:
+        raise OSError(module)
+
+    monkeypatch.setattr(inspect, "getsource", refuse)
+
+    assert descriptions.__wrapped__() == {}
 
 
 OFF = ("", "0", "false", "False", "no", "OFF", " 0 ")

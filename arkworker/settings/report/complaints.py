@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -34,15 +34,6 @@ if TYPE_CHECKING:
 _SHOULD = "Input should be "
 _MOST_ALTERNATIVES = 4  # of a union, told of in one message
 _MOST_QUOTED = 100  # messages of validators, each of which is searched for all values
-
-
-@dataclass(slots=True)
-class _Complaint:
-    """What is wrong with one value; several messages where it fits no member of a union."""
-
-    steps: Path
-    line: Mapping[str, Any]
-    messages: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass
@@ -79,14 +70,15 @@ class Complaints:
 
     def report(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Report the lines of a `ValidationError`, taken without input."""
-        complaints: dict[tuple[Path, bool], _Complaint] = {}
+        # Several messages where a value fits no member of a union; each once.
+        complaints: dict[tuple[Path, bool], tuple[Mapping[str, Any], dict[str, None]]] = {}
         for line in lines:
             steps, rest, in_union = self._steps(line)
-            complaint = complaints.setdefault((steps, in_union), _Complaint(steps, line))
+            _, messages = complaints.setdefault((steps, in_union), (line, {}))
             message = self._message(line)
-            complaint.messages[f"{'.'.join(rest)}: {message}" if rest else message] = None
-        for complaint in complaints.values():
-            self._report_one(complaint)
+            messages[f"{'.'.join(rest)}: {message}" if rest else message] = None
+        for (steps, _), (line, messages) in complaints.items():
+            self._report_one(steps, line, messages)
 
     def report_failure(self, error: Exception) -> None:
         """Report a validator of the author that raised what no validator should."""
@@ -116,14 +108,14 @@ class Complaints:
             (inner if in_union else steps).append(str(part))
         return tuple(steps), tuple(inner), in_union
 
-    def _report_one(self, complaint: _Complaint) -> None:
-        path = (self.root, *complaint.steps)
+    def _report_one(self, steps: Path, line: Mapping[str, Any], messages: Iterable[str]) -> None:
+        path = (self.root, *steps)
         claim, rest = self.ledger.claim_for(path)
         if claim is not None and claim.refused:
             return
         part = self.parts.get(path[1 : len(path) - len(rest)])
         is_secret = isinstance(part, Option) and part.is_secret
-        kind = complaint.line["type"]
+        kind = line["type"]
         if kind == "missing" and claim is None and self._is_file_unknown:
             return
         default = Origin("default", "not set anywhere" if kind == "missing" else self._name)
@@ -131,10 +123,10 @@ class Complaints:
         place = claim.place(rest, at_key=kind == "extra_forbidden") if claim else None
         if place and (is_secret or kind == "extra_forbidden"):
             place = Place(place.location)
-        hint = complaint.line.get("hint", "")
+        hint = line.get("hint", "")
         if kind == "missing" and claim is None:
             hint = self._where_to_set(path[1:])
-        self.ledger.report(path, _join(complaint.messages), origin or self._origin_in_code, place, hint)
+        self.ledger.report(path, _join(messages), origin or self._origin_in_code, place, hint)
 
     @property
     def _is_file_unknown(self) -> bool:
