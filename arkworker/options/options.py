@@ -145,10 +145,10 @@ def key_of(name: str, field: FieldInfo) -> str:
 
 
 def keys_of(name: str, field: FieldInfo) -> tuple[str, ...]:
-    """All that users may write for a field; the first is its name in reports."""
+    """All that users may write for a field; the first is its name in reports, and in the schema that pydantic makes."""
     alias = field.validation_alias
     if isinstance(alias, AliasChoices):
-        return tuple(str(choice[0]) for choice in alias.convert_to_aliases())
+        return tuple(choice for choice in alias.choices if isinstance(choice, str)) or (name,)
     return (alias if isinstance(alias, str) else field.alias or name,)
 
 

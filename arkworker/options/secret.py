@@ -81,9 +81,6 @@ class UnloadedSecret(Secret[Any]):
 
     __slots__ = ()
 
-    def __init__(self, reference: str) -> None:
-        super().__init__(reference)
-
     def get_secret_value(self) -> NoReturn:
         raise SecretNotLoadedError("this secret is not loaded here")
 

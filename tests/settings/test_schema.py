@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 from pydantic import (
     UUID4,
     AliasChoices,
+    AliasPath,
     AnyUrl,
     AwareDatetime,
     BaseModel,
@@ -273,6 +274,26 @@ def test_plain_model_with_several_names_agrees(group: dict[str, Any]) -> None:
     is_sound = not settle(Holder, file=json.dumps({"renamed": group})).problems
 
     assert validator.is_valid({"renamed": group}) == is_sound == (bool(group) and "y" not in group.get("bare", {}))
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [(AliasPath("a", 0), "size"), (AliasChoices(AliasPath("a", 0), "b"), "b")],
+    ids=["path", "choices"],
+)
+def test_path_is_no_name(alias: AliasPath | AliasChoices, name: str) -> None:
+    """In a plain model, whose paths are not refused, a field is called by its first name, as pydantic calls it."""
+
+    class Group(BaseModel):
+        model_config = ConfigDict(frozen=True)
+        size: int = Field(1, validation_alias=alias)
+
+    class Holder(UserConfiguration):
+        group: Group = Group()
+
+    schema = as_json_schema(WorkerOptions("w:W", Holder))
+
+    assert list(schema["properties"]["group"]["anyOf"][0]["properties"]) == [name]
 
 
 @pytest.mark.parametrize("inner", [None, {}, {"size": 2}, {"size": None}, []])
