@@ -35,10 +35,13 @@ class TextFileError(Exception):
     def __str__(self) -> str:
         return self.reason
 
+    def place(self, name: str) -> str:
+        """The name of the file, and the place in it that is wrong where there is one."""
+        return f"{printable(name)}:{self.line}:{self.column}" if self.line else printable(name)
+
     def problem(self, source: str, name: str) -> Problem:
-        """What to report of the file with this name, with the place in it."""
-        place = f"{printable(name)}:{self.line}:{self.column}" if self.line else printable(name)
-        return Problem("", source, place, self.reason, self.hint)
+        """What to report of the file with this name."""
+        return Problem("", source, self.place(name), self.reason, self.hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from arkworker.settings.model import WorkerSettings, settings_model
 from arkworker.settings.provenance import Ledger, Origin, Path, Sources
 from arkworker.settings.reading import Reference, Refused, leaves_of, replaced
 from arkworker.settings.sources.environment import EnvFileSource, EnvironmentSource
-from arkworker.text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -212,8 +211,7 @@ def _read(ledger: Ledger, inputs: Inputs, name: str) -> TextFile | None:
     try:
         return inputs.read_file(typed.texts[-1])
     except TextFileError as error:
-        where = f":{error.line}:{error.column}" if error.line else ""
-        place = f"{typed.spelling} {printable(typed.texts[-1])}{where}"
+        place = f"{typed.spelling} {error.place(typed.texts[-1])}"
         source = "configuration file" if name == "config_file" else EnvFileSource.name
         ledger.report((name,), error.reason, Origin(source, place), hint=error.hint)
     return None

@@ -78,6 +78,16 @@ def test_absent_file_is_78_and_says_what_to_do(
     )
 
 
+def test_a_file_that_is_not_text_is_named_with_the_place(
+    command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path
+) -> None:
+    """So that what is wrong in it can be found."""
+    (tmp_path / "made.json").write_bytes(b"{\n \xff}")
+    result = command("schema", write_worker(WORKER), "--check", str(tmp_path / "made.json"))
+
+    assert (result.code, result.err.startswith(f"arkworker: {tmp_path / 'made.json'}:2:2: ")) == (78, True)
+
+
 @pytest.mark.parametrize("name", ["", "/dev/null/x.json", ".", "x" * 300])
 def test_output_that_cannot_be_written(
     name: str, command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path

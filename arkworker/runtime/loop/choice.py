@@ -190,8 +190,7 @@ class Choice:
         try:
             ids = read_elements_list(self._list)
         except TextFileError as error:
-            place = ":".join([printable(self._list), *(str(number) for number in (error.line, error.column) if number)])
-            self._refuse("elements_list", error.reason, error.hint, place)
+            self._refuse("elements_list", error.reason, error.hint, error.place(self._list))
         if not ids:
             raise ArkworkerError(f"the list of elements is empty ({self._origin('elements_list')[1]})")
         return ids
