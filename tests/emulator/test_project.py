@@ -317,3 +317,15 @@ def test_a_wrong_fault_is_one_line(text: str, message: str) -> None:
 
     assert str(refused.value).startswith(message)
     assert "\n" not in str(refused.value)
+
+
+def test_a_worker_in_the_place_of_a_project(tmp_path: Path) -> None:
+    """As after `run`: the problem says where it goes."""
+    with pytest.raises(ConfigurationError) as caught:
+        read_project(tmp_path / "reader.py:Reader")
+
+    (problem,) = caught.value.problems
+    assert (problem.message, problem.hint.partition(",")[0]) == (
+        "this is the code of a worker",
+        "give its command after --",
+    )

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from arkworker.emulator.arrange.corpora import spelled
 from arkworker.emulator.faults import EffectName
 from arkworker.emulator.project.items import FaultItem, Part, Project
-from arkworker.emulator.project.source import Loc, Source, find, read_mapping
+from arkworker.emulator.project.source import SOURCE, Loc, Source, find, is_target, read_mapping
 from arkworker.errors import ConfigurationError, Problem, UsageError
 from arkworker.settings.report.messages import message_of
 from arkworker.text import did_you_mean, printable
@@ -33,6 +33,10 @@ def read_project(path: Path) -> Project:
         project = Project(corpus=spelled(path.resolve().name) or "Corpus", images=".")
         project._source = Source(path)  # noqa: SLF001 - its own
         return project
+    if is_target(str(path)) and not os.path.lexists(path):
+        hint = "give its command after --, and as the project a folder of images, or a YAML file with it as `worker`"
+        problem = Problem("project", SOURCE, printable(str(path)), "this is the code of a worker", hint)
+        raise ConfigurationError([problem])
     content, root = read_mapping(path)
     try:
         project = Project.model_validate(content)

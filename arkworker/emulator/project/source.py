@@ -79,3 +79,9 @@ def find(node: Node, loc: Loc) -> Node:
                 continue  # what a validator of ours put between, such as `sets` of a dataset
             node = found[0]
     return node
+
+
+def is_target(worker: Any) -> bool:
+    """Whether a project names a worker's code: `file.py:Name`, `module:Name`."""
+    place, colon, name = worker.rpartition(":") if isinstance(worker, str) else ("", "", "")
+    return bool(colon) and name.isidentifier() and (place.endswith(".py") or place.replace(".", "_").isidentifier())

@@ -17,7 +17,7 @@ from arkworker.emulator import declarations
 from arkworker.emulator.arrange.corpora import spelled
 from arkworker.emulator.project.corpus import CorpusLayout, Names
 from arkworker.emulator.project.reading import read_project
-from arkworker.emulator.project.source import read_mapping
+from arkworker.emulator.project.source import is_target, read_mapping
 from arkworker.emulator.tables import Dataset, DatasetSet, Element, ElementType
 from arkworker.storage.cache import open_cache
 from arkworker.text import did_you_mean, is_id, printable
@@ -202,7 +202,7 @@ class WorkerLayout:
 
     def _declaration(self, item: RunItem) -> dict[str, Any] | None:
         worker: Any = item.worker
-        if _is_target(worker):
+        if is_target(worker):
             worker = self._declared(worker, item.place("worker"))
         elif isinstance(worker, str):
             worker, _ = read_mapping(self._base / worker)
@@ -259,13 +259,7 @@ class WorkerLayout:
 
 def _command(item: RunItem) -> list[str] | None:
     """What is run for a worker: its command, or for one of several by default its code."""
-    if item.command is None and not (item.place() and _is_target(item.worker)):
+    if item.command is None and not (item.place() and is_target(item.worker)):
         return None
     words = item.command or [sys.executable, "-m", "arkworker", "run", item.worker]
     return words if item.jobs is None else [*words, "--jobs", str(item.jobs)]
-
-
-def _is_target(worker: Any) -> bool:
-    """Whether a project names a worker's code: `file.py:Name`, `module:Name`."""
-    place, colon, name = worker.rpartition(":") if isinstance(worker, str) else ("", "", "")
-    return bool(colon) and name.isidentifier() and (place.endswith(".py") or place.replace(".", "_").isidentifier())
