@@ -49,6 +49,7 @@ class Publication:
         for file in files:
             self._several += [(name, counting[name]) for name in file.recording.places if name in counting]
             counting.update(dict.fromkeys(file.recording.places, file))
+        self._holders = {name: [file for file in files if name in file.recording.places] for name, _ in self._several}
         self.count = len(counting)
         published = self._follow(counting)
         self.left = [
@@ -71,6 +72,8 @@ class Publication:
                 printable(name, 60),
                 printable(file.name),
             )
+        for name in self._holders:
+            self._settle(name)
         if len(self.left) < self.count:
             self._outcome.tally.count("skipped", self.count - len(self.left))
         if to is None:
@@ -91,6 +94,14 @@ class Publication:
                 published.add(element_id)
         return published
 
+    def _settle(self, element_id: str) -> None:
+        """Note an element that is published from one file for all others, each of which may be published alone."""
+        holders = self._holders.get(element_id, ())
+        if any(file.standing(element_id).state == State.PROCESSED for file in holders):
+            for file in holders:
+                if (standing := file.standing(element_id)).state != State.PROCESSED:
+                    file.journal.note(element_id, standing.line, "end", state=State.PROCESSED)
+
     def _work(self, to: Destination) -> None:
         while (following := self._next()) is not None:
             element_id, file = following
@@ -99,6 +110,8 @@ class Publication:
                 with self._lock:
                     entry = file.recording.entry(element_id)
                 outcome = Delivery(to, file, entry).perform()
+                with self._lock:
+                    self._settle(element_id)
             except BaseException as error:  # noqa: BLE001 - told in the main thread
                 with self._lock:
                     self.error = self.error or error

@@ -94,6 +94,28 @@ def test_what_is_published_from_one_file_is_not_from_another(
     assert (code, summary["skipped"], texts(file)) == (0, 1, {page: ["first"]}), log
 
 
+@pytest.mark.parametrize("claimed", [True, False])
+def test_what_is_published_from_several_files_is_not_from_one_of_them_again(
+    claimed: bool,  # noqa: FBT001 - a parameter
+    file: ResultsFile,
+    other: ResultsFile,
+    publish_here: Publish,
+) -> None:
+    """The file that did not count may say that the element was claimed: nothing else would keep it from being sent."""
+    page = file.elements[0]
+    if claimed:
+        with file.emulator.database.transaction() as session:
+            session.connection().exec_driver_sql("UPDATE activities SET state = 'started'")
+    file.record({page: FIRST}, claimed=claimed)
+    other.record({page: SECOND}, claimed=claimed)
+    publish_here(str(other.path))
+
+    code, log, summary = publish_here()
+
+    assert (code, summary["skipped"], texts(file)) == (0, 1, {page: ["second"]}), log
+    assert "nothing to publish" in log
+
+
 def test_what_failed_in_a_file_before_is_started_again(
     file: ResultsFile, other: ResultsFile, publish_here: Publish
 ) -> None:
