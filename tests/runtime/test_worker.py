@@ -84,7 +84,7 @@ def test_another_number_of_results() -> None:
     code = code_of(W())
 
     assert code.process_batch is not None
-    with pytest.raises(ResultError, match="for each of 2 elements, in order, not 1"):
+    with pytest.raises(ResultError, match="one item for each element, in order: 2, not 1"):
         code.process_batch(ELEMENTS, "cache")
 
 
