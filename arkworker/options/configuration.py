@@ -67,7 +67,8 @@ class UserConfiguration(BaseModel):
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = handler.resolve_ref_schema(handler(core_schema))
         properties, required = schema["properties"], schema.get("required", [])
-        for key in (key_of(name, field) for name, field in cls.model_fields.items() if is_part(field)):
+        parts = (key_of(name, field) for name, field in cls.model_fields.items() if is_part(field))
+        for key in filter(properties.get, parts):
             group = handler.resolve_ref_schema(properties[key])
             if key not in required or "required" not in group:
                 properties[key] = optional_group(properties[key], group)
@@ -142,11 +143,15 @@ def completed(given: dict[str, Any], model: type[BaseModel], instance: BaseModel
 
 
 def with_all_names(schema: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
-    """The schema of a model with all `AliasChoices`, of which pydantic's own knows the first alone."""
+    """The schema of a model with all `AliasChoices`, of which pydantic's own knows the first alone.
+
+    It may lack a field (`SkipJsonSchema`), or call fields otherwise (`by_alias=False`, `mode="serialization"`).
+    """
     properties, required, rules = dict(schema["properties"]), list(schema["required"]), list(schema.get("allOf", ()))
     for name, field in model.model_fields.items():
         first, *others = keys = keys_of(name, field)
-        properties |= dict.fromkeys(others, properties[first])
+        if first in properties:
+            properties |= dict.fromkeys(others, properties[first])
         if others and first in required:
             required.remove(first)
             rules.append({"anyOf": [{"required": [key]} for key in keys]})

@@ -10,6 +10,7 @@ import threading
 import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 from arkworker.errors import ArkworkerError
@@ -103,8 +104,14 @@ def place_of(error: BaseException) -> tuple[str, int | None] | None:
 
 
 def _is_installed(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_installed_folders())
+
+
+@cache
+def _installed_folders() -> tuple[str, ...]:
+    """Where Python and packages are; to ask takes long for each frame of each failure."""
     folders = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return frame.f_code.co_filename.startswith(tuple(f"{folder}{os.sep}" for folder in folders))
+    return tuple(f"{folder}{os.sep}" for folder in folders)
 
 
 def trace_of(error: BaseException) -> TracebackType | None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic.json_schema import SkipJsonSchema  # noqa: TC002 - pydantic reads it
 
 from arkworker import Secret, UserConfiguration
 from arkworker.frozen import FrozenDict, FrozenList, FrozenSet
@@ -147,6 +148,21 @@ def test_docstrings_are_descriptions() -> None:
 
     assert descriptions["colour"] == "What the lines are drawn with."
     assert descriptions["threshold"] == "Lines below it are dropped."
+
+
+def test_schemas_without_a_field_or_by_other_names() -> None:
+    """What pydantic leaves out of a schema, or calls otherwise in one, stays so."""
+
+    class Partial(UserConfiguration):
+        depth: int = Field(3, validation_alias="how-deep")
+        size: int = Field(1, validation_alias=AliasChoices("length", "long"))
+        inner: SkipJsonSchema[Inner] = Inner()
+        hidden: SkipJsonSchema[int] = 1
+
+    named = [Partial.model_json_schema(by_alias=False), Partial.model_json_schema(mode="serialization")]
+
+    assert Partial.model_json_schema()["properties"].keys() == {"how-deep", "length", "long"}
+    assert [schema["properties"].keys() for schema in named] == [{"depth", "size"}] * 2
 
 
 def test_numbers_are_finite() -> None:

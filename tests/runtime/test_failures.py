@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sysconfig
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +52,16 @@ def test_the_place_in_a_worker_that_is_installed() -> None:
     place = place_of(caught.value.with_traceback(caught.tb.tb_next))
     assert place is not None
     assert place[0].endswith("decoder.py")
+
+
+def test_places_are_found_without_asking_where_python_is_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of elements may fail, each some hundred calls deep."""
+    error = raised_by("json.loads('{')")
+    place_of(error)
+    asked: list[str] = []
+    monkeypatch.setattr(sysconfig, "get_path", asked.append)
+
+    assert (place_of(error), asked) == (("worker.py", 1), [])
 
 
 def test_an_error_that_came_through_no_other_code() -> None:

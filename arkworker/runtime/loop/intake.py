@@ -149,7 +149,8 @@ def take_listed(worklist: Worklist, most: int, halt: Halt) -> list[Job]:
     except (ApiError, StoppedError) as error:
         logger.error("no more elements can be retrieved: %s", error)  # noqa: TRY400 - one line will do
         halt.give_up(error)
-    halt.is_over = halt.is_over or len(jobs) < most
+    if len(jobs) < most:
+        halt.is_over = True
     return jobs
 
 
