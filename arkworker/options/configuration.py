@@ -84,13 +84,7 @@ class UserConfiguration(BaseModel):
         def __getattr__(self, name: str) -> Any:
             if name in _OF_A_MAPPING:
                 raise AttributeError(f"{type(self).__name__} is not a mapping: its options are attributes")
-            try:
-                return super().__getattr__(name)
-            except AttributeError:
-                if not name.startswith("_") and (nearest := did_you_mean(name, type(self).model_fields)):
-                    message = f"{type(self).__name__} has no option {printable(name)!r}; {nearest}"
-                    raise AttributeError(message) from None
-                raise
+            return super().__getattr__(name)
 
     @model_validator(mode="before")
     @classmethod

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from arkworker.text import did_you_mean
-
 #: Names that went from what the context replaces.
 GONE = {
     "api_client": "use context.api",
@@ -87,7 +85,4 @@ def lacks(owner: object, name: str, *, of_worker: bool, is_on_context: bool = Fa
         raise AttributeError(f"{told} is gone: {hint}")
     if is_on_context:
         raise AttributeError(f"{told} is on the context: use context.{name}")
-    message = f"{type(owner).__name__!r} object has no attribute {name!r}"
-    if not name.startswith("_") and (nearest := did_you_mean(name, dir(type(owner)))):
-        message = f"{message}; {nearest}"
-    raise AttributeError(message, name=name, obj=owner)
+    raise AttributeError(f"{type(owner).__name__!r} object has no attribute {name!r}", name=name, obj=owner)

@@ -45,17 +45,6 @@ def test_other_names_on_a_worker() -> None:
     assert isinstance(pickle.loads(pickle.dumps(copy.deepcopy(Plain()))), Plain)
 
 
-def test_a_misspelt_name_is_told_the_nearest_one() -> None:
-    """On a worker, its configuration and its context; what is like no other is an ordinary error."""
-    config: Any = Mine()
-    with pytest.raises(AttributeError, match=r"^Mine has no option 'treshold'; did you mean threshold\?$"):
-        _ = config.treshold
-    with pytest.raises(AttributeError, match=r"'Plain' object has no attribute 'setpu'; did you mean setup\?$"):
-        _ = Plain().setpu  # type: ignore[attr-defined]  # the access is the test
-    with pytest.raises(AttributeError, match=r"'Mine' object has no attribute 'colour'$"):
-        _ = config.colour
-
-
 def test_items_of_a_typed_configuration() -> None:
     """They are attributes."""
     config: Any = Mine()
