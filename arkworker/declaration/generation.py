@@ -206,7 +206,8 @@ class _Generator:
 
     def text(self, summary: str, notes: Iterable[str]) -> str:
         code = "\n\n\n".join(self._blocks)
-        used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)} | {"TYPE_CHECKING"}
+        nodes = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name))
+        used = {node.id for node in nodes if isinstance(node.ctx, ast.Load)} | {"TYPE_CHECKING"}
         homes = {
             home: imported(home, names)
             for home in ("typing", "arkworker", "pydantic")

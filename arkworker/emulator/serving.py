@@ -100,7 +100,7 @@ def _emulator(described: Project, database: Path | None, **places: Any) -> Itera
     """One that is not yet started, and is closed at the end."""
     if places["directory"] is not None:
         _check_folder(places["directory"])
-    made = database if database is not None and not database.exists() else None
+    made = database.resolve() if database is not None and not database.exists() else None  # what a link leads to
     try:
         emulator = Emulator(edition=described.edition, database=database, ledger_limit=LEDGER_LIMIT, **places)
     except sqlite3.DatabaseError as error:

@@ -115,6 +115,13 @@ def test_the_hardest_names_work() -> None:
     assert list(exports([Draft(NASTY, CONSTANTS), Draft(NASTY)])) == [NASTY, NASTY]
 
 
+def test_an_option_that_is_called_logger_needs_no_logger() -> None:
+    """What the code defines is not what it uses: nothing is imported for it."""
+    options = (FieldContent("logger", "Logger", "string", default="x"),)
+    text = generate([Draft(WorkerContent("worker", "W", "t", "d", configuration=options))]).text
+    assert "logging" not in text
+
+
 @pytest.mark.parametrize("width", ["88", "100", "120"])
 def test_the_line_length_is_the_projects_own(width: str) -> None:
     """Formatters with any line length of 88 or more leave the code alone."""

@@ -147,6 +147,17 @@ def test_a_mistake_leaves_no_half_made_database(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["project.yml"]
 
 
+def test_a_mistake_leaves_the_link_to_a_database(tmp_path: Path) -> None:
+    """It goes as well where a link leads to it, and the link stays."""
+    project, database = tmp_path / "project.yml", tmp_path / "a.sqlite"
+    project.write_text("elements: [{size: [9, 9]}]\nqueue: volume")
+    database.symlink_to("b.sqlite")
+    with pytest.raises(ConfigurationError, match="no element type is named 'volume'"):
+        serve(project, port=0, database=database, announce=print)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.sqlite", "project.yml"]
+
+
 def test_faults_are_given_beside_a_project(project: Path) -> None:
     """The first retrieval of a worker run fails as the flag says."""
     code, lines = serve_once(
