@@ -141,7 +141,8 @@ class Record(BaseModel):
         return self  # nothing in it can change
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """The declared fields only, and addresses without their query, which may hold a signature."""
-        for name in type(self).model_fields:
-            value = getattr(self, name)
-            yield name, presentable(value) if isinstance(value, str) else value
+        """The declared fields that are to be shown, and addresses without their query, which may hold a signature."""
+        for name, field in type(self).model_fields.items():
+            if field.repr:
+                value = getattr(self, name)
+                yield name, presentable(value) if isinstance(value, str) else value

@@ -181,6 +181,15 @@ def test_no_value_is_in_a_problem() -> None:
     assert "s3cr3t" not in str(caught.value) + repr(caught.value.problems)
 
 
+def test_no_value_is_in_a_representation() -> None:
+    """Nor what is declared or not known: on a Community instance, a configuration holds secrets themselves."""
+    run = changed("worker_version.configuration", {"token": "s3cr3t"})
+    run["configuration"] = {"id": "c", "configuration": {"token": "s3cr3t"}}
+    run["model_version"] = {"id": "m", "configuration": {"token": "s3cr3t"}, "other": "s3cr3t"}
+    for modern in (None, {"configuration": [item("token", "s3cr3t")]}):
+        assert "s3cr3t" not in repr(parse_payload(run, modern))
+
+
 def test_process_is_frozen_and_picklable() -> None:
     """It is part of the context: what the server added to it is there, too."""
     process = parse_payload(changed("process.more", {"a": [1]}), MODERN).run.process
