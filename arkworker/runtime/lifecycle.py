@@ -213,11 +213,12 @@ def run_job(connection: socket.socket) -> None:
     Args:
         connection: The way to the parent, which says what to do, and hears of all that happens, failures included.
     """
-    from arkworker.runtime.loop.job_process import alone, joined
+    from arkworker.runtime.loop.job_process import JoinedJob, alone, join
 
-    with joined(connection) as job:
-        if job is not None:
-            live(job.worker, job.handover, perform=job.perform, alone=alone(job.order.lock))
+    def work(job: JoinedJob) -> None:
+        live(job.worker, job.handover, perform=job.perform, alone=alone(job.order.lock))
+
+    join(connection, work)
 
 
 def run_share(descriptor: int) -> None:

@@ -252,24 +252,23 @@ def answering(channel: Channel, level: int, connection: socket.socket | None = N
         channel.say_broken(error)
 
 
-@contextlib.contextmanager
-def joined(connection: socket.socket) -> Iterator[JoinedJob | None]:
-    """Join a run as one of its processes; what ends it there is reported to the parent, not raised.
+def join(connection: socket.socket, work: Callable[[JoinedJob], None]) -> None:
+    """Join a run as one of its processes; what ends it there, also before the work, is reported to the parent.
 
-    Yields:
-        What to do; None where the parent is gone.
+    Args:
+        connection: The way to the parent, which may be gone.
+        work: Told what to do.
     """
     channel = Channel(connection)
     order = channel.receive()
     if order is None:
-        yield None
         return
     with answering(channel, order.terms.level) as stopping:
         with contextlib.suppress(OSError):  # it is gone, or is not known
             os.chdir(order.terms.folder)
         worker: Any = load_target(order.terms.target)
         with unpacked(order.terms, channel, stopping) as handover:
-            yield JoinedJob(worker, handover, order, channel)
+            work(JoinedJob(worker, handover, order, channel))
 
 
 @contextlib.contextmanager
