@@ -9,6 +9,7 @@ import signal
 import socket
 import sqlite3
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import select
@@ -27,7 +28,6 @@ from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
 # Of the latest requests; a desk may be in use for days.
 LEDGER_LIMIT = 10_000
@@ -100,7 +100,8 @@ def _emulator(described: Project, database: Path | None, **places: Any) -> Itera
     """One that is not yet started, and is closed at the end."""
     if places["directory"] is not None:
         _check_folder(places["directory"])
-    made = database.resolve() if database is not None and not database.exists() else None  # what a link leads to
+    # What a link leads to; of one that leads to itself, SQLite says it.
+    made = Path(os.path.realpath(database)) if database is not None and not database.exists() else None
     try:
         emulator = Emulator(edition=described.edition, database=database, ledger_limit=LEDGER_LIMIT, **places)
     except sqlite3.DatabaseError as error:

@@ -127,6 +127,14 @@ def test_a_file_that_is_no_database(project: Path) -> None:
     assert project.read_text() == PROJECT
 
 
+def test_a_link_to_itself_is_no_database(project: Path, tmp_path: Path) -> None:
+    """One line says so."""
+    database = tmp_path / "a.sqlite"
+    database.symlink_to(database)
+    with pytest.raises(UsageError, match=f"^cannot use {database} as the database: unable to open database file$"):
+        serve(project, port=0, database=database, announce=print)
+
+
 def test_a_database_is_served_again_as_it_was(project: Path, tmp_path: Path) -> None:
     """The second time, the project is not laid out once more."""
     kept = {"database": tmp_path / "a.sqlite", "directory": tmp_path / "files"}
