@@ -18,7 +18,6 @@ from arkworker.runtime.services import Services
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping
-    from typing import NoReturn
     from uuid import UUID
 
     from arkworker.arkindex.client import Client
@@ -445,5 +444,5 @@ class WorkerContext(ContextData[C, A]):
 
     if not TYPE_CHECKING:  # a type checker should complain
 
-        def __getattr__(self, name: str) -> NoReturn:
-            lacks(self, name, of_worker=False)
+        def __getattr__(self, name: str) -> Any:
+            return lacks(self, name, of_worker=False)

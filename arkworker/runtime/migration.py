@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any
 
 #: Names that went from what the context replaces.
 GONE = {
@@ -68,8 +68,10 @@ GONE_FROM_WORKERS = {
 }
 
 
-def lacks(owner: object, name: str, *, of_worker: bool, is_on_context: bool = False) -> NoReturn:
+def lacks(owner: object, name: str, *, of_worker: bool, is_on_context: bool = False) -> Any:
     """Say that there is no such attribute, and for an old name, what to write instead.
+
+    A property of the author in which an attribute is missing is asked again: its own error says which.
 
     Args:
         owner: What lacks it.
@@ -78,8 +80,10 @@ def lacks(owner: object, name: str, *, of_worker: bool, is_on_context: bool = Fa
         is_on_context: Whether the context has an attribute of that name.
 
     Raises:
-        AttributeError: Always.
+        AttributeError: There is none.
     """
+    if hasattr(type(owner), name):
+        return object.__getattribute__(owner, name)
     told = f"{'self' if of_worker else 'context'}.{name}"
     if (hint := (GONE_FROM_WORKERS if of_worker else GONE).get(name)) is not None:
         raise AttributeError(f"{told} is gone: {hint}")

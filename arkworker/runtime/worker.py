@@ -26,7 +26,6 @@ from arkworker.settings.catalogue import WorkerOptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
-    from typing import NoReturn
 
     from pydantic import BaseModel
     from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
@@ -121,10 +120,10 @@ class Worker(Generic[C]):
 
     if not TYPE_CHECKING:  # a type checker should complain
 
-        def __getattr__(self, name: str) -> NoReturn:
+        def __getattr__(self, name: str) -> Any:
             is_public = not name.startswith("_")
             is_there = hasattr(WorkerContext, name) or name in WorkerContext.__dataclass_fields__
-            lacks(self, name, of_worker=True, is_on_context=is_public and is_there)
+            return lacks(self, name, of_worker=True, is_on_context=is_public and is_there)
 
     def _check_work(self, handover: Handover) -> None:
         """Refuse what there is nothing to work on for, before `setup`, which may take minutes to load a model."""

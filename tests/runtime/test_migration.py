@@ -45,6 +45,17 @@ def test_other_names_on_a_worker() -> None:
     assert isinstance(pickle.loads(pickle.dumps(copy.deepcopy(Plain()))), Plain)
 
 
+@pytest.mark.parametrize("name", ["size", "model_dir", "api_client"])
+def test_property_in_which_an_attribute_is_missing(name: str) -> None:
+    """Its error names what is missing, not the property, whose name may be one of the context or an old one."""
+
+    def read(self: Worker) -> Any:
+        return self.nosuch  # type: ignore[attr-defined]  # the access is the test
+
+    with pytest.raises(AttributeError, match="object has no attribute 'nosuch'"):
+        getattr(type("Own", (Plain,), {name: property(read)})(), name)
+
+
 def test_items_of_a_typed_configuration() -> None:
     """They are attributes."""
     config: Any = Mine()
