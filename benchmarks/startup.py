@@ -64,8 +64,11 @@ def documents() -> dict[str, bytes]:
     return {"big": json.dumps(big).encode(), "small": json.dumps(small).encode()}
 
 
-def serve(document: bytes, stack: ExitStack) -> str:
-    """The address of an instance that knows one worker run."""
+def serve(document: bytes, stack: ExitStack, *, at_once: bool) -> str:
+    """The address of an instance that knows one worker run.
+
+    It sends headers and body in two pieces: `at_once`, or the second when the first is acknowledged.
+    """
     answers = {
         "/api/v1/openapi/": document,
         f"/api/v1/process/workers/{RUN_ID}/": json.dumps(worker_run(RUN_ID)).encode(),
@@ -74,6 +77,7 @@ def serve(document: bytes, stack: ExitStack) -> str:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = at_once
 
         def do_GET(self) -> None:
             content = answers.get(self.path.split("?")[0], b"{}")
@@ -108,14 +112,14 @@ def time_start(command: list[str], folder: Path, environ: dict[str, str]) -> tup
 
 
 def prepare(
-    place: Place, flags: list[str], document: str = "small", imported: str = "requests"
+    place: Place, flags: list[str], document: str = "small", imported: str = "requests", *, at_once: bool = False
 ) -> Mapping[str, Measure]:
     """A worker, an instance, and what is started."""
     (place.folder / "current").mkdir(exist_ok=True)
     (place.folder / "ours.py").write_text(OURS)
     (place.folder / "theirs.py").write_text(THEIRS)
     (place.folder / "worker.yml").write_text("threshold: 0.7\nelement_type: paragraph\n")
-    environ = {"ARKINDEX_API_URL": serve(documents()[document], place.stack)}
+    environ = {"ARKINDEX_API_URL": serve(documents()[document], place.stack, at_once=at_once)}
     if not flags:
         environ |= {"ARKINDEX_WORKER_RUN_ID": RUN_ID, "ARKINDEX_TASK_TOKEN": "token", "ARKINDEX_API_TOKEN": "token"}
     commands = {
@@ -140,6 +144,12 @@ CASES = [
         "start-small",
         (Row("start of a worker run, small document", "ms", goal="1.00"),),
         partial(prepare, flags=[]),
+        rounds=15,
+    ),
+    Case(
+        "start-at-once",
+        (Row("  the same, where the server sends all at once", "ms"),),
+        partial(prepare, flags=[], at_once=True),
         rounds=15,
     ),
     Case(
