@@ -68,4 +68,7 @@ def told(error: ValidationError, root: str = "the answer") -> str:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     place = printable(".".join(map(str, problems[0]["loc"])) or root, 100)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{place}: {problems[0]['msg'].removeprefix('Value error, ')}{more}"
+    what = problems[0]["msg"].removeprefix("Value error, ")
+    if problems[0]["type"] == "model_type":  # pydantic names a class of ours, which says nothing to who reads it
+        what = "Input should be an object"
+    return f"{place}: {what}{more}"

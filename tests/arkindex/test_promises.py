@@ -25,6 +25,14 @@ def test_what_is_no_record_is_one_line(answer: Any) -> None:
     assert ("canary" in str(caught.value), caught.value.__cause__) == (False, None)
 
 
+def test_what_is_not_an_object_is_called_so() -> None:
+    """Rather than by the name of a class."""
+    with pytest.raises(ApiContentError) as caught:
+        record_of(Corpus, "X", ["canary"])
+
+    assert caught.value.message == "the answer: Input should be an object"
+
+
 @pytest.mark.parametrize("answer", [None, [], {}, {"url": None}, {"url": 3}, {"url": ""}])
 def test_a_text_that_is_none_is_an_error(answer: Any) -> None:
     """Neither is an address."""
