@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from PIL import Image, UnidentifiedImageError
 
 from arkworker.errors import ImageError
+from arkworker.images.wholeness import check_whole
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -101,12 +102,14 @@ def decode(
             image = Image.open(source)
         if image.format in FORMATS:
             image.load()
+            last_row = crop(image, (0, image.height - 1, image.width, image.height), max_image_pixels)
+            check_whole(image, last_row, source, shown)
             return _plain(image, is_file=is_file and not _fits_as_it_lies(image, size))
     except UnidentifiedImageError:
         raise ImageError(f"{shown} is not an image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageError(f"{shown}: {_TOO_LARGE}") from None
-    except MemoryError:
+    except (MemoryError, ImageError):
         raise
     except Exception as error:  # noqa: BLE001 -- Pillow's readers raise about anything on a damaged file
         raise ImageError(f"{shown} is a damaged or incomplete image ({type(error).__name__})") from None
