@@ -38,11 +38,12 @@ _FAULT = (
 
 
 def perform(argv: Sequence[str], stopping: Stopping) -> int:
-    """Serve until a signal comes; 1 when the command that was given failed."""
+    """Serve until a signal comes; the exit code is that of the command that was given."""
     flags, command = _parse(list(argv))
-    # Pillow's readers warn of damaged notes in images, which are not what is looked at here.
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-    with stopping.interruptible():  # until the emulator is up, which then has its own way of stopping
+    # The emulator is interruptible until it is up, and then has its own way of stopping.
+    with stopping.interruptible(), warnings.catch_warnings():
+        # Pillow's readers warn of damaged notes in images, which are not what is looked at here.
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
         try:
             from arkworker.emulator import serve
         except ModuleNotFoundError as error:
@@ -123,15 +124,13 @@ def make_parser() -> PlainParser:
         "--database",
         metavar="FILE",
         type=Path,
-        help="SQLite file to keep everything in; by default, everything is in memory.",
+        help="SQLite file to keep everything in, with stored files in FILE.files; by default, all is in memory.",
     )
-    parser.add_argument(
-        "--directory", metavar="DIR", type=Path, help="Folder to keep stored files in; by default, a temporary one."
-    )
+    parser.add_argument("--directory", metavar="DIR", type=Path, help="Folder to keep stored files in instead.")
     told = "How many processes the COMMAND uses: it is given --jobs N."
     parser.add_argument("--jobs", metavar="N", type=_jobs, help=told)
     parser.add_argument("--open", action="store_true", help="Open the page in a browser.")
-    parser.add_argument("--once", action="store_true", help="Stop when the COMMAND has ended.")
+    parser.add_argument("--once", action="store_true", help="Stop when the COMMAND has ended, with its exit code.")
     parser.add_argument("--fault", metavar="FAULT", action="append", default=[], help=_FAULT)
     parser.add_argument("--json", action="store_true", help="Show all problems as JSON on standard output.")
     return parser

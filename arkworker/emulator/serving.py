@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+import shutil
 import signal
 import socket
 import sqlite3
@@ -19,7 +20,7 @@ from arkworker.emulator.importing import import_export
 from arkworker.emulator.project.corpus import holds_images
 from arkworker.emulator.project.items import Project
 from arkworker.emulator.project.reading import read_fault, read_project
-from arkworker.emulator.project.steps import Step, arrange
+from arkworker.emulator.project.steps import Step, arrange, command_of
 from arkworker.emulator.tables import Task, WorkerRun
 from arkworker.emulator.workers import Workers
 from arkworker.errors import UsageError
@@ -61,7 +62,7 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
         port: The port of the API and the page; 0 takes a free one, as for `storage_port`.
         storage_port: The port of files and images.
         database: The SQLite file in which everything is kept; one that already has a worker run is served unchanged.
-        directory: The folder of stored files, which is kept.
+        directory: The folder of stored files, which is kept; by default it is beside the database.
         command: A worker to run, once for each chunk, as the platform would; its log is in the page.
         jobs: Given to the commands as `--jobs`.
         once: Stop when the commands have ended, instead of serving on, so that the results can be looked at.
@@ -71,7 +72,7 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
         browse: Called with the address of the page once it can be opened.
 
     Returns:
-        The exit code: 0, or 1 when a command failed.
+        The exit code: the weightiest of those of the commands, or 128 + n when signal n came while one ran; else 0.
 
     Raises:
         ConfigurationError: The project is wrong.
@@ -80,9 +81,8 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
     described = Project() if project is None else read_project(project)
     places = {"host": host, "port": port, "storage_port": storage_port, "directory": directory}
     with _emulator(described, database, **places) as emulator:
-        steps = _steps(emulator, described, from_export, command, jobs)
-        if once and steps[0].command is None:
-            raise UsageError(NO_COMMAND)
+        steps = _steps(emulator, described, from_export, command)
+        _choose_commands(steps, described, jobs, once=once)
         for fault in map(read_fault, faults):
             fault.add_to(emulator.faults)
         with _Bell() as bell:
@@ -90,16 +90,19 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
             _start(emulator, host, port)
             _tell_emptiness(described, announce)
             _open(emulator, steps[0], workers, announce, browse)
-            _attend(bell, workers, once=once)
+            stopped_by = _attend(bell, workers, once=once)
         _tell_what_lacks(emulator, announce)
-        return int(workers.failed)
+        return 128 + stopped_by if stopped_by else workers.exit_code
 
 
 @contextmanager
 def _emulator(described: Project, database: Path | None, **places: Any) -> Iterator[Emulator]:
     """One that is not yet started, and is closed at the end."""
+    beside = None
     if places["directory"] is not None:
         _check_folder(places["directory"])
+    elif database is not None:
+        places["directory"] = beside = database.with_name(f"{database.name}.files")
     # What a link leads to; of one that leads to itself, SQLite says it.
     made = Path(os.path.realpath(database)) if database is not None and not database.exists() else None
     try:
@@ -116,6 +119,8 @@ def _emulator(described: Project, database: Path | None, **places: Any) -> Itera
         if made is not None and is_unfinished:
             # A mistake was found half-way: the next attempt begins anew, not with that half.
             made.unlink(missing_ok=True)
+            if beside is not None:
+                shutil.rmtree(beside, ignore_errors=True)
 
 
 def _check_folder(directory: Path) -> None:
@@ -159,9 +164,13 @@ def _tell_what_lacks(emulator: Emulator, announce: Callable[[str], None]) -> Non
         announce(f"The emulator has no operation {name}, which was asked for {count} times")
 
 
-def _attend(bell: _Bell, workers: Workers, *, once: bool) -> None:
-    """Wait for a signal, or with `once` for the workers; and then for what still runs."""
-    asked = 0
+def _attend(bell: _Bell, workers: Workers, *, once: bool) -> int:
+    """Wait for a signal, or with `once` for the workers; and then for what still runs.
+
+    Returns:
+        The signal that came while a worker ran; else 0.
+    """
+    asked = stopped_by = 0
     try:
         while not (workers.have_ended and (asked or once)):
             for number in bell.wait():
@@ -169,15 +178,15 @@ def _attend(bell: _Bell, workers: Workers, *, once: bool) -> None:
                     workers.sweep()
                 elif number not in (signal.SIGCHLD, ENDED):
                     asked += 1
+                    stopped_by = stopped_by or (0 if workers.have_ended else number)
                     workers.end(asked)
     except BaseException:
         workers.end(1)
         raise
+    return stopped_by
 
 
-def _steps(
-    emulator: Emulator, project: Project, from_export: Path | None, command: Sequence[str], jobs: str | None
-) -> list[Step]:
+def _steps(emulator: Emulator, project: Project, from_export: Path | None, command: Sequence[str]) -> list[Step]:
     """The workers to run, or the run that is in the database."""
     existing = _existing_run(emulator)
     if existing is None:
@@ -190,12 +199,20 @@ def _steps(
         # In the place of what the project says; the caller's folder is that of the command.
         steps = steps[:1]
         steps[0].command, steps[0].cwd = command, None
+    return steps
+
+
+def _choose_commands(steps: Sequence[Step], project: Project, jobs: str | None, *, once: bool) -> None:
+    """Where the flags say that a command is run, there is one."""
+    if (once or jobs is not None) and steps[0].command is None and not project.workers:
+        steps[0].command = command_of(project)
     if jobs is not None and all(step.command is None for step in steps):
         raise UsageError("--jobs is given to the command of a worker: give that after --")
+    if once and steps[0].command is None:
+        raise UsageError(NO_COMMAND)
     for step in steps:
         if jobs is not None and step.command is not None:
             step.command = [*step.command, "--jobs", jobs]
-    return steps
 
 
 def _existing_run(emulator: Emulator) -> str | None:

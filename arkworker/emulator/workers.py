@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from arkworker.emulator.agent import run_worker
-from arkworker.errors import ArkworkerError
+from arkworker.errors import ArkworkerError, ExitCode
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
     from arkworker.emulator.emulator import Emulator
     from arkworker.emulator.project.steps import Step
+
+_SIGNALLED = 128  # exit codes above it are those of signals
+_WEIGHTS: dict[int, int] = {
+    ExitCode.CONFIGURATION: 1,
+    ExitCode.UNAVAILABLE: 2,
+    ExitCode.FAILED: 4,
+    ExitCode.UNCERTAIN: 5,
+    ExitCode.OK: 6,
+}
 
 
 @dataclass
@@ -31,7 +40,7 @@ class Workers:
     announce: Callable[[str], None]
     echo: Callable[[bytes], object] | None
     when_ended: Callable[[], object]
-    failed: bool = False
+    _codes: set[int] = field(default_factory=set)
     _running: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -44,6 +53,11 @@ class Workers:
     @property
     def have_ended(self) -> bool:
         return self._running == 0
+
+    @property
+    def exit_code(self) -> int:
+        """The weightiest of those of all commands: of a signal, 78, 69, any that is not of arkworker, 1, 75, 0."""
+        return min(self._codes, key=_weight_of, default=ExitCode.OK)
 
     def start(self) -> None:
         """Start the first step; `when_ended` is called when the last one has ended, or one has failed."""
@@ -99,7 +113,7 @@ class Workers:
                 before += [task.id for task in self.emulator.tasks(run)]
                 failed = not self._run_step(step, run)
         except ArkworkerError as error:
-            self._end(str(error), failed=True)
+            self._end(str(error), int(error.exit_code))
         finally:
             with self._lock:
                 self._running -= 1
@@ -125,11 +139,11 @@ class Workers:
                 echo=self.echo or _keep_quiet,
             )
         except OSError as error:
-            self._end(f"cannot run {printable(command[0])}: {error.strerror}", failed=True)
+            self._end(f"cannot run {printable(command[0])}: {error.strerror}", ExitCode.FAILED)
             return False
         finally:
             self._forget()
-        self._end(f"{name} ended with exit code {code}", failed=code != 0)
+        self._end(f"{name} ended with exit code {code}", code if code >= 0 else _SIGNALLED - code)
         return code == 0
 
     def _register(self, process: subprocess.Popen[bytes]) -> None:
@@ -143,10 +157,14 @@ class Workers:
         with self._lock:
             self._processes = [process for process in self._processes if process.poll() is None]
 
-    def _end(self, message: str, *, failed: bool) -> None:
+    def _end(self, message: str, code: int) -> None:
         with self._lock:
-            self.failed = self.failed or failed
+            self._codes.add(code)
             self.announce(message)
+
+
+def _weight_of(code: int) -> int:
+    return 0 if code > _SIGNALLED else _WEIGHTS.get(code, 3)
 
 
 def _keep_quiet(_piece: bytes) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,6 +35,13 @@ try:
 except urllib.error.HTTPError as error:
     raise SystemExit(error.code != 418)
 raise SystemExit(2)
+"""
+COUNT = """
+from arkworker import ElementsWorker
+
+class Count(ElementsWorker):
+    def process_element(self, element, context, cache):
+        pass
 """
 PROJECT = "elements: [{size: [10, 10], count: 2}]\nchunks: 2"
 
@@ -74,10 +83,34 @@ def serve_once(project: Path, **options: Any) -> tuple[int, list[str]]:
 
 
 def test_it_runs_a_worker_once_for_each_chunk(project: Path) -> None:
-    """Its exit code says whether one of them failed."""
+    """Its exit code is theirs."""
     code, lines = serve_once(project, command=["sh", "-c", "exit 3"])
 
-    assert (code, sorted(lines[-2:])) == (1, [f"worker {chunk} ended with exit code 3" for chunk in (1, 2)])
+    assert (code, sorted(lines[-2:])) == (3, [f"worker {chunk} ended with exit code 3" for chunk in (1, 2)])
+
+
+@pytest.mark.parametrize(
+    ("both", "expected"), [((1, 78), 78), ((75, 1), 1), ((69, 3), 69), ((78, -9), 137), ((0, 75), 75)]
+)
+def test_the_weightiest_exit_code_counts(tmp_path: Path, both: tuple[int, int], expected: int) -> None:
+    """Of workers side by side: that of a signal, then as the documentation orders them."""
+    project = tmp_path / "project.yml"
+    project.write_text(PROJECT)
+    first, second = (f"exit {code}" if code >= 0 else f"kill {code} $$" for code in both)
+    tell = f"mkdir {tmp_path}/first 2>/dev/null && {{ {first}; }} || {second}"
+
+    assert serve_once(project, command=["sh", "-c", tell])[0] == expected
+
+
+def test_an_interrupted_worker_gives_the_code_of_the_signal(project: Path) -> None:
+    """Whatever the worker makes of it."""
+    options = '{"port": 0, "command": ["sh", "-c", "trap \'exit 0\' TERM; echo; while :; do sleep 0.05; done"]}'
+    process = start(project, options)
+    assert process.stdout is not None
+    [process.stdout.readline() for _ in range(5)]
+    process.send_signal(signal.SIGINT)
+
+    assert finish(process)[0] == 130
 
 
 def test_a_command_that_is_not_there(project: Path) -> None:
@@ -97,7 +130,7 @@ def test_workers_are_ended_with_it(number: int, project: Path) -> None:
     process.send_signal(number)
     ended, out, err = finish(process)
 
-    assert (len(lines), ended, err) == (5, 1, "")
+    assert (len(lines), ended, err) == (5, 128 + number, "")
     assert sorted(out.splitlines()) == [f"worker {chunk} ended with exit code -15" for chunk in (1, 2)]
 
 
@@ -173,3 +206,44 @@ def test_faults_are_given_beside_a_project(project: Path) -> None:
     )
 
     assert (code, lines[-1][-1]) == (0, "0")
+
+
+def test_files_are_kept_beside_the_database(project: Path, tmp_path: Path) -> None:
+    """What a worker left is there the second time, too, without a --directory."""
+    kept = tmp_path / "a.sqlite"
+    serve_once(project, database=kept, command=["sh", "-c", "echo left > $PONOS_DATA/current/left.txt"])
+    with closing(sqlite3.connect(kept)) as file:
+        ids = [row[0] for row in file.execute("SELECT id FROM artifacts")]
+    ask = (
+        "import os, urllib.request\nurl = os.environ['ARKINDEX_API_URL'].replace('api/v1', 'viewer')\n"
+        f"read = [urllib.request.urlopen(url + 'artifacts/' + id).read() for id in {ids}]\n"
+        "raise SystemExit(read != [b'left\\n'] * 2)"
+    )
+
+    assert serve_once(project, database=kept, command=[sys.executable, "-c", ask])[0] == 0
+
+
+def test_all_images_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    """With one message for each, in a folder and in a file."""
+    (tmp_path / "b.png").write_text("not an image")
+    (tmp_path / "a.jpg").write_text("not an image")
+    project = tmp_path / "project.yml"
+    project.write_text("images: .\nelements: [{image: a.jpg}, {image: a.jpg}, {image: c.jpg}]")
+    with pytest.raises(ConfigurationError) as refused:
+        serve(project, port=0, announce=print)
+
+    told = [(problem.location.rpartition("/")[2], problem.message.split()[0]) for problem in refused.value.problems]
+    names = [("project.yml:1:9", "a.jpg"), ("project.yml:1:9", "b.png"), ("project.yml:2:52", "c.jpg")]
+    assert [(place, str(tmp_path / name)) for place, name in names] == told
+
+
+@pytest.mark.parametrize("flags", [{"once": True}, {"once": True, "jobs": "1"}])
+def test_the_code_of_a_single_worker_is_run(tmp_path: Path, flags: dict[str, Any]) -> None:
+    """Where the flags say that a command is run, it needs no command in the project."""
+    (tmp_path / "count.py").write_text(COUNT)
+    project = tmp_path / "project.yml"
+    project.write_text("elements: [{size: [9, 9]}]\nworker: 'count.py:Count'")
+    lines: list[str] = []
+
+    assert serve(project, port=0, announce=lines.append, **flags) == 0
+    assert lines[-1] == "worker 1 ended with exit code 0"

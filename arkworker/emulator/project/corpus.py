@@ -10,6 +10,7 @@ from arkworker.elements.image_files import is_image_name
 from arkworker.emulator.arrange.corpora import spelled
 from arkworker.emulator.project.items import ElementItem
 from arkworker.emulator.tables import Corpus, Dataset, Element, ElementType, WorkerRun
+from arkworker.errors import ConfigurationError, Problem
 from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class CorpusLayout:
         self._source = project.source
         self._base = project.source.folder
         self._names = names
-        self._images: dict[Path | tuple[int, int] | str, str] = {}
+        self._images: dict[Path | tuple[int, int] | str, str | None] = {}
+        self._problems: list[Problem] = []
 
     def arrange(self) -> None:
         """Make the corpus, unless an export has brought one, with all in it.
@@ -91,6 +93,8 @@ class CorpusLayout:
             self._add_folder(self._base / project.images, None)
         for element in project.elements:
             self._add_element(element, None)
+        if self._problems:
+            raise ConfigurationError(self._problems)
         for name, content in project.secrets.items():
             emulator.add_secret(name, content)
         self._add_datasets()
@@ -162,7 +166,7 @@ class CorpusLayout:
             self._names.elements.setdefault(f"{item.name or item.type} {number}", identifier)
 
     def _image(self, item: ElementItem, pixels: Path | tuple[int, int] | None) -> str | None:
-        """The id of an image; a file or an address that several elements name is one image."""
+        """The id of an image, of which several elements may name the file or address; None for one without pixels."""
         if pixels is None:
             return None
         key = item.url or pixels
@@ -171,7 +175,9 @@ class CorpusLayout:
                 self._images[key] = self._emulator.add_image(pixels, url=item.url)
             except OSError:
                 place = item.place() if item.image is None else item.place("image")
-                raise self._source.refuse(place, f"{printable(str(pixels))} is missing, or is not an image") from None
+                refused = self._source.refuse(place, f"{printable(str(pixels))} is missing, or is not an image")
+                self._problems += refused.problems
+                self._images[key] = None  # all of them are told at once
         return self._images[key]
 
     def _add_results(self, item: ElementItem, element: str) -> None:

@@ -121,7 +121,9 @@ class WorkerLayout:
                     raise self._source.refuse(parent.place(key), f"{printable(str(path))} is missing")
         columns = {"declaration": declaration, "values": self._values(item, declaration), "model_version": version}
         make = partial(self._add_run, item, columns)
-        return Step(make, _command(item), self._base, str((declaration or {}).get("slug", "worker")))
+        # A single worker without a command is for a person to run, who sees its variables.
+        command = command_of(item) if item.place() or item.command else None
+        return Step(make, command, self._base, str((declaration or {}).get("slug", "worker")))
 
     def _add_run(self, item: RunItem, columns: dict[str, Any], before: Sequence[str]) -> str:
         elements = self._queue(item)
@@ -257,9 +259,9 @@ class WorkerLayout:
         return self._names.find(known, value, loc, "model" if kind == "model" else "export")
 
 
-def _command(item: RunItem) -> list[str] | None:
-    """What is run for a worker: its command, or for one of several by default its code."""
-    if item.command is None and not (item.place() and is_target(item.worker)):
+def command_of(item: RunItem) -> list[str] | None:
+    """What is run for a worker: its command, or by default its code."""
+    if item.command is None and not is_target(item.worker):
         return None
     words = item.command or [sys.executable, "-m", "arkworker", "run", item.worker]
     return words if item.jobs is None else [*words, "--jobs", str(item.jobs)]

@@ -147,7 +147,11 @@ def _made_folder(work_dir: Path) -> Iterator[Path]:
         try:
             made = private_directory(work_dir, ".arkworker-shares-", must_stay=lambda path: not (path / mark).exists())
             folder = stack.enter_context(made)
-            (folder / mark).touch()
+            try:
+                (folder / mark).touch()
+            except OSError:
+                folder.rmdir()  # without its mark, it would stay
+                raise
         except OSError as error:
             place, hint = printable(str(work_dir)), "set PONOS_DATA to one that can"
             _refuse(f"the working directory {place} cannot be written: {error.strerror}", hint)

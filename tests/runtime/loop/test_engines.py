@@ -70,6 +70,15 @@ def test_what_killed_commands_left_is_removed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [others]
 
 
+def test_a_folder_that_cannot_be_marked_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would stay for ever, as one of another machine."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "long" * 100)  # which no file can be named after
+    with pytest.raises(ConfigurationError, match="File name too long"), engines._made_folder(tmp_path):
+        pass
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_working_directory_that_cannot_be_written(tmp_path: Path) -> None:
     """The remedy is named before anything is submitted."""
     place = tmp_path / "file"
