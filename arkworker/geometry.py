@@ -40,6 +40,10 @@ class PixelBox(NamedTuple):
         right, bottom = self.x + self.width, self.y + self.height
         return ((self.x, self.y), (right, self.y), (right, bottom), (self.x, bottom))
 
+    def fits_in(self, width: int, height: int) -> bool:
+        """Whether it lies within an image of this size."""
+        return self.x + self.width <= width and self.y + self.height <= height
+
 
 def scalar(value: Any) -> Any:
     """What an array, a tensor or a number of a library holds, where that is one value, and not a masked one."""
@@ -104,11 +108,11 @@ def pixel_box(polygon: Iterable[Any], image_width: int | None, image_height: int
     points = as_polygon(polygon)
     if len(points) < 3:
         raise ValueError(f"its polygon has {len(points)} points, at least 3 are needed")
-    box = bounding_box(points)
-    if not box.width or not box.height:
+    xs, ys = zip(*points, strict=True)
+    if min(xs) == max(xs) or min(ys) == max(ys):
         raise ValueError("its polygon has no area")
-    left, top = max(0, math.floor(box.x)), max(0, math.floor(box.y))
-    right, bottom = math.ceil(box.x + box.width), math.ceil(box.y + box.height)
+    left, top = max(0, math.floor(min(xs))), max(0, math.floor(min(ys)))
+    right, bottom = math.ceil(max(xs)), math.ceil(max(ys))
     right, bottom = min(right, image_width or right), min(bottom, image_height or bottom)
     if right <= left or bottom <= top:
         raise ValueError("its polygon is entirely outside the image")

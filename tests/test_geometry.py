@@ -71,6 +71,7 @@ def test_nothing_has_no_bounding_box() -> None:
         ([[10.2, 10.9], [20.1, 10.9], [20.1, 30.5]], PixelBox(10, 10, 11, 21)),
         ([[-5, -7], [20, -7], [20, 30]], PixelBox(0, 0, 20, 30)),
         ([[50, 60], [500, 60], [500, 600]], PixelBox(50, 60, 50, 20)),
+        ([[-125.79, 0], [14, 0], [14, 9]], PixelBox(0, 0, 14, 9)),  # 14 is not -125.79 + 139.79, as floats go
     ],
 )
 def test_the_pixel_box_is_inside_the_image(polygon: Any, expected: PixelBox) -> None:
