@@ -6,7 +6,9 @@ picture: what image servers give, and what Arkindex keeps the size of.
 
 from __future__ import annotations
 
+import io
 import math
+import os
 import sys
 import threading
 from contextlib import contextmanager
@@ -45,6 +47,7 @@ _UPRIGHT = {
 }
 _ON_ITS_SIDE = 5
 _STRIP = 4_000_000  # pixels that are converted at a time
+_PNG = b"\x89PNG\r\n\x1a\n"
 # Where an orientation would be found again, and obeyed twice.
 _NOTES = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif", "transparency")
 
@@ -132,6 +135,8 @@ def measure(source: Any) -> tuple[int, int]:
         if image.format == "TIFF":  # newer releases of Pillow have exchanged them already
             tags = image.tag_v2  # type: ignore[attr-defined] # a TiffImageFile
             width, height, orientation = tags[_WIDTH], tags[_HEIGHT], tags.get(_ORIENTATION)
+        elif image.format == "PNG":
+            orientation = _orientation_of_png(image.fp)  # type: ignore[arg-type] # open, as nothing was read yet
         else:
             orientation = _orientation(image)
         is_on_its_side = orientation in _UPRIGHT and orientation >= _ON_ITS_SIDE
@@ -207,10 +212,27 @@ def _fits_as_it_lies(image: Image.Image, size: tuple[int | None, int | None]) ->
 def _orientation(image: Image.Image) -> int | None:
     """The tag; None where there is none, where it says upright, or where the notes are not sound at all."""
     try:
-        tag = image.getexif().get(_ORIENTATION)
+        # Not its own method: that of a PNG file would read the pixels first.
+        tag = Image.Image.getexif(image).get(_ORIENTATION)
     except Exception:  # noqa: BLE001 - the notes may be damaged in any way where the pixels are sound
         return None
     return tag if isinstance(tag, int) and tag in _UPRIGHT else None
+
+
+def _orientation_of_png(file: IO[bytes]) -> int | None:
+    """As `_orientation`, without the pixels of a file, which Pillow would read to come to the notes behind them."""
+    notes = io.BytesIO()
+    file.seek(0)
+    notes.write(file.read(len(_PNG)))
+    while len(head := file.read(8)) == 8:
+        length = int.from_bytes(head[:4], "big") + 4  # and the checksum
+        if head[4:] in (b"IDAT", b"fdAT"):
+            file.seek(length, os.SEEK_CUR)
+        else:
+            notes.write(head + file.read(length))
+    notes.seek(0)
+    with pixel_limit(0), Image.open(notes) as image:
+        return _orientation(image)
 
 
 def _in_strips(image: Image.Image, mode: str, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:

@@ -251,6 +251,29 @@ def test_an_image_too_large_to_open_can_be_measured(drawing: Callable[[int, int]
         assert Image.MAX_IMAGE_PIXELS == 10
 
 
+def late_notes(body: bytes) -> bytes:
+    """A PNG file with its notes behind the pixels, where ExifTool puts them."""
+    start = body.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(body[start : start + 4], "big")
+    last = body.index(b"IEND") - 4
+    return body[:start] + body[end:last] + body[start:end] + body[last:]
+
+
+@pytest.mark.parametrize("place", [bytes, late_notes])
+def test_a_png_is_measured_without_its_pixels(
+    place: Callable[[bytes], bytes], drawing: Callable[[int, int], Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be too many for the memory; the notes that make it upright are found wherever they are."""
+    exif, body = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    drawing(30, 20).save(body, format="PNG", exif=exif)
+    content = place(body.getvalue())
+    assert decode(io.BytesIO(content), "page", None).size == (20, 30)
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", None)
+
+    assert measure(io.BytesIO(content)) == (20, 30)
+
+
 @pytest.mark.parametrize(("size", "expected"), [((30, 20), (30, 20)), ((20, 30), (20, 30)), ((None, None), (20, 30))])
 def test_a_file_of_the_size_that_is_known_stays_as_it_lies(
     size: Any, expected: tuple[int, int], drawing: Callable[[int, int], Image.Image]
