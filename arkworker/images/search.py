@@ -186,13 +186,12 @@ class Search:
         width, height = self.picture.width or image.width, self.picture.height or image.height
         if image.size != (width, height):
             raise ImageError(f"it has {image.width} by {image.height} pixels, Arkindex says {width} by {height}")
-        if self.picture.box is None or self.picture.box == (0, 0, width, height):
+        box = self.picture.box
+        if box is None or box == (0, 0, width, height):
             return image
-        left, top = self.picture.box.x, self.picture.box.y
-        right, bottom = min(width, left + self.picture.box.width), min(height, top + self.picture.box.height)
-        if right <= left or bottom <= top:
-            raise ImageError("its polygon is entirely outside the image")
-        return crop(image, (left, top, right, bottom), self.limit)
+        if not box.fits_in(width, height):  # what is there would be stretched to it
+            raise ImageError(f"its polygon reaches beyond the image of {width} by {height} pixels")
+        return crop(image, (box.x, box.y, box.x + box.width, box.y + box.height), self.limit)
 
 
 def _is_near(size: tuple[int, int], other: tuple[int, int]) -> bool:

@@ -99,7 +99,8 @@ def assemble(
         limit: The largest image; see `pixel_limit`.
 
     Raises:
-        ImageError: The server has no tiles, or other ones than it says, or another image than Arkindex knows.
+        ImageError: The server has no tiles, or other ones than it says, or another image than Arkindex knows; or the
+            box reaches beyond the image.
     """
     address = below(base, "info.json")
     with download(address) as body:
@@ -108,6 +109,8 @@ def assemble(
         sizes = f"{tiled.width} by {tiled.height} pixels, Arkindex {declared[0]} by {declared[1]}"
         raise ImageError(f"{presentable(address)} says {sizes}")
     box = box or PixelBox(0, 0, tiled.width, tiled.height)
+    if not box.fits_in(tiled.width, tiled.height):
+        raise ImageError(f"its polygon reaches beyond the image of {tiled.width} by {tiled.height} pixels")
     check_size(box.width, box.height, limit)
     if tiled.count(box) > MOST_TILES:
         raise ImageError(f"{presentable(address)}: {tiled.count(box)} tiles are needed, which is too many")

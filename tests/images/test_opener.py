@@ -275,12 +275,13 @@ def test_a_file_that_is_no_image_is_an_error(tmp_path: Path, make: str) -> None:
         bound({"id": "x", "zone": {"image": {"url": address}}}, local_files=True).open_image()
 
 
-def test_a_polygon_outside_a_file_of_unknown_size_is_an_error(page: Image.Image, tmp_path: Path) -> None:
-    """Nothing is left of it."""
+@pytest.mark.parametrize("left", [250, 900])
+def test_a_polygon_beyond_a_file_of_unknown_size_is_an_error(page: Image.Image, tmp_path: Path, left: int) -> None:
+    """What is left of it, stretched to its box, would lead polygons that are found there astray."""
     page.save(tmp_path / "page.png")
-    zone = {"polygon": [[900, 0], [950, 0], [950, 9]], "image": {"url": str(tmp_path / "page.png")}}
+    zone = {"polygon": [[left, 0], [950, 0], [950, 9]], "image": {"url": str(tmp_path / "page.png")}}
 
-    with pytest.raises(ImageError, match="entirely outside"):
+    with pytest.raises(ImageError, match="its polygon reaches beyond the image of 300 by 200 pixels"):
         bound({"id": "x", "zone": zone}, local_files=True).open_image()
 
 

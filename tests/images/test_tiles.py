@@ -48,6 +48,16 @@ class Server:
         return assemble("http://x/page", box, self.download, declared=(300, 200), limit=limit)
 
 
+@pytest.mark.parametrize("box", [PixelBox(280, 0, 100, 100), PixelBox(0, 150, 10, 51)])
+def test_a_box_beyond_an_image_of_unknown_size(box: PixelBox, drawing: Callable[[int, int], Image.Image]) -> None:
+    """It is refused, where Arkindex could not cut the box: there is nothing but black beyond the image."""
+    server = Server(drawing(300, 200))
+
+    with pytest.raises(ImageError, match="its polygon reaches beyond the image of 300 by 200 pixels"):
+        assemble("http://x/page", box, server.download, declared=None, limit=None)
+    assert server.asked == ["info.json"]
+
+
 @given(st.integers(0, 299), st.integers(0, 199), st.data())
 def test_tiles_cover_the_box_once(x: int, y: int, data: st.DataObject) -> None:
     """And no more than the tiles that it touches are asked for."""
