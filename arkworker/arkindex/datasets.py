@@ -65,7 +65,7 @@ class DatasetSet(Record):
     dataset: Dataset
 
     def __str__(self) -> str:
-        return f"set {self.name} of dataset {self.dataset.name or self.dataset.id}"
+        return printable(f"set {self.name} of dataset {self.dataset.name or self.dataset.id}")
 
 
 def create_dataset(  # noqa: PLR0913 - what Arkindex wants to know

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("arkworker")
 
-#: Characters of the configuration that the log shows.
-LONGEST_CONFIGURATION = 2000
+#: Characters of what the log shows of one fact, such as the configuration.
+LONGEST_FACT = 2000
 
 
 def announce(context: WorkerContext[Any], preparation: Preparation) -> None:
@@ -38,7 +38,7 @@ def announce(context: WorkerContext[Any], preparation: Preparation) -> None:
         missing = "" if resolution.settings.dev else ": ARKINDEX_WORKER_RUN_ID is not set"
         logger.warning("Running in developer mode, read-only%s", missing)
     for fact in _facts(context, preparation):
-        logger.info("%s", fact)
+        logger.info("%s", printable(fact, LONGEST_FACT))
 
 
 def _debug_of(config: Any) -> bool:
@@ -51,16 +51,16 @@ def _facts(context: WorkerContext[Any], preparation: Preparation) -> Iterator[st
     settings, process = preparation.resolution.settings, context.process
     if context.worker_run_id is not None and process is not None:
         details = context.worker_details
-        name = printable(str(details.get("name") or details.get("slug") or "without a name"))
+        name = details.get("name") or details.get("slug") or "without a name"
         yield f"Worker run {context.worker_run_id} of the worker {name}, process {process.id} ({process.mode})"
     if context.model_version_id is not None:
         model = context.model_details.get("name")
-        yield f"Model version {context.model_version_id}" + (f" of the model {printable(str(model))}" if model else "")
+        yield f"Model version {context.model_version_id}" + (f" of the model {model}" if model else "")
     if settings.config_file and context.is_developer_mode:
-        yield f"Configuration file {printable(settings.config_file)}"
+        yield f"Configuration file {settings.config_file}"
     shown = plain(context.config)
     if shown:
-        yield f"Configuration {printable(json.dumps(shown, ensure_ascii=False), LONGEST_CONFIGURATION)}"
+        yield f"Configuration {json.dumps(shown, ensure_ascii=False)}"
     yield f"Worker will use {context.work_dir} as working directory"
     if context.use_cache:
         parents = ", ".join(map(str, preparation.parent_caches))

@@ -154,9 +154,11 @@ class JsonFormatter(logging.Formatter):
         fields |= {"traceback": trace} if trace else {}
         fields |= ({"stack": record.stack_info} if record.stack_info else {}) | fault
         for name, value in vars(record).items():
-            if name not in fields and name not in _STANDARD:
+            if name in _STANDARD:
+                continue
+            if name not in fields:
                 fields[name] = value
-            elif name in fields and not (type(value) is str and fields[name] == value):
+            elif not (type(value) is str and fields[name] == value):
                 fields[f"extra_{name}"] = value
         return json.dumps(_Shown().value(fields), ensure_ascii=self.ascii_only)
 

@@ -48,12 +48,12 @@ class Metrics:
                 f"{name}: a unit should have at most {_LONGEST_NAME} printable characters, such as %, s or pages"
             )
         try:
-            number: int | float = value if type(value) is int else float(value)
-            is_finite = math.isfinite(number)
+            is_finite = math.isfinite(value)  # refuses what is not a number
         except OverflowError:  # of an integer that no float can hold
             is_finite = False
         if not is_finite:
             raise ValueError(f"{name}: the value of a metric should be finite, and not too large for a float")
+        number = value if type(value) is int else float(value)
         told = f"metric {name}: {number:g} {unit}".rstrip()
         _logger.info("%s", told, extra={"metric": name, "value": number, "unit": unit})
         with self._lock:

@@ -161,8 +161,8 @@ def test_nothing_is_written_in_read_only_mode(emulator: Emulator, reader: Client
 
 
 def test_a_set_says_what_it_is() -> None:
-    """By the name of its dataset, or its id."""
+    """By the name of its dataset, or its id; in characters that a terminal does not obey."""
     named = DatasetSet(name="train", dataset=Dataset(id="1", name="Lines"))
-    unnamed = DatasetSet(name="train", dataset=Dataset(id="1"))
+    unnamed = DatasetSet(name="\x1b[31mtrain", dataset=Dataset(id="1"))
 
-    assert (str(named), str(unnamed)) == ("set train of dataset Lines", "set train of dataset 1")
+    assert (str(named), str(unnamed)) == ("set train of dataset Lines", "set \\x1b[31mtrain of dataset 1")

@@ -229,6 +229,21 @@ def test_new_fields_are_kept(explain: Callable[[Any, Any], Result]) -> None:
     assert result.data["context"]["process"]["priority"] == 3
 
 
+def test_log_of_a_run(command: Callable[..., Result], write_worker: Callable[[str], str], arkindex: Any) -> None:
+    """Whatever text the platform has, a terminal does not obey it."""
+    hostile = RUN
+    for path in paths_of(RUN):
+        if path in TEXTS or path[-1] in {"name", "slug"}:
+            hostile = changed(hostile, path, VALUES["control"])
+    arkindex.answers[RUN_PATH] = (200, hostile)
+    arkindex.answers[CONFIGURATION_PATH] = (200, MODERN)
+
+    result = command("run", write_worker(WORKER), **arkindex.environment)
+
+    assert_is_sound(result)
+    assert (result.code, "of the worker a\\x1b[31m" in result.err) == (0, True)
+
+
 def test_real_answers(command: Callable[..., Result], write_worker: Callable[[str], str], arkindex: Any) -> None:
     """The same over HTTP, for one of each."""
     arkindex.answers[RUN_PATH] = (200, json.dumps(changed(RUN, ("process",), None)).encode())

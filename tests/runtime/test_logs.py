@@ -7,6 +7,7 @@ import itertools
 import json
 import logging
 import logging.config
+import os
 import re
 import subprocess
 import sys
@@ -35,6 +36,7 @@ def _same_logging() -> Iterator[None]:
         if isinstance(handler, logging.FileHandler):
             handler.close()
     logs.release()
+    log_lines.forget()
     for logger, was_disabled in zip(loggers, disabled, strict=True):
         logger.disabled = was_disabled
     root.handlers[:] = handlers
@@ -305,6 +307,17 @@ def test_run_and_element_in_json() -> None:
     assert [inside.get(name) for name in ("run", "phase", "element")] == ["r", "run", "e"]
     assert "element" not in outside
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", inside["time"])
+
+
+def test_process_in_json() -> None:
+    """Where there are several, each line has the id of its own, once."""
+    stream = io.StringIO()
+    logs.configure(stream=stream, style="json")
+    log_lines.name_processes()
+    logging.getLogger("x").warning("m")
+
+    (line,) = lines_of(stream)
+    assert {name: value for name, value in line.items() if "process" in name} == {"process": os.getpid()}
 
 
 class Dying:
