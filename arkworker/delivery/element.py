@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import State, is_refusal
 from arkworker.arkindex.publishing.lookup import AmbiguousError
-from arkworker.arkindex.publishing.plan import Ref
+from arkworker.arkindex.publishing.plan import Ref, StoredNode
 from arkworker.arkindex.publishing.planning import plan
+from arkworker.arkindex.publishing.sending import is_repeatable
 from arkworker.errors import ApiError, ApiResponseError, ArkworkerError, ConfigurationError, ResultError, StoppedError
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from arkworker.arkindex.activities import Activities
     from arkworker.arkindex.client import Client
@@ -101,6 +102,8 @@ class Delivery:
         self._id = entry.element.id
         self._standing = file.standing(self._id)
         self._corpus_id = file.recording.header.corpus_id or to.corpus_id
+        self._is_started_now = False
+        self._found = self._sent = 0  # requests
 
     def perform(self) -> str:
         """Publish it; how it counts.
@@ -119,8 +122,18 @@ class Delivery:
             logger.error("element %s: %s", printable(self._id, 60), error)  # noqa: TRY400 - one line says it
             self._end(State.ERROR, is_repeated=False)
             return "uncertain"
-        if not self._end(state, is_repeated=is_repeated):
+        was_published = bool(self._found) and not self._sent
+        if self._found:
+            logger.warning(
+                "element %s: %s its results were on Arkindex already, and not sent again; was another copy of the file "
+                "published, or its journal lost?",
+                printable(self._id, 60),
+                "all" if was_published else "a part of",
+            )
+        if not self._end(state, is_repeated=is_repeated or was_published):
             return "uncertain"
+        if was_published:
+            return "skipped"
         return "processed" if state is State.PROCESSED else "failed"
 
     def _start(self) -> str | None:
@@ -133,6 +146,7 @@ class Delivery:
         self._note("start", sync=True)
         try:
             if activities.start(self._id) or was_begun:
+                self._is_started_now = True
                 return None
         except ApiResponseError as error:
             if not _refuses(error):
@@ -196,9 +210,29 @@ class Delivery:
         if self._standing.next and self._standing.plan != digest:
             raise ResultError("a part of it was published by a version of arkworker that sends it differently")
         ids = [self._resolve(number, made) for number, made in enumerate(plans)]
+        is_looking = self._may_be_published() and all(map(self._is_on_this_element, plans))
         for number in range(self._standing.next, len(steps)):
             self._to.check()
-            self._send(number, steps[number], ids[steps[number].part], digest)
+            step, known = steps[number], ids[steps[number].part]
+            if is_looking and not is_repeatable(step.request):
+                gained = self._to.certainty.find(step.request, known, step.root, self._standing.ids.values())
+                is_looking = gained is not None
+                if gained is not None:
+                    self._found += 1
+                    self._gain(number, step, known, gained, plan=digest)
+                    continue
+            self._sent += not is_repeatable(step.request)
+            self._send(number, step, known, digest)
+
+    def _may_be_published(self) -> bool:
+        """Whether the journal and the activity do not tell that nothing was sent: another file or journal may know."""
+        standing = self._standing
+        return not (self._is_started_now or standing.next or standing.since)
+
+    def _is_on_this_element(self, made: Plan) -> bool:
+        """Whether all of it is on or below this element: on others, another line may have made the same."""
+        stored = [node.target for node in made.nodes if isinstance(node, StoredNode)]
+        return stored == [self._id] and not made.stored
 
     def _resolve(self, number: int, made: Plan) -> dict[Ref, str]:
         """The ids that are known of a part: those of the corpus, and those that earlier requests got."""
@@ -226,9 +260,13 @@ class Delivery:
             if not error.uncertain:
                 self._note("next", request=number)
             raise
+        self._gain(number, step, ids, gained)
+
+    def _gain(self, number: int, step: _Step, ids: dict[Ref, str], gained: Mapping[Ref, str], **values: str) -> None:
+        """Note that a request is known to be accepted, with the ids that it gave."""
         ids |= gained
         noted = {f"{step.part} {ref.kind} {ref.key}": value for ref, value in gained.items()}
-        self._note("next", request=number + 1, ids=noted)
+        self._note("next", request=number + 1, ids=noted, **values)
 
     def _note(self, step: str, *, sync: bool = False, **values: Any) -> None:
         """Note a step; what is empty is left out."""

@@ -41,6 +41,12 @@ def kinds(file: ResultsFile) -> Counter[str]:
     return found
 
 
+def claim_all(file: ResultsFile) -> None:
+    """As a run on a task did: nothing is started by the publication."""
+    with file.emulator.database.transaction() as session:
+        session.connection().exec_driver_sql("UPDATE activities SET state = 'started'")
+
+
 def test_results_then_states(file: ResultsFile, publish_here: Publish) -> None:
     """Every element is started, gets its results in bulk, and ends as it was recorded; nothing is retrieved."""
     first, second, failed = file.elements[:3]
@@ -59,8 +65,7 @@ def test_results_then_states(file: ResultsFile, publish_here: Publish) -> None:
 def test_what_was_claimed_is_only_ended(file: ResultsFile, publish_here: Publish) -> None:
     """Elements of the queue were started when they were claimed."""
     names = file.elements[:2]
-    with file.emulator.database.transaction() as session:
-        session.connection().exec_driver_sql("UPDATE activities SET state = 'started'")
+    claim_all(file)
     file.record({names[0]: TEXT, names[1]: ()}, failed=[names[1]], claimed=True)
 
     code, log, _ = publish_here()
@@ -446,3 +451,67 @@ def test_nothing_is_left_open(file: ResultsFile, publish_here: Publish) -> None:
         publish_here()
 
     wait_until(lambda: len(list(os.scandir("/proc/self/fd"))) <= before)  # the server closes its ends later
+
+
+@pytest.mark.parametrize("is_copy", [True, False])
+@pytest.mark.parametrize("flags", [(), ("--no-worker-activity",)])
+def test_what_another_copy_published_is_not_there_twice(
+    file: ResultsFile, publish_here: Publish, *, is_copy: bool, flags: tuple[str, ...]
+) -> None:
+    """The copy has another id, or the journal is lost: the first request is looked for, and what is there stays."""
+    claim_all(file)
+    file.record({file.elements[0]: rich_results(file.elements[5]), file.elements[1]: TEXT}, claimed=True)
+    publish_here(*flags)
+    before = file.census()
+    if is_copy:
+        copy = file.path.with_name("copy.jsonl")
+        copy.write_text(file.path.read_text().replace('"id":"recording"', '"id":"another"', 1))
+        file.path = copy
+    else:
+        file.path.with_name(file.path.name + ".journal").unlink()
+
+    code, log, summary = publish_here(*flags)
+
+    assert (code, summary["skipped"], summary["uncertain"]) == (0, 2, 0), log
+    assert file.census() == before
+    assert f"element {file.elements[1]}: all its results were on Arkindex already, and not sent again" in log
+
+
+def test_what_another_copy_began_is_completed(file: ResultsFile, publish_here: Publish) -> None:
+    """Killed in the middle, and its journal is lost."""
+    claim_all(file)
+    page = file.elements[0]
+    file.record({page: (*TEXT, Classification(class_name="clean", confidence=1))}, claimed=True)
+    file.emulator.faults.add("CreateClassification", Fault.answer(400, b"no"), times=2)
+    publish_here()
+    file.path.with_name(file.path.name + ".journal").unlink()
+
+    code, log, _ = publish_here("--no-worker-activity")
+
+    assert (code, kinds(file)) == (0, {"transcription": 1, "classification": 1}), log
+    assert f"element {page}: a part of its results were on Arkindex already, and not sent again" in log
+
+
+def test_equal_results_of_several_lines_on_one_element_stay(file: ResultsFile, publish_here: Publish) -> None:
+    """Each line put the same on a common element: they are no copies of each other. Equal parts are no copy, either."""
+    claim_all(file)
+    first, second, third, common = file.elements[:4]
+    target = Element.model_validate({"id": common, "type": "page", "corpus": {"id": file.corpus}})
+    file.record(dict.fromkeys((first, second), (On(target=target, results=TEXT),)), claimed=True)
+    file.record({third: TEXT}, claimed=True)
+    publish_here()
+    file.record({third: (*TEXT, Transcription(text="y", confidence=1))}, claimed=True)
+
+    code, log, _ = publish_here("--no-worker-activity")
+
+    assert (code, kinds(file)) == (0, {"transcription": 5}), log
+
+
+def test_a_token_that_may_not_look_publishes(file: ResultsFile, publish_here: Publish) -> None:
+    """A look that is refused says nothing."""
+    file.record({file.elements[0]: TEXT}, claimed=True)
+    file.emulator.faults.add("ListTranscriptions", Fault.answer(403, b"no"))
+
+    code, log, _ = publish_here("--no-worker-activity")
+
+    assert (code, kinds(file)) == (0, {"transcription": 1}), log

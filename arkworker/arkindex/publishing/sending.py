@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from arkworker.arkindex.activities import is_refusal
 from arkworker.arkindex.client.attempts import WAITS
 from arkworker.arkindex.publishing.lookup import AmbiguousError, Asked, Lookup
 from arkworker.arkindex.publishing.plan import LISTS, Ref, Request, total
@@ -76,6 +77,11 @@ def send(perform: Perform, requests: Sequence[Request], sent: Sent) -> None:
         sent.ids.update(gained)
 
 
+def is_repeatable(request: Request) -> bool:
+    """Whether a request that is sent twice is there once; what it does cannot be looked for."""
+    return request.operation == _REPEATABLE
+
+
 class Certainty:
     """Performs requests such that none is carried out twice.
 
@@ -118,9 +124,7 @@ class Certainty:
             ApiError: It was not accepted; `uncertain` where it could not even be looked for.
             AmbiguousError: Its outcome is unknown.
         """
-        parameters = {name: _filled(value, ids) for name, value in request.parameters.items()}
-        body = _filled(request.body, ids)
-        asked = Asked(request.operation, parameters, body, request.gives, root, {*ids.values(), *known})
+        asked = self._asked(request, ids, root, known)
         if since:
             self._sleep(min(max(SETTLING - (time.time() - since), 0.0), SETTLING))
             if (found := self._find(asked)) is not None:
@@ -144,6 +148,30 @@ class Certainty:
                     error.uncertain = 0
                     raise
         raise AssertionError  # the last attempt returns or raises
+
+    def find(
+        self, request: Request, ids: Mapping[Ref, str], root: str, known: Collection[str]
+    ) -> dict[Ref, str] | None:
+        """The ids of what a request creates, where all of it is there, signed by the worker run; None where it is not.
+
+        Arguments are those of `perform`.
+
+        Raises:
+            ApiError: Arkindex does not answer.
+        """
+        try:
+            return self._find(self._asked(request, ids, root, known))
+        except AmbiguousError:  # what is there in part was not made by this request
+            return None
+        except ApiError as error:
+            if not is_refusal(error):
+                raise
+            return None
+
+    def _asked(self, request: Request, ids: Mapping[Ref, str], root: str, known: Collection[str]) -> Asked:
+        parameters = {name: _filled(value, ids) for name, value in request.parameters.items()}
+        body = _filled(request.body, ids)
+        return Asked(request.operation, parameters, body, request.gives, root, {*ids.values(), *known})
 
     def _attempt(self, asked: Asked) -> dict[Ref, str]:
         answer = _perform(self._client, asked, careful=True)
