@@ -262,7 +262,7 @@ class Delivery:
             raise
         self._gain(number, step, ids, gained)
 
-    def _gain(self, number: int, step: _Step, ids: dict[Ref, str], gained: Mapping[Ref, str], **values: str) -> None:
+    def _gain(self, number: int, step: _Step, ids: dict[Ref, str], gained: Mapping[Ref, str], **values: Any) -> None:
         """Note that a request is known to be accepted, with the ids that it gave."""
         ids |= gained
         noted = {f"{step.part} {ref.kind} {ref.key}": value for ref, value in gained.items()}
