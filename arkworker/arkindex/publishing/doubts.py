@@ -41,6 +41,19 @@ class Doubt:
             os.utime(self.path)
 
 
+@dataclass(slots=True)
+class _UnderWay:
+    """The publications on one element at this moment: user code may publish on it in several threads.
+
+    Attributes:
+        count: How many there are.
+        are_over: Whether those that have ended came to their end.
+    """
+
+    count: int = 0
+    are_over: bool = True
+
+
 class Doubts:
     """An empty file for each element that results are being published on; it outlives a process that is killed.
 
@@ -53,7 +66,7 @@ class Doubts:
         self._folder = folder
         self._run = worker_run_id
         self._lock = threading.Lock()
-        self._ours: set[Path] = set()
+        self._under_way: dict[Path, _UnderWay] = {}
 
     @contextlib.contextmanager
     def publishing(self, element_id: str) -> Iterator[Doubt]:
@@ -61,9 +74,9 @@ class Doubts:
         name = hashlib.sha256(f"{self._run} {element_id}".encode()).hexdigest()[:32]
         path = self._folder / f"{PREFIX}{name}"
         with self._lock:
-            is_first = path not in self._ours  # user code may publish on an element in several threads
-            since = _begin(path) if is_first else 0.0
-            self._ours.add(path)
+            all_of_it = self._under_way.setdefault(path, _UnderWay())
+            since = 0.0 if all_of_it.count and all_of_it.are_over else _begin(path)
+            all_of_it.count += 1
         if since:
             told = "an earlier publication was not completed; looking for what is already there"
             logger.warning("element %s: %s", printable(element_id, 60), told)
@@ -75,10 +88,12 @@ class Doubts:
             is_over = not (since or error.accepted or error.uncertain)
             raise
         finally:
-            if is_first:
-                with self._lock, contextlib.suppress(OSError):
-                    self._ours.discard(path)
-                    if is_over:
+            with self._lock, contextlib.suppress(OSError):
+                all_of_it.count -= 1
+                all_of_it.are_over &= is_over
+                if not all_of_it.count:
+                    del self._under_way[path]
+                    if all_of_it.are_over:
                         path.unlink()
 
 

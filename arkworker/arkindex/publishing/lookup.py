@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from arkworker.arkindex.publishing.plan import LISTS
-from arkworker.errors import ArkworkerError
+from arkworker.errors import ApiContentError, ArkworkerError
 from arkworker.geometry import as_polygon, bounding_box
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from arkworker.arkindex.client import Client
     from arkworker.arkindex.publishing.plan import Ref
@@ -97,21 +97,23 @@ class Lookup:
             Items with an `id`, and an `element_id` for annotations; empty ones for what has no id.
 
         Raises:
-            ApiError: Arkindex does not answer.
+            ApiError: Arkindex does not answer, or not as it should.
             AmbiguousError: A part of it is there.
         """
         way = self._ways.get(sent.operation)
         return way(sent) if way is not None else None
 
+    def _pages(self, operation: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+        return _objects(operation, self._client.paginate(operation, page_size=PAGE_SIZE, **parameters))
+
     def _list(self, operation: str, sent: Asked, **parameters: Any) -> list[dict[str, Any]]:
         """The items of a list that are not known to come from other requests."""
-        items: Iterable[Any] = self._client.paginate(operation, page_size=PAGE_SIZE, **parameters)
-        return [item for item in items if isinstance(item, dict) and item.get("id") not in sent.known]
+        return [item for item in self._pages(operation, **parameters) if item.get("id") not in sent.known]
 
     def _is_ours(self, item: Mapping[str, Any]) -> bool:
         """Whether this worker run has signed it; what does not say may be."""
         signer = item.get("worker_run")
-        identifier = signer.get("id") if isinstance(signer, dict) else item.get("worker_run_id", signer)
+        identifier = _id_in(signer) or item.get("worker_run_id", signer)
         return identifier == self._run or not ({"worker_run", "worker_run_id"} & item.keys())
 
     def _elements(self, sent: Asked) -> list[Any] | None:
@@ -122,12 +124,11 @@ class Lookup:
     def _annotations(self, sent: Asked) -> list[Any] | None:
         """Transcriptions whose elements may be older than they are."""
         parent, slug = sent.parameters["id"], sent.body["element_type"]
-        children = self._client.paginate("ListElementChildren", page_size=PAGE_SIZE, id=parent, type=slug)
-        boxes = {child["id"]: _polygon(child) for child in children}
+        boxes = {child.get("id"): _polygon(child) for child in self._pages("ListElementChildren", id=parent, type=slug)}
         there = [
-            {**item, "element_id": _element_id(item, ""), "polygon": boxes[_element_id(item, "")]}
+            {**item, "element_id": place, "polygon": boxes[place]}
             for item in self._written(sent, parent, element_type=slug)
-            if _element_id(item, "") in boxes
+            if (place := _element_id(item, "")) in boxes
         ]
         return _assign(
             sent.items,
@@ -157,8 +158,8 @@ class Lookup:
         """The texts on some elements: on the root and below it with one list, on others with one each."""
         others = places - {sent.root}
         if others:
-            below = self._client.paginate("ListElementChildren", page_size=PAGE_SIZE, id=sent.root, recursive=True)
-            others.difference_update(item.get("id") for item in below)
+            below = self._pages("ListElementChildren", id=sent.root, recursive=True)
+            others.difference_update(str(item.get("id")) for item in below)
         if places - others:
             yield sent.root, self._written(sent, sent.root)
         for place in sorted(others):
@@ -171,36 +172,49 @@ class Lookup:
     def _classifications(self, sent: Asked) -> list[Any] | None:
         """All of them; where only some are there, sending them again adds the others."""
         element = self._client.request("RetrieveElement", id=sent.body.get("parent") or sent.body["element"])
-        items = element.get("classifications") or element.get("classes") or []
-        there = {item["ml_class"]["id"]: item for item in items if self._is_ours(item)}
+        items = _objects("RetrieveElement", element.get("classifications") or element.get("classes") or [])
+        there = {_id_in(item.get("ml_class")): item for item in items if self._is_ours(item)}
         found = [there.get(one["ml_class"]) for one in sent.items]
         return found if all(found) else None
 
     def _metadata(self, sent: Asked) -> list[Any] | None:
-        items = self._client.request("ListElementMetaData", id=sent.parameters["id"])
+        operation = "ListElementMetaData"
+        items = _objects(operation, self._client.request(operation, id=sent.parameters["id"]))
         there = [item for item in items if item.get("id") not in sent.known and self._is_ours(item)]
         return _assign(sent.items, there, _same_metadata)
 
     def _entities(self, sent: Asked) -> list[Any] | None:
-        there = list(
-            self._client.paginate(
-                "ListTranscriptionEntities", page_size=PAGE_SIZE, id=sent.parameters["id"], worker_run=self._run
-            )
-        )
-        return _assign(sent.items, there, _same_entity)
+        there = self._pages("ListTranscriptionEntities", id=sent.parameters["id"], worker_run=self._run)
+        return _assign(sent.items, list(there), _same_entity)
 
     def _embedding(self, sent: Asked) -> list[Any] | None:
         there = filter(self._is_ours, self._list("ListEmbeddings", sent, id=sent.parameters["id"]))
         return _assign([sent.body["value"]], list(there), lambda value, item: _same_vector(value, item.get("value")))
 
     def _parent(self, sent: Asked) -> list[Any] | None:
-        there = self._client.paginate("ListElementParents", page_size=PAGE_SIZE, id=sent.parameters["child"])
+        there = self._pages("ListElementParents", id=sent.parameters["child"])
         return [{}] if any(item.get("id") == sent.parameters["parent"] for item in there) else None
 
     def _children(self, sent: Asked) -> list[Any] | None:
-        there = self._client.paginate("ListElementChildren", page_size=PAGE_SIZE, id=sent.parameters["id"])
-        ids = {item.get("id") for item in there}
+        ids = {item.get("id") for item in self._pages("ListElementChildren", id=sent.parameters["id"])}
         return [{}] if ids.issuperset(sent.body["children"]) else None
+
+
+def _objects(operation: str, items: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """The items of a list.
+
+    Raises:
+        ApiContentError: One of them is not an object.
+    """
+    for item in items:
+        if not isinstance(item, dict):
+            raise ApiContentError(operation, "an item of the answer is not an object", status=200)
+        yield item
+
+
+def _id_in(value: Any) -> Any:
+    """The id of an object; None of anything else."""
+    return value.get("id") if isinstance(value, dict) else None
 
 
 def _polygon(element: Mapping[str, Any]) -> Any:
@@ -210,8 +224,7 @@ def _polygon(element: Mapping[str, Any]) -> Any:
 
 def _element_id(transcription: Mapping[str, Any], root: str) -> str:
     """The element that a transcription of a list is on; a list need not say it of the element that was asked for."""
-    element = transcription.get("element")
-    return str(element.get("id")) if isinstance(element, dict) else str(transcription.get("element_id") or root)
+    return str(_id_in(transcription.get("element")) or transcription.get("element_id") or root)
 
 
 def _same_element(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -232,8 +245,7 @@ def _same_metadata(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _same_entity(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    kind = other.get("type")
-    type_id = kind.get("id") if isinstance(kind, dict) else other.get("type_id")
+    type_id = _id_in(other.get("type")) or other.get("type_id")
     return (one["type_id"], one["offset"], one["length"]) == (type_id, other.get("offset"), other.get("length"))
 
 

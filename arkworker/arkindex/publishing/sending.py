@@ -230,7 +230,7 @@ def _perform(client: Client, asked: Asked, **options: bool) -> Any:
         if not _is_there_already(error):
             raise
         return _repeat_one_by_one(client, asked, options)
-    if outcome.uncertain:
+    if outcome.uncertain and not options.get("idempotent"):
         logger.warning(
             "%s: an earlier attempt failed and may have been applied: check for duplicate results",
             asked.operation,

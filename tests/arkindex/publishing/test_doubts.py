@@ -108,6 +108,23 @@ def test_a_publication_within_another_has_no_doubt(tmp_path: Path) -> None:
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.parametrize("failing", [0, 1])
+def test_of_two_publications_at_once_both_must_come_to_their_end(tmp_path: Path, failing: int) -> None:
+    """Whichever of them fails, whoever publishes next looks first."""
+    doubts = Doubts(tmp_path, "run")
+    blocks = [doubts.publishing("page"), doubts.publishing("page")]
+    for block in blocks:
+        block.__enter__()
+    failure = PublicationError("refused", {"metadata": 1}, {}, {})
+
+    for number, block in enumerate(blocks):
+        block.__exit__(*((PublicationError, failure, None) if number == failing else (None, None, None)))
+
+    assert len(leftovers(tmp_path)) == 1
+    with doubts.publishing("page") as following:
+        assert following.since > 0
+
+
 def test_a_folder_that_cannot_be_written_keeps_no_doubts(tmp_path: Path) -> None:
     """The publication goes on."""
     with Doubts(tmp_path / "missing", "run").publishing("page") as doubt:

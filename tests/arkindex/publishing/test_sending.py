@@ -9,7 +9,7 @@ import pytest
 from arkworker.arkindex.client import Client, Connection
 from arkworker.arkindex.publishing.publisher import ArkindexPublisher
 from arkworker.elements.model import Element
-from arkworker.elements.results import Child, Classification, Entity, Metadata, On, Transcription
+from arkworker.elements.results import Child, Classification, Entity, Metadata, On, Transcription, Update
 from arkworker.elements.stored import StoredTranscription
 from arkworker.emulator import Fault
 from arkworker.errors import PublicationError
@@ -105,6 +105,42 @@ def test_a_server_that_is_away_is_asked_again(site: Site, clock: LateClock, publ
     publisher.publish(site.page, [TEXT])
 
     assert (site.calls(), clock.time) == ({"CreateTranscription": 2}, 15.0)
+
+
+@pytest.mark.parametrize(
+    ("result", "operation", "listing", "body"),
+    [
+        (Metadata(type="text", name="n", value="v"), "CreateMetaData", "ListElementMetaData", b"[1]"),
+        (TEXT, "CreateTranscription", "ListTranscriptions", b'{"results": [1], "next": null}'),
+        (
+            Classification(class_name="a", confidence=1),
+            "CreateClassification",
+            "RetrieveElement",
+            b'{"classifications": [1]}',
+        ),
+    ],
+)
+def test_a_list_of_something_else_leaves_the_outcome_open(
+    site: Site, result: Any, operation: str, listing: str, body: bytes
+) -> None:
+    """What cannot be read back may be there."""
+    site.emulator.faults.add(operation, Fault.reset(acted=True))
+    site.emulator.faults.add(listing, Fault.answer(200, body, headers={"content-type": "application/json"}))
+
+    with pytest.raises(PublicationError, match="an item of the answer is not an object") as caught:
+        site.publisher().publish(site.page, [result])
+
+    assert (list(caught.value.uncertain.values()), caught.value.missing) == ([1], {})
+
+
+def test_a_change_that_was_sent_twice_needs_no_look(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """Made twice, it is made once: nobody is told to look for it."""
+    site.emulator.faults.add("PartialUpdateElement", Fault.reset(acted=True), times=1)
+
+    site.publisher().publish(site.page, [Update(name="new")])
+
+    assert site.calls() == {"PartialUpdateElement": 2}
+    assert "duplicate" not in caplog.text
 
 
 class Lines:
