@@ -198,11 +198,11 @@ class Transport:
         request.headers = sent = dict(self._trusted if trusted else self._strange)
         sent.update((name.title(), value) for name, value in (headers or {}).items())  # as the names above are written
         cookies = channel.session.cookies
-        if trusted and len(cookies):
-            cookie = get_cookie_header(cookies, request)  # type: ignore[no-untyped-call] # so are the stubs
-            if cookie:
-                sent["Cookie"] = cookie
-            if method not in _SAFE and (token := cookies.get(self._csrf_cookie)):
+        if trusted and len(cookies) and (cookie := get_cookie_header(cookies, request)):  # type: ignore[no-untyped-call] # so are the stubs
+            sent["Cookie"] = cookie
+            # A name may come twice, for two paths; Django, which compares the two, reads the last.
+            values = {name: value for name, _, value in (pair.partition("=") for pair in cookie.split("; "))}
+            if method not in _SAFE and (token := values.get(self._csrf_cookie)):
                 sent["X-CSRFToken"] = token
         prepared: requests.PreparedRequest = request
         return prepared

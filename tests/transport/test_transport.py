@@ -89,6 +89,21 @@ def test_what_writes_repeats_the_csrf_cookie(
     assert [request.headers.get("cookie") for request in server.received] == [None, f"{name}=c5rf", f"{name}=c5rf"]
 
 
+def test_a_csrf_cookie_that_was_set_for_two_paths_is_the_one_that_django_reads(
+    server: FaultyServer, make_client: Callable[..., Client]
+) -> None:
+    """The last of the header that holds both."""
+    client = make_client(server.origin)
+    server.plays(*(server.json({}, Set_Cookie=f"arkindex.csrf={path[-1]}; Path={path}") for path in ("/", "/api")))
+
+    client.request("RetrieveElement", id="1")
+    client.request("RetrieveElement", id="1")
+    client.request("CreateElement", {})
+
+    sent = server.received[-1].headers
+    assert (sent["cookie"], sent["x-csrftoken"]) == ("arkindex.csrf=i; arkindex.csrf=/", "/")
+
+
 @pytest.fixture
 def _all_logs(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
