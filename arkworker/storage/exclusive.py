@@ -59,7 +59,7 @@ def sync_directory(path: AnyPath) -> None:
 
 
 def open_regular(path: AnyPath, flags: int = os.O_RDONLY) -> int:
-    """Open what is a regular file; a pipe without the other end does not hold us up. Fit for the `opener` of `open`.
+    """Open what is a regular file; a pipe without the other end does not hold us up.
 
     Raises:
         OSError: It cannot be opened, or is something else; `strerror` says why.

@@ -170,10 +170,11 @@ class _Unpacker:
         """On file systems without hard links, or when a file has too many of them."""
         status = self._status(target)
         self._budget.spend_bytes(status.st_size)
-        source = os.open(target, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=self._root)
-        copy = self._create(path, stat.S_IMODE(status.st_mode))
-        with os.fdopen(source, "rb") as read, os.fdopen(copy, "wb") as written:
-            shutil.copyfileobj(read, written)
+        with (
+            os.fdopen(os.open(target, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=self._root), "rb") as source,
+            os.fdopen(self._create(path, stat.S_IMODE(status.st_mode)), "wb") as copy,
+        ):
+            shutil.copyfileobj(source, copy)
 
     def _remember(self, path: bytes, target: bytes) -> None:
         if path in self._symlinks:

@@ -156,7 +156,7 @@ def is_recording(path: str) -> bool:
     with os.fdopen(open_regular(path), "rb") as file:
         line = file.readline(LONGEST_HEADER)
     if not line.endswith(b"\n"):  # a process was killed that wrote it
-        return line.strip(b" \0") in BEGINNING[: len(line)] or line.startswith(BEGINNING)
+        return BEGINNING.startswith(line.strip(b" \0")) or line.startswith(BEGINNING)
     with contextlib.suppress(ValueError):
         load_header(line)
         return True

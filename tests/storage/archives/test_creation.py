@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import zstandard
@@ -135,6 +135,21 @@ def test_a_file_that_shrinks_meanwhile_is_an_error(source: Path, place: Path, mo
     """Its header has promised more."""
     monkeypatch.setattr(os, "readv", lambda *_: 0)
     with pytest.raises(ArchiveError, match="changed while it was read"):
+        create(source, place / "a")
+    assert listing(place) == []
+
+
+def test_a_file_that_grows_meanwhile_is_an_error(source: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read of it may be neither its old content nor its new one."""
+    read = os.readv
+
+    def read_and_write(*arguments: Any) -> int:
+        with (source / "large").open("ab") as file:
+            file.write(b"more")
+        return read(*arguments)
+
+    monkeypatch.setattr(os, "readv", read_and_write)
+    with pytest.raises(ArchiveError, match="member large: changed while it was read"):
         create(source, place / "a")
     assert listing(place) == []
 

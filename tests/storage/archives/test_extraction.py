@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,6 @@ from arkworker.storage.archives import create, extract
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def mode(path: Path) -> int:
@@ -81,6 +81,24 @@ def test_copies_where_there_are_no_hard_links(make: Any, place: Path, monkeypatc
     assert ((place / "x" / "l").read_bytes(), mode(place / "x" / "l")) == (b"text", 0o755)
     with pytest.raises(ArchiveError, match="limit of 7 bytes"):
         extract(archive, place / "y", max_bytes=7)
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_copy_that_fails_leaves_no_file_open(make: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the file that is copied, or of the copy."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    archive = make(make.Entry(b"f", b"text"), make.Entry(b"l", b"there"), make.Entry(b"l", kind=b"1", link=b"f"))
+    before = open_files()
+    with pytest.raises(ArchiveError, match="appears twice"):
+        extract(archive, place / "x")
+    assert open_files() == before
 
 
 def test_an_archive_of_nothing_makes_an_empty_directory(make: Any, place: Path) -> None:
