@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -104,11 +105,11 @@ def _fetch_parent(api: Client, task: Task, parent_id: str, slug: str) -> None:
 
 
 def _fetch_model(api: Client, model_version_id: str, model_dir: Path) -> None:
-    url = text_of("RetrieveModelVersion", api.request("RetrieveModelVersion", id=model_version_id), "s3_url")
-    model_dir.mkdir(parents=True, exist_ok=True)
     done = model_dir / f".{model_version_id}.done"
     if done.exists():
         return
+    model_dir.mkdir(parents=True, exist_ok=True)
+    url = text_of("RetrieveModelVersion", api.request("RetrieveModelVersion", id=model_version_id), "s3_url")
     logger.info("Downloading the model version %s", model_version_id)
     download = model_dir / f".{model_version_id}.download"
     try:
@@ -170,16 +171,17 @@ def stop_instance(
 
 
 def _ask_to_stop(vast: Connection, url: str, clock: Clock) -> tuple[str, bool]:
-    """Why the instance was not stopped, and whether it would not be the next time, either; nothing where it was."""
+    """Why the instance was not stopped, empty where it was; and whether asking again is pointless."""
     from arkworker.transport.transport import Transport  # it imports requests
 
     body, headers = b'{"state": "stopped"}', {"Content-Type": "application/json"}
     try:
-        transport = Transport(vast, clock)
-        with transport.send("PUT", url, trusted=True, headers=headers, body=body, limit=_ANSWER) as answer:
+        with (
+            closing(Transport(vast, clock)) as transport,
+            transport.send("PUT", url, trusted=True, headers=headers, body=body, limit=_ANSWER) as answer,
+        ):
             answer.read_error()
             status = answer.status
-        transport.close()
     except TransportError as error:
         return error.reason, error.fault is Fault.REFUSED
     except ConfigurationError as error:

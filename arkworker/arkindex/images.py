@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.promises import address_of, existing_id_of, record_of, text_of
 from arkworker.elements.records import Image
 from arkworker.errors import ApiContentError, ApiResponseError, UsageError
-from arkworker.storage.exclusive import blaming
+from arkworker.storage.exclusive import blaming, open_regular
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -58,10 +59,10 @@ def upload_image(client: Client, path: Path) -> Image:
 
     Raises:
         ApiError: Arkindex or its storage refuses it, or an earlier upload of this content was never completed.
-        ArkworkerError: The file cannot be read.
+        ArkworkerError: The file cannot be read, or is not a regular one.
         ReadOnlyError: In read-only mode; nothing was sent.
     """
-    with blaming(path, " cannot be uploaded"), path.open("rb") as file:
+    with blaming(path, " cannot be uploaded"), os.fdopen(open_regular(path), "rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     try:
         # The digest names the image: asked twice, Arkindex has one.

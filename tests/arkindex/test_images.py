@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -125,5 +126,15 @@ def test_a_file_that_is_not_there_is_no_image(emulator: Emulator, arkindex_clien
     """Nothing is sent."""
     with pytest.raises(ArkworkerError, match=r"nothing\.jpg cannot be uploaded: No such file"):
         upload_image(arkindex_client, tmp_path / "nothing.jpg")
+
+    assert emulator.ledger.calls() == []
+
+
+def test_a_pipe_is_not_waited_for(emulator: Emulator, arkindex_client: Client, tmp_path: Path) -> None:
+    """Nor is a path with a NUL character, which no file can have."""
+    os.mkfifo(tmp_path / "pipe")
+    for name, reason in (("pipe", "is not a regular file"), ("a\0b", "the path holds a NUL character")):
+        with pytest.raises(ArkworkerError, match=f"cannot be uploaded: {reason}"):
+            upload_image(arkindex_client, tmp_path / name)
 
     assert emulator.ledger.calls() == []

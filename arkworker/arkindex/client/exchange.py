@@ -15,7 +15,7 @@ from arkworker.storage.exclusive import open_regular
 from arkworker.text import presentable
 from arkworker.transport.connection import check, origin_of
 from arkworker.transport.failures import Fault, TransportError
-from arkworker.transport.transport import MOVED, REDIRECTS, redirect_target
+from arkworker.transport.transport import MOVED, REDIRECTS, encode, redirect_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ class Exchange:
         try:
             if urlsplit(self._schema_url).scheme in ("http", "https"):
                 is_own = origin_of(self._schema_url) == self._origin
-                with self.transport.follow(self._schema_url, trusted=is_own, limit=_WIRE) as answer:
+                with self.transport.follow(encode(self._schema_url), trusted=is_own, limit=_WIRE) as answer:
                     if answer.status != 200:
                         return refuse(DOCUMENT, answer.status, answer.headers, b"", self._excerpts)
                     text = answer.read(LARGEST)

@@ -157,7 +157,7 @@ def send_file(  # noqa: PLR0913 - what is sent, and of which file how much
     length: int | None = None,
 ) -> Attempt:
     """Attempt to PUT a file, or a part of one; the value is the headers of the answer."""
-    with blaming(source), open(source, "rb", opener=open_regular) as file:
+    with blaming(source), os.fdopen(open_regular(source), "rb") as file:
         available = os.fstat(file.fileno()).st_size - offset
         size = available if length is None else length
         if not 0 <= size <= available:

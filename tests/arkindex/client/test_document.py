@@ -162,6 +162,18 @@ def test_a_document_may_be_a_file(server: FaultyServer, make_client: Callable[..
     assert server.received == []
 
 
+def test_the_address_of_a_document_is_sent_as_it_should_be(
+    server: FaultyServer, other_server: FaultyServer, make_client: Callable[..., Client]
+) -> None:
+    """A host alone, or a path with blanks: as the addresses of files."""
+    for origin, playing in ((server.origin, server), (other_server.origin, other_server)):
+        for path, target in (("", "/"), ("/a b.json", "/a%20b.json")):
+            playing.plays(playing.json(DOCUMENT))
+
+            assert make_client(server.origin, connection={"schema_url": f"{origin}{path}"}).has_operation("ListThings")
+            assert playing.received[-1].target == target
+
+
 @pytest.mark.parametrize("name", ["missing.json", "pipe", ".", "nul\0"])
 def test_a_file_that_is_none_is_an_error_at_once(
     name: str, server: FaultyServer, make_client: Callable[..., Client], tmp_path: Path, clock: ManualClock

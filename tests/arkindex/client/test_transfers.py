@@ -401,7 +401,8 @@ def test_only_regular_files_are_uploaded(server: FaultyServer, client: Client, t
     """A pipe would be waited for."""
     os.mkfifo(tmp_path / "pipe")
 
-    for name, reason in (("pipe", "is not a regular file"), (".", "is a directory, not a file")):
+    reasons = {"pipe": "is not a regular file", ".": "is a directory, not a file", "a\0b": "holds a NUL character"}
+    for name, reason in reasons.items():
         with pytest.raises(ArkworkerError, match=reason):
             client.upload_url(server.origin, tmp_path / name, content_type="text/plain")
 
