@@ -10,7 +10,7 @@ from pydantic import Field
 
 from arkworker.arkindex.promises import record_of, text_of
 from arkworker.elements.model import Element
-from arkworker.errors import ApiContentError, ApiResponseError, ArkworkerError, UsageError
+from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ArkworkerError, UsageError
 from arkworker.frozen import Record
 from arkworker.text import printable
 
@@ -164,7 +164,12 @@ def list_named_sets(client: Client, names: Sequence[tuple[str, str]]) -> list[Da
     datasets: dict[str, Any] = {}
     sets = []
     for dataset_id, name in names:
-        found = client.request(RETRIEVE_SET, dataset=dataset_id, set=name)
+        try:
+            found = client.request(RETRIEVE_SET, dataset=dataset_id, set=name)
+        except ApiError as error:
+            if error.status == 404:
+                error.message = f"there is no dataset {dataset_id} with a set {printable(name, 60)!r}: {error.message}"
+            raise
         if dataset_id not in datasets:
             datasets[dataset_id] = client.request(RETRIEVE, id=dataset_id)
         values = {"name": name, **found, "dataset": datasets[dataset_id]}

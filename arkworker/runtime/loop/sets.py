@@ -36,10 +36,10 @@ def process_sets(
         finish: User code after the last set of a run that was not ended early, with a session of the cache.
 
     Raises:
-        ElementsError: It did not succeed; the exit code says how.
+        ElementsError: It did not succeed, or a signal came; the exit code says how.
         ConfigurationError: There are no sets, or the summary cannot be written.
         ApiError: The sets cannot be listed.
-        StoppedError: A signal came.
+        StoppedError: A signal came before the first set.
     """
     run.outcome.start()
     for flag, is_given in (("--jobs", run.settings.jobs != 1), ("--executor", run.settings.executor is not None)):
@@ -51,9 +51,12 @@ def process_sets(
         tempfile.TemporaryDirectory(prefix="arkworker-exports-") as folder,
     ):
         run.stopping.check()
-        ended_by = _process_all(call, run, _Exports(run, clients, Path(folder)))
-        if ended_by is None and finish is not None:
-            ended_by = run.call_finish(finish)
+        try:
+            ended_by = _process_all(call, run, _Exports(run, clients, Path(folder)))
+            if ended_by is None and finish is not None:
+                ended_by = run.call_finish(finish)
+        except StoppedError as error:
+            ended_by = error.exit_code
     metrics = run.context.services.metrics.as_data()
     run.outcome.conclude(run.outcome.sum_up(ended_by, strict=run.settings.strict, metrics=metrics))
 

@@ -34,11 +34,17 @@ class W(DatasetWorker):
         count, = sqlite3.connect(export).execute("SELECT count(*) FROM element").fetchone()
         if dataset_set.name == os.environ.get("FAILING"):
             raise ValueError
-        if "SIGNAL" in os.environ:
+        context.record_metric("sets seen", 1)
+        if os.environ.get("SIGNAL") == dataset_set.name:
             os.kill(os.getpid(), 15)
         if "EXIT" in os.environ:
             raise SystemExit(0)
         print(dataset_set.name, dataset_set.dataset.name, count > 0)
+
+    def finish(self, context, cache):
+        if os.environ.get("SIGNAL") == "finish":
+            context.record_metric("loss", 0.5)
+            os.kill(os.getpid(), 15)
 
 W.main()
 """
@@ -142,7 +148,7 @@ def test_unknown_set(desk: Desk) -> None:
     done = desk.run("--set", f"{desk.dataset}:test", f"{desk.dataset}:tset")
 
     assert (done.returncode, done.stdout) == (78, ""), done.stderr
-    assert "RetrieveDatasetSet (status 404)" in done.stderr
+    assert f"RetrieveDatasetSet (status 404): there is no dataset {desk.dataset} with a set 'tset'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -203,11 +209,36 @@ def test_exit_in_user_code(desk: Desk) -> None:
 
 def test_signal_while_a_set_is_worked_on(desk: Desk) -> None:
     """It is interrupted at once, and no time is promised."""
-    done = desk.run(SIGNAL="1")
+    done = desk.run(SIGNAL="train")
 
     assert (done.returncode, done.stdout) == (143, ""), done.stderr
     assert "stopped by signal 15" in done.stderr.splitlines()[-1]
     assert "s to end" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("moment", "counts", "metrics"),
+    [("test", (1, 1), {"sets seen": 1}), ("finish", (2, 2), {"sets seen": 1, "loss": 0.5})],
+)
+def test_summary_of_a_training_that_was_stopped(
+    desk: Desk, moment: str, counts: tuple[int, int], metrics: dict[str, float]
+) -> None:
+    """A signal to a training, which may take days, keeps nothing of what was measured out of the summary."""
+    done = desk.run("--summary", str(desk.folder / "summary.json"), SIGNAL=moment)
+
+    assert done.returncode == 143, done.stderr
+    summary = json.loads((desk.folder / "summary.json").read_text())
+    assert (summary["elements"], summary["processed"]) == counts
+    assert {name: metric["value"] for name, metric in summary["metrics"].items()} == metrics
+    assert done.stderr.splitlines()[-1].startswith(f"arkworker: stopped by signal 15; {counts[0]} element")
+
+
+def test_failed_set_before_a_stop(desk: Desk) -> None:
+    """The sets that failed are told at the end, although a signal ended the run."""
+    done = desk.run(FAILING="train", SIGNAL="test")
+
+    assert done.returncode == 143, done.stderr
+    assert "failed once: ValueError" in done.stderr
 
 
 def test_signal_while_waiting_for_an_export(desk: Desk) -> None:
