@@ -9,7 +9,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 Point: TypeAlias = tuple[float, float]
 Polygon: TypeAlias = tuple[Point, ...]
@@ -119,17 +119,15 @@ def pixel_box(polygon: Iterable[Any], image_width: int | None, image_height: int
     return PixelBox(left, top, right - left, bottom - top)
 
 
-def trim_polygon(polygon: Sequence[Sequence[int]], image_width: int, image_height: int) -> Polygon:
+def trim_polygon(polygon: Iterable[Any], image_width: int, image_height: int) -> Polygon:
     """The polygon with every point moved inside the image: 0 ≤ x ≤ width, 0 ≤ y ≤ height.
 
     Raises:
-        ValueError: Fewer than three points, a coordinate that is not an integer, or all of it outside the image.
+        ValueError: Fewer than three points, one that is not a pair of numbers, or all of it outside the image.
     """
     points = as_polygon(polygon)
     if len(points) < 3:
         raise ValueError(f"a polygon has at least 3 points, this one has {len(points)}")
-    if not all(isinstance(value, int) for point in points for value in point):
-        raise ValueError("a polygon to trim has integer coordinates")
     beyond = not any(x <= image_width and y <= image_height for x, y in points)
     if beyond or not any(x >= 0 and y >= 0 for x, y in points):
         raise ValueError(f"this polygon is entirely outside the image of {image_width} by {image_height}")

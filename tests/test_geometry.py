@@ -107,11 +107,16 @@ def test_trimming_moves_points_to_the_border() -> None:
     assert trim_polygon([[-5, 10], [50, -1], [150, 90]], 100, 80) == ((0, 10), (50, 0), (100, 80))
 
 
+def test_fractions_are_trimmed_as_well() -> None:
+    """Models find outlines between pixels."""
+    assert trim_polygon([[-0.5, 10.25], [50, 9], [100.5, 80.75]], 100, 80) == ((0, 10.25), (50, 9), (100, 80))
+
+
 @pytest.mark.parametrize(
     ("polygon", "message"),
     [
         ([[1, 1], [2, 2]], "at least 3 points"),
-        ([[1, 1], [2, 2], [3.0, 4]], "integer coordinates"),
+        ([[1, 1], [2, 2], [3, "4"]], "point 3 is not a pair of numbers"),
         ([[101, 1], [150, 9], [130, 5]], "entirely outside the image of 100 by 80"),
         ([[1, -9], [50, -2], [30, -5]], "entirely outside"),
     ],

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arkworker.cli import terminal
 from arkworker.cli.documentation import as_markdown
 from arkworker.cli.flags import schema_parser
-from arkworker.errors import ArkworkerError, DeclarationError, ExitCode, UsageError
+from arkworker.errors import ArkworkerError, ExitCode, UsageError
 from arkworker.runtime.named_files import mistakes
+from arkworker.runtime.target import declared_content
 from arkworker.runtime.worker import options_of
 from arkworker.settings.schema import as_json_schema, to_text
 from arkworker.storage import files
@@ -38,7 +38,9 @@ def schema(worker: Worker[Any], target: str, argv: Sequence[str]) -> int:
     description = (worker.__doc__ or "").strip()
     style = flags.format or _STYLES.get(Path(flags.check or flags.output or "").suffix, "json-schema")
     if style == "arkindex":
-        text = declaration_of(worker)
+        from arkworker.declaration.content import to_yaml
+
+        text = to_yaml(declared_content(worker))
     elif style == "markdown":
         text = as_markdown(options, description)
     else:
@@ -62,31 +64,6 @@ def _write(text: str, path: Path) -> None:
         files.replace(path, text.encode())
     except OSError as error:
         raise UsageError(f"{printable(str(path))} cannot be written: {error.strerror}") from None
-
-
-def declaration_of(worker: Worker[Any]) -> str:
-    """The declaration file of a worker.
-
-    Raises:
-        ConfigurationError: With every option that Arkindex has no words for.
-        DeclarationError: What the author says of the worker is not a `Declaration`.
-    """
-    from arkworker.declaration.content import to_yaml
-    from arkworker.declaration.export import console_command, export
-    from arkworker.declaration.metadata import Declaration
-
-    function = getattr(worker, "function", None)
-    declaration = getattr(function, "declaration", worker.declaration)
-    if not isinstance(declaration, Declaration):
-        raise DeclarationError(f"{type(worker).__name__}.declaration: write it like declaration = Declaration(…)")
-    content = export(
-        worker.configuration,
-        declaration,
-        name=type(worker).__name__ if function is None else function.__name__,
-        description=inspect.cleandoc(worker.__doc__ or ""),
-        command=console_command(type(worker)) if function is None else None,
-    )
-    return to_yaml(content)
 
 
 def _compare(text: str, name: str, style: str) -> int:

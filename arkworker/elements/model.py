@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import PrivateAttr, ValidationError, model_validator
@@ -172,18 +172,25 @@ class Element(Readable):
 
         Raises:
             ImageError: The size of the image is unknown.
-            ValueError: Fewer than three points, coordinates that are not integers, or all of it outside the image.
+            ValueError: Fewer than three points, one that is not a pair of numbers, or all of it outside the image.
         """
         box = self._known_box(use_full_image=True)
-        return trim_polygon(tuple(polygon), box.width, box.height)
+        return trim_polygon(polygon, box.width, box.height)
 
     def revert_orientation(
-        self, polygon: Iterable[Any], *, reverse: bool = False, use_full_image: bool = False
+        self,
+        polygon: Iterable[Any],
+        *,
+        size: Sequence[float] | None = None,
+        reverse: bool = False,
+        use_full_image: bool = False,
     ) -> Polygon:
-        """A polygon found on what `open_image` gave, unscaled, in the coordinates of the image, as Arkindex wants it.
+        """A polygon found on what `open_image` gave, in the coordinates of the whole image, as Arkindex wants it.
 
         Args:
             polygon: At least three points, in pixels.
+            size: Width and height of the image that they were found on, if it was made smaller, by `max_width` or
+                otherwise: `image.size`.
             reverse: Convert the other way: from the image to the view of `open_image`.
             use_full_image: Whether the image was opened with `use_full_image`.
 
@@ -192,10 +199,10 @@ class Element(Readable):
 
         Raises:
             ImageError: The element has no image, or one of unknown size.
-            ValueError: This is not a polygon.
+            ValueError: This is not a polygon, or the size is not that of an image.
         """
         turn = apply_orientation if reverse else revert_orientation
-        return turn(polygon, self._known_box(use_full_image=use_full_image), self.orientation)
+        return turn(polygon, self._known_box(use_full_image=use_full_image), self.orientation, size)
 
     def open_image(  # noqa: PLR0913 -- the names that users of Arkindex know
         self,

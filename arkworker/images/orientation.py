@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from arkworker.geometry import PixelBox, Point, Polygon, as_polygon
+from arkworker.geometry import BoundingBox, PixelBox, Point, Polygon, as_polygon, bounding_box
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 class Orientation(NamedTuple):
@@ -26,29 +26,47 @@ class Orientation(NamedTuple):
 UPRIGHT = Orientation()
 
 
-def apply_orientation(polygon: Iterable[Any], box: PixelBox, orientation: Orientation) -> Polygon:
+def apply_orientation(
+    polygon: Iterable[Any], box: PixelBox, orientation: Orientation, size: Sequence[float] | None = None
+) -> Polygon:
     """A polygon of the whole image, in the coordinates of the oriented view of `box`; a closed ring of integers.
 
+    Args:
+        polygon: Its points.
+        box: The part of the image that is viewed.
+        orientation: How it is viewed.
+        size: Width and height of the view, if it is scaled.
+
     Raises:
-        ValueError: The polygon has fewer than three points, or one that is not a pair of numbers.
+        ValueError: The polygon has fewer than three points, or one that is not a pair of numbers; no such size.
     """
     ring = _closed(polygon)
-    centre, offset = _centre(box), _offset(box, orientation)
+    centre, (left, top, width, height) = _centre(box), _view(box, orientation)
+    across, down = _scale((width, height), size)
     if orientation.mirrored:
         ring = [_mirror(point, centre) for point in ring]
     if orientation.rotation_angle:
         ring = [_rotate(point, orientation.rotation_angle, centre) for point in ring]
-    return tuple((int(x - offset[0]), int(y - offset[1])) for x, y in ring)
+    return tuple((int((x - left) / across), int((y - top) / down)) for x, y in ring)
 
 
-def revert_orientation(polygon: Iterable[Any], box: PixelBox, orientation: Orientation) -> Polygon:
+def revert_orientation(
+    polygon: Iterable[Any], box: PixelBox, orientation: Orientation, size: Sequence[float] | None = None
+) -> Polygon:
     """A polygon found on the oriented view of `box`, in the coordinates of the whole image; a closed ring of integers.
 
+    Args:
+        polygon: Its points.
+        box: The part of the image that was viewed.
+        orientation: How it was viewed.
+        size: Width and height of the view, if it was scaled.
+
     Raises:
-        ValueError: The polygon has fewer than three points, or one that is not a pair of numbers.
+        ValueError: The polygon has fewer than three points, or one that is not a pair of numbers; no such size.
     """
-    centre, offset = _centre(box), _offset(box, orientation)
-    ring = [(x + offset[0], y + offset[1]) for x, y in _closed(polygon)]
+    centre, (left, top, width, height) = _centre(box), _view(box, orientation)
+    across, down = _scale((width, height), size)
+    ring = [(x * across + left, y * down + top) for x, y in _closed(polygon)]
     if orientation.rotation_angle:
         ring = [_rotate(point, -orientation.rotation_angle, centre) for point in ring]
     if orientation.mirrored:
@@ -69,10 +87,18 @@ def _centre(box: PixelBox) -> Point:
     return (box.x + box.width + box.x) / 2.0, (box.y + box.height + box.y) / 2.0
 
 
-def _offset(box: PixelBox, orientation: Orientation) -> Point:
-    """Where the upper left corner of the view is: a turned rectangle takes another place."""
-    turned = [_rotate(point, orientation.rotation_angle, _centre(box)) for point in box.corners]
-    return min(x for x, _ in turned), min(y for _, y in turned)
+def _view(box: PixelBox, orientation: Orientation) -> BoundingBox:
+    """Where the view is, and how large before it is scaled: a turned rectangle takes another place."""
+    return bounding_box(_rotate(point, orientation.rotation_angle, _centre(box)) for point in box.corners)
+
+
+def _scale(whole: Point, size: Sequence[float] | None) -> Point:
+    """How many pixels of the image one of the view is, across and down."""
+    if size is None:
+        return 1, 1
+    if len(size) != 2 or not all(side > 0 for side in size):
+        raise ValueError(f"{size!r} is not the width and height of an image")
+    return whole[0] / size[0], whole[1] / size[1]
 
 
 def _mirror(point: Point, centre: Point) -> Point:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from sqlalchemy.orm import Session
 
+    from arkworker.declaration.content import WorkerContent
+
 
 _NO_WORKER = "is not a worker: derive it from Worker, or write a function (context, cache)"
 
@@ -94,6 +96,29 @@ def as_worker(found: Any, target: str) -> Worker[Any]:
     except BaseException as error:
         raise TargetError(f"{printable(target)} cannot be constructed without arguments: {_shown(error)}") from error
     raise TargetError(f"{printable(target)} {_NO_WORKER}")
+
+
+def declared_content(worker: Worker[Any]) -> WorkerContent:
+    """What the declaration file of a worker says.
+
+    Raises:
+        ConfigurationError: With every option that Arkindex has no words for.
+        DeclarationError: What the author says of the worker is not a `Declaration`.
+    """
+    from arkworker.declaration.export import console_command, export
+    from arkworker.declaration.metadata import Declaration
+
+    function = getattr(worker, "function", None)
+    declaration = getattr(function, "declaration", worker.declaration)
+    if not isinstance(declaration, Declaration):
+        raise DeclarationError(f"{type(worker).__name__}.declaration: write it like declaration = Declaration(…)")
+    return export(
+        worker.configuration,
+        declaration,
+        name=type(worker).__name__ if function is None else function.__name__,
+        description=inspect.cleandoc(worker.__doc__ or ""),
+        command=console_command(type(worker)) if function is None else None,
+    )
 
 
 def _load_module(name: str) -> ModuleType:

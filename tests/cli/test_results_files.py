@@ -130,7 +130,7 @@ def test_a_run_goes_on_where_it_stopped(desk: Desk) -> None:
 
     again = desk.run(*listed(desk))
 
-    assert "2 elements as processed, which are skipped, and 1 as failed" in again.err
+    assert "results.jsonl: 2 processed (skipped), 1 failed (retried)" in again.err
     assert desk.recorded()[3:] == [("page 2", "processed"), ("page 4", "processed")]
     assert desk.publish().code == 0
     assert desk.states() == ["processed"] * 4

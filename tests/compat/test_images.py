@@ -231,9 +231,7 @@ def test_trimmed_polygons_are_the_same(ask: Ask) -> None:
         }
         for _ in range(200)
     ]
-    cases += [
-        {**cases[0], "polygon": wrong} for wrong in ([[0, 0], [1, 1], [2.5, 3]], [[0, 0], [1], [2, 2]], [1, 2, 3])
-    ]
+    cases += [{**cases[0], "polygon": wrong} for wrong in ([[0, 0], [1], [2, 2]], [1, 2, 3])]
 
     assert [trimmed(case) for case in cases] == ask(cases)
 

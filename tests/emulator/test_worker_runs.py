@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from arkworker import Element, ElementsWorker, UserConfiguration, WorkerContext
 from arkworker.emulator import Emulator
+from arkworker.errors import TargetError
 
 if TYPE_CHECKING:
     from tests.emulator.conftest import World
@@ -57,6 +59,31 @@ def test_a_value_without_an_option_is_a_mistake_of_the_test(world: World) -> Non
     """Setting up a run with a misspelt key fails at once."""
     with pytest.raises(ValueError, match="no option 'tresh'"):
         world.emulator.add_worker_run(MODERN, {"tresh": 1})
+
+
+def test_the_class_of_a_worker_declares_its_options(world: World) -> None:
+    """What a typed worker declares need not be written a second time in a test."""
+
+    class Options(UserConfiguration):
+        threshold: float = 0.5
+        size: int = 3
+
+    class Lines(ElementsWorker[Options]):
+        """Find lines."""
+
+        def process_element(self, element: Element, context: WorkerContext[Options], cache: Any) -> None: ...
+
+    run = world.emulator.add_worker_run(Lines, {"size": 9})
+
+    assert configuration(world, run) == {"threshold": 0.5, "size": 9}
+    with pytest.raises(ValueError, match="the declaration has no option 'sise'"):
+        world.emulator.add_worker_run(Lines, {"sise": 9})
+
+
+def test_what_is_not_a_worker_declares_nothing(world: World) -> None:
+    """It is named."""
+    with pytest.raises(TargetError, match="dict is not a worker"):
+        world.emulator.add_worker_run(dict)  # type: ignore[arg-type]  # the mistake
 
 
 def test_any_answer_can_be_given(world: World) -> None:

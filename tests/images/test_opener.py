@@ -240,6 +240,38 @@ def test_what_is_found_on_the_view_is_found_on_the_image(
     assert (abs(x - 65) <= 1, abs(y - 55) <= 1) == (True, True)
 
 
+@pytest.mark.parametrize("angle", [0, 90, 180, 270, 30])
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("limits", [{"max_width": 50}, {"max_width": 50, "max_height": 60, "preserve_ratio": False}])
+def test_what_is_found_on_a_smaller_view_is_found_on_the_image(
+    server: Any,
+    angle: int,
+    mirrored: bool,  # noqa: FBT001 -- a parameter
+    limits: dict[str, Any],
+) -> None:
+    """The size of the view says how much smaller it is; there and back is the same place."""
+    image = Image.new("L", (WIDTH, HEIGHT))
+    image.paste(255, (60, 50, 70, 60))
+    server.images["page"] = image
+    element = bound(answer(server, PART, rotation_angle=angle, mirrored=mirrored))
+    view = element.open_image(mode="L", **limits)
+    left, top, right, bottom = view.point(lambda value: 255 * (value > 128)).getbbox() or (0,) * 4
+    middle = ((left + right) / 2, (top + bottom) / 2)
+
+    found = element.revert_orientation([middle, (left, top), (right, top)], size=view.size)
+    again = element.revert_orientation(found, size=view.size, reverse=True)
+
+    assert (abs(found[0][0] - 65) <= 2, abs(found[0][1] - 55) <= 2) == (True, True)
+    assert (abs(again[0][0] - middle[0]) <= 2, abs(again[0][1] - middle[1]) <= 2) == (True, True)
+
+
+@pytest.mark.parametrize("size", [(0, 10), (100,), (-5, 5), (float("nan"), 5)])
+def test_a_size_that_no_image_has(server: Any, size: Any) -> None:
+    """It is refused, instead of an outline somewhere else."""
+    with pytest.raises(ValueError, match="is not the width and height of an image"):
+        bound(answer(server, PART)).revert_orientation(PART, size=size)
+
+
 def test_orientation_can_be_overruled(server: Any, page: Image.Image) -> None:
     """For those who want the image as it is stored."""
     element = bound(answer(server, rotation_angle=90, mirrored=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -27,10 +28,11 @@ from arkworker.emulator.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from arkworker.emulator.database import Transaction
+    from arkworker.runtime.worker import Worker
 
 # Modes in which the platform keeps no activities.
 WITHOUT_ACTIVITIES = ("dataset", "export")
@@ -41,7 +43,7 @@ class RunArrangement(Arrangement):
 
     def add_worker_run(  # noqa: PLR0913 - keywords, each with a default
         self,
-        declaration: Mapping[str, Any] | None = None,
+        declaration: Mapping[str, Any] | type[Worker[Any]] | None = None,
         values: Mapping[str, Any] | None = None,
         *,
         corpus: str | None = None,
@@ -59,8 +61,8 @@ class RunArrangement(Arrangement):
         """Add a worker run in a process of its own, with a running task for each chunk; returns its id.
 
         Args:
-            declaration: The worker's, in the modern form or in the legacy one (then the configuration endpoint
-                answers 400, and the run carries the declaration); without one, a worker without options.
+            declaration: The class of the worker; or its declaration, in the modern form or in the legacy one (then the
+                configuration endpoint answers 400, and the run carries it); without one, a worker without options.
             values: What users saved, by the keys of the declaration; options of a group as `group.child`. For a
                 secret, the name that `add_secret` was given.
             corpus: The corpus; by default, the first one.
@@ -78,6 +80,7 @@ class RunArrangement(Arrangement):
         Raises:
             ValueError: The declaration has another shape, or a value has a key that a modern one does not have.
             LookupError: An id does not exist.
+            ArkworkerError: What is given is not a worker, or has options that Arkindex has no words for.
         """
         declaration = _checked(declaration, values or {})
         with self.database.transaction() as session:
@@ -244,7 +247,12 @@ def _add_tasks(session: Transaction, run: WorkerRun, slug: str, parents: Sequenc
         session.add(task)
 
 
-def _checked(declaration: Mapping[str, Any] | None, values: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(declaration: Mapping[str, Any] | type[Worker[Any]] | None, values: Mapping[str, Any]) -> dict[str, Any]:
+    if declaration is not None and not isinstance(declaration, Mapping):
+        from arkworker.runtime.target import as_worker, declared_content
+
+        name = getattr(declaration, "__name__", repr(declaration))
+        declaration = declared_content(as_worker(declaration, name)).as_data()
     declaration = dict(declaration or {"slug": "worker", "display_name": "Worker", "configuration": []})
     declarations.check(declaration)
     is_modern = not declarations.is_legacy(declaration)

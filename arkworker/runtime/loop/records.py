@@ -67,7 +67,7 @@ def remaining(recorder: Recorder, worklist: Worklist) -> Worklist:
     done = {name for name, place in found.items() if place.state == "processed"}
     held = [name for name, place in found.items() if place.claimed and name not in done] if worklist.is_queue else []
     logger.info(
-        "%s lists %d elements as processed, which are skipped, and %d as failed, which are retried",
+        "Continuing %s: %d processed (skipped), %d failed (retried)",
         printable(recorder.path),
         len(done),
         len(found) - len(done),

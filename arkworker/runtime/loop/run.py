@@ -231,7 +231,9 @@ class ElementRun:
     def _turn_away(self, job: Job) -> None:
         """An element that user code is not asked about: another process has it, it failed on its way, the run ends."""
         if job.is_taken:
-            logger.info("element %s is skipped: another process has it", printable(job.id, 60))
+            logger.info(
+                "element %s is skipped: it was processed earlier, or another process has it", printable(job.id, 60)
+            )
             self._run.outcome.tally.count("skipped", element_id=job.id)
         elif job.failure is not None:
             self._end_failed(job, job.failure, traced=False)
