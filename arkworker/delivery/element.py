@@ -157,7 +157,8 @@ class Delivery:
             return "failed"
         self._note("taken")
         logger.warning(
-            "element %s is skipped: it was processed earlier, another process has it, or that of the worker run lacks it; %s",
+            "element %s is skipped: it was processed earlier, another process has it, or the process of the worker run "
+            "lacks it; %s",
             printable(self._id, 60),
             _HINT,
         )
