@@ -120,10 +120,12 @@ def _descriptors_mistake() -> int:
 
 
 def _leave(code: int) -> NoReturn:
-    if code > 128:
-        from arkworker.cli.process import leave
+    if code > 128 or "arkworker.cli.process" in sys.modules:
+        from arkworker.cli.process import leave, wait_for_user_code
 
-        leave(code)
+        if code > 128:
+            leave(code)
+        wait_for_user_code(code)
     sys.exit(code)
 
 

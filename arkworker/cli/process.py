@@ -1,6 +1,7 @@
 """What a command line changes in its process, given back where that goes on; and the end of one that a signal stopped.
 
-It goes on in a test, a notebook or a program. At the end, what user code left running must not keep it alive.
+It goes on in a test, a notebook or a program. What user code left running may come to its end, and is named where it
+takes long; after a signal, it must not keep the process alive.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from arkworker.runtime.stopping import endings
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,18 +83,44 @@ def leave(code: int) -> NoReturn:
 
     Not by the interpreter's own end: it gives up the handlers first, and a signal then would change the exit code.
     """
+    _end_at_signals(code)
+    if not _wait():
+        atexit._run_exitfuncs()  # noqa: SLF001 - what the interpreter would do next
+    _flush()
+    os._exit(code)
+
+
+def wait_for_user_code(code: int) -> None:
+    """Say what the interpreter is going to wait for, where that takes long; a signal ends it, with this exit code."""
+    if not _left_running():
+        return
+    _end_at_signals(code)
+    _flush()
+    if left := _wait():
+        from arkworker.cli import terminal
+
+        names = ", ".join(printable(one.name, 60) for one in left)
+        terminal.write_error(f"arkworker: waiting for what user code left running: {names}; a signal ends it\n")
+
+
+def _end_at_signals(code: int) -> None:
     for number in endings():
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda *_: os._exit(code))
+
+
+def _wait() -> list[Any]:
+    """Give what was left running a little time; what is then still left."""
     end = time.monotonic() + PATIENCE
     for one in _left_running():
         one.join(max(0.0, end - time.monotonic()))
-    if not _left_running():
-        atexit._run_exitfuncs()  # noqa: SLF001 - what the interpreter would do next
+    return _left_running()
+
+
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
-    os._exit(code)
 
 
 def _left_running() -> list[Any]:

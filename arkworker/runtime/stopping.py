@@ -32,6 +32,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _FAULTS = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"}  # of the code itself
 _HARMLESS = {"SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH", "SIGTSTP", "SIGTTIN", "SIGTTOU"}  # they end nothing
 _UNCATCHABLE = {"SIGKILL", "SIGSTOP"}
+#: What a process sends to itself, as profilers and time limits do, with a handler of its own, which may have been put
+#: back by the time that the thread looks: these are no requests to stop but where our handler gets them.
+_TIMERS = {getattr(signal, name, 0) for name in ("SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO")}
 #: Sent by the watching thread to the main thread: ends a wait, and has the handlers looked after.
 _NUDGE = getattr(signal, "SIGRTMAX", signal.SIGWINCH)
 _BY_DEFAULT = (signal.SIG_DFL, signal.default_int_handler)
@@ -321,7 +324,7 @@ class Stopping:
             os.close(reader)
 
     def _is_ours(self, number: int) -> bool:
-        return number != _NUDGE and (self._insists or _handler_of(number) == self._handle)
+        return number not in {_NUDGE, *_TIMERS} and (self._insists or _handler_of(number) == self._handle)
 
     def _hear(self, number: int) -> None:
         now = time.monotonic()

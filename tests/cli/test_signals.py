@@ -298,6 +298,19 @@ def test_children_of_user_code_end_as_children_do(
     assert (code_of_process, out, "Traceback" in err) == (0, "-15\nteardown\n", False)
 
 
+def test_a_thread_that_user_code_left_running(
+    start: Callable[..., Running], write_worker: Callable[[str], str]
+) -> None:
+    """It may be about to write something: it is waited for and named. A signal ends that, and all was done before."""
+    code = "import threading; threading.Thread(target=threading.Event().wait, name='upload').start()"
+    running = start("run", write_worker(source(run=code)))
+    running.wait_for("waiting for what user code left running: upload; a signal ends it", "stderr")
+
+    running.send(signal.SIGTERM)
+
+    assert running.end() == (0, "teardown\n", "")
+
+
 @pytest.mark.parametrize("hook", ["setup", "run"])
 def test_signal_that_another_thread_gets(
     hook: str, start: Callable[..., Running], write_worker: Callable[[str], str]

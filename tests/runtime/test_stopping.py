@@ -275,6 +275,24 @@ def test_handler_of_user_code_in_a_run_over_elements() -> None:
         assert (seen, stopping.look()) == ([signal.SIGTERM], True)
 
 
+def test_timers_of_user_code_are_no_signals() -> None:
+    """A profiler has a handler of its own for each tick; without one, an alarm would end the process."""
+    ticks: list[int] = []
+    with Stopping() as stopping:
+        stopping.look()
+        signal.signal(signal.SIGALRM, lambda number, _: ticks.append(number))
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        while len(ticks) < 5:
+            stopping.look()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        wait_for_handlers(stopping, signal.SIGALRM)
+        assert (stopping.known, stopping._told) == (None, [])
+        signal.raise_signal(signal.SIGALRM)
+
+        assert stopping.look()
+
+
 def test_own_nudges_are_no_signals() -> None:
     """What the thread sends to have the handlers looked after does not stop anything."""
     with Stopping() as stopping:
