@@ -1,7 +1,7 @@
-"""One YAML (or JSON) document as nodes with positions, within limits that hold while it is composed.
+"""One YAML (or JSON) document as nodes with positions, within limits that hold while it is read.
 
-`yaml.compose` gives the nodes and their marks; what is refused besides is checked here: keys given twice, keys that are
-no text, tags outside the core, aliases that expand to more than a document may hold.
+PyYAML gives the events and their marks. The nodes are composed here, and more is refused: keys given twice, keys that
+are not text, tags outside the core, aliases that expand to more than a document may hold.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from yaml.composer import Composer
 
 from arkworker.documents.nodes import Entry, Mapping, Node, Scalar, Sequence, YamlError, gather, is_null
-from arkworker.documents.scalars import core_type, resolve_scalar
+from arkworker.documents.scalars import resolve_scalar
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
 # All that YAML 1.1 does not allow: control characters, surrogates, non-characters.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Directives: libyaml takes time by the square of their number.
 _DIRECTIVE = re.compile("(?:^|[\r\x85\u2028\u2029])%", re.MULTILINE)
 _MOST_DIRECTIVES = 20
-# JSON's way to write characters beyond U+FFFF, which libyaml refuses.
+# JSON's way to write characters beyond U+FFFF: PyYAML's own parser takes each half, libyaml, which is faster, neither.
 _PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_FASTEST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = frozenset({"str", "int", "float", "bool", "null"})
@@ -41,64 +41,7 @@ _MOST_ALIASES = 20
 #: Aliases and merge keys expanded: one a value, and one more for every 16 characters.
 _MOST_VALUES = 100_000
 
-
 _NOT_A_KEY = "a key cannot be a list or a mapping"
-
-
-class _Alias(yaml.Node):
-    """Where a node is referred to, which is its `value`."""
-
-
-class _Bounded(Composer):
-    """Composes nodes, and ends at the first that is too deep or too much; keeps what is an alias or has a tag."""
-
-    _levels = _size = 0
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        event: Any = self.peek_event()  # type: ignore[attr-defined]  # of the parser beside it
-        is_collection, mark = isinstance(event, yaml.CollectionStartEvent), event.start_mark
-        is_key = isinstance(parent, yaml.MappingNode) and index is None
-        self._levels += is_collection
-        self._size += _size(event)
-        _check_limits(self._levels, self._size, mark)
-        if is_key and is_collection:
-            raise _error(_NOT_A_KEY, mark, "put text that begins with a bracket in quotes")
-        node: Any = super().compose_node(parent, index)
-        self._levels -= is_collection
-        if isinstance(event, yaml.AliasEvent):
-            if is_key and not isinstance(node, yaml.ScalarNode):
-                raise _error(_NOT_A_KEY, mark, "write the key out")
-            return _Alias("", node, mark, mark)
-        node.has_tag = event.tag not in (None, "!")
-        return node
-
-
-class _PythonLoader(_Bounded, yaml.SafeLoader):
-    """PyYAML's own parser: slower, but it takes each half of a pair of surrogates."""
-
-
-_Fastest: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_Bounded, _Fastest):  # type: ignore[misc]
-    """libyaml's parser, where there is one."""
-
-    def __init__(self, text: str) -> None:
-        _Fastest.__init__(self, text)
-        Composer.__init__(self)
-
-
-def _size(part: Any) -> int:
-    """What an event or a node counts for, without what is in it."""
-    value = getattr(part, "value", None)
-    return 1 + (len(value) // 16 if isinstance(value, str) else 0)
-
-
-def _check_limits(levels: int, size: int, mark: Any) -> None:
-    if levels > _MOST_LEVELS:
-        raise _error(f"more than {_MOST_LEVELS} levels of lists and mappings", mark)
-    if size > _MOST_VALUES:
-        raise _error("too large: too many values, aliases and merge keys included", mark, "is it the right file?")
 
 
 def parse_yaml(text: str) -> Node | None:
@@ -129,21 +72,16 @@ def read_yaml(
     failure = _forbidden(text)
     if failure is not None:
         return None, [failure]
-    loader = _PythonLoader if json_pairs and _PAIR.search(text) else _Loader
-    reading = _Reading(most_aliases)
+    loader = yaml.SafeLoader if json_pairs and _PAIR.search(text) else _FASTEST
+    composer = _Composer(yaml.parse(text, Loader=loader), most_aliases)
     try:
-        composed = yaml.compose(text, Loader=loader)
-        root = None if composed is None else reading.node(composed)
+        return composer.document(), composer.duplicates
     except YamlError as error:
-        failure = error
+        return None, [*composer.duplicates, error]
     except yaml.MarkedYAMLError as error:
-        failure = _explain(error, text)
+        return None, [_explain(error, text)]
     except Exception as error:  # noqa: BLE001 PyYAML also raises KeyError, ValueError, AttributeError, RecursionError
-        failure = YamlError(f"not valid YAML ({type(error).__name__})", 1, 1)
-    if failure is not None:
-        return None, [*reading.duplicates, failure]
-    is_nothing = isinstance(root, Scalar) and root.plain and not root.text
-    return None if is_nothing else root, reading.duplicates
+        return None, [YamlError(f"not valid YAML ({type(error).__name__})", 1, 1)]
 
 
 def _forbidden(text: str) -> YamlError | None:
@@ -160,106 +98,142 @@ def _forbidden(text: str) -> YamlError | None:
     return None
 
 
-class _Reading:
-    """From PyYAML's nodes to ours: keys are text, once each; aliases and merge keys are written out, within limits.
+class _Composer:
+    """From PyYAML's events to nodes, one by one: it ends at the first that is wrong, too deep or too much.
 
     Attributes:
         duplicates: Keys given twice: they end nothing, so that all are found.
     """
 
-    def __init__(self, most_aliases: int) -> None:
+    def __init__(self, events: Iterator[Any], most_aliases: int) -> None:
         self.duplicates: list[YamlError] = []
+        self._events = events
         self._most_aliases = most_aliases
-        self._aliases = self._size = 0
-        self._alias: _Alias | None = None  # the outermost of those that are being written out
-        self._open: list[Any] = []  # the collections around what is read
+        self._aliases = self._levels = self._size = 0
+        self._last_line = 1  # that holds something of what was read
+        # What each anchor names, and its size with aliases written out; None while it is not complete.
+        self._anchored: dict[str, tuple[Node, int] | None] = {}
 
-    def node(self, node: Any, key: str = "") -> Node:
-        """A node that stands below a key, directly or in lists."""
-        if isinstance(node, _Alias):
-            return self._written_out(node, key)
-        self._open.append(node)
-        self._size += _size(node)
-        is_scalar = isinstance(node, yaml.ScalarNode)
-        _check_limits(len(self._open) - is_scalar, self._size, (self._alias or node).start_mark)
-        line, column = node.start_mark.line + 1, node.start_mark.column + 1
-        read = self._scalar(node, line, column) if is_scalar else self._collection(node, line, column, key)
-        self._open.pop()
-        return read
+    def document(self) -> Node | None:
+        next(self._events)
+        if isinstance(next(self._events), yaml.StreamEndEvent):
+            return None
+        root = self._node(next(self._events))
+        next(self._events)
+        after = next(self._events)
+        if not isinstance(after, yaml.StreamEndEvent):
+            hint = "a file holds one: remove the line '---' and what follows"
+            raise _error("a second document", after.start_mark, hint)
+        return None if isinstance(root, Scalar) and root.plain and not root.text else root
 
-    def _written_out(self, alias: _Alias, key: str) -> Node:
-        is_outermost = self._alias is None
-        if is_outermost:
-            self._alias = alias
-            self._aliases += 1
-        if self._aliases > self._most_aliases:
-            raise _error(f"more than {self._most_aliases} aliases", alias.start_mark, "write the values out")
-        if alias.value in self._open:
-            under = f", below the key '{printable(key, 60)}'" if key else ""
-            message = f"this alias refers to a value that contains it{under}"
-            raise _error(message, alias.start_mark, "write the value out")
-        node = self.node(alias.value, key)
-        if is_outermost:
-            self._alias = None
+    def _node(self, event: Any, key: str = "") -> Node:
+        """The node that an event begins, below a key, directly or in lists."""
+        if isinstance(event, yaml.AliasEvent):
+            return self._written_out(event, key)
+        anchor, size_before = event.anchor, self._size
+        if anchor in self._anchored:
+            hint = "rename one, or put text that begins with '&' in quotes"
+            raise _error("this anchor is given twice", event.start_mark, hint)
+        if anchor is not None:
+            self._anchored[anchor] = None
+        node = self._scalar(event) if isinstance(event, yaml.ScalarEvent) else self._collection(event, key)
+        if anchor is not None:
+            self._anchored[anchor] = node, self._size - size_before
         return node
 
-    def _collection(self, node: Any, line: int, column: int, key: str) -> Node:
-        is_list = isinstance(node, yaml.SequenceNode)
-        tag = _core_tag(node)
-        if tag != ("seq" if is_list else "map"):
-            fit = f"!!{tag} does not fit a {'list' if is_list else 'mapping'}"
-            raise YamlError(fit, line, column, "remove the tag")
-        if is_list:
-            items = tuple(self.node(item, key) for item in node.value)
-            return Sequence(items, line, column, _end(node, items))
-        entries = tuple(self._entries(node))
-        return Mapping(entries, line, column, _end(node, [entry.value for entry in entries]))
+    def _written_out(self, event: Any, key: str) -> Node:
+        self._aliases += 1
+        if event.anchor not in self._anchored:
+            hint = "put text that begins with '*' in quotes"
+            raise _error("this alias has no anchor before it", event.start_mark, hint)
+        if self._aliases > self._most_aliases:
+            raise _error(f"more than {self._most_aliases} aliases", event.start_mark, "write the values out")
+        anchored = self._anchored[event.anchor]
+        if anchored is None:
+            under = f", below the key '{printable(key, 60)}'" if key else ""
+            message = f"this alias refers to a value that contains it{under}"
+            raise _error(message, event.start_mark, "write the value out")
+        node, size = anchored
+        self._count(event, size, _levels(node))
+        self._reach(event)
+        return node
 
-    def _scalar(self, node: Any, line: int, column: int) -> Scalar:
-        text = node.value
+    def _scalar(self, event: Any) -> Scalar:
+        text, (line, column) = event.value, _start(event)
+        self._count(event, 1 + len(text) // 16)
+        self._reach(event)
         if _SURROGATE.search(text):
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            if "\ufffd" in text and "\ufffd" not in node.value:
+            if "\ufffd" in text and "\ufffd" not in event.value:
                 message = "an escape for half a character"
                 raise YamlError(message, line, column, "write the character itself")
-        if not node.has_tag:
-            is_text = node.tag == _CORE + "str" and core_type(text) != "str"  # quoted, or after a lone `!`
-            return Scalar(text, not node.style and not is_text, line, column, end=_end(node))
-        tag = _core_tag(node)
-        if tag not in _SCALAR_TAGS:
-            raise YamlError(f"!!{tag} does not fit a single value", line, column, "remove the tag")
-        scalar = Scalar(text, plain=False, line=line, column=column, tag=tag, end=_end(node))
-        resolve_scalar(scalar)
+        tag = _tag(event, _SCALAR_TAGS, "a single value")
+        is_plain = tag is None and not event.style and event.implicit[0]
+        scalar = Scalar(text, is_plain, line, column, tag, end=self._last_line)
+        if tag is not None:
+            resolve_scalar(scalar)
         return scalar
 
-    def _entries(self, node: Any) -> Iterator[Entry]:
+    def _collection(self, event: Any, key: str) -> Node:
+        self._count(event, 1, 1)
+        self._levels += 1
+        if isinstance(event, yaml.SequenceStartEvent):
+            _tag(event, ("seq",), "a list")
+            items = tuple(self._node(item, key) for item in self._inside(event))
+            node: Node = Sequence(items, *_start(event), end=self._last_line)
+        else:
+            _tag(event, ("map",), "a mapping")
+            node = Mapping(self._entries(event), *_start(event), end=self._last_line)
+        self._levels -= 1
+        return node
+
+    def _entries(self, event: Any) -> tuple[Entry, ...]:
         lines: dict[str, int] = {}
         own: list[Entry] = []
         inherited: dict[str, Entry] = {}
-        for key_node, value_node in node.value:
-            key = self._key(key_node, lines)
-            value = self.node(value_node, key.text)
+        for key_event in self._inside(event):
+            key = self._key(key_event, lines)
+            value = self._node(next(self._events), key.text)
             if key.plain and key.text == "<<":
                 for entry in _merged(value):
                     inherited.setdefault(entry.key.text, entry)
             else:
                 own.append(Entry(key, value))
-        yield from (entry for name, entry in inherited.items() if name not in lines)
-        yield from own
+        return (*(entry for name, entry in inherited.items() if name not in lines), *own)
 
-    def _key(self, node: Any, lines: dict[str, int]) -> Scalar:
-        key = self.node(node)
-        assert isinstance(key, Scalar)  # noqa: S101 - the composer refuses other keys
-        if isinstance(node, _Alias):  # what is wrong with the key is wrong here, not at the anchor
-            line = node.start_mark.line + 1
-            key = replace(key, line=line, column=node.start_mark.column + 1, end=line)
+    def _key(self, event: Any, lines: dict[str, int]) -> Scalar:
+        if isinstance(event, yaml.CollectionStartEvent):
+            raise _error(_NOT_A_KEY, event.start_mark, "put text that begins with a bracket in quotes")
+        key = self._node(event)
+        if not isinstance(key, Scalar):
+            raise _error(_NOT_A_KEY, event.start_mark, "write the key out")
+        line, column = _start(event)  # that of an alias, not of the anchor
+        key = replace(key, line=line, column=column, end=self._last_line)
         if not key.text or is_null(key):
-            raise YamlError("an empty key", key.line, key.column, "give it a name, or put it in quotes")
-        if key.text in lines and self._alias is None:
+            raise YamlError("an empty key", line, column, "give it a name, or put it in quotes")
+        if key.text in lines:
             message = f"the key '{printable(key.text, 60)}' is given twice, first on line {lines[key.text]}"
-            self.duplicates.append(YamlError(message, key.line, key.column, "remove one"))
-        lines.setdefault(key.text, key.line)
+            self.duplicates.append(YamlError(message, line, column, "remove one"))
+        lines.setdefault(key.text, line)
         return key
+
+    def _inside(self, event: Any) -> Iterator[Any]:
+        """The events of what lies in a collection, as long as who asks takes all that belongs to each."""
+        while not isinstance(inner := next(self._events), yaml.CollectionEndEvent):
+            yield inner
+        if event.flow_style:  # the end of a block stands where the next one begins
+            self._reach(inner)
+
+    def _count(self, event: Any, size: int, levels: int = 0) -> None:
+        self._size += size
+        if self._levels + levels > _MOST_LEVELS:
+            raise _error(f"more than {_MOST_LEVELS} levels of lists and mappings", event.start_mark)
+        if self._size > _MOST_VALUES:
+            message = "too large: too many values, aliases and merge keys included"
+            raise _error(message, event.start_mark, "is it the right file?")
+
+    def _reach(self, event: Any) -> None:
+        self._last_line = event.end_mark.line + (event.end_mark.column > 0)
 
 
 def _merged(value: Node) -> Iterator[Entry]:
@@ -271,21 +245,31 @@ def _merged(value: Node) -> Iterator[Entry]:
         yield from mapping.entries
 
 
-def _end(node: Any, parts: Iterable[Node] = ()) -> int:
-    """The last line of a node; a block's own mark stands where the next one begins."""
-    if parts and not node.flow_style:
-        return max(part.end for part in parts)
-    return int(node.end_mark.line + (node.end_mark.column > 0))
+def _levels(node: Node) -> int:
+    """How many lists and mappings lie in one another in a node, at most."""
+    if isinstance(node, Scalar):
+        return 0
+    parts = node.items if isinstance(node, Sequence) else [entry.value for entry in node.entries]
+    return 1 + max(map(_levels, parts), default=0)
 
 
-def _core_tag(node: Any) -> str:
-    name: str = node.tag.removeprefix(_CORE)
-    if name == node.tag or name not in {*_SCALAR_TAGS, "seq", "map"}:
+def _tag(event: Any, fitting: Collection[str], kind: str) -> str | None:
+    """The name of a value's tag, such as `int`; None where it has none."""
+    if event.tag in (None, "!"):
+        return None
+    name: str = event.tag.removeprefix(_CORE)
+    if name == event.tag or name not in {*_SCALAR_TAGS, "seq", "map"}:
         # Named only when well known: a password may begin with '!'.
         shown = f"the tag !!{printable(name)}" if name.startswith(_KNOWN_TAGS) else "an unknown tag"
         hint = "remove it, or put text that begins with '!' in quotes"
-        raise _error(f"{shown} is not allowed", node.start_mark, hint)
+        raise _error(f"{shown} is not allowed", event.start_mark, hint)
+    if name not in fitting:
+        raise _error(f"!!{name} does not fit {kind}", event.start_mark, "remove the tag")
     return name
+
+
+def _start(event: Any) -> tuple[int, int]:
+    return event.start_mark.line + 1, event.start_mark.column + 1
 
 
 def _error(message: str, mark: Any, hint: str = "") -> YamlError:
@@ -305,9 +289,6 @@ _ADVICE = (
     ("entries are not allowed", "a list cannot begin here", "begin it on a line of its own", ""),
     ("escape", "an escape that does not give a character", "double the backslash, or use single quotes", ""),
     ("tag handle", "a tag of unknown kind", "remove the word that begins with '!'", ""),
-    ("undefined alias", "this alias has no anchor before it", "put text that begins with '*' in quotes", ""),
-    ("second occurrence", "this anchor is given twice", "rename one, or put text that begins with '&' in quotes", ""),
-    ("another document", "a second document", "a file holds one: remove the line '---' and what follows", ""),
     ("incompatible YAML", "a %YAML line with an unsupported version", "remove the line that begins with '%'", ""),
     ("directive", "an unknown line that begins with '%'", "remove it", ""),
     ("<document start>", "text after the end of the document", "a file holds one document; check the quotes", ""),
