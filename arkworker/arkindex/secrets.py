@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from arkworker.arkindex.client import Client
     from arkworker.settings.provenance import Origin, Path
+    from arkworker.settings.reading import Reference
     from arkworker.settings.resolution import SecretRequest
 
 logger = logging.getLogger("arkworker.secrets")
@@ -97,7 +98,7 @@ def _load_file(reference: str, path: str, environ: Mapping[str, str]) -> Any:
         return parse_content(path, text.removesuffix("\n").removesuffix("\r"))
     except TextFileError as error:
         # Where a line is named, the message may name a byte of it, too.
-        raise SecretError(reference, f"{shown}: {'not UTF-8 text' if error.line else error.reason}") from None
+        raise SecretError(reference, f"{shown}: {'not UTF-8 text' if error.line else error.message}") from None
     except UnusableError as error:
         raise SecretError(reference, f"{shown}: {error}") from None
 
@@ -181,7 +182,7 @@ class SecretLoader:
         report: Told of each that cannot be loaded: the path of the option, why, and where the reference was given.
 
     Attributes:
-        loaded: The secrets, by the marker of their option, or by the name they are listed under.
+        loaded: The secrets, by the reference of their option, or by the name they are listed under.
         unavailable: The error of an Arkindex that could not be asked: worth a retry, so nothing to correct.
     """
 
@@ -192,7 +193,7 @@ class SecretLoader:
         environ: Mapping[str, str],
         report: Callable[[Path, str, Origin], None],
     ) -> None:
-        self.loaded: dict[str, Secret[Any]] = {}
+        self.loaded: dict[Reference | str, Secret[Any]] = {}
         self.unavailable: ApiError | None = None
         self._store = store
         self._api = api
@@ -203,14 +204,16 @@ class SecretLoader:
     def load_options(self, requests: Iterable[SecretRequest]) -> None:
         """Load what options refer to."""
         for request in requests:
-            self._attempt(request.marker, request.path, request.origin, partial(self._content, request))
+            self._attempt(request.reference, request.path, request.origin, partial(self._content, request))
 
     def load_names(self, names: Iterable[str], origin: Origin) -> None:
         """Load what is listed by name."""
         for name in names:
             self._attempt(name, ("secrets", printable(name, 60)), origin, partial(self._load_name, name))
 
-    def _attempt(self, key: str, path: Path, origin: Origin, load: Callable[[], Secret[Any] | None]) -> None:
+    def _attempt(
+        self, key: Reference | str, path: Path, origin: Origin, load: Callable[[], Secret[Any] | None]
+    ) -> None:
         try:
             secret = load()
         except SecretError as error:

@@ -76,7 +76,7 @@ def _compare(text: str, name: str, style: str) -> int:
     try:
         file = read_text_file(name)
     except TextFileError as error:
-        raise UnreadableFileError(f"{error.place(name)}: {error.reason}; write it with --output") from None
+        raise UnreadableFileError(f"{error.place(name)}: {error.message}; write it with --output") from None
     current = file.text
     if style == "arkindex":
         from arkworker.declaration.content import read_declaration, to_yaml

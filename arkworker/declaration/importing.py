@@ -77,8 +77,7 @@ def _data(file: TextFile) -> Any:
     """
     root, errors = read_yaml(file.text, most_aliases=MOST_ALIASES, json_pairs=False)
     if errors:
-        places = ((error, f"{file.name}:{error.line}:{error.column}") for error in errors)
-        raise ConfigurationError([Problem("", SOURCE, place, error.message, error.hint) for error, place in places])
+        raise ConfigurationError([error.problem(SOURCE, file.name) for error in errors])
     try:
         return as_plain(root)
     except UnreadableError:

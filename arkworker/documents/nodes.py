@@ -8,31 +8,22 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from arkworker.documents.text_file import TextFileError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence as Many
 
 
-class YamlError(Exception):
-    """A document that cannot be read. Holds no value of it; a key's name, escaped and shortened, may occur.
+class YamlError(TextFileError):
+    """The text is not YAML. Holds no value of it; a key's name, escaped and shortened, may occur.
 
     Attributes:
-        message: What is wrong, on one line.
-        line: Where, from 1.
-        column: Where, from 1, in characters.
-        hint: The remedy; may be empty.
         errors: Everything found wrong, in order of place, this error included.
     """
 
     def __init__(self, message: str, line: int, column: int, hint: str = "") -> None:
-        self.message = message
-        self.line = line
-        self.column = column
-        self.hint = hint
-        self.errors: tuple[YamlError, ...] = (self,)
         super().__init__(message, line, column, hint)
-
-    def __str__(self) -> str:
-        return f"line {self.line}, column {self.column}: {self.message}"
+        self.errors: tuple[YamlError, ...] = (self,)
 
 
 @dataclass(frozen=True, slots=True)

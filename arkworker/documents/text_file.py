@@ -19,21 +19,21 @@ class TextFileError(Exception):
     """The file cannot be read as text.
 
     Attributes:
-        reason: What is wrong, without the name of the file.
+        message: What is wrong, on one line, without the name of the file.
         line: Where in the file, from 1; 0 when it is the file as a whole.
         column: The character in that line, from 1; 0 when it is the file as a whole.
         hint: The remedy; may be empty.
     """
 
-    def __init__(self, reason: str, line: int = 0, column: int = 0, hint: str = "") -> None:
-        self.reason = reason
+    def __init__(self, message: str, line: int = 0, column: int = 0, hint: str = "") -> None:
+        self.message = message
         self.line = line
         self.column = column
         self.hint = hint
-        super().__init__(reason, line, column, hint)
+        super().__init__(message, line, column, hint)
 
     def __str__(self) -> str:
-        return self.reason
+        return f"line {self.line}, column {self.column}: {self.message}" if self.line else self.message
 
     def place(self, name: str) -> str:
         """The name of the file, and the place in it that is wrong where there is one."""
@@ -41,7 +41,7 @@ class TextFileError(Exception):
 
     def problem(self, source: str, name: str) -> Problem:
         """What to report of the file with this name."""
-        return Problem("", source, self.place(name), self.reason, self.hint)
+        return Problem("", source, self.place(name), self.message, self.hint)
 
 
 @dataclass(frozen=True, slots=True)

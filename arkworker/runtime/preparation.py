@@ -89,7 +89,7 @@ class Preparation:
         if not self.dry:
             check_inputs(self.resolution, uses_cache=self.uses_cache)
         if self.offline or self.dry:
-            loaded: Mapping[str, Secret[Any]] = {}
+            loaded: Mapping[Any, Secret[Any]] = {}
             with self.interruptible():
                 values = self._validate()
         else:
@@ -134,7 +134,7 @@ class Preparation:
         resolution.settings = anchored(resolution.settings, self.folder)
         return resolution
 
-    def _validate(self, loaded: Mapping[str, Secret[Any]] | None = None) -> WorkerSettings:
+    def _validate(self, loaded: Mapping[Any, Secret[Any]] | None = None) -> WorkerSettings:
         values = anchored(validate(self.resolution, loaded), self.folder)
         self.resolution.settings = values
         return values
@@ -205,7 +205,7 @@ class Preparation:
             hint = "set PONOS_DATA to a directory that can be written"
             self.resolution.ledger.report(("work_dir",), mistake, origin, hint=hint)
 
-    def _load_and_validate(self) -> tuple[Mapping[str, Secret[Any]], WorkerSettings]:
+    def _load_and_validate(self) -> tuple[Mapping[Any, Secret[Any]], WorkerSettings]:
         if not self.resolution.secrets and not self.resolution.secret_names:
             return {}, self._validate()
         from arkworker.arkindex.secrets import SecretLoader
@@ -240,7 +240,7 @@ class Preparation:
         if claim is not None and path[0] != "secrets":
             claim.refused = True
 
-    def _context(self, values: WorkerSettings, loaded: Mapping[str, Secret[Any]], work_dir: Path) -> WorkerContext[Any]:
+    def _context(self, values: WorkerSettings, loaded: Mapping[Any, Secret[Any]], work_dir: Path) -> WorkerContext[Any]:
         resolution, settings = self.resolution, self.resolution.settings
         run = self.payload.run if self.payload else None
         model = run.model_version if run else None
@@ -284,9 +284,9 @@ class Preparation:
 
         return model_configuration(self.worker, self.payload)
 
-    def _secrets(self, loaded: Mapping[str, Secret[Any]]) -> FrozenDict:
+    def _secrets(self, loaded: Mapping[Any, Secret[Any]]) -> FrozenDict:
         """By name, those listed; by option, those of the modern configuration."""
-        by_option = {".".join(request.path[1:]): loaded.get(request.marker) for request in self.resolution.secrets}
+        by_option = {".".join(request.path[1:]): loaded.get(request.reference) for request in self.resolution.secrets}
         by_name = {name: loaded.get(name) for name in self.resolution.secret_names}
         return FrozenDict({name: secret or UnloadedSecret(name) for name, secret in (by_option | by_name).items()})
 

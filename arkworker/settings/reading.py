@@ -42,7 +42,7 @@ from arkworker.options.options import (
 from arkworker.options.secret import BY_REFERENCE, FINDING, content_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from arkworker.documents.nodes import Node
 
@@ -70,7 +70,7 @@ def _line(message: str, hint: str = "", steps: Steps = ()) -> Line:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """What stands for a secret until it is loaded.
+    """What stands for a secret until it is loaded; two of one name are two, as they may be of different types.
 
     Attributes:
         value: The name of a secret, `file:PATH` or `env:NAME`; a Community instance sends the content itself.
@@ -217,7 +217,7 @@ def read_data(value: Any, annotation: Any) -> Any:
             return YamlError(TOO_LARGE, 0, 0)
         return value if Decimal in parts else _Readings(_numbers(value))
 
-    return _judged(replaced(value, {steps: scalar(leaf) for steps, leaf in leaves_of(value)}), annotation)
+    return _judged(mapped(value, lambda _, leaf: scalar(leaf)), annotation)
 
 
 def _is_unicode(value: Any) -> bool:
@@ -259,7 +259,7 @@ def _judged(tree: Any, annotation: Any, *, in_file: bool = False) -> Any:
     readings = {steps: leaf if isinstance(leaf, _Readings) else (leaf,) for steps, leaf in leaves.items()}
     while True:
         current = {steps: first for steps, (first, *_) in readings.items()}
-        value = replaced(tree, current)
+        value = mapped(tree, lambda steps, _: current[steps])  # noqa: B023 - called here
         refused = [] if is_lenient(annotation) else _refusals(value, annotation)
         if not any(line["type"].endswith(_OF_KIND) for line in refused):
             return refer(value, annotation)
@@ -341,20 +341,18 @@ def refer(value: Any, annotation: Any) -> Any:
     secret = next(filter(is_secret_type, alternatives(annotation)), None)
     if secret is not None and isinstance(value, str) and value:
         return Reference(value, content_type(secret))
-    leaves = dict(leaves_of(value))
     found = [line for line in _refusals(value, annotation, finding=True) if line["type"] == FINDING]
     kinds = {steps_of(line["loc"], value): line["ctx"]["content"] for line in found}
-    references = {steps: Reference(leaves[steps], kind) for steps, kind in kinds.items() if steps in leaves}
-    return replaced(value, references)
+    return mapped(value, lambda steps, leaf: Reference(leaf, kinds[steps]) if steps in kinds else leaf)
 
 
-def replaced(tree: Any, leaves: dict[Steps, Any], steps: Steps = ()) -> Any:
-    """The tree with other leaves in some places."""
+def mapped(tree: Any, change: Callable[[Steps, Any], Any], steps: Steps = ()) -> Any:
+    """The tree with what a function makes of each leaf; it is told where the leaf lies, too."""
     if isinstance(tree, list):
-        return [replaced(item, leaves, (*steps, index)) for index, item in enumerate(tree)]
+        return [mapped(item, change, (*steps, index)) for index, item in enumerate(tree)]
     if isinstance(tree, dict):
-        return {key: replaced(item, leaves, (*steps, key)) for key, item in tree.items()}
-    return leaves.get(steps, tree)
+        return {key: mapped(item, change, (*steps, key)) for key, item in tree.items()}
+    return change(steps, tree)
 
 
 def leaves_of(tree: Any, steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:

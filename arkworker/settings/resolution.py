@@ -7,7 +7,6 @@ once, when the secrets are there.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
@@ -19,7 +18,7 @@ from arkworker.options.options import DEBUG
 from arkworker.options.secret import Secret, UnloadedSecret
 from arkworker.settings.model import WorkerSettings, settings_model
 from arkworker.settings.provenance import Ledger, Origin, Path, Sources
-from arkworker.settings.reading import Reference, Refused, leaves_of, replaced
+from arkworker.settings.reading import Reference, Refused, leaves_of, mapped
 from arkworker.settings.sources.environment import EnvFileSource, EnvironmentSource
 
 if TYPE_CHECKING:
@@ -68,13 +67,11 @@ class SecretRequest(NamedTuple):
     """A secret that an option refers to.
 
     Attributes:
-        marker: The key of what is loaded for it.
         path: The option.
         reference: What to load, and as which type.
         origin: Where the reference was given.
     """
 
-    marker: str
     path: Path
     reference: Reference
     origin: Origin
@@ -157,22 +154,22 @@ def resolve(worker: WorkerOptions, inputs: Inputs, run: RunSays | None = None) -
     return resolution
 
 
-def validate(resolution: Resolution, loaded: Mapping[str, Secret[Any]] | None = None) -> WorkerSettings:
+def validate(resolution: Resolution, loaded: Mapping[Any, Secret[Any]] | None = None) -> WorkerSettings:
     """The settings as a whole, validated at once.
 
     Args:
         resolution: The values.
-        loaded: The loaded secrets by the marker of their request. A secret that is not among them is replaced by a
-            stand-in that says so when it is asked for its content.
+        loaded: The loaded secrets by their references. One that is not among them is replaced by a stand-in that says
+            so when it is asked for its content.
 
     Raises:
         ConfigurationError: With every problem found while resolving and validating.
     """
-    secrets: dict[str, Secret[Any]] = {one.marker: UnloadedSecret(one.path[-1]) for one in resolution.secrets}
+    secrets: dict[Any, Secret[Any]] = {one.reference: UnloadedSecret(one.path[-1]) for one in resolution.secrets}
     secrets |= loaded or {}
-    # References are told apart by identity: the same name may be given for two options of different types.
-    by_reference = {id(request.reference): secrets[request.marker] for request in resolution.secrets}
-    resolution.sources.secrets = lambda value: _with_secrets(value, by_reference)
+    resolution.sources.secrets = lambda value: mapped(
+        value, lambda _, leaf: secrets[leaf] if isinstance(leaf, Reference) else leaf
+    )
     token = BY_SETTINGS.set(True)
     try:
         settings = settings_model(resolution.worker)(sources=resolution.sources)
@@ -213,7 +210,7 @@ def _read(ledger: Ledger, inputs: Inputs, name: str) -> TextFile | None:
     except TextFileError as error:
         place = f"{typed.spelling} {error.place(typed.texts[-1])}"
         source = "configuration file" if name == "config_file" else EnvFileSource.name
-        ledger.report((name,), error.reason, Origin(source, place), hint=error.hint)
+        ledger.report((name,), error.message, Origin(source, place), hint=error.hint)
     return None
 
 
@@ -258,19 +255,13 @@ def _complaints(resolution: Resolution, root: str, secrets: Iterable[Secret[Any]
 
 
 def _secret_requests(ledger: Ledger) -> Iterator[SecretRequest]:
-    numbers = count()
     for path, claim in ledger.claims.items():
         if isinstance(claim.value, str) and any(isinstance(other.value, Reference) for other in claim.shadowed):
             # A secret of a free mapping, which only the platform can tell; a stronger source names it, too.
             claim.value = Reference(claim.value, Any)
         for _, leaf in leaves_of(claim.value):
             if isinstance(leaf, Reference):
-                # Secrets are also loaded by names, which hold no such character.
-                yield SecretRequest(f"\0secret {next(numbers)}", path, leaf, claim.origin)
-
-
-def _with_secrets(value: Any, secrets: Mapping[int, Secret[Any]]) -> Any:
-    return replaced(value, {steps: secrets[id(leaf)] for steps, leaf in leaves_of(value) if id(leaf) in secrets})
+                yield SecretRequest(path, leaf, claim.origin)
 
 
 def _warn_of_ignored(ledger: Ledger, inputs: Inputs) -> None:

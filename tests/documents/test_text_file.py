@@ -61,8 +61,8 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
         server.bind(str(tmp_path / "socket"))
         paths = [tmp_path / "pipe", tmp_path / "link", tmp_path / "socket", "/dev/zero", "/dev/tty"]
         for path in paths:
-            assert failure(path).reason == "not a regular file"
-    assert failure(tmp_path).reason == "a directory, not a file"
+            assert failure(path).message == "not a regular file"
+    assert failure(tmp_path).message == "a directory, not a file"
 
 
 def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
@@ -70,13 +70,13 @@ def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
     (tmp_path / "broken").symlink_to("nowhere")
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "file").write_text("")
-    assert failure(tmp_path / "absent").reason == "no such file"
-    assert failure(tmp_path / "broken").reason == "no such file"
-    assert failure("").reason == "no such file"
-    assert failure("a\0b").reason.startswith("no such file")
-    assert failure(tmp_path / "loop").reason.startswith("cannot be read: ")
-    assert failure(tmp_path / "file" / "x").reason.startswith("cannot be read: ")
-    assert failure(tmp_path / ("x" * 300)).reason.startswith("cannot be read: ")
+    assert failure(tmp_path / "absent").message == "no such file"
+    assert failure(tmp_path / "broken").message == "no such file"
+    assert failure("").message == "no such file"
+    assert failure("a\0b").message.startswith("no such file")
+    assert failure(tmp_path / "loop").message.startswith("cannot be read: ")
+    assert failure(tmp_path / "file" / "x").message.startswith("cannot be read: ")
+    assert failure(tmp_path / ("x" * 300)).message.startswith("cannot be read: ")
 
 
 def test_a_file_is_read_up_to_the_limit(tmp_path: Path) -> None:

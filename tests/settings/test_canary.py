@@ -79,7 +79,7 @@ def test_canary_is_in_no_representation(given: dict[str, Any], model: type[UserC
 def test_canary_is_in_no_exception(given: dict[str, Any]) -> None:
     """Text, representation, arguments, traceback, and whatever is chained to it."""
     outcome = settled(Configuration, **given)
-    loaded = {request.marker: Secret(CANARY) for request in outcome.resolution.secrets}
+    loaded = {request.reference: Secret(CANARY) for request in outcome.resolution.secrets}
 
     error = None
     try:

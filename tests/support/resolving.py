@@ -68,7 +68,7 @@ def settle(
     run: Any = None,
     arguments: type[BaseModel] | None = None,
     elements: bool = False,
-    loaded: Mapping[str, Secret[Any]] | None = None,
+    loaded: Mapping[int, Secret[Any]] | None = None,
     arrange_sources: Any = None,
 ) -> Outcome:
     """Resolve and validate.
@@ -83,7 +83,7 @@ def settle(
         run: The worker run, for its legacy configuration unless there are `items`.
         arguments: The model of the extra flags.
         elements: Whether the worker processes elements.
-        loaded: The loaded secrets by marker.
+        loaded: The loaded secrets by the number of their request.
         arrange_sources: The worker's hook for sources of its own.
     """
     files = {"worker.yml": file, "worker.env": env_file}
@@ -108,7 +108,8 @@ def settle(
     inputs = Inputs(Parser("w", worker, flags).parse(flags), variables, read_file)
     resolution = resolve(worker, inputs, payload.says(is_free=configuration is None) if payload else None)
     try:
-        values = validate(resolution, loaded)
+        secrets = {resolution.secrets[number].reference: secret for number, secret in (loaded or {}).items()}
+        values = validate(resolution, secrets)
     except ConfigurationError as error:
         return Outcome(resolution, problems=error.problems)
     return Outcome(resolution, values.config, values.arguments, origins=context_origins(resolution, values, payload))

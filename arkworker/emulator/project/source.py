@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from arkworker.documents.nodes import Mapping, Node, Sequence, YamlError
+from arkworker.documents.nodes import Mapping, Node, Sequence
 from arkworker.documents.scalars import to_python
 from arkworker.documents.text_file import TextFileError, read_text_file
 from arkworker.documents.yaml import parse_yaml
@@ -57,11 +57,8 @@ def read_mapping(path: Path) -> tuple[dict[str, Any], Mapping]:
     try:
         root = parse_yaml(read_text_file(str(path)).text)
         content = None if root is None else to_python(root)
-    except TextFileError as error:
+    except TextFileError as error:  # also of what is not YAML
         raise ConfigurationError([error.problem(SOURCE, str(path))]) from None
-    except YamlError as error:
-        place = f"{printable(str(path))}:{error.line}:{error.column}"
-        raise ConfigurationError([Problem("", SOURCE, place, error.message, error.hint)]) from None
     if not isinstance(root, Mapping) or not isinstance(content, dict):
         place = printable(str(path))
         raise ConfigurationError([Problem("", SOURCE, place, "a mapping is needed, such as `corpus: Letters`")])

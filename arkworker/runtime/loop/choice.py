@@ -190,7 +190,7 @@ class Choice:
         try:
             ids = read_elements_list(self._list)
         except TextFileError as error:
-            self._refuse("elements_list", error.reason, error.hint, error.place(self._list))
+            self._refuse("elements_list", error.message, error.hint, error.place(self._list))
         if not ids:
             raise ArkworkerError(f"the list of elements is empty ({self._origin('elements_list')[1]})")
         return ids
