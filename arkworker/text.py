@@ -13,9 +13,6 @@ _ADDRESS = re.compile(r"^(?P<scheme>[A-Za-z][\w+.-]*://)(?:[^/?#]*@)?(?P<rest>[^
 
 _CREDENTIALS = re.compile(r"^(\w[\w+.-]*://)[^/?#]*@")
 
-#: Nearest names are looked for this many times in one place; a thousand unknown names need no more.
-MOST_SUGGESTIONS = 20
-
 
 def printable(text: str, limit: int = 200) -> str:
     """The text on one line, with what a terminal would obey written as an escape; `limit` characters, and then `…`."""
@@ -61,6 +58,23 @@ def did_you_mean(name: str, known: Iterable[str], *, prefix: str = "", cutoff: f
     # Names typed by people; a very long one is not a misspelling and would only cost time.
     matches = get_close_matches(name.lower()[:100], by_lower, n=1, cutoff=cutoff)
     return f"did you mean {prefix}{printable(by_lower[matches[0]])}?" if matches else ""
+
+
+def with_nearest(message: str, name: str, known: Iterable[str], *, prefix: str = "", cutoff: float = 0.6) -> str:
+    """`unknown option; did you mean threshold?`: the message, and what may be meant, where a known name is near."""
+    nearest = did_you_mean(name, known, prefix=prefix, cutoff=cutoff)
+    return f"{message}; {nearest}" if nearest else message
+
+
+class Suggestions:
+    """As `with_nearest`, for the first few messages of one place: a thousand unknown names need no more."""
+
+    def __init__(self) -> None:
+        self._left = 20
+
+    def __call__(self, message: str, name: str, known: Iterable[str], *, prefix: str = "", cutoff: float = 0.6) -> str:
+        self._left -= 1
+        return message if self._left < 0 else with_nearest(message, name, known, prefix=prefix, cutoff=cutoff)
 
 
 def flag_in(typed: str) -> str:

@@ -11,7 +11,7 @@ from arkworker.cli.parser import Parser
 from arkworker.errors import UsageError
 from arkworker.settings.platform import flag_of
 from arkworker.settings.sources.source import PLATFORM_FIELDS
-from arkworker.text import did_you_mean, flag_in, printable
+from arkworker.text import flag_in, printable, with_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,8 +84,8 @@ class PlainParser(argparse.ArgumentParser):
             # What is not a flag is not shown: it may be a secret in the wrong place.
             if not token.startswith("-") or len(token) == 1:
                 raise UsageError(f"unexpected argument{self._surplus and '; '}{self._surplus}")
-            nearest = did_you_mean(token.partition("=")[0], self._option_string_actions)
-            raise UsageError(f"unknown flag {flag_in(token)}{nearest and '; '}{nearest}")
+            flag, known = token.partition("=")[0], self._option_string_actions
+            raise UsageError(with_nearest(f"unknown flag {flag_in(token)}", flag, known))
         return namespace
 
     def _print_message(self, message: str, file: object = None) -> None:

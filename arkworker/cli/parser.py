@@ -13,7 +13,7 @@ from arkworker.settings.model import settings_model
 from arkworker.settings.platform import flag_of
 from arkworker.settings.sources.command_line import CONFIG_PREFIX, CommandLineSource, Typed
 from arkworker.settings.sources.source import PLATFORM_FIELDS
-from arkworker.text import did_you_mean, flag_in, printable
+from arkworker.text import flag_in, printable, with_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,8 +92,7 @@ class Parser(argparse.ArgumentParser):
         flags = (flag_of(field) for field in PLATFORM_FIELDS.values())
         if any(flag.elements and spelling in flag.names for flag in flags if flag):
             return f"{spelling} is for workers that process elements"
-        nearest = did_you_mean(spelling, self._option_string_actions)
-        return f"unknown flag {flag_in(typed)}" + (f"; {nearest}" if nearest else "")
+        return with_nearest(f"unknown flag {flag_in(typed)}", spelling, self._option_string_actions)
 
     def _add_platform(self) -> None:
         group = self.add_argument_group("running")

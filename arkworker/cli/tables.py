@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from arkworker.cli.terminal import is_colourful
 from arkworker.errors import UsageError
 from arkworker.runtime.explanation import leaves
-from arkworker.text import did_you_mean, printable
+from arkworker.text import printable, with_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,9 +43,8 @@ class Chosen:
         names = list(leaves(explanation["context"]))
         if not any(Chosen(self.pattern).holds(name, None) for name in names):
             known = {*names, *(name.rpartition(".")[2] for name in names)}
-            nearest = did_you_mean(self.pattern, known)
             # Not the pattern itself: a stray word may be a secret.
-            raise UsageError(f"no value has this name{nearest and '; '}{nearest}")
+            raise UsageError(with_nearest("no value has this name", self.pattern, known))
 
     def holds(self, name: str, origin: dict[str, Any] | None) -> bool:
         is_default = origin is None or origin["source"] == "default"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from arkworker.text import did_you_mean, printable
+from arkworker.text import printable, with_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -141,8 +141,7 @@ def check_operation(name: str, known: Collection[str]) -> None:
         ValueError: None of the known operations has this name, or matches this pattern; says which one is near.
     """
     if not any(fnmatchcase(operation, name) for operation in known):
-        nearest = did_you_mean(name, known)
-        raise ValueError(f"there is no operation {printable(name, 60)}{nearest and '; '}{nearest}")
+        raise ValueError(with_nearest(f"there is no operation {printable(name, 60)}", name, known))
 
 
 class Faults:

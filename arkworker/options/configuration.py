@@ -12,7 +12,7 @@ from arkworker.errors import DeclarationError
 from arkworker.frozen import freeze
 from arkworker.options.mistakes import mistakes_in
 from arkworker.options.options import accepts_null, default_of, group_of, key_of, keys_of
-from arkworker.text import did_you_mean, printable
+from arkworker.text import printable, with_nearest
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -96,7 +96,7 @@ class UserConfiguration(BaseModel):
         keys = [key for name, field in cls.model_fields.items() for key in keys_of(name, field)]
         unknown = [str(key) for key in data if key not in keys and key not in cls.model_fields]
         if unknown:
-            sentences = [_unknown(key, keys) for key in unknown]
+            sentences = [with_nearest(f"unknown option {printable(key, 60)}", key, keys) for key in unknown]
             raise PydanticCustomError("unknown_option", "{names}", {"names": "; ".join(sentences)})
         return data
 
@@ -165,8 +165,3 @@ def optional_group(schema: dict[str, Any], group: dict[str, Any]) -> dict[str, A
 def is_part(field: FieldInfo) -> bool:
     """Whether a field is a group that is always there: a null says nothing of it."""
     return group_of(field.annotation) is not None and not accepts_null(field.annotation)
-
-
-def _unknown(key: str, known: list[str]) -> str:
-    nearest = did_you_mean(key, known)
-    return f"unknown option {printable(key, 60)}" + (f"; {nearest}" if nearest else "")

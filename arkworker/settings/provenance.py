@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_settings import PydanticBaseSettingsSource
 
 from arkworker.errors import Problem
-from arkworker.settings.reading import Refused, read_text, refer
+from arkworker.settings.reading import Reference, Refused, refer
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pydantic.fields import FieldInfo
 
@@ -74,10 +73,6 @@ class Place(NamedTuple):
     column: int = 0
 
 
-#: Gives the spot of a part of a value, to which keys and indices lead, or with `at_key` of its key.
-PlaceOf: TypeAlias = Callable[..., Place]
-
-
 @dataclass(slots=True, eq=False)
 class Claim:
     """The value that won a path.
@@ -92,7 +87,9 @@ class Claim:
 
     value: Any = field(repr=False)
     origin: Origin
-    place_of: PlaceOf | None = field(default=None, repr=False)  # a method of the source, which holds its values
+    place_of: Callable[..., Place] | None = field(
+        default=None, repr=False
+    )  # a method of the source, which holds its values
     shadowed: list[Shadowed] = field(default_factory=list)
     refused: bool = False
 
@@ -115,7 +112,7 @@ class Ledger:
     # The paths won inside each group: a file may hold many thousand keys.
     _inside: dict[Path, list[Path]] = field(default_factory=dict)
 
-    def offer(self, path: Path, value: Any, origin: Origin, place_of: PlaceOf | None = None) -> bool:
+    def offer(self, path: Path, value: Any, origin: Origin, place_of: Callable[..., Place] | None = None) -> bool:
         """Whether the value won its path."""
         above = (path[:length] for length in range(1, len(path) + 1))
         winners = [self.claims[other] for other in (*above, *self.won_inside(path)) if other in self.claims]
@@ -284,16 +281,10 @@ class Recorded(PydanticBaseSettingsSource):
                 yield path, value
 
     def _read(self, path: Path, value: Any) -> Any:
+        """A value of an option by its type, as far as the source has not read it itself."""
         option = self._worker.flags.get(path)
-        if isinstance(value, list) and getattr(self.source, "holds_text", False) and path[0] in ("config", "arguments"):
-            return joined([read_text(text, option.annotation if option else Any) for text in value])
-        return value if option is None or self._is_ours else refer(value, option.annotation)
-
-
-def joined(values: list[Any]) -> Any:
-    """What a flag that was given several times says: lists add up, the last of all others counts."""
-    refused = next((value for value in values if isinstance(value, Refused)), None)
-    if refused is not None:
-        return refused
-    lists = [value for value in values if isinstance(value, list)]
-    return [item for value in lists for item in value] if len(lists) == len(values) else values[-1]
+        is_option = option or (self._worker.is_free and path[0] == "config")
+        if not is_option or isinstance(value, Refused | Reference):
+            return value
+        read = self.source.read if self._is_ours else refer
+        return read(value, option.annotation if option else Any)

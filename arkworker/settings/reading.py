@@ -171,8 +171,7 @@ def _read_scalar(text: str, annotation: Any) -> Any:
     tree = _text_first(text) if resolve_core(text) is not None else text
     if type(value) in (bool, int, float) and math.isfinite(value):
         tree = _Readings(_numbers(value))
-    read = _judged(tree, annotation)
-    return text if isinstance(read, Refused) and is_lenient(annotation) else read
+    return _judged(tree, annotation)
 
 
 def read_node(node: Node, annotation: Any) -> Any:

@@ -14,7 +14,7 @@ from arkworker.emulator.project.items import FaultItem, Part, Project
 from arkworker.emulator.project.source import SOURCE, Loc, Source, find, is_target, read_mapping
 from arkworker.errors import ConfigurationError, Problem, UsageError
 from arkworker.settings.report.messages import message_of
-from arkworker.text import did_you_mean, printable
+from arkworker.text import did_you_mean, printable, with_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,8 +84,7 @@ def read_fault(text: str) -> FaultItem:
         typed = {"operation": name, "effect": effect}.get(place, place)
         alternatives = {"literal_error": EFFECTS, "extra_forbidden": tuple(FaultItem.model_fields)}
         known = alternatives.get(line["type"], ())
-        nearest = did_you_mean(typed, known)
-        message = f"{message_of(line)}; {nearest}" if nearest else message_of(line)
+        message = with_nearest(message_of(line), typed, known)
         raise UsageError(f"fault {printable(text, 100)!r}: {place}: {message}") from None
 
 

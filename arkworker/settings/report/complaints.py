@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -19,10 +19,10 @@ from arkworker.options.options import (
 )
 from arkworker.options.secret import SecretNotLoadedError
 from arkworker.settings.provenance import Ledger, Origin, Path, Place
-from arkworker.settings.reading import leads_into
+from arkworker.settings.reading import Refused, leads_into
 from arkworker.settings.report.messages import is_of_author, message_of
 from arkworker.settings.report.redaction import REFUSED, Redaction, place_in_code
-from arkworker.text import MOST_SUGGESTIONS, did_you_mean
+from arkworker.text import Suggestions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -57,7 +57,7 @@ class Complaints:
     ledger: Ledger
     at_desk: bool
     file: str = ""
-    _suggestions: int = 0
+    _suggest: Suggestions = field(default_factory=Suggestions)
     _quoted: int = 0
 
     @cached_property
@@ -121,7 +121,9 @@ class Complaints:
         default = Origin("default", "not set anywhere" if kind == "missing" else self._name)
         origin = claim.origin if claim else default if isinstance(part, Option) else None
         place = claim.place(rest, at_key=kind == "extra_forbidden") if claim else None
-        if place and (is_secret or kind == "extra_forbidden"):
+        told = claim.value.lines if claim and isinstance(claim.value, Refused) else ()
+        # What is unknown may be a secret, and stand on one line with what is known.
+        if place and (is_secret or any(one["type"] == "extra_forbidden" for one in (line, *told))):
             place = Place(place.location)
         hint = line.get("hint", "")
         if kind == "missing" and claim is None:
@@ -151,10 +153,8 @@ class Complaints:
             self._quoted += 1
             return REFUSED if is_secret or self._quoted > _MOST_QUOTED else self._redact(message_of(line)) or REFUSED
         message = message_of(line)
-        if line["type"] == "extra_forbidden" and self._suggestions < MOST_SUGGESTIONS:
-            self._suggestions += 1
-            nearest = did_you_mean(str(line["loc"][-1]), self._siblings(line["loc"]))
-            return f"{message}; {nearest}" if nearest else message
+        if line["type"] == "extra_forbidden":
+            return self._suggest(message, str(line["loc"][-1]), self._siblings(line["loc"]))
         return message
 
     def _siblings(self, location: tuple[Any, ...]) -> list[str]:

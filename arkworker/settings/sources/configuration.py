@@ -61,15 +61,12 @@ class ConfigurationSource(Named, InitSettingsSource):
 
     def fill(self, settings_cls: Any, entries: Iterable[Given]) -> None:
         """Take the entries, once everything that they need is known."""
-        self._nodes: dict[Path, Any] = {}
+        self._nodes: dict[Path, Any] = {}  # the value as it was given, for its place
         self._seen: dict[str, str] = {}
         self._first_inside: dict[Path, Path] = {}
         for given in entries:
             self._take(given, ())
         InitSettingsSource.__init__(self, settings_cls, nested(self._given.items()))
-
-    def read(self, value: Any, annotation: Any) -> Any:
-        return read_data(value, annotation)
 
     def entries_of(self, given: Given) -> list[Given] | None:
         """What lies in a group's value; None when it is not a mapping."""
@@ -87,16 +84,16 @@ class ConfigurationSource(Named, InitSettingsSource):
             self._take_group(("config", *known_group.keys), given, nullable=known_group.accepts_null)
         elif self.worker.is_free:
             is_secret = given.is_secret and not given.is_null
-            self._keep(("config", given.key), Secret[Any] if is_secret else Any, given)
+            self._put(("config", given.key), self.read(given.value, Secret[Any]) if is_secret else given.value, given)
         elif option is not None:
             path = ("config", *option.keys)
             if given.is_item and given.is_null and not option.accepts_null:
                 return
             if given.is_secret and not given.is_null and not option.is_secret:
                 hint = "declare the option as Secret[str]"
-                self._put(path, Refused.because("a secret on Arkindex, but not in code", hint), given, shown=False)
+                self._put(path, Refused.because("a secret on Arkindex, but not in code", hint), given)
             else:
-                self._keep(path, option.annotation, given)
+                self._put(path, given.value, given)
         elif name == DEBUG:
             self._take_debug(given)
         else:
@@ -120,12 +117,7 @@ class ConfigurationSource(Named, InitSettingsSource):
         value = self.read(given.value, bool | None) if self.typed_by_person else bool(given.value)
         self.give((DEBUG,), value if isinstance(value, Refused) else bool(value), given.location)
 
-    def _keep(self, path: Path, annotation: Any, given: Given) -> None:
-        value = self.read(given.value, annotation)
-        unknown = isinstance(value, Refused) and any(line["type"] == "extra_forbidden" for line in value.lines)
-        self._put(path, value, given, shown=not unknown)
-
-    def _put(self, path: Path, value: Any, given: Given, *, shown: bool = True) -> None:
+    def _put(self, path: Path, value: Any, given: Given) -> None:
         above = [path[:length] for length in range(2, len(path))]
         whole = next((other for other in above if self._given.get(other, {}) != {}), None)
         inside = self._first_inside.get(path)
@@ -133,7 +125,7 @@ class ConfigurationSource(Named, InitSettingsSource):
             self._report_twice(path, self.locations[whole or inside or path], given)
         elif not inside:
             self._first_inside |= {other: path for other in above if other not in self._first_inside}
-            self._nodes[path] = (given.value, shown)
+            self._nodes[path] = given.value
             self.give(path, value, given.location)
 
     def _report_twice(self, path: Path, first: str, given: Given) -> None:
@@ -165,6 +157,9 @@ class LayerSource(ConfigurationSource):
             settings_cls,
             (Given(key, value, _at(layer.location, key), is_secret) for key, value, is_secret in layer.entries),
         )
+
+    def read(self, value: Any, annotation: Any) -> Any:
+        return read_data(value, annotation)
 
     def entries_of(self, given: Given) -> list[Given] | None:
         if not isinstance(given.value, AnyMapping):
@@ -201,9 +196,7 @@ class FileSource(ConfigurationSource):
         """The place of a part of what was given for a path, or of its key; keys and indices lead to it."""
         if path not in self._nodes:
             return Place(self.locations.get(path, ""))
-        node, shown = self._nodes[path]
-        place = self._place(_descend(node, rest, at_key=at_key))
-        return place if shown else Place(place.location)
+        return self._place(_descend(self._nodes[path], rest, at_key=at_key))
 
     def _entries(self, text: str) -> Iterable[Given]:
         from arkworker.documents.yaml import parse_yaml

@@ -12,7 +12,7 @@ from arkworker.options.options import ENVIRONMENT_PREFIX
 from arkworker.settings.platform import GONE_VARIABLES, variable_of
 from arkworker.settings.provenance import Origin, problem
 from arkworker.settings.sources.source import PLATFORM_FIELDS, TextSource
-from arkworker.text import MOST_SUGGESTIONS, did_you_mean, printable
+from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,13 +71,11 @@ class Variables(TextSource):
 
     def _warn_of_misspelt(self, variable: str) -> None:
         """Other programs may have variables of that prefix: only what is nearly one of ours is reported."""
-        if variable in GONE_VARIABLES or self._suggestions >= MOST_SUGGESTIONS:
-            return
-        self._suggestions += 1
-        rest = {name.removeprefix(_PLATFORM) for name in _VARIABLES if name and name.startswith(_PLATFORM)}
-        nearest = did_you_mean(variable.removeprefix(_PLATFORM), rest, prefix=_PLATFORM, cutoff=0.8)
-        if nearest:
-            self._warn(f"not read; {nearest}", variable)
+        known = {name.removeprefix(_PLATFORM) for name in _VARIABLES if name and name.startswith(_PLATFORM)}
+        name = variable.removeprefix(_PLATFORM)
+        message = self._suggest("not read", name, known, prefix=_PLATFORM, cutoff=0.8)
+        if variable not in GONE_VARIABLES and message != "not read":
+            self._warn(message, variable)
 
     def _warn(self, message: str, variable: str) -> None:
         self.warnings.append(problem((), message, Origin(self.name, self.location(variable))))

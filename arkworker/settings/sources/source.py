@@ -10,7 +10,8 @@ from pydantic import SecretStr
 from arkworker.options.options import alternatives
 from arkworker.settings.platform import platform_fields
 from arkworker.settings.provenance import Origin, Path, nested, problem
-from arkworker.text import MOST_SUGGESTIONS, did_you_mean
+from arkworker.settings.reading import Refused, read_text
+from arkworker.text import Suggestions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +36,11 @@ class Named:
         self.warnings: list[Problem] = []
         self.locations: dict[Path, str] = {}
         self._given: dict[Path, Any] = {}
-        self._suggestions = 0
+        self._suggest = Suggestions()
+
+    def read(self, value: Any, annotation: Any) -> Any:
+        """What was given for an option, by its type; `Refused` where it cannot be."""
+        raise NotImplementedError
 
     def give(self, path: Path, value: Any, location: str) -> None:
         """Take what is given for a setting or an option, and where."""
@@ -61,10 +66,7 @@ class Named:
             prefix: What their names begin with in this source.
             warn: Whether the platform sent it, so that a person can do little about it.
         """
-        self._suggestions += 1
-        few = self._suggestions <= MOST_SUGGESTIONS
-        nearest = did_you_mean(name, self.worker.names if known is None else known, prefix=prefix) if few else ""
-        message = f"unknown option; {nearest}" if nearest else "unknown option"
+        message = self._suggest("unknown option", name, self.worker.names if known is None else known, prefix=prefix)
         whole = next((known for known in self.worker.options if name.startswith(f"{known}.")), "")
         hint = f"{whole} is given as a whole, in a variable or a flag as JSON" if whole else ""
         told = self.warnings if warn else self.problems
@@ -74,7 +76,12 @@ class Named:
 class TextSource(Named):
     """Beside a source that holds nothing but text, by names that are enumerated from the models."""
 
-    holds_text = True
+    def read(self, value: list[str], annotation: Any) -> Any:
+        """Of a flag that was given several times, lists add up, and the last of all others counts."""
+        values = [read_text(text, annotation) for text in value]
+        refused = next((one for one in values if isinstance(one, Refused)), None)
+        lists = [one for one in values if isinstance(one, list)]
+        return refused or ([item for one in lists for item in one] if len(lists) == len(values) else values[-1])
 
     def give(self, path: Path, value: Any, location: str) -> None:
         """Take one text for a setting; for an option, a list of one text for each time that it was given."""
