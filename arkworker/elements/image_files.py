@@ -8,8 +8,11 @@ from typing import Any, NoReturn
 from uuid import NAMESPACE_URL, uuid5
 
 TYPE = "page"
-#: What the names of image files end in, in a folder that may hold other files.
-IMAGES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".gif"})
+#: What the names of image files end in, in a folder that may hold other files: all formats that can be opened.
+IMAGES = frozenset({
+    ".avif", ".bmp", ".gif", ".j2k", ".jp2", ".jpeg", ".jpf", ".jpg", ".jpx", ".mpo", ".pbm", ".pgm", ".png", ".pnm",
+    ".ppm", ".tif", ".tiff", ".webp",
+})  # fmt: skip
 
 
 def image_files(path: Path) -> list[Path]:

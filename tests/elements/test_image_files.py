@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from arkworker import Element
-from arkworker.elements.image_files import image_files
+from arkworker.elements.image_files import IMAGES, image_files
+from arkworker.images.pixels import FORMATS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,13 @@ def test_images_of_a_folder_by_their_names(tmp_path: Path) -> None:
     found = [str(path.relative_to(tmp_path)) for path in image_files(tmp_path)]
 
     assert found == ["a.PNG", "b.jpg", "a/1.gif", "b/2.tiff", "b/inner/3.webp"]
+
+
+def test_all_formats_that_can_be_opened_are_found() -> None:
+    """A folder of scans in JPEG 2000 holds images, too."""
+    formats = Image.registered_extensions()
+
+    assert {formats.get(suffix, "AVIF") for suffix in IMAGES} == FORMATS  # Pillow has not known AVIF for long
 
 
 def test_a_file_is_itself(tmp_path: Path) -> None:
