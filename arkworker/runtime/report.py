@@ -23,6 +23,7 @@ from arkworker.runtime.explanation import explain, leaves, plain
 from arkworker.runtime.loop.outcome import OUTCOMES
 from arkworker.runtime.markup import Html, Sheet, axis, chart, duration, number, outline_path, section, share_bar
 from arkworker.runtime.named_files import forget
+from arkworker.runtime.services import measured
 from arkworker.storage import files
 from arkworker.version import __version__
 
@@ -269,7 +270,8 @@ class Page(Sheet):
         if not metrics:
             return ""
         rows = [
-            (name, f"{found['value']:g}", found.get("unit", "")) for name, found in list(metrics.items())[:MOST_METRICS]
+            (name, measured(found["value"]), found.get("unit", ""))
+            for name, found in list(metrics.items())[:MOST_METRICS]
         ]
         return section("Metrics", self.table(("metric", "#value", "unit"), rows))
 

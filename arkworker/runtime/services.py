@@ -7,6 +7,7 @@ import math
 import os
 import threading
 from functools import cached_property
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.client import Connection
@@ -53,8 +54,8 @@ class Metrics:
             is_finite = False
         if not is_finite:
             raise ValueError(f"{name}: the value of a metric should be finite, and not too large for a float")
-        number = value if type(value) is int else float(value)
-        told = f"metric {name}: {number:g} {unit}".rstrip()
+        number = int(value) if isinstance(value, Integral) else float(value)
+        told = f"metric {name}: {measured(number)} {unit}".rstrip()
         _logger.info("%s", told, extra={"metric": name, "value": number, "unit": unit})
         with self._lock:
             self._found[name] = {"value": number} | ({"unit": unit} if unit else {})
@@ -63,6 +64,11 @@ class Metrics:
         """For the summary: value and unit by name."""
         with self._lock:
             return dict(self._found)
+
+
+def measured(value: float) -> str:
+    """The value of a metric, for people: an integer whole, any other number with six digits."""
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _is_shown(text: Any) -> bool:

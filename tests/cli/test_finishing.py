@@ -104,16 +104,16 @@ def test_not_where_user_code_ended_the_run(run: Callable[..., tuple[Result, dict
 def test_metric_of_a_run(run: Callable[..., tuple[Result, dict[str, Any]]]) -> None:
     """The log has each value, the summary the last."""
     process = "context.record_metric('loss', 0.5)"
-    finish = "context.record_metric('loss', 0.25); context.record_metric('pages read', 2, 'pages')"
+    finish = "context.record_metric('loss', 0.25); context.record_metric('pages read', 1234567, 'pages')"
 
     result, summary = run(process, finish)
 
     assert result.code == 0, result.err
-    assert summary["metrics"] == {"loss": {"value": 0.25}, "pages read": {"value": 2, "unit": "pages"}}
+    assert summary["metrics"] == {"loss": {"value": 0.25}, "pages read": {"value": 1234567, "unit": "pages"}}
     assert [line.partition("metric ")[2] for line in result.err.splitlines() if "metric " in line] == [
         "loss: 0.5",
         "loss: 0.25",
-        "pages read: 2 pages",
+        "pages read: 1234567 pages",
     ]
 
 

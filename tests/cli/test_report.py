@@ -33,7 +33,7 @@ class W(ElementsWorker[C]):
 
     def process_element(self, element, context, cache):
         image = element.open_image()
-        context.record_metric("<b>lines</b>", 2, "lines")
+        context.record_metric("<b>lines</b>", 1234567, "lines")
         if element.name == "two":
             key = context.config.key and context.config.key.get_secret_value()
             raise ValueError(f"<script src='https://evil.example/x.js'>" + f" {{key}} \\x1b[31m")
@@ -98,7 +98,7 @@ def test_what_a_run_was(run: Run) -> None:
             "Slowest elements",
             "once: ValueError",
             "raise ValueError(f",
-            "<b>lines</b> 2 lines",
+            "<b>lines</b> 1234567 lines",
             "config.margin 7 command line --config.margin",
             "run.summary",
             "page <i>three",

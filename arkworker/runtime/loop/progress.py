@@ -74,7 +74,8 @@ class ProgressDisplay:
 
     def _rate(self) -> str:
         seconds = monotonic() - self._start
-        return f"{self._tally.elements / seconds:.2g}" if seconds > 0 else "0"
+        rate = self._tally.elements / seconds if seconds > 0 else 0.0
+        return f"{rate:.0f}" if rate >= 10 else f"{rate:.2g}"
 
     def _update(self) -> None:
         (task,) = self._bar.task_ids

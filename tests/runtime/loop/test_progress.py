@@ -147,3 +147,16 @@ def test_what_is_printed_stays_on_standard_output(terminal: Terminal, capsys: py
 
     assert capsys.readouterr().out == "a result\n"
     assert "a result" not in terminal.getvalue()
+
+
+@pytest.mark.parametrize(("number", "rate"), [(3000, "150"), (200, "10"), (31, "1.6")])
+def test_the_rate(clock: Hand, caplog: pytest.LogCaptureFixture, number: int, rate: str) -> None:
+    """In digits, however fast the run is."""
+    caplog.set_level(logging.INFO)
+    tally = Tally()
+    progress = ProgressDisplay(tally, None)
+    tally.count("processed", number)
+    clock.seconds += 20
+    progress.advance()
+
+    assert caplog.messages == [f"{number} elements, 0 failed, {rate} a second"]
