@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from arkworker.elements.records import told
+from arkworker.elements.records import first_mistake
 from arkworker.errors import ApiContentError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def record_of(kind: type[R], operation: str, answer: Any) -> R:
     try:
         return kind.model_validate(answer)
     except ValidationError as error:
-        reason = told(error)
+        reason = first_mistake(error)
     raise ApiContentError(operation, reason)
 
 

@@ -116,7 +116,7 @@ def called_as(owner: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
         owner: The name of the class.
     """
 
-    def told(method: Callable[P, T]) -> Callable[P, T]:
+    def renamed(method: Callable[P, T]) -> Callable[P, T]:
         method.__qualname__ = f"{owner}.{method.__name__}"  # which Python's own messages begin with
         parameters = inspect.signature(method).parameters
         known = [name for name, parameter in parameters.items() if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
@@ -130,7 +130,7 @@ def called_as(owner: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
         return call
 
-    return told
+    return renamed
 
 
 def require_known(method: str, given: Iterable[str], known: Sequence[str]) -> None:

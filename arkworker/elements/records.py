@@ -60,10 +60,10 @@ def named(kind: str, answer: Any) -> str:
 
 def first_problem(kind: str, answer: Any, error: ValidationError) -> str:
     """One line that names the record, the first field that is wrong, and how many more are."""
-    return f"{named(kind, answer)}: {told(error)}"
+    return f"{named(kind, answer)}: {first_mistake(error)}"
 
 
-def told(error: ValidationError, root: str = "the answer") -> str:
+def first_mistake(error: ValidationError, root: str = "the answer") -> str:
     """One line: the first field that is wrong, or the root, and how many more are; nothing of what they hold."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     place = printable(".".join(map(str, problems[0]["loc"])) or root, 100)

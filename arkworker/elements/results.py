@@ -127,7 +127,7 @@ class ResultModel(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise ResultError(_told(error, error.title)) from None
+            raise ResultError(_mistakes(error, error.title)) from None
 
 
 def check(result: Any, path: str) -> None:
@@ -162,10 +162,10 @@ def _check_fields(result: ResultModel, path: str) -> None:
         # As pydantic itself makes an instance; this one is thrown away.
         kind.__pydantic_validator__.validate_python(fields, self_instance=kind.__new__(kind))
     except ValidationError as error:
-        raise ResultError(_told(error, path)) from None
+        raise ResultError(_mistakes(error, path)) from None
 
 
-def _told(error: ValidationError, root: str) -> str:
+def _mistakes(error: ValidationError, root: str) -> str:
     """The fields that are wrong and what is wrong with them, without what was given."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     places = (".".join([root, *map(str, problem["loc"])]) for problem in problems)

@@ -107,7 +107,7 @@ def _mirror(point: Point, centre: Point) -> Point:
 
 def _rotate(point: Point, angle: float, centre: Point) -> Point:
     """Clockwise on the screen, as y grows downwards."""
-    radians = angle * math.pi / 180.0
+    radians = angle % 360 * math.pi / 180.0
     cosine, sine = _exact(math.cos(radians)), _exact(math.sin(radians))
     (x, y), (x0, y0) = point, centre
     return (

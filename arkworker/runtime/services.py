@@ -40,8 +40,8 @@ class Metrics:
         self._lock = threading.Lock()
         self._found: dict[str, dict[str, Any]] = {}
 
-    def record(self, name: str, value: float, unit: str = "") -> None:
-        """As `WorkerContext.record_metric`."""
+    def record(self, name: str, value: Any, unit: str = "") -> None:
+        """As `WorkerContext.record_metric`; integers of libraries are integers, too."""
         if not _is_shown(name) or not name.strip():
             raise ValueError(f"the name of a metric should have 1 to {_LONGEST_NAME} printable characters")
         if not _is_shown(unit):

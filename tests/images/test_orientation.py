@@ -35,7 +35,7 @@ def test_the_corner_of_the_view_is_a_corner_of_the_box(orientation: Orientation,
     st.integers(0, 500),
     st.integers(1, 500),
     st.integers(1, 500),
-    st.sampled_from([0, 90, 180, 270]),
+    st.sampled_from([0, 90, 180, 270, -90, 450, 3690]),
     st.booleans(),
     st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 1000)), min_size=3, max_size=6, unique=True),
 )

@@ -42,7 +42,7 @@ def attempts_at(folder: str, number: int, *, but: str = "") -> list[Path]:
     return sorted(path for path in Path(folder).glob(f"{number}-*") if str(path) != but)
 
 
-def told(path: Path) -> list[tuple[Any, ...]]:
+def messages_of(path: Path) -> list[tuple[Any, ...]]:
     """What an attempt has told so far; each begins with a `Say`."""
     try:
         content = bytearray(path.read_bytes())
@@ -53,13 +53,13 @@ def told(path: Path) -> list[tuple[Any, ...]]:
 
 def is_over(path: Path) -> bool:
     """Whether an attempt has come to its end, and has told all; one that was killed whole never does."""
-    messages = told(path)
+    messages = messages_of(path)
     return bool(messages) and messages[-1][0] in {Say.DONE, Say.BROKEN}
 
 
 def ended(path: Path) -> set[str]:
     """The elements that an attempt has ended, by their ids."""
-    return {message[3] for message in told(path) if message[0] is Say.COUNT and message[3] is not None}
+    return {message[3] for message in messages_of(path) if message[0] is Say.COUNT and message[3] is not None}
 
 
 class KeptChannel(Channel):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl, quote
 
 from arkworker.errors import ArkworkerError, ConfigurationError, ExitCode, Problem, TargetError
+from arkworker.runtime.failures import described
 from arkworker.storage.exclusive import private_directory
 from arkworker.text import did_you_mean, printable
 
@@ -76,7 +77,7 @@ class Engine:
                 self.executor = self.make()
                 return self.executor.submit(*call)
             except Exception as error:
-                raise EngineError(f"the executor takes no more jobs: {_told(error)}") from error
+                raise EngineError(f"the executor takes no more jobs: {described(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def _dask(address: str, folder: Path) -> Iterator[Engine]:
     try:
         client = Client(address)
     except Exception as error:  # noqa: BLE001 - whatever Dask raises, it cannot be reached
-        raise EngineError(f"no Dask scheduler answers at {printable(address)}: {_told(error)}") from None
+        raise EngineError(f"no Dask scheduler answers at {printable(address)}: {described(error)}") from None
     with client:
 
         def make() -> Executor:
@@ -198,7 +199,8 @@ def _submitit(rest: str, folder: Path) -> Iterator[Engine]:
     try:
         executor = make()
     except Exception as error:  # noqa: BLE001 - of submitit: an unknown cluster or parameter
-        _refuse(f"submitit does not accept {printable(rest)!r}: {_told(error)}", "write submitit, or submitit:local")
+        message = f"submitit does not accept {printable(rest)!r}: {described(error)}"
+        _refuse(message, "write submitit, or submitit:local")
     yield Engine(executor, make, _cores(), True, FileMarks(folder), folder)
 
 
@@ -222,9 +224,8 @@ def _of_factory(named: str, folder: Path) -> Iterator[Engine]:
     try:
         executor = make()
     except Exception as error:  # noqa: BLE001 - whatever a person's factory raises
-        _refuse(
-            f"{printable(named)} did not return an executor: {_told(error)}", "return an executor of concurrent.futures"
-        )
+        message = f"{printable(named)} did not return an executor: {described(error)}"
+        _refuse(message, "return an executor of concurrent.futures")
     engine = Engine(executor, make, _cores(), False, FileMarks(folder), folder)
     try:
         yield engine
@@ -258,10 +259,6 @@ class _Submitting(Executor):
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
-
-
-def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {printable(str(error), 200)}"
 
 
 def _refuse(message: str, hint: str) -> NoReturn:

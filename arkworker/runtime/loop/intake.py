@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.activities import is_refusal
 from arkworker.arkindex.reading.remote import RETRIEVE, element_of
-from arkworker.errors import ApiContentError, ApiError, StoppedError
+from arkworker.errors import ApiContentError, ApiError
 from arkworker.runtime.loop.in_hand import InHand, Stage
 from arkworker.runtime.loop.threads import Threads
 
@@ -146,7 +146,7 @@ def take_listed(worklist: Worklist, most: int, halt: Halt) -> list[Job]:
     jobs: list[Job] = []
     try:
         jobs.extend(islice(iter(worklist.take, None), most))
-    except (ApiError, StoppedError) as error:
+    except ApiError as error:
         logger.error("no more elements can be retrieved: %s", error)  # noqa: TRY400 - one line will do
         halt.give_up(error)
     if len(jobs) < most:

@@ -242,7 +242,7 @@ class _Shares:
             code = carried.code
             reason = f"its job was killed by signal {-code}" if code < 0 else f"its job ended with exit code {code}"
         except BaseException as error:  # noqa: BLE001 - whatever an engine raises, CancelledError included
-            reason = f"its job has ended: {type(error).__name__}: {printable(str(error), 200)}"
+            reason = f"its job has ended: {described(error)}"
         given.lost = attempts.attempts_at(str(self._engine.folder), given.number, but=carried.attempt)
         given.is_again = carried.is_again or len(given.lost) > 1
         for message in carried.messages:
@@ -262,7 +262,7 @@ class _Shares:
         """Count what attempts told that the engine has lost; what has not ended, and what is unknown."""
         is_known = bool(given.lost) and all(map(attempts.is_over, given.lost))
         is_unknown = not is_known and (given.is_again or not given.is_done) and self._is_begun(given)
-        for message in itertools.chain.from_iterable(map(attempts.told, given.lost)):
+        for message in itertools.chain.from_iterable(map(attempts.messages_of, given.lost)):
             is_cut_off = message[0] is Say.DONE and (message[1] or 0) > 128
             if not is_cut_off:
                 self._note(given, *message, is_lost=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 from pydantic import ValidationError
 
-from arkworker.elements.records import told
+from arkworker.elements.records import first_mistake
 from arkworker.errors import ConfigurationError, Problem
 from arkworker.storage.exclusive import lock, open_regular, reason_of
 from arkworker.storage.recording.lines import Entry, Header, load_entry, load_header
@@ -187,4 +187,4 @@ def _is_whole(line: bytes, *, is_header: bool) -> bool:
 
 def _told(error: ValueError) -> str:
     """What is wrong with a line, without what stands in it."""
-    return told(error, "the line") if isinstance(error, ValidationError) else str(error)
+    return first_mistake(error, "the line") if isinstance(error, ValidationError) else str(error)

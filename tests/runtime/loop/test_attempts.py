@@ -37,7 +37,7 @@ def test_what_is_said_is_kept(tmp_path: Path, connections: tuple[socket.socket, 
 
     (found,) = attempts.attempts_at(str(tmp_path), 7)
     expected = [(Say.COUNT, "processed", 1, "a"), (Say.COUNT, "uncertain", 1, None), (Say.DONE, 143)]
-    assert (attempts.told(found), attempts.ended(found), attempts.is_over(found)) == (expected, {"a"}, True)
+    assert (attempts.messages_of(found), attempts.ended(found), attempts.is_over(found)) == (expected, {"a"}, True)
     assert attempts.attempts_at(str(tmp_path), 7, but=path) == attempts.attempts_at(str(tmp_path), 77) == []
 
 
@@ -50,12 +50,12 @@ def test_an_attempt_that_is_cut_off(tmp_path: Path, content: bytes, messages: in
     path = tmp_path / "1-a"
     path.write_bytes(content)
 
-    assert (len(attempts.told(path)), attempts.is_over(path)) == (messages, False)
+    assert (len(attempts.messages_of(path)), attempts.is_over(path)) == (messages, False)
 
 
 def test_a_file_that_is_gone(tmp_path: Path) -> None:
     """It tells nothing."""
-    assert (attempts.told(tmp_path / "1-a"), attempts.is_over(tmp_path / "1-a")) == ([], False)
+    assert (attempts.messages_of(tmp_path / "1-a"), attempts.is_over(tmp_path / "1-a")) == ([], False)
 
 
 def test_a_folder_that_is_not_on_this_machine(tmp_path: Path) -> None:
