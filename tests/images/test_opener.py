@@ -378,9 +378,9 @@ def test_a_format_that_cannot_be_written_is_an_error(server: Any, extension: str
 
 
 @pytest.mark.usefixtures("page")
-def test_no_room_for_a_temporary_file_is_an_error(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_for_a_temporary_file_is_an_error(server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One line."""
-    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
 
     with (
         pytest.raises(ImageError, match="no temporary file for the image: No such file"),
