@@ -115,7 +115,8 @@ class CacheReader:
                 session.flush()  # what user code has added is seen
             try:
                 return session.execute(statement, {"id": identifier, **values}).all()
-            except (DatabaseError, ValueError) as error:  # the latter of values that were written past the models
+            except (DatabaseError, TypeError, ValueError) as error:
+                # All but the first are of values that were written past the models: bytes, for one, instead of text.
                 engine: Any = session.get_bind()
                 reason = error.orig if isinstance(error, DatabaseError) else error
                 raise refusal(engine.url.database or "cache in memory", f"cannot be read: {reason}") from error

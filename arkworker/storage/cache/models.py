@@ -109,6 +109,13 @@ class ColumnType(UserDefinedType[Any]):
         return self.read
 
 
+class _Booleans(dict[int | None, bool | None]):
+    """What is stored for each boolean, and for none."""
+
+    def __missing__(self, stored: object) -> None:
+        raise ValueError(f"a boolean is stored as 0 or 1, not {stored!r}")
+
+
 #: A UUID as 32 lower-case hexadecimal characters without dashes; text is accepted wherever a UUID is.
 HEX_ID = ColumnType("TEXT", _to_hex, _from_hex)
 
@@ -121,7 +128,7 @@ class CacheModel(DeclarativeBase):
         uuid.UUID: HEX_ID,
         str: Text,
         int: Integer,
-        bool: ColumnType("INTEGER", None, {0: False, 1: True, None: None}.__getitem__),
+        bool: ColumnType("INTEGER", None, _Booleans({0: False, 1: True, None: None}).__getitem__),
         float: REAL,
         Points: ColumnType("text", write_points, read_points),
     }

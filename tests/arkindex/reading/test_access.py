@@ -385,6 +385,9 @@ class TestMistakes:
         [
             ("UPDATE elements SET id = 'x' WHERE parent_id IS NOT NULL", "cannot be read: badly formed"),
             ("UPDATE elements SET polygon = '{' WHERE parent_id IS NOT NULL", "cannot be read: Expecting property"),
+            ("UPDATE elements SET mirrored = 5", "cannot be read: a boolean is stored as 0 or 1, not 5"),
+            ("UPDATE elements SET polygon = x'00' WHERE parent_id IS NOT NULL", "cannot be read: startswith"),
+            ("UPDATE elements SET worker_run_id = x'00'", "cannot be read: a bytes-like object"),
             ("UPDATE images SET width = 'wide'", "image .*: width: Input should be a valid integer"),
             ("UPDATE transcriptions SET confidence = 'high'", "transcription .*: confidence: Input should be"),
         ],
