@@ -172,7 +172,8 @@ class Lookup:
     def _classifications(self, sent: Asked) -> list[Any] | None:
         """All of them; where only some are there, sending them again adds the others."""
         element = self._client.request("RetrieveElement", id=sent.body.get("parent") or sent.body["element"])
-        items = _objects("RetrieveElement", element.get("classifications") or element.get("classes") or [])
+        answer = element.get("classifications") or element.get("classes") or []
+        items = _objects("RetrieveElement", answer if isinstance(answer, list) else [answer])
         there = {_id_in(item.get("ml_class")): item for item in items if self._is_ours(item)}
         found = [there.get(one["ml_class"]) for one in sent.items]
         return found if all(found) else None
@@ -204,17 +205,18 @@ def _objects(operation: str, items: Iterable[Any]) -> Iterator[dict[str, Any]]:
     """The items of a list.
 
     Raises:
-        ApiContentError: One of them is not an object.
+        ApiContentError: One of them is not an object, or its id is not a text.
     """
     for item in items:
-        if not isinstance(item, dict):
-            raise ApiContentError(operation, "an item of the answer is not an object", status=200)
+        if not isinstance(item, dict) or not isinstance(item.get("id", ""), str | None):
+            raise ApiContentError(operation, "an item of the answer is not an object with an id", status=200)
         yield item
 
 
-def _id_in(value: Any) -> Any:
+def _id_in(value: Any) -> str | None:
     """The id of an object; None of anything else."""
-    return value.get("id") if isinstance(value, dict) else None
+    identifier = value.get("id") if isinstance(value, dict) else None
+    return identifier if isinstance(identifier, str) else None
 
 
 def _polygon(element: Mapping[str, Any]) -> Any:

@@ -112,12 +112,14 @@ def test_a_server_that_is_away_is_asked_again(site: Site, clock: LateClock, publ
     [
         (Metadata(type="text", name="n", value="v"), "CreateMetaData", "ListElementMetaData", b"[1]"),
         (TEXT, "CreateTranscription", "ListTranscriptions", b'{"results": [1], "next": null}'),
+        (TEXT, "CreateTranscription", "ListTranscriptions", b'{"results": [{"id": []}], "next": null}'),
         (
             Classification(class_name="a", confidence=1),
             "CreateClassification",
             "RetrieveElement",
             b'{"classifications": [1]}',
         ),
+        (Classification(class_name="a", confidence=1), "CreateClassification", "RetrieveElement", b'{"classes": true}'),
     ],
 )
 def test_a_list_of_something_else_leaves_the_outcome_open(
