@@ -187,7 +187,7 @@ class Journal:
                 self._require(note, owner)
                 return
             self._at(note["element"], note["line"]).take(note)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             self._refuse("is damaged, or is not the journal of a publication", number)
 
     def _require(self, found: Any, owner: Owner) -> None:

@@ -65,10 +65,12 @@ def first_problem(kind: str, answer: Any, error: ValidationError) -> str:
 
 def first_mistake(error: ValidationError, root: str = "the answer") -> str:
     """One line: the first field that is wrong, or the root, and how many more are; nothing of what they hold."""
-    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    problems = error.errors(include_url=False, include_input=False)
     place = printable(".".join(map(str, problems[0]["loc"])) or root, 100)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     what = problems[0]["msg"].removeprefix("Value error, ")
     if problems[0]["type"] == "model_type":  # pydantic names a class of ours, which says nothing to who reads it
         what = "Input should be an object"
+    elif problems[0]["type"] == "union_tag_invalid":  # pydantic repeats the tag, whatever it holds
+        what = "{discriminator} should be one of {expected_tags}".format_map(problems[0]["ctx"])
     return f"{place}: {what}{more}"

@@ -254,6 +254,17 @@ def test_the_whole_file_is_checked_first(file: ResultsFile, publish_here: Publis
     assert json.loads(log)["problems"][0]["location"] == f"{file.path}:3"
 
 
+def test_what_stands_in_a_damaged_line_is_not_shown(file: ResultsFile, publish_here: Publish) -> None:
+    """Not even where a kind of result should stand: it may hold what a terminal obeys."""
+    file.record({file.elements[0]: TEXT})
+    file.path.write_bytes(file.path.read_bytes().replace(b'"kind":"transcription"', b'"kind":"\\u001b[31mred"'))
+
+    code, log, _ = publish_here()
+
+    assert (code, "red" in log) == (78, False)
+    assert "results.0: 'kind' should be one of 'transcription', 'classification'," in log
+
+
 def test_a_cut_line_is_told(file: ResultsFile, publish_here: Publish) -> None:
     """What is whole is published; that a run was killed while it wrote is said."""
     file.record({file.elements[0]: TEXT, file.elements[1]: TEXT})
@@ -276,6 +287,10 @@ def other_journal(file: ResultsFile, content: bytes) -> tuple[str, ...]:
     [
         (lambda file: other_journal(file, b"hello\n"), "not the journal"),
         (lambda file: other_journal(file, b'{"format":"arkworker publication","version":9}\n'), "not the journal"),
+        (
+            lambda file: other_journal(file, b'{"format":"arkworker publication","version":1,"batch_size":1e999}\n'),
+            "not the journal",
+        ),
         (lambda file: ("--journal", str(file.path)), "same file"),
         (lambda file: ("--summary", str(file.path)), "same file"),
         (lambda file: ("--journal", str(file.path.parent)), "  is a directory, not a file"),
