@@ -14,19 +14,16 @@ import os
 import resource
 import signal
 import sys
-import threading
-import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from arkworker.runtime.left_running import left_running, wait_for_left_running
 from arkworker.runtime.stopping import endings
-from arkworker.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LIMITS = (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE)
-PATIENCE = 0.5  # seconds for threads and processes that the interpreter would wait for without end
 
 
 def is_debugging() -> bool:
@@ -84,7 +81,7 @@ def leave(code: int) -> NoReturn:
     Not by the interpreter's own end: it gives up the handlers first, and a signal then would change the exit code.
     """
     _end_at_signals(code)
-    if not _wait():
+    if not wait_for_left_running():
         atexit._run_exitfuncs()  # noqa: SLF001 - what the interpreter would do next
     _flush()
     os._exit(code)
@@ -92,15 +89,14 @@ def leave(code: int) -> NoReturn:
 
 def wait_for_user_code(code: int) -> None:
     """Say what the interpreter is going to wait for, where that takes long; a signal ends it, with this exit code."""
-    if not _left_running():
+    if not left_running():
         return
     _end_at_signals(code)
     _flush()
-    if left := _wait():
+    if told := wait_for_left_running():
         from arkworker.cli import terminal
 
-        names = ", ".join(printable(one.name, 60) for one in left)
-        terminal.write_error(f"arkworker: waiting for what user code left running: {names}; a signal ends it\n")
+        terminal.write_error(f"arkworker: {told}\n")
 
 
 def _end_at_signals(code: int) -> None:
@@ -109,22 +105,7 @@ def _end_at_signals(code: int) -> None:
             signal.signal(number, lambda *_: os._exit(code))
 
 
-def _wait() -> list[Any]:
-    """Give what was left running a little time; what is then still left."""
-    end = time.monotonic() + PATIENCE
-    for one in _left_running():
-        one.join(max(0.0, end - time.monotonic()))
-    return _left_running()
-
-
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
-
-
-def _left_running() -> list[Any]:
-    threads: list[Any] = [t for t in threading.enumerate() if t is not threading.current_thread() and not t.daemon]
-    multiprocessing = sys.modules.get("multiprocessing")
-    children = multiprocessing.active_children() if multiprocessing is not None else []
-    return threads + [child for child in children if not child.daemon]

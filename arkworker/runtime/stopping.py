@@ -136,6 +136,7 @@ class Stopping:
     def __exit__(self, *_: object) -> None:
         if self._thread is not None:
             self._is_over = True
+            signal.set_wakeup_fd(self._wakeup_before)  # before nobody reads what is written there
             if self._is_pipe(self._writer):
                 with suppress(BrokenPipeError):  # the thread was faster
                     os.write(self._writer, b"\0")

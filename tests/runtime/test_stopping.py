@@ -293,6 +293,17 @@ def test_timers_of_user_code_are_no_signals() -> None:
         assert stopping.look()
 
 
+def test_wakeup_descriptor_is_given_up_before_nobody_reads_it() -> None:
+    """A signal at the very end would otherwise write into a closed pipe, which Python reports with a traceback."""
+    seen = []
+    with Stopping() as stopping:
+        thread: Any = stopping._thread
+        join = thread.join
+        thread.join = lambda: (seen.append(signal.set_wakeup_fd(-1)), join())
+
+    assert seen == [-1]
+
+
 def test_own_nudges_are_no_signals() -> None:
     """What the thread sends to have the handlers looked after does not stop anything."""
     with Stopping() as stopping:

@@ -23,6 +23,7 @@ from arkworker.runtime import logs
 from arkworker.runtime.cache_sessions import shared_cache
 from arkworker.runtime.failures import described
 from arkworker.runtime.handover import Handover
+from arkworker.runtime.left_running import wait_for_left_running
 from arkworker.runtime.loop.assignment import Assignment, owner_of
 from arkworker.runtime.loop.channel import Channel, Say, ToldFailures, ToldRecorder, ToldTally
 from arkworker.runtime.loop.clients import Clients
@@ -250,6 +251,8 @@ def answering(channel: Channel, level: int, connection: socket.socket | None = N
         channel.say(Say.DONE, int(error.exit_code))
     except ArkworkerError as error:
         channel.say_broken(error)
+    if told := wait_for_left_running():
+        logger.warning(told)
 
 
 def join(connection: socket.socket, work: Callable[[JoinedJob], None]) -> None:

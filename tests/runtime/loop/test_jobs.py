@@ -185,6 +185,17 @@ result = [Classification(class_name=name, confidence=1)]
 """
 
 
+def test_thread_that_user_code_leaves_running(twelve: Trial) -> None:
+    """The process waits for it, and says so; a signal ends that."""
+    hook = "import threading; threading.Thread(target=threading.Event().wait, name='upload').start()"
+    process = twelve.start(*JOBS, HOOK=hook)
+    wait_until(lambda: "waiting for what user code left running: upload" in (twelve.folder / "log.txt").read_text())
+
+    process.signal()
+
+    assert process.wait().numbers == [12, 12, 0, 0, 0, 143]
+
+
 def test_processes_that_create_the_same_class(twelve: Trial) -> None:
     """All but one are refused with 400: they look again, and use what is there."""
     ended = twelve.start(*chosen(twelve, "queue"), "--prefetch", "0", HOOK=NEW_CLASS, WORK="0.1").wait()
