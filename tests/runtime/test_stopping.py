@@ -299,7 +299,12 @@ def test_wakeup_descriptor_is_given_up_before_nobody_reads_it() -> None:
     with Stopping() as stopping:
         thread: Any = stopping._thread
         join = thread.join
-        thread.join = lambda: (seen.append(signal.set_wakeup_fd(-1)), join())
+
+        def look() -> None:
+            seen.append(signal.set_wakeup_fd(-1))
+            join()
+
+        thread.join = look
 
     assert seen == [-1]
 
