@@ -276,6 +276,17 @@ def test_a_misspelt_key_is_told_by_those_of_its_place(tmp_path: Path, text: str,
     assert hint in [problem.hint for problem in caught.value.problems]
 
 
+@pytest.mark.parametrize("text", ["elements: [{name: 1871}]", "elements: [{transcriptions: [12.5]}]"])
+def test_a_number_where_text_belongs(tmp_path: Path, text: str) -> None:
+    """YAML reads a year as a number: quotes make text of it."""
+    (tmp_path / "project.yml").write_text(text)
+
+    with pytest.raises(ConfigurationError) as caught:
+        read_project(tmp_path / "project.yml")
+
+    assert [problem.hint for problem in caught.value.problems] == ["put text in quotes"]
+
+
 def test_transcriptions_are_entered_by_a_person(folder: Path, empty: Emulator) -> None:
     """What an element of the project has on it was found by no worker."""
     run = arrange(empty, folder / "project.yml")

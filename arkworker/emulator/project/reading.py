@@ -41,7 +41,7 @@ def read_project(path: Path) -> Project:
     try:
         project = Project.model_validate(content)
     except ValidationError as error:
-        lines = error.errors(include_url=False, include_input=False)
+        lines = error.errors(include_url=False)
         raise ConfigurationError([_problem(Source(path, root), line) for line in lines]) from None
     project._source = Source(path, root)  # noqa: SLF001 - its own
     _tell_places(project, ())
@@ -109,6 +109,8 @@ def _problem(source: Source, line: Any) -> Problem:
     hint = ""
     if line["type"] == "extra_forbidden":
         hint = did_you_mean(str(loc[-1]), _keys(loc[:-1]))
+    elif line["type"] == "string_type" and isinstance(line["input"], int | float):
+        hint = "put text in quotes"
     elif loc and loc[-1] == "effect" and source.root is not None:
         node = find(source.root, loc)
         hint = did_you_mean(getattr(node, "text", ""), EFFECTS)
