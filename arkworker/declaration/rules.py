@@ -52,6 +52,9 @@ def _check_worker(root: Place) -> None:
     worker = root.fields("a declaration is a mapping", _START)
     if worker is None:
         return
+    if "workers" in worker and not any(name in worker for name in vocabulary.WORKER.required):
+        worker["workers"].error("the former format, .arkindex.yml, which Arkindex no longer reads", vocabulary.WORKER.hints["workers"])
+        return
     worker.check_keys(vocabulary.WORKER)
     _check_slug(worker)
     for name in ("display_name", "type"):

@@ -53,7 +53,7 @@ WORKER = Vocabulary(
     {
         "name": "write display_name",
         "version": "remove it: the format has no version any more",
-        "workers": "write one file for each worker, in the directory arkindex; `arkworker import` reads this one",
+        "workers": "write a file for each worker in the folder arkindex; `arkworker import` reads this one",
         "user_configuration": "write a list of fields under configuration",
         "secrets": "add a field of type secret under configuration",
         "environment": _NO_VARIABLES,

@@ -111,6 +111,10 @@ def test_where_it_is_stricter_than_arkindex(text: str, reason: str) -> None:
             FIELD + "type: enum, choices: [a, no]}",
             "put it in quotes: YAML takes yes, no, on, off, true and false for booleans",
         ),
+        (
+            "version: 2\nworkers: [{slug: a, name: A, type: t}]",
+            "write a file for each worker in the folder arkindex; `arkworker import` reads this one",
+        ),
         ("", "write slug, display_name, type, description, one a line"),
         ("- a", "write slug, display_name, type, description, one a line"),
     ],
