@@ -53,7 +53,9 @@ def _check_worker(root: Place) -> None:
     if worker is None:
         return
     if "workers" in worker and not any(name in worker for name in vocabulary.WORKER.required):
-        worker["workers"].error("the former format, .arkindex.yml, which Arkindex no longer reads", vocabulary.WORKER.hints["workers"])
+        worker["workers"].error(
+            "the former format, .arkindex.yml, which Arkindex no longer reads", vocabulary.WORKER.hints["workers"]
+        )
         return
     worker.check_keys(vocabulary.WORKER)
     _check_slug(worker)

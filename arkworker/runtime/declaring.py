@@ -13,6 +13,7 @@ from arkworker.errors import DeclarationError
 from arkworker.options.configuration import UserConfiguration
 from arkworker.options.mistakes import mistakes_in, require_complete
 from arkworker.options.options import bare
+from arkworker.runtime.migration import FORMER_HOOKS, former_hook
 from arkworker.settings.catalogue import flag_name
 from arkworker.settings.platform import flag_of, platform_fields
 from arkworker.text import printable
@@ -171,6 +172,8 @@ def check_hooks(cls: type, called: tuple[str, ...]) -> None:
     Raises:
         DeclarationError: One is asynchronous, yields, takes other arguments, is misspelt, or is never called.
     """
+    if (former := former_hook(cls)) is not None:
+        raise DeclarationError(f"{cls.__qualname__}.{former} is never called: {FORMER_HOOKS[former]}")
     for name, parameters in HOOKS.items():
         if name not in called and is_written(cls, name):
             raise DeclarationError(f"{cls.__qualname__}.{name} is never called: {_ELSEWHERE[name]}")

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 #: Names that went from what the context replaces.
 GONE = {
     "api_client": "use context.api",
     "args": "the flags of arkworker are in the context; extra flags of a worker are context.arguments",
+    "check_export_status": "use context.download_export(destination, dataset_id), which waits for the export",
     "create_dataset": "use create_dataset(context.api, …) of arkworker.arkindex.datasets",
+    "create_dataset_element": "use add_element(context.api, …) of arkworker.arkindex.datasets",
     "create_model_version": "use context.publish_model_version(files, …), which makes the version, too",
+    "destroy_dataset_element": "use remove_element(context.api, …) of arkworker.arkindex.datasets",
+    "download_artifact": "use download_artifact(context.api, …) of arkworker.arkindex.tasks",
     "download_latest_export": "use context.download_export(destination, start=False)",
     "extras_dir_argument": "use context.find_extras_directory()",
+    "get_elements": "the runner takes the elements, and calls process_element with each",
+    "get_export": "use context.download_export(destination, dataset_id)",
     "list_artifacts": "use list_artifacts(context.api, …) of arkworker.arkindex.tasks",
+    "list_exports": "use list_exports(context.api, …) of arkworker.arkindex.datasets",
+    "list_process_elements": "the runner takes the elements, and calls process_element with each",
+    "list_process_sets": "a DatasetWorker is called with each set: process_set(dataset_set, export, context, cache)",
     "list_set_elements": "use context.list_dataset_elements(dataset_set)",
+    "list_sets": "a DatasetWorker is called with each set: process_set(dataset_set, export, context, cache)",
     "parser": "declare extra flags with the attribute `arguments` of the worker",
     "process_information": "use context.process, whose parts are attributes: context.process.id",
     "request": "use context.api.request(operation_id, …)",
+    "start_dataset_exports": "process_set is called with the file of the export",
+    "start_export": "use context.download_export(destination, dataset_id), which starts one if there is none",
     "store_activity": "the runner reports the state of each element",
     "support_cache": "declare uses_cache = True on the worker",
     "user_configuration": "use context.config",
@@ -48,6 +61,7 @@ GONE_FROM_WORKERS = {
     "check_required_types": _DECLARE,
     "check_required_entity_types": _DECLARE,
     "create_artifact": "use context.upload_artifact(path)",
+    "create_entity_type": "entity types are created when a result names them, as far as `creates` allows",
     "is_finetuning": "write context.model_version_id is not None",
     "classes": "use context.corpus_classes",
     "entity_types": "use context.corpus_entity_types",
@@ -63,9 +77,31 @@ GONE_FROM_WORKERS = {
     "load_corpus_classes": "use context.corpus_classes",
     "logger": "use logging.getLogger(__name__)",
     "process_mode": "use context.process.mode",
+    "retrieve_ml_class": "classifications that are read have a class_name; else use context.corpus_classes",
     "update_activity": "the runner reports the state of each element",
     "config": "use context.config, whose options are attributes: context.config.threshold",
 }
+
+#: Hooks of the published library, and where their content belongs.
+FORMER_HOOKS = {
+    "configure": "move what it loads to setup(context)",
+    "add_arguments": "declare extra flags with the attribute `arguments` of the worker",
+    "cleanup": "move what it does to teardown(context)",
+}
+
+
+def former_hook(cls: type) -> str | None:
+    """The name of a method of a class that was written as a hook of the published library; None where there is none.
+
+    A method of an author's own may have such a name; one that calls that of its parent, which has none, or adds to the
+    parser of the flags, is a hook.
+    """
+    for name in FORMER_HOOKS:
+        code = getattr(inspect.unwrap(cls.__dict__.get(name, type)), "__code__", None)
+        is_hook = code is not None and not {name, "parser"}.isdisjoint(code.co_names)
+        if is_hook and not any(name in vars(base) for base in cls.__mro__[1:]):
+            return name
+    return None
 
 
 def lacks(owner: object, name: str, *, of_worker: bool, is_on_context: bool = False) -> Any:

@@ -185,6 +185,8 @@ def _import_failed(place: str, error: BaseException) -> TargetError:
     hint = ""
     if isinstance(error, ImportError) and "no known parent package" in str(error):
         hint = "; name a module of a package as package.module:name"
+    if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] == "arkindex_worker":
+        hint = "; it is written for arkindex-base-worker: the guide Migration says what to write instead"
     return TargetError(f"{printable(place)} cannot be imported: {_shown(error)}{hint}")
 
 

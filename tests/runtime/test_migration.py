@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from arkworker import UserConfiguration, Worker
+from arkworker.errors import DeclarationError
 from arkworker.frozen import freeze
 from arkworker.runtime.migration import GONE_FROM_WORKERS
 
@@ -35,6 +36,36 @@ def test_name_that_is_on_the_context(name: str) -> None:
     """Data of a run, and what it can be asked for: methods, properties and fields."""
     with pytest.raises(AttributeError, match=re.escape(f"self.{name} is on the context: use context.{name}")):
         getattr(Plain(), name)
+
+
+@pytest.mark.parametrize(
+    ("method", "hint"),
+    [
+        ("def configure(self): super().configure(); self.threshold = 1", "move what it loads to setup(context)"),
+        ("def add_arguments(self): self.parser.add_argument('--x')", "declare extra flags with the attribute"),
+        ("def cleanup(self): super().cleanup()", "move what it does to teardown(context)"),
+    ],
+)
+def test_hook_of_the_published_library(method: str, hint: str) -> None:
+    """It would never be called, and what it loads be missed in the middle of a run."""
+    name = method[4:].partition("(")[0]
+
+    with pytest.raises(DeclarationError, match=re.escape(f"Old.{name} is never called: {hint}")):
+        exec(f"class Old(Worker):\n    {method}", {"Worker": Worker})
+
+
+def test_method_that_has_the_name_of_a_former_hook() -> None:
+    """An author may call a method `configure`, and have it call that of a class of theirs."""
+
+    class Base(Worker):
+        def configure(self) -> str:
+            return "base"
+
+    class Derived(Base):
+        def configure(self) -> str:
+            return f"derived from {super().configure()}"
+
+    assert Derived().configure() == "derived from base"
 
 
 def test_other_names_on_a_worker() -> None:

@@ -179,6 +179,7 @@ def test_forgotten_suffix(write: Callable[..., str]) -> None:
         ("def f(): f()\nf()", "RecursionError: maximum recursion depth exceeded ({file}:1)"),
         ("raise Exception('a\\x1b[31m\\nb')", "Exception: a\\x1b[31m\\nb ({file}:1)"),
         ("class E(Exception):\n def __str__(self): 1/0\nraise E", "some_worker.E: <exception str() failed> ({file}:3)"),
+        ("import arkindex_worker", "'arkindex_worker' ({file}:1); it is written for arkindex-base-worker: the guide"),
         ("from . import x", "known parent package ({file}:1); name a module of a package as package.module:name"),
         (
             "from arkworker import UserConfiguration\nclass C(UserConfiguration):\n a: int = 'x'",
