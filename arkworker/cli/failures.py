@@ -45,8 +45,10 @@ def guarded(action: Callable[[Stopping], int], argv: Sequence[str], target: str,
 
 
 def _perform(action: Callable[[Stopping], int], stopping: Stopping, argv: Sequence[str], target: str) -> int:
+    is_answered = False
     try:
         code = action(stopping)
+        is_answered = True
         stopping.check()
     except SystemExit as error:  # of argparse, after a help page
         return error.code if isinstance(error.code, int) else ExitCode.OK
@@ -54,7 +56,8 @@ def _perform(action: Callable[[Stopping], int], stopping: Stopping, argv: Sequen
         raise
     except (Exception, Interruption) as error:  # noqa: BLE001 - all that is left is a mistake of ours, to be said
         failure = _failure_of(error, stopping)
-        _say(failure, argv, target)
+        # What --json asks for is on standard output already where a signal came after it: one document is enough.
+        _say(failure, argv, target, as_json=_wants_json(argv) and not is_answered)
         return int(failure.exit_code)
     return code
 
@@ -74,8 +77,8 @@ def _failure_of(error: BaseException, stopping: Stopping) -> ArkworkerError:
     return failure
 
 
-def _say(error: ArkworkerError, argv: Sequence[str], target: str) -> None:
-    if _wants_json(argv):
+def _say(error: ArkworkerError, argv: Sequence[str], target: str, *, as_json: bool) -> None:
+    if as_json:
         from arkworker.cli.problems import as_data
 
         terminal.write_json(as_data(_problems(error), target))

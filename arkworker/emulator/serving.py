@@ -91,7 +91,8 @@ def serve(  # noqa: PLR0913 - one for each flag of the command line
             _tell_emptiness(described, announce)
             _open(emulator, steps[0], workers, announce, browse)
             stopped_by = _attend(bell, workers, once=once)
-        _tell_what_lacks(emulator, announce)
+        with suppress(OSError):  # as where a worker has ended
+            _tell_what_lacks(emulator, announce)
         return 128 + stopped_by if stopped_by else workers.exit_code
 
 

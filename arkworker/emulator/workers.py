@@ -160,7 +160,8 @@ class Workers:
     def _end(self, message: str, code: int) -> None:
         with self._lock:
             self._codes.add(code)
-            self.announce(message)
+            with suppress(OSError):  # whoever read it is gone, as in `serve … | head`: the exit code tells it, too
+                self.announce(message)
 
 
 def _weight_of(code: int) -> int:

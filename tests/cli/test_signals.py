@@ -129,6 +129,17 @@ def test_signal_while_user_code_is_imported(start: Callable[..., Running], write
     assert running.end()[:2] == (143, "")
 
 
+def test_signal_after_the_answer_leaves_it_whole(tmp_path: Path, write_worker: Callable[[str], str]) -> None:
+    """It is one JSON document, although a signal came before the process ended; the rest is told beside it."""
+    late = "import os, signal; from arkworker.cli import invoke, terminal; write = terminal.write_json\n"
+    late += "terminal.write_json = lambda data: (write(data), os.kill(os.getpid(), signal.SIGTERM))\n"
+    late += f"raise SystemExit(invoke(['check', {write_worker(source())!r}, '--offline', '--json']))"
+    done = subprocess.run([sys.executable, "-c", late], capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    assert (done.returncode, json.loads(done.stdout)["problems"]) == (143, [])
+    assert done.stderr.splitlines()[-1] == "arkworker: stopped by signal 15"
+
+
 GPG = """#!/bin/sh
 case "$*" in *--version*) echo "gpg (GnuPG) 2.2.40"; exit 0;; esac
 echo ready > {pipe}

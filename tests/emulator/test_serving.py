@@ -113,6 +113,21 @@ def test_an_interrupted_worker_gives_the_code_of_the_signal(project: Path) -> No
     assert finish(process)[0] == 130
 
 
+def test_nobody_may_read_what_is_announced(project: Path) -> None:
+    """As in `serve … | head -5`: the exit code is that of the workers all the same."""
+    lines: list[str] = []
+
+    def announce(line: str) -> None:
+        if len(lines) == 5:
+            raise BrokenPipeError
+        lines.append(line)
+
+    # An operation that is not there: more to announce, at the end.
+    ask = "import os, urllib.request; urllib.request.urlopen(os.environ['ARKINDEX_API_URL'] + 'user/')"
+    assert serve(project, port=0, once=True, command=[sys.executable, "-c", ask], announce=announce) == 1
+    assert lines[-1].startswith("  export ARKINDEX_API_URL=")
+
+
 def test_a_command_that_is_not_there(project: Path) -> None:
     """It is said, and is a failure."""
     code, lines = serve_once(project, command=["/nowhere"])
