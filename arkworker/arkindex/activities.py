@@ -70,13 +70,13 @@ class Activities(NamedTuple):
     def end(self, element_id: str, state: State, *, uncertain: int = 0) -> None:
         """Report how work on an element ended.
 
+        A conflict on the first attempt means that the activity was changed by another process or a person;
+        on a repeat, that the lost attempt was applied.
+
         Args:
             element_id: The element.
             state: `processed` or `error`.
             uncertain: Earlier attempts that may have been applied.
-
-        A conflict on the first attempt means that the activity was changed by another process or a person;
-        on a repeat, that the lost attempt was applied.
 
         Raises:
             ApiError: The report was not accepted.

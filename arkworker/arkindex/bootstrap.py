@@ -34,7 +34,7 @@ _RESERVED = frozenset({_CURRENT, "extra_files"})  # the task itself, and the mod
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _STOP_LIMITS = (10.0, 30.0)  # seconds to connect and to read: the instance costs money until it is stopped
 _LONGEST_STOP = 120.0  # seconds for all attempts
-_LATER = frozenset({408, 425, 429})  # statuses below 500 that may be others the next time
+_LATER = frozenset({408, 425, 429})  # below 500, and yet the next attempt may succeed
 _ANSWER = 1 << 20  # bytes
 
 

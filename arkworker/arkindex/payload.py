@@ -333,11 +333,9 @@ def _problem(operation: str, field: str, message: str) -> Problem:
 
 
 def _levels(data: Any) -> int:
+    """How many levels of lists and objects lie in one another; counted no further than to one too many."""
     level, current = 0, [data]
-    while current and level <= MOST_LEVELS:
-        inner = [value for value in current if isinstance(value, (dict, list))]
+    while level <= MOST_LEVELS and (inner := [value for value in current if isinstance(value, (dict, list))]):
         current = [item for value in inner for item in (value.values() if isinstance(value, dict) else value)]
-        level += bool(inner)
-        if not inner:
-            break
+        level += 1
     return level

@@ -1,6 +1,6 @@
 """Content codings of HTTP: a body, decompressed piece by piece, and refused where it ends too early.
 
-urllib3 decodes them, too, but takes what has come of a compressed body for all of it.
+urllib3 decodes them, too, but takes a compressed body that was cut for a whole one.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _beginning(pieces: Iterator[bytes], rest: bytes) -> bytes:
 
 
 def _inflated(pieces: Iterator[bytes], rest: bytes, window: int, size: int) -> Generator[bytes, None, bytes]:
-    """What `rest` and then the pieces hold up to the end that the data have themselves; what is left of a piece."""
+    """The content of `rest` and the pieces after it, up to the end that the data mark; returns what follows it."""
     if not rest:
         return rest  # there is no body at all
     decoder = zlib.decompressobj(window)

@@ -23,7 +23,7 @@ class Fault(enum.Enum):
     FAILED = "another 5xx: the server may have acted"
     LOST = "reset or timed out after sending: the server may have acted"
     GARBLED = "a success whose body is cut or not what was promised: the server has acted"
-    REFUSED = "another answer, or none that could be another one the next time: final"
+    REFUSED = "another answer, or a failure that would come again the next time: final"
 
 
 _WANTED = "TLSV13_ALERT_CERTIFICATE_REQUIRED"  # comes when the request has been sent already, and has not been read
@@ -40,7 +40,7 @@ _NO_TLS = {
 }
 _UNKNOWN_ISSUERS = range(18, 22)  # OpenSSL's codes; a bundle that names the issuer helps against them only
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3}.*)")
-_LATER = frozenset({"408", "429"})  # answers of a proxy that may be others the next time, as 5xx may
+_LATER = frozenset({"408", "429"})  # a proxy may answer something else the next time, as after a 5xx
 
 
 class TransportError(Exception):
@@ -53,7 +53,7 @@ class TransportError(Exception):
 
 
 def explain(error: Exception, wire: Wire, connection: Connection) -> TransportError:
-    """What the libraries below raised, in our words; they name the proxy that was used."""
+    """What the libraries below raised, in our words, which name the proxy that was used."""
     import http.client  # only a failure pays for these
 
     import requests

@@ -107,7 +107,7 @@ def messages(body: bytes, excerpt: Callable[[str], str]) -> tuple[list[ApiMessag
 def judge(operation: Operation, status: int, body: bytes, excerpts: Excerpts) -> Attempt:
     """The attempt that ended with a status below 400."""
     if not 200 <= status < 300:
-        return _garbled(operation.id, status, "an unexpected status", Fault.REFUSED)
+        return lose(operation.id, "an unexpected status", Fault.REFUSED, status=status)
     try:
         if not body and (operation.answer == "nothing" or (status == 204 and operation.answer == "anything")):
             return Attempt()
@@ -117,7 +117,7 @@ def judge(operation: Operation, status: int, body: bytes, excerpts: Excerpts) ->
         check(value, operation.answer)
     except AnswerError as error:
         shown = f": {excerpts.of(body)}" if body else ""
-        return _garbled(operation.id, status, f"the answer {error}{shown}", Fault.GARBLED)
+        return lose(operation.id, f"the answer {error}{shown}", Fault.GARBLED, status=status)
     return Attempt(value)
 
 
@@ -172,10 +172,6 @@ def _field(path: str) -> str:
 def _kind(value: Any) -> str:
     names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")
-
-
-def _garbled(operation: str, status: int, reason: str, fault: Fault) -> Attempt:
-    return Attempt(error=ApiContentError(operation, reason, status=status), fault=fault)
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:

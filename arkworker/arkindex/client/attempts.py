@@ -83,8 +83,8 @@ class RetryBudget:
     """How many repeats a whole run may make, so that an outage ends in minutes; shared by its clients.
 
     Args:
-        limit: So many.
-        in_a_row: Whether only those count that no success has followed: a run of days meets noise, too.
+        limit: The most that it may make.
+        in_a_row: Whether each success starts the count anew: a run of days meets a failure now and then.
     """
 
     def __init__(self, limit: int = 200, *, in_a_row: bool = False) -> None:

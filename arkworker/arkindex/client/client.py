@@ -218,9 +218,9 @@ class Client:
         return self._get_exchange().transport
 
     def twin(self, clock: Clock | None = None, budget: RetryBudget | None = None) -> Client:
-        """A client of the same instance, in the same mode, that is ended by itself.
+        """A client of the same instance, in the same mode, that can be ended alone: claims are, while reports go on.
 
-        Claims can so be ended while reports go on. It has connections of its own, and warns of nothing again.
+        It has connections of its own. What makes the connection unsafe is not warned of again.
 
         Args:
             clock: The clock to wait with between attempts; the same by default.
@@ -273,7 +273,7 @@ class Client:
                 raise UsageError(f"this instance has no operation {operation_id!r}{hint}")
         elif not known.accepts(parameters):
             # The instance may know parameters that the table does not; without its document they are mistakes.
-            return self._document_or_none().get(operation_id, known)
+            return self._document_if_available().get(operation_id, known)
         return known
 
     def _get_document(self) -> Mapping[str, Operation]:
@@ -282,7 +282,8 @@ class Client:
             self._document = self._retries.perform(self._get_exchange().document, job).value
         return self._document or {}
 
-    def _document_or_none(self) -> Mapping[str, Operation]:
+    def _document_if_available(self) -> Mapping[str, Operation]:
+        """The operations of the instance; none of them where the one attempt to read its document fails."""
         if self._document is None:
             self._document = self._get_exchange().document().value
         return self._document or {}

@@ -159,7 +159,7 @@ class _Directory:
             return FrozenDict(self._known(client))
 
     def note(self, name: str, identifier: str) -> None:
-        """Another process has created it."""
+        """Remember a name that was found, or created, otherwise than by `find`."""
         with self._lock:
             if self._ids is not None:
                 self._ids[name] = identifier

@@ -27,8 +27,8 @@ class Doubt:
     """Whether a publication that begins may find a part of its results there.
 
     Attributes:
-        since: When a request of another one was last sent that was not brought to its end, in seconds since the epoch;
-            0 where there is none.
+        since: When an earlier publication, which was not brought to its end, sent its last request, in seconds since
+            the epoch; 0 where there is none.
         path: Its file.
     """
 
@@ -98,7 +98,7 @@ class Doubts:
 
 
 def _begin(path: Path) -> float:
-    """Note the beginning; when another one that has not ended was last heard of, or 0."""
+    """Note the beginning; when an earlier one that has not ended sent its last request, or 0."""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:

@@ -82,7 +82,7 @@ class Outbox:
         self._process = os.getpid()
 
     def put(self, rows: Rows) -> None:
-        """Let rows wait for `flush`; it is never called in a process that this one was forked into."""
+        """Let rows wait for `flush`; in a process that user code forked, which never calls it, they are dropped."""
         if rows and os.getpid() == self._process:
             self._waiting.append(rows)
         elif rows:
@@ -128,7 +128,7 @@ def write(session: Session, rows: Rows) -> None:
     Entities in a transcription that it does not have are left out.
 
     Raises:
-        SQLAlchemyError: A row does not fit, or the database refuses.
+        SQLAlchemyError, ValueError: A row does not fit, or the database refuses.
     """
     from sqlalchemy import select, update
     from sqlalchemy.dialects.sqlite import insert

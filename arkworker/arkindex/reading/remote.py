@@ -137,6 +137,5 @@ def _plain(element_id: str) -> str:
 def _classes(element: Element) -> list[Any] | None:
     """What the answer that the element was made of says; None where it says nothing."""
     extra = element.model_extra or {}
-    found = extra.get("classifications") or extra.get("classes")
     known = [extra[name] for name in ("classifications", "classes") if isinstance(extra.get(name), list)]
-    return found if isinstance(found, list) else known[0] if known else None
+    return next(filter(None, known), known[0] if known else None)

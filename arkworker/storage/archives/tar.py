@@ -2,7 +2,7 @@
 
 The tarfile module of the standard library needs five times as long for a header, which is a third of the work on small
 files; and it takes a damaged header after the first member, or an absent end mark, for the end of the archive, so that
-members vanish in silence, and what follows a NUL in a name for nothing.
+members vanish in silence. It ignores what follows a NUL in a name.
 """
 
 from __future__ import annotations
