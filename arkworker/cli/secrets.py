@@ -26,7 +26,7 @@ _LONGEST = 1024 * 1024  # bytes; the store refuses more
 def perform(argv: Sequence[str], stopping: Stopping) -> int:
     """`secrets set NAME`, or `secrets list`."""
     flags = make_parser().parse_args(argv)
-    store = SecretStore(secrets_directory(os.environ), environ=os.environ)
+    store = SecretStore(secrets_directory(os.environ.get("XDG_CONFIG_HOME"), os.environ), environ=os.environ)
     if flags.action == "list":
         return _list(store, flags)
     check_secret_name(flags.name)

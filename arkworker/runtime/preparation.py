@@ -291,8 +291,7 @@ class Preparation:
         return FrozenDict({name: secret or UnloadedSecret(name) for name, secret in (by_option | by_name).items()})
 
     def _secrets_directory(self) -> Path:
-        configured = self.resolution.settings.xdg_config_home or ""
-        return secrets_directory({**self.inputs.environ, "XDG_CONFIG_HOME": configured}).absolute()
+        return secrets_directory(self.resolution.settings.xdg_config_home, self.inputs.environ).absolute()
 
     def _path(self, text: str | None) -> Path | None:
         return Path(text).absolute() if text else None

@@ -33,17 +33,23 @@ def work_directory(data_dir: str | None, xdg_data_home: str | None, environ: Map
     """
     if data_dir:
         return data_directory(data_dir, environ) / "current"
-    configured = expand_home(xdg_data_home or "", environ)
-    # The specification of these directories says that a relative path is not a valid value, and ignored.
-    base = configured if configured.is_absolute() else home_directory(environ) / ".local" / "share"
-    return base / "arkindex"
+    return _base(xdg_data_home, ".local/share", environ) / "arkindex"
 
 
-def secrets_directory(environ: Mapping[str, str]) -> Path:
-    """`${XDG_CONFIG_HOME:-~/.config}/arkindex/secrets`, where an empty variable is an absent one."""
-    configured = environ.get("XDG_CONFIG_HOME")
-    base = expand_home(configured, environ) if configured else home_directory(environ) / ".config"
-    return base / "arkindex" / "secrets"
+def secrets_directory(xdg_config_home: str | None, environ: Mapping[str, str]) -> Path:
+    """A person's own secrets: `arkindex/secrets` in the user's configuration directory.
+
+    Args:
+        xdg_config_home: `XDG_CONFIG_HOME`.
+        environ: Where the home directory is looked for.
+    """
+    return _base(xdg_config_home, ".config", environ) / "arkindex" / "secrets"
+
+
+def _base(configured: str | None, usual: str, environ: Mapping[str, str]) -> Path:
+    """A directory of the XDG specification: what is empty, or a relative path, counts as not set."""
+    path = expand_home(configured or "", environ)
+    return path if path.is_absolute() else home_directory(environ) / usual
 
 
 def home_directory(environ: Mapping[str, str]) -> Path:

@@ -109,7 +109,7 @@ def environ(home: Path, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def store(environ: dict[str, str]) -> SecretStore:
-    return SecretStore(secrets_directory(environ), environ=environ)
+    return SecretStore(secrets_directory(environ["XDG_CONFIG_HOME"], environ), environ=environ)
 
 
 def _run(python: Path, script: str, case: Any, environ: dict[str, str]) -> Any:

@@ -104,23 +104,24 @@ def test_control_characters(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "expected"),
+    ("configured", "expected"),
     [
-        ({"HOME": "/srv/ada"}, "/srv/ada/.config/arkindex/secrets"),
-        ({"HOME": "/srv/ada", "XDG_CONFIG_HOME": ""}, "/srv/ada/.config/arkindex/secrets"),
-        ({"HOME": "/srv/ada", "XDG_CONFIG_HOME": "/etc/xdg"}, "/etc/xdg/arkindex/secrets"),
-        ({"HOME": "/srv/ada", "XDG_CONFIG_HOME": "~/settings"}, "/srv/ada/settings/arkindex/secrets"),
+        (None, "/somewhere/.config/arkindex/secrets"),
+        ("", "/somewhere/.config/arkindex/secrets"),
+        ("relative", "/somewhere/.config/arkindex/secrets"),
+        ("/etc/xdg", "/etc/xdg/arkindex/secrets"),
+        ("~/settings", "/somewhere/settings/arkindex/secrets"),
     ],
 )
-def test_finds_the_directory(environ: dict[str, str], expected: str) -> None:
-    """The directory is that of the published tools; an empty variable is an absent one."""
-    assert secrets_directory(environ) == Path(expected)
+def test_directory_of_secrets(configured: str | None, expected: str) -> None:
+    """That of the published tools; a relative path in its variable is not valid."""
+    assert secrets_directory(configured, HOME) == Path(expected)
 
 
 def test_finds_a_directory_for_a_user_without_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container may run under a number that belongs to no user: that is not an error."""
     monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError))
-    assert secrets_directory({}) == Path("/.config/arkindex/secrets")
+    assert secrets_directory(None, {}) == Path("/.config/arkindex/secrets")
 
 
 def test_leaves_other_tildes_alone() -> None:
