@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from arkworker.text import printable
 MAX_BYTES = 1024 * 1024
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _UTF8_MARK = b"\xef\xbb\xbf"
+_LINE_BREAK = re.compile("\r\n?|[\n\x85\u2028\u2029]")
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 
 
@@ -108,6 +110,11 @@ def _decode(data: bytes) -> str:
 
 
 def _undecodable(data: bytes, position: int, reason: str) -> TextFileError:
-    line_start = data.rfind(b"\n", 0, position) + 1
-    column = len(data[line_start:position].decode(errors="replace")) + 1
-    return TextFileError(reason, data.count(b"\n", 0, position) + 1, column, "save it as UTF-8")
+    line, column = place_after(data[:position].decode(errors="replace"))
+    return TextFileError(reason, line, column, "save it as UTF-8")
+
+
+def place_after(text: str) -> tuple[int, int]:
+    """Line and column, from 1, of what follows a text, by the line breaks of YAML."""
+    *lines, last = _LINE_BREAK.split(text)
+    return len(lines) + 1, len(last) + 1

@@ -14,6 +14,7 @@ import yaml
 
 from arkworker.documents.nodes import Entry, Mapping, Node, Scalar, Sequence, YamlError, gather, is_null
 from arkworker.documents.scalars import resolve_scalar
+from arkworker.documents.text_file import place_after
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -91,10 +92,9 @@ def _forbidden(text: str) -> YamlError | None:
         return YamlError(f"more than {_MOST_DIRECTIVES} lines begin with '%'", 1, 1, "is it the right file?")
     found = _FORBIDDEN.search(text)
     if found:
-        before = text[: found.start()]
-        line, column = len(re.findall("\r\n?|[\n\x85\u2028\u2029]", before)) + 1, len(f"{before}|".splitlines()[-1])
         message = f"the character U+{ord(found.group()):04X} is not allowed in YAML"
-        return YamlError(message, line, column, "remove it, or write it as an escape in double quotes")
+        hint = "remove it, or write it as an escape in double quotes"
+        return YamlError(message, *place_after(text[: found.start()]), hint)
     return None
 
 
@@ -241,7 +241,7 @@ def _merged(value: Node) -> Iterator[Entry]:
     for mapping in value.items if isinstance(value, Sequence) else (value,):
         if not isinstance(mapping, Mapping):
             hint = "put the key in quotes if it is one"
-            raise YamlError("'<<' takes a mapping or a list of mappings", value.line, value.column, hint)
+            raise YamlError("'<<' takes a mapping or a list of mappings", mapping.line, mapping.column, hint)
         yield from mapping.entries
 
 
@@ -276,8 +276,10 @@ def _error(message: str, mark: Any, hint: str = "") -> YamlError:
     return YamlError(message, mark.line + 1, mark.column + 1, hint)
 
 
+_LONGEST_KEY = 1024  # characters, by YAML
 _INDENT = "check the indentation, and put text that holds ': ' or ' #' in quotes"
-#: What PyYAML says, both parsers of it, in part; what we say; the remedy; `<` where the place is where it begins.
+#: What PyYAML says, both parsers of it, in part; what we say; the remedy; `<` where the place is where it begins, `^` where
+#: it is the line.
 _ADVICE = (
     ("tab character", "a tab in the indentation", "indent with spaces", ""),
     ("unexpected end of stream", "this quote is never closed", "close it", "<"),
@@ -289,8 +291,8 @@ _ADVICE = (
     ("entries are not allowed", "a list cannot begin here", "begin it on a line of its own", ""),
     ("escape", "an escape that does not give a character", "double the backslash, or use single quotes", ""),
     ("tag handle", "a tag of unknown kind", "remove the word that begins with '!'", ""),
-    ("incompatible YAML", "a %YAML line with an unsupported version", "remove the line that begins with '%'", ""),
-    ("directive", "an unknown line that begins with '%'", "remove it", ""),
+    ("incompatible YAML", "a %YAML line with an unsupported version", "remove the line that begins with '%'", "^"),
+    ("directive", "an unknown line that begins with '%'", "remove it", "^"),
     ("<document start>", "text after the end of the document", "a file holds one document; check the quotes", ""),
     ("node content", "a value is missing here", "are all brackets closed?", ""),
     ("expected", "this does not belong to the block begun above", _INDENT, ""),
@@ -306,9 +308,15 @@ def _explain(error: yaml.MarkedYAMLError, text: str) -> YamlError:
         if character == "\t":
             return _error("a tab in the indentation", mark, "indent with spaces")
         return _error(f"a value cannot begin with {printable(character)!r}", mark, "put it in quotes")
+    if mark is not None and text[mark.index : mark.index + 1] == ":":
+        before = text[: mark.index]
+        start = max(map(before.rfind, " \t\r\n{,")) + 1
+        if mark.index - start > _LONGEST_KEY and not before[:start].rstrip(" ").endswith(":"):
+            return YamlError(f"a key of more than {_LONGEST_KEY:,} characters", *place_after(before[:start]), "shorten it")
     for part, message, hint, start in _ADVICE:
         if part in problem:
-            return YamlError(message, *_place((error.context_mark or mark) if start else mark, text), hint)
+            line, column = _place((error.context_mark or mark) if start == "<" else mark, text)
+            return YamlError(message, line, 1 if start == "^" else column, hint)
     return YamlError(f"not valid YAML: {printable(problem, limit=100)}", *_place(mark, text))
 
 

@@ -43,6 +43,8 @@ def test_a_link_to_a_file_is_followed(tmp_path: Path) -> None:
         ("é: é ".encode() + b"\xff", (1, 6)),
         (b"a: \xc3", (1, 4)),
         (b"a: \xed\xa0\x80", (1, 4)),
+        (b"a: 1\rb: \xff", (2, 4)),
+        (b"a: 1\r\nb: \xff", (2, 4)),
     ],
 )
 def test_other_encodings_are_refused_with_their_line(tmp_path: Path, data: bytes, expected: tuple[int, int]) -> None:

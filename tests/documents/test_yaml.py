@@ -103,7 +103,7 @@ def test_a_quoted_merge_key_is_a_key() -> None:
         ('"": 1', (1, 1)),
         ("!!null k: 1", (1, 1)),
         ("<<: 1", (1, 5)),
-        ("<<: [{a: 1}, 2]", (1, 5)),
+        ("<<: [{a: 1}, 2]", (1, 14)),
     ],
 )
 def test_keys_are_text(text: str, expected: tuple[int, int]) -> None:
@@ -238,7 +238,11 @@ def test_control_characters_are_refused_by_their_number(character: str) -> None:
         ('"\\ud800"', (1, 4)),
         ("a: !x!y 1", (1, 4)),
         ("a: - b", (1, 4)),
-        ("%FOO\n---\na: 1", (1, 5)),
+        ("%FOO bar\n---\na: 1", (1, 1)),
+        ("a: 1\n%b c\n", (2, 1)),
+        (f"{'k' * 1100}: 1", (1, 1)),
+        (f"a: 1\n  # b\n{'k' * 1100}: 1", (3, 1)),
+        (f"{{a: 1, '{'k' * 1100}': 1}}", (1, 8)),
         ("%YAML 3.0\n---\na: 1", (1, 1)),
     ],
 )

@@ -70,15 +70,20 @@ class Complaints:
 
     def report(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Report the lines of a `ValidationError`, taken without input."""
-        # Several messages where a value fits no member of a union; each once.
-        complaints: dict[tuple[Path, bool], tuple[Mapping[str, Any], dict[str, None]]] = {}
-        for line in lines:
-            steps, rest, in_union = self._steps(line)
-            _, messages = complaints.setdefault((steps, in_union), (line, {}))
+        located = [(line, *self._steps(line)) for line in lines]
+        members: dict[Path, set[Any]] = {}
+        for _, steps, member, _ in located:
+            members.setdefault(steps, set()).add(member)
+        # Several messages where a value fits no member of a union; each once. Where a tag chose the member, each of its
+        # mistakes has a place of its own.
+        complaints: dict[tuple[Path, bool, Path], tuple[Mapping[str, Any], dict[str, None]]] = {}
+        for line, steps, member, rest in located:
+            inside = rest if len(members[steps]) == 1 else ()
+            _, messages = complaints.setdefault((steps, member is not None, inside), (line, {}))
             message = self._message(line)
             messages[f"{'.'.join(rest)}: {message}" if rest else message] = None
-        for (steps, _), (line, messages) in complaints.items():
-            self._report_one(steps, line, messages)
+        for (steps, _, inside), (line, messages) in complaints.items():
+            self._report_one(steps, inside, line, messages)
 
     def report_failure(self, error: Exception) -> None:
         """Report a validator of the author that raised what no validator should."""
@@ -88,27 +93,27 @@ class Complaints:
             message += f": {said}"
         self.ledger.report((self.root,), message, self._origin_in_code)
 
-    def _steps(self, line: Mapping[str, Any]) -> tuple[Path, Path, bool]:
-        """The path of a value, the path inside one member of a union, and whether there is a union on the way.
+    def _steps(self, line: Mapping[str, Any]) -> tuple[Path, Any, Path]:
+        """The path of a value; where it has a union for a type, one member of that and the path inside the member.
 
         pydantic's own paths also name types: members of unions, functions, `[key]`.
         """
         value: Any = self.document
         steps: list[str] = []
         inner: list[str] = []
-        in_union = False
+        member: Any = None
         for index, part in enumerate(line["loc"]):
             is_last = index == len(line["loc"]) - 1
             known = (*steps, str(part)) in self.parts or (is_last and line["type"] == "missing")
             if leads_into(value, part):
                 value = value[part]
             elif not known:
-                in_union = True
+                member = member or part
                 continue
-            (inner if in_union else steps).append(str(part))
-        return tuple(steps), tuple(inner), in_union
+            (steps if member is None else inner).append(str(part))
+        return tuple(steps), member, tuple(inner)
 
-    def _report_one(self, steps: Path, line: Mapping[str, Any], messages: Iterable[str]) -> None:
+    def _report_one(self, steps: Path, inside: Path, line: Mapping[str, Any], messages: Iterable[str]) -> None:
         path = (self.root, *steps)
         claim, rest = self.ledger.claim_for(path)
         if claim is not None and claim.refused:
@@ -120,7 +125,7 @@ class Complaints:
             return
         default = Origin("default", "not set anywhere" if kind == "missing" else self._name)
         origin = claim.origin if claim else default if isinstance(part, Option) else None
-        place = claim.place(rest, at_key=kind == "extra_forbidden") if claim else None
+        place = claim.place((*rest, *inside), at_key=kind == "extra_forbidden") if claim else None
         told = claim.value.lines if claim and isinstance(claim.value, Refused) else ()
         # What is unknown may be a secret, and stand on one line with what is known.
         if place and (is_secret or any(one["type"] == "extra_forbidden" for one in (line, *told))):

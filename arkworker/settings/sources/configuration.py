@@ -261,10 +261,12 @@ class FileSource(ConfigurationSource):
     def _location(self, node: Node | YamlError) -> str:
         return f"{self.file.name}:{node.line}:{node.column}" if self.file else ""
 
-    def _is_shown(self, name: str) -> bool:
+    def _is_shown(self, name: str, value: Node) -> bool:
         name = self.worker.canonical.get(name, name)
+        if name in self.worker.groups:
+            return isinstance(value, Mapping)  # anything else may be meant for a secret in it
         option = self.worker.options.get(name)
-        return name in self.worker.groups or (option is not None and not option.is_secret)
+        return option is not None and not option.is_secret
 
 
 def _descend(node: Node, rest: Path, *, at_key: bool) -> Node:
@@ -288,7 +290,7 @@ def _shown_part(line: str, column: int) -> str:
     return shown if column <= len(shown) else ""
 
 
-def _hidden_lines(node: Node, is_shown: Callable[[str], bool], name: str = "") -> Iterator[int]:
+def _hidden_lines(node: Node, is_shown: Callable[[str, Node], bool], name: str = "") -> Iterator[int]:
     """The numbers of the lines that stay hidden, from 1.
 
     Args:
@@ -298,7 +300,7 @@ def _hidden_lines(node: Node, is_shown: Callable[[str], bool], name: str = "") -
     """
     for entry in node.entries if isinstance(node, Mapping) else ():
         inner = f"{name}.{entry.key.text}" if name else entry.key.text
-        if is_shown(inner):
+        if is_shown(inner, entry.value):
             yield from _hidden_lines(entry.value, is_shown, inner)
         else:
             yield from range(entry.key.line, max(entry.key.line, entry.value.end) + 1)

@@ -263,6 +263,8 @@ EXCERPTS: list[tuple[str, str]] = [
     ("token: >\n  s3cr3t\nthreshold: 1.7\n", "threshold: 1.7"),
     ("zzz: &a 1.7 \nthreshold: *a\n", ""),
     ("configuration: [{key: threshold, value: 1.7, secret: no}]\n", ""),
+    ("advanced: s3cr3t\n", ""),
+    ("advanced: [s3cr3t]\n", ""),
     ("advanced: {names: [a], batch_size: x}\n", "advanced: {names: [a], batch_size: x}"),
     ("advanced:\n  zzz:\n    a: s3cr3t\n  batch_size: x\n", "  batch_size: x"),
     ("advanced:\n  zzz: |\n    s3cr3t\n\n    s3cr3t\nthreshold: 1.7\n", "threshold: 1.7"),
