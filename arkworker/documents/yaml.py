@@ -278,8 +278,8 @@ def _error(message: str, mark: Any, hint: str = "") -> YamlError:
 
 _LONGEST_KEY = 1024  # characters, by YAML
 _INDENT = "check the indentation, and put text that holds ': ' or ' #' in quotes"
-#: What PyYAML says, both parsers of it, in part; what we say; the remedy; `<` where the place is where it begins, `^` where
-#: it is the line.
+#: What PyYAML says, both parsers of it, in part; what we say; the remedy; `<` where the place is where it begins, `^`
+#: where it is the whole line.
 _ADVICE = (
     ("tab character", "a tab in the indentation", "indent with spaces", ""),
     ("unexpected end of stream", "this quote is never closed", "close it", "<"),
@@ -310,9 +310,11 @@ def _explain(error: yaml.MarkedYAMLError, text: str) -> YamlError:
         return _error(f"a value cannot begin with {printable(character)!r}", mark, "put it in quotes")
     if mark is not None and text[mark.index : mark.index + 1] == ":":
         before = text[: mark.index]
-        start = max(map(before.rfind, " \t\r\n{,")) + 1
-        if mark.index - start > _LONGEST_KEY and not before[:start].rstrip(" ").endswith(":"):
-            return YamlError(f"a key of more than {_LONGEST_KEY:,} characters", *place_after(before[:start]), "shorten it")
+        key_start = max(map(before.rfind, " \t\r\n{,")) + 1
+        if mark.index - key_start > _LONGEST_KEY and not before[:key_start].rstrip(" ").endswith(":"):
+            return YamlError(
+                f"a key of more than {_LONGEST_KEY:,} characters", *place_after(before[:key_start]), "shorten it"
+            )
     for part, message, hint, start in _ADVICE:
         if part in problem:
             line, column = _place((error.context_mark or mark) if start == "<" else mark, text)

@@ -75,7 +75,9 @@ def test_tag_of_a_union_chooses_what_is_told(file: str, expected: dict[str, str]
 
 def test_mistakes_in_the_member_that_a_tag_chose_have_their_own_places() -> None:
     """Each is a problem, with the line and the column of what is wrong."""
-    outcome = settle(Owner, file="pet:\n  kind: dog\n  volume: loud\n  lives: 3\nlisted:\n  - kind: cat\n    lives: x\n")
+    outcome = settle(
+        Owner, file="pet:\n  kind: dog\n  volume: loud\n  lives: 3\nlisted:\n  - kind: cat\n    lives: x\n"
+    )
 
     assert [(problem.path, problem.location, problem.message) for problem in outcome.problems] == [
         ("config.pet", "worker.yml:3:11", "volume: Input should be a valid number"),
