@@ -19,7 +19,7 @@ from arkworker.delivery.journal import Journal, Owner
 from arkworker.errors import ArkworkerError, ConfigurationError, Problem, StoppedError
 from arkworker.options.creates import Creates
 from arkworker.runtime.loop.outcome import Outcome
-from arkworker.runtime.named_files import forget, mistakes
+from arkworker.runtime.named_files import empty, mistakes
 from arkworker.runtime.preparation import connection_of
 from arkworker.storage.files import identity
 from arkworker.storage.recording.reading import read_recording
@@ -75,7 +75,7 @@ def publish(order: Order, first: Resolution, stopping: Stopping) -> Summary:
     """
     settings, problems = first.settings, first.ledger.problems
     _check_paths(order, settings, problems)
-    forget("summary", settings.summary)
+    empty("summary", settings.summary)
     outcome = Outcome(stopping, lambda: settings.summary)
     outcome.start()
     with outcome.summarized(), contextlib.ExitStack() as opened:

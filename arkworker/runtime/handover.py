@@ -63,9 +63,9 @@ class Handover(NamedTuple):
         services.publisher = LatePublisher(lambda: services.make_publisher(outbox=outbox))
         return self._replace(outbox=outbox)
 
-    def show_in(self, collected: Collected) -> None:
+    def report_to(self, collected: Collected) -> None:
         """Tell a report of all that it shows, from now on."""
-        self.outcome.show_in(collected)
+        self.outcome.report_to(collected)
         self.context.services.element_access.watch_images(collected.see)
 
     def call_finish(

@@ -38,7 +38,7 @@ from arkworker.runtime.corpus_check import check_corpus, check_declared_in_setup
 from arkworker.runtime.failures import failures_of_worker
 from arkworker.runtime.handover import Handover
 from arkworker.runtime.loop.outcome import Outcome
-from arkworker.runtime.named_files import forget
+from arkworker.runtime.named_files import empty
 from arkworker.runtime.stopping import Interruption
 from arkworker.runtime.worker import ElementsWorker, options_of
 from arkworker.text import printable
@@ -71,7 +71,7 @@ def run(worker: Worker[Any], preparation: Preparation, stopping: Stopping) -> No
     outcome = Outcome(stopping, lambda: preparation.outputs.get("summary"))
     with outcome.summarized(), _refusals_reported(preparation, outcome, stopping):
         context = prepare(preparation, stopping, is_trial=False)
-        forget("summary", preparation.outputs.get("summary"))
+        empty("summary", preparation.outputs.get("summary"))
         settings, target = preparation.resolution.settings, preparation.worker.target
         with opened_cache(context, preparation.parent_caches, stopping) as sessions:
             stopping.check()

@@ -159,7 +159,7 @@ def _reason(name: str, path: str) -> str:
     return ""
 
 
-def forget(name: str, path: str | None) -> None:
+def empty(name: str, path: str | None) -> None:
     """Empty what a run before has left in a file that this one writes in the end: a run that is killed leaves nothing.
 
     Raises:

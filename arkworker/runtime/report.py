@@ -22,7 +22,7 @@ from arkworker.runtime.collecting import MOST_PROCESSES, Collected
 from arkworker.runtime.explanation import explain, leaves, plain
 from arkworker.runtime.loop.outcome import OUTCOMES
 from arkworker.runtime.markup import Html, Sheet, axis, chart, duration, number, outline_path, section, share_bar
-from arkworker.runtime.named_files import forget
+from arkworker.runtime.named_files import empty
 from arkworker.runtime.services import measured
 from arkworker.storage import files
 from arkworker.version import __version__
@@ -63,9 +63,9 @@ def reported(run: Handover, worker: WorkerOptions, claims: Mapping[Steps, Claim]
         ConfigurationError: The file cannot be written.
     """
     path = run.settings.report or ""
-    forget("report", path)
+    empty("report", path)
     collected = Collected(functools.partial(_write, path, run, worker, claims))
-    run.show_in(collected)
+    run.report_to(collected)
     try:
         yield
     except ArkworkerError as error:

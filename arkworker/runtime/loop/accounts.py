@@ -55,7 +55,7 @@ class Accounts:
 
     Args:
         run: What the lifecycle hands over.
-        given: What there was to do.
+        assignment: What there was to do.
         halt: Whether the run goes on.
 
     Attributes:
@@ -64,12 +64,12 @@ class Accounts:
         ended_by: The exit code of what ended the run early; None where nothing did.
     """
 
-    def __init__(self, run: Handover, given: Assignment, halt: Halt) -> None:
+    def __init__(self, run: Handover, assignment: Assignment, halt: Halt) -> None:
         self.codes: list[int] = []
         self.broken: ArkworkerError | None = None
         self.ended_by: int | None = None
         self._run = run
-        self._given = given
+        self._assignment = assignment
         self._halt = halt
         self._phases: Counter[str] = Counter()
         self._metrics: dict[str, Any] = {}
@@ -95,7 +95,7 @@ class Accounts:
 
     def record(self, entry: Entry) -> Exception | bool:
         """Write a line of the results file; what came of it."""
-        recorder = self._given.recorder
+        recorder = self._assignment.recorder
         assert recorder is not None  # noqa: S101 - else no process would ask
         place = recorder.found.get(entry.element.id)
         if place is not None and place.claimed:
@@ -132,8 +132,8 @@ class Accounts:
         if self._run.outcome.collected is not None:
             self._run.outcome.collected.count_for(process, outcome, number)
         if element_id is not None:
-            self._given.in_hand.forget(element_id)
-            self._given.progress.advance()
+            self._assignment.in_hand.forget(element_id)
+            self._assignment.progress.advance()
 
     def _add(
         self,

@@ -137,49 +137,49 @@ def _reports_states(run: Handover, choice: Choice, recorder: Recorder | None) ->
 
 
 def make_ends(  # noqa: PLR0913, PLR0917 - the parts that it connects
-    run: Handover, clients: Clients, given: Assignment, timing: Timing, halt: Halt, behind: int
+    run: Handover, clients: Clients, assignment: Assignment, timing: Timing, halt: Halt, behind: int
 ) -> Ends:
     """Where elements end, and where user code publishes in the middle of its work.
 
     Args:
         run: What the lifecycle hands over.
         clients: What requests are sent with.
-        given: What there is to do.
+        assignment: What there is to do.
         timing: Told how long it takes.
         halt: Told when nothing can be ended any more.
         behind: How many elements may be ended side by side.
     """
     publisher = LatePublisher(partial(run.context.services.make_publisher, clients.reports, run.outbox))
-    if given.recorder is not None:
+    if assignment.recorder is not None:
         from arkworker.runtime.loop.records import Records
 
         recorded = Records(
-            given.recorder,
+            assignment.recorder,
             publisher,
             outcome=run.outcome,
             halt=halt,
-            in_hand=given.in_hand,
-            is_queue=given.worklist.is_queue,
+            in_hand=assignment.in_hand,
+            is_queue=assignment.worklist.is_queue,
             outbox=run.outbox if run.context.is_read_only else None,
         )
         run.context.services.publisher = recorded
         return recorded
     run.context.services.publisher = publisher
     return Reports(
-        activities_of(run, given, clients.states),
+        activities_of(run, assignment, clients.states),
         publisher,
         outcome=run.outcome,
         halt=halt,
         timing=timing,
-        in_hand=given.in_hand,
+        in_hand=assignment.in_hand,
         behind=behind,
         outbox=run.outbox,
     )
 
 
-def activities_of(run: Handover, given: Assignment, client: Client) -> Activities | None:
+def activities_of(run: Handover, assignment: Assignment, client: Client) -> Activities | None:
     """Where states are reported; None where they are not."""
     context = run.context
-    if not given.reports_states or context.process is None or context.worker_run_id is None:
+    if not assignment.reports_states or context.process is None or context.worker_run_id is None:
         return None
     return Activities(client, context.worker_run_id, context.process.id)

@@ -80,7 +80,7 @@ class Terms:
     level: int
 
     @classmethod
-    def of(cls, run: Handover, given: Assignment) -> Terms:
+    def of(cls, run: Handover, assignment: Assignment) -> Terms:
         """Those of a run.
 
         Raises:
@@ -95,9 +95,9 @@ class Terms:
             run.folder,
             data,
             owner_of(run),
-            given.worklist.is_queue,
-            given.reports_states,
-            given.recorder is not None,
+            assignment.worklist.is_queue,
+            assignment.reports_states,
+            assignment.recorder is not None,
             logging.getLogger().level,
         )
 
@@ -222,14 +222,14 @@ class JoinedJob:
         with contextlib.closing(clients), contextlib.closing(InHand(self.order.notes, terms.owner)) as in_hand:
             queue = Queue(clients.intake, run.outcome.tally, in_hand) if terms.is_queue else None
             worklist: Worklist = SharedWorklist(channel, in_hand, queue)
-            given = telling(run, terms, worklist, in_hand, partial(ToldRecorder, channel))
+            assignment = telling(run, terms, worklist, in_hand, partial(ToldRecorder, channel))
 
             def tell(summary: Summary) -> None:
                 tell_figures(channel, run, summary)
                 is_stopped = summary.exit_code > 128
                 channel.say(Say.DONE if is_stopped else Say.LEFT, summary.exit_code)
 
-            part = ElementRun(code, run, clients, given, tell)
+            part = ElementRun(code, run, clients, assignment, tell)
             tell_figures(channel, run, part.perform())
             channel.say(Say.DONE, part.ended_by)
 
@@ -298,7 +298,7 @@ def unpacked(
         if known.report is not None:  # which the parent writes
             from arkworker.runtime.collecting import Collected
 
-            made.show_in(Collected())
+            made.report_to(Collected())
         yield made.with_outbox()
 
 

@@ -120,7 +120,7 @@ class Jobs:
     ) -> None:
         self._run = run
         self._clients = clients
-        self._given = assignment
+        self._assignment = assignment
         self._start_one = start
         self._folder = folder
         self._terms = Terms.of(run, assignment)
@@ -143,13 +143,13 @@ class Jobs:
             ArkworkerError: A process could not be set up.
         """
         stopping = self._run.stopping
-        with self._waking, self._wake, self._given.progress, stopping.calling(self._stop):
+        with self._waking, self._wake, self._assignment.progress, stopping.calling(self._stop):
             try:
                 if stopping.look():
                     self._stop()
-                end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._run.outcome.failures)
-                jobs = number_of_jobs(self._run.settings)
-                for _ in range(jobs if self._given.worklist.count is None else min(jobs, self._given.worklist.count)):
+                end_left(self._assignment.left.stages, LEFT_BEFORE, self._ends, self._run.outcome.failures)
+                jobs, count = number_of_jobs(self._run.settings), self._assignment.worklist.count
+                for _ in range(jobs if count is None else min(jobs, count)):
                     self._start()
                 while self._children:
                     self._step()
@@ -164,7 +164,7 @@ class Jobs:
             return
         self._started += 1
         # Where nothing is kept for a later run, this one is to know all the same what a killed process had.
-        notes = new_path(self._run.context.work_dir if self._given.in_hand.is_kept else self._folder)
+        notes = new_path(self._run.context.work_dir if self._assignment.in_hand.is_kept else self._folder)
         try:
             child = self._spawn(notes)
         except OSError as error:  # there is no memory, or too many files are open
@@ -268,9 +268,9 @@ class Jobs:
             return self._left.popleft()
         if self._halt.is_over:
             return None
-        if self._given.worklist.is_queue:
-            return self._given.worklist.take_left() or CLAIM
-        return next(iter(take_listed(self._given.worklist, 1, self._halt)), None)
+        if self._assignment.worklist.is_queue:
+            return self._assignment.worklist.take_left() or CLAIM
+        return next(iter(take_listed(self._assignment.worklist, 1, self._halt)), None)
 
     def _bury(self, child: _Child) -> None:
         """A process has ended: what it has sent is received first."""
@@ -319,16 +319,16 @@ class Jobs:
             job.answer = child.handed[job.id].answer if job.id in child.handed else None
             self._left.append(job)
         end_left(left.stages, reason, self._ends, self._run.outcome.failures)
-        self._given.progress.advance()
+        self._assignment.progress.advance()
         if self._halt.is_stopped:
             self._dismiss()
 
     def _keep(self, left: Left) -> None:
         """Note it here first: this process may be killed, too."""
         for name, stage in left.stages.items():
-            self._given.in_hand.note(name, stage)
+            self._assignment.in_hand.note(name, stage)
         if left.uncertain:
-            self._given.in_hand.note_lost(left.uncertain)
+            self._assignment.in_hand.note_lost(left.uncertain)
             self._run.outcome.tally.count("uncertain", left.uncertain)
 
     def _dismiss(self) -> None:

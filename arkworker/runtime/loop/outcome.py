@@ -152,7 +152,7 @@ class Outcome:
         self._lock = threading.Lock()
         self._written: Summary | None = None
 
-    def show_in(self, collected: Collected) -> None:
+    def report_to(self, collected: Collected) -> None:
         """Tell a report, too, from now on."""
         self.collected = collected
         self.tally.watch(collected.count)

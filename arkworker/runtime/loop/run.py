@@ -73,8 +73,8 @@ def process_elements(code: ElementCode, run: Handover, finish: Callable[[Any], N
         ConfigurationError: The elements cannot be chosen, or the summary cannot be written.
         ApiError: The sets that elements are in cannot be listed.
     """
-    with prepared(run) as (clients, given):
-        run.outcome.conclude(ElementRun(code, run, clients, given, run.outcome.record).perform(finish))
+    with prepared(run) as (clients, assignment):
+        run.outcome.conclude(ElementRun(code, run, clients, assignment, run.outcome.record).perform(finish))
 
 
 class ElementRun:
@@ -85,7 +85,7 @@ class ElementRun:
         run: What the lifecycle hands over; its sessions are committed when user code has succeeded, rolled back when it
             has not.
         clients: What requests are sent with.
-        given: What there is to do.
+        assignment: What there is to do.
         record: Told how it went where user code does not come back: the process ends after it.
     """
 
@@ -94,14 +94,14 @@ class ElementRun:
         code: ElementCode,
         run: Handover,
         clients: Clients,
-        given: Assignment,
+        assignment: Assignment,
         record: Callable[[Summary], None],
     ) -> None:
         context, settings = run.context, run.settings
         self._code = code
         self._run = run
         self._clients = clients
-        self._given = given
+        self._assignment = assignment
         self._record = record
         self._timing = Timing()
         self._halt = Halt()
@@ -111,18 +111,18 @@ class ElementRun:
         self._dismissing = threading.Lock()
         self._retrieval = Retrieval(
             clients.intake,
-            activities_of(run, given, clients.intake),
+            activities_of(run, assignment, clients.intake),
             context.bind_element,
             self._halt,
-            given.in_hand,
+            assignment.in_hand,
             is_late=context.is_developer_mode and context.use_cache,
         )
         self._batch_size = code.batch_size if code.process_batch is not None else 1
         # Of batches, the next ones whole: a batch that had to wait for its elements would hide nothing.
         batch = self._batch_size if self._batch_size > 1 else 0
         ahead = max(settings.prefetch, BATCHES_AHEAD * batch)
-        self._intake = Intake(given.worklist, self._retrieval, self._halt, self._timing, ahead)
-        self._ends = make_ends(run, clients, given, self._timing, self._halt, max(settings.prefetch, batch))
+        self._intake = Intake(assignment.worklist, self._retrieval, self._halt, self._timing, ahead)
+        self._ends = make_ends(run, clients, assignment, self._timing, self._halt, max(settings.prefetch, batch))
         self._guard = Guard(
             run.stopping,
             grace=settings.grace,
@@ -134,7 +134,7 @@ class ElementRun:
     def perform(self, finish: Callable[[Any], None] | None = None) -> Summary:
         """Work, stop, and end what is left; where nothing ended the run early, call what comes after the last."""
         with self._guard:
-            with self._given.progress:
+            with self._assignment.progress:
                 self._perform()
             is_stopped = self._run.stopping.look()  # the guard may not have heard of a signal that has just come
             if finish is not None and self.ended_by is None and not is_stopped:
@@ -143,7 +143,7 @@ class ElementRun:
 
     def _perform(self) -> None:
         try:
-            end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._run.outcome.failures)
+            end_left(self._assignment.left.stages, LEFT_BEFORE, self._ends, self._run.outcome.failures)
             self._work()
         except KeyboardInterrupt:  # of a handler that user code has put there
             self._ended_by_user_code = 128 + signal.SIGINT
@@ -208,7 +208,7 @@ class ElementRun:
             self._ends.settle()  # what came in while this thread was waiting
             self._process(batch)
             self._ends.settle()
-            self._given.progress.advance()
+            self._assignment.progress.advance()
 
     def _gather(self) -> list[Job]:
         """The next elements for user code; none when there are none left or the run is being stopped."""
@@ -217,7 +217,7 @@ class ElementRun:
         while len(batch) < self._batch_size and (job := self._intake.next()) is not None:
             if job.is_taken or job.failure is not None:
                 self._turn_away(job)
-                self._given.progress.advance()
+                self._assignment.progress.advance()
             else:
                 batch.append(job)
         self._timing.spend("waiting", perf_counter() - start)
@@ -248,7 +248,7 @@ class ElementRun:
             return
         for job in jobs:
             logger.debug("Processing %s", elements[job.id])
-            self._given.in_hand.note(job.id, Stage.WORKING)
+            self._assignment.in_hand.note(job.id, Stage.WORKING)
         try:
             results = self._ask([elements[job.id] for job in jobs], alone=alone)
         except BaseException as error:  # noqa: BLE001 - of user code: whatever it is, it is these elements' failure

@@ -72,7 +72,7 @@ def process_elements_on_engine(run: Handover, finish: Callable[[Any], None] | No
 
 
 @dataclass(eq=False)
-class _Given:
+class _Submitted:
     """A share that an engine has, and what was heard of it.
 
     Attributes:
@@ -122,7 +122,7 @@ class _Shares:
     def __init__(self, run: Handover, clients: Clients, assignment: Assignment, engine: Engine) -> None:
         self._run = run
         self._clients = clients
-        self._given = assignment
+        self._assignment = assignment
         self._engine = engine
         self._halt = Halt()  # nothing more is handed out
         self._accounts = Accounts(run, assignment, self._halt)
@@ -132,8 +132,8 @@ class _Shares:
         jobs = run.settings.jobs
         self._width = jobs if "jobs" in run.origins and jobs != "auto" else engine.width
         self._sizes = self._sizes_of_shares()
-        self._futures: dict[Future[Carried], _Given] = {}
-        self._ending: list[_Given] = []  # their jobs were killed, and what is below them still ends elements
+        self._futures: dict[Future[Carried], _Submitted] = {}
+        self._ending: list[_Submitted] = []  # their jobs were killed, and what is below them still ends elements
         self._patience = run.settings.grace + FAREWELL
         self._queues = self._width  # jobs that are still to be started on a queue
         self._lost = _Lost()
@@ -148,10 +148,10 @@ class _Shares:
             ArkworkerError: A job could not be set up, or the engine takes none.
         """
         stopping = self._run.stopping
-        with self._given.progress, stopping.calling(self._halt.stop):
+        with self._assignment.progress, stopping.calling(self._halt.stop):
             if stopping.look():
                 self._halt.stop()
-            end_left(self._given.left.stages, LEFT_BEFORE, self._ends, self._run.outcome.failures)
+            end_left(self._assignment.left.stages, LEFT_BEFORE, self._ends, self._run.outcome.failures)
             self._hand_out()
             while self._futures or self._ending:
                 self._step()
@@ -169,20 +169,20 @@ class _Shares:
             share = Share(
                 number, self._terms, self._main, jobs, self._engine.marks, str(self._engine.folder), self._patience
             )
-            given = _Given(number, {job.id: job for job in jobs})
+            submitted = _Submitted(number, {job.id: job for job in jobs})
             try:
-                self._futures[self._engine.submit(carry_out, share)] = given
+                self._futures[self._engine.submit(carry_out, share)] = submitted
             except engines.EngineError as error:
                 logger.error("%s", error)  # noqa: TRY400 - one line will do
                 self._halt.give_up(error)
-                self._note_lost(given, str(error), until=monotonic())
+                self._note_lost(submitted, str(error), until=monotonic())
 
     def _sizes_of_shares(self) -> Iterator[int]:
         """How many elements each share of a list has: most of them first, the rest to who is done early.
 
         Each share is set up anew, which takes seconds: a list of few is not cut further than by the width.
         """
-        count, width = self._given.worklist.count, self._width
+        count, width = self._assignment.worklist.count, self._width
         if count is None:
             yield from itertools.repeat(FEW)
             return
@@ -195,12 +195,12 @@ class _Shares:
         """The elements of the next share; None when there is none left."""
         if self._halt.is_over:
             return None
-        if self._given.worklist.is_queue:
+        if self._assignment.worklist.is_queue:
             if not self._queues:
                 return None
             self._queues -= 1
-            return tuple(iter(self._given.worklist.take_left, None))
-        return tuple(take_listed(self._given.worklist, next(self._sizes), self._halt)) or None
+            return tuple(iter(self._assignment.worklist.take_left, None))
+        return tuple(take_listed(self._assignment.worklist, next(self._sizes), self._halt)) or None
 
     def _step(self) -> None:
         """Hear of the jobs that have ended, and replace them."""
@@ -215,16 +215,16 @@ class _Shares:
             self._clients.stop(self._run.stopping.known or signal.SIGTERM)
             self._stop_jobs()
         if self._deadline is not None and monotonic() > self._deadline:
-            for given in self._futures.values():
-                given.lost = attempts.attempts_at(str(self._engine.folder), given.number)
-                self._lose(given, "its job did not end within the grace time")
+            for submitted in self._futures.values():
+                submitted.lost = attempts.attempts_at(str(self._engine.folder), submitted.number)
+                self._lose(submitted, "its job did not end within the grace time")
             self._futures.clear()
-            for given in self._ending:
-                given.until = 0.0
-        for given in tuple(self._ending):
-            if monotonic() > given.until or all(map(attempts.is_over, given.lost)):
-                self._ending.remove(given)
-                self._hear_lost(given)
+            for submitted in self._ending:
+                submitted.until = 0.0
+        for submitted in tuple(self._ending):
+            if monotonic() > submitted.until or all(map(attempts.is_over, submitted.lost)):
+                self._ending.remove(submitted)
+                self._hear_lost(submitted)
         self._hand_out()
 
     def _stop_jobs(self) -> None:
@@ -234,7 +234,7 @@ class _Shares:
         except Exception as error:  # noqa: BLE001 - whatever an engine raises, this run ends all the same
             logger.warning("the jobs of the engine cannot be told to stop: %s", described(error))
 
-    def _settle(self, given: _Given, future: Future[Carried]) -> None:
+    def _settle(self, submitted: _Submitted, future: Future[Carried]) -> None:
         """A job has ended: count what it tells; what attempts at it told that were lost is heard when they are over."""
         carried = Carried([])
         try:
@@ -243,91 +243,91 @@ class _Shares:
             reason = f"its job was killed by signal {-code}" if code < 0 else f"its job ended with exit code {code}"
         except BaseException as error:  # noqa: BLE001 - whatever an engine raises, CancelledError included
             reason = f"its job has ended: {described(error)}"
-        given.lost = attempts.attempts_at(str(self._engine.folder), given.number, but=carried.attempt)
-        given.is_again = carried.is_again or len(given.lost) > 1
+        submitted.lost = attempts.attempts_at(str(self._engine.folder), submitted.number, but=carried.attempt)
+        submitted.is_again = carried.is_again or len(submitted.lost) > 1
         for message in carried.messages:
-            self._note(given, *pickle.loads(message))  # noqa: S301 - of our own jobs
-        if given.is_done and not given.is_again:
+            self._note(submitted, *pickle.loads(message))  # noqa: S301 - of our own jobs
+        if submitted.is_done and not submitted.is_again:
             self._vain = 0
         else:
-            self._lose(given, reason)
+            self._lose(submitted, reason)
 
-    def _lose(self, given: _Given, reason: str) -> None:
+    def _lose(self, submitted: _Submitted, reason: str) -> None:
         """A job was killed, once or for good."""
-        given.reason = reason
-        given.until = monotonic() + self._patience
-        self._ending.append(given)
+        submitted.reason = reason
+        submitted.until = monotonic() + self._patience
+        self._ending.append(submitted)
 
-    def _hear_lost(self, given: _Given) -> None:
+    def _hear_lost(self, submitted: _Submitted) -> None:
         """Count what attempts told that the engine has lost; what has not ended, and what is unknown."""
-        is_known = bool(given.lost) and all(map(attempts.is_over, given.lost))
-        is_unknown = not is_known and (given.is_again or not given.is_done) and self._is_begun(given)
-        for message in itertools.chain.from_iterable(map(attempts.messages_of, given.lost)):
+        is_known = bool(submitted.lost) and all(map(attempts.is_over, submitted.lost))
+        is_unknown = not is_known and (submitted.is_again or not submitted.is_done) and self._is_begun(submitted)
+        for message in itertools.chain.from_iterable(map(attempts.messages_of, submitted.lost)):
             is_cut_off = message[0] is Say.DONE and (message[1] or 0) > 128
             if not is_cut_off:
-                self._note(given, *message, is_lost=True)
-        until = monotonic() if is_known else given.until
+                self._note(submitted, *message, is_lost=True)
+        until = monotonic() if is_known else submitted.until
         self._lost.is_any = True
-        if is_unknown and (self._given.worklist.is_queue or given.is_done):
+        if is_unknown and (self._assignment.worklist.is_queue or submitted.is_done):
             self._run.outcome.tally.count("uncertain")
             logger.warning(
                 "job %d did not tell all before it ended: elements that it processed may be missing from the counts of "
                 "this run; look at their states on Arkindex",
-                given.number,
+                submitted.number,
             )
-        self._vain = 0 if given.is_done or given.has_told else self._vain + 1
-        if given.is_done:
+        self._vain = 0 if submitted.is_done or submitted.has_told else self._vain + 1
+        if submitted.is_done:
             self._lost.until = max(self._lost.until, until)
             return
-        logger.warning("a job of this run ended early: %s", given.reason)
-        self._note_lost(given, given.reason, until=until)
+        logger.warning("a job of this run ended early: %s", submitted.reason)
+        self._note_lost(submitted, submitted.reason, until=until)
         self._queues += 1
         if self._vain >= MOST_IN_VAIN and not self._halt.is_stopped:
-            hopeless = ArkworkerError(f"{MOST_IN_VAIN} jobs in a row ended without a result: {given.reason}")
-            self._note(given, Say.BROKEN, hopeless, None)
+            hopeless = ArkworkerError(f"{MOST_IN_VAIN} jobs in a row ended without a result: {submitted.reason}")
+            self._note(submitted, Say.BROKEN, hopeless, None)
 
-    def _is_begun(self, given: _Given) -> bool:
-        return bool(given.lost) or is_marked(self._engine.marks, str(given.number), otherwise=True)
+    def _is_begun(self, submitted: _Submitted) -> bool:
+        return bool(submitted.lost) or is_marked(self._engine.marks, str(submitted.number), otherwise=True)
 
-    def _note(self, given: _Given, what: Say, *parts: Any, is_lost: bool = False) -> None:
+    def _note(self, submitted: _Submitted, what: Say, *parts: Any, is_lost: bool = False) -> None:
         if what is Say.COUNT:
             outcome, _, element_id = parts
-            given.has_told = True
-            given.open.pop(element_id, None)
-            is_doubtful = (given.is_again and outcome == "skipped") or (is_lost and outcome == "uncertain")
-            if element_id is not None and is_doubtful and self._given.reports_states:
+            submitted.has_told = True
+            submitted.open.pop(element_id, None)
+            is_doubtful = (submitted.is_again and outcome == "skipped") or (is_lost and outcome == "uncertain")
+            if element_id is not None and is_doubtful and self._assignment.reports_states:
                 self._lost.doubtful[element_id] = outcome
                 return
             if is_lost and element_id is not None:
                 self._lost.told.add(element_id)
-        self._accounts.take_down(given.number, what, *parts)
+        self._accounts.take_down(submitted.number, what, *parts)
         if what is Say.WRITE:
             error = self._accounts.record(*parts)
             if isinstance(error, Exception) and self._halt.error is None:
                 logger.error("%s", error)
                 self._halt.give_up(error)
         elif what is Say.BROKEN:
-            given.is_done = True
+            submitted.is_done = True
             self._halt.stop()
         elif what is Say.DONE:
-            given.is_done = True
+            submitted.is_done = True
             if parts[0] is not None and not self._halt.is_stopped:
-                self._note_ended(given, parts[0])
+                self._note_ended(submitted, parts[0])
 
-    def _note_ended(self, given: _Given, ended_by: int) -> None:
+    def _note_ended(self, submitted: _Submitted, ended_by: int) -> None:
         """A job ended early, and said so: of a signal of its own machine, of Arkindex, or of user code."""
         if ended_by > 128:
-            self._note_lost(given, f"its job was stopped by signal {ended_by - 128}", until=monotonic())
+            self._note_lost(submitted, f"its job was stopped by signal {ended_by - 128}", until=monotonic())
             self._queues += 1
             return
         self._accounts.codes.append(ended_by)
         self._halt.stop()
 
-    def _note_lost(self, given: _Given, reason: str, *, until: float) -> None:
+    def _note_lost(self, submitted: _Submitted, reason: str, *, until: float) -> None:
         self._lost.is_any = True
-        self._lost.reasons |= dict.fromkeys(given.open, reason)
+        self._lost.reasons |= dict.fromkeys(submitted.open, reason)
         self._lost.until = max(self._lost.until, until)
-        given.open = {}
+        submitted.open = {}
 
     def _end_lost(self) -> None:
         """End what ended jobs still had in hand, as far as it is known.
@@ -338,7 +338,7 @@ class _Shares:
         """
         lost = self._lost
         reasons = {name: reason for name, reason in lost.reasons.items() if name not in lost.told}
-        if not self._given.reports_states:
+        if not self._assignment.reports_states:
             for name, reason in reasons.items():
                 self._run.outcome.failures.add_reason(name, reason)
                 self._ends.submit(Ending(name, State.ERROR, reason=reason))
@@ -349,7 +349,7 @@ class _Shares:
         stages = self._recover()
         for name in lost.doubtful.keys() - lost.told - stages.keys():
             self._run.outcome.tally.count(lost.doubtful[name], element_id=name)
-        activities = activities_of(self._run, self._given, self._clients.reports)
+        activities = activities_of(self._run, self._assignment, self._clients.reports)
         for name in reasons.keys() - stages.keys() - lost.doubtful.keys():
             with contextlib.suppress(ApiError):
                 if activities is not None:
@@ -364,11 +364,11 @@ class _Shares:
 
     def _recover(self) -> dict[str, Stage]:
         """End what killed processes had noted in a working directory that is shared; how far it was."""
-        left = recover(self._run.context.work_dir, self._terms.owner, self._given.in_hand)
+        left = recover(self._run.context.work_dir, self._terms.owner, self._assignment.in_hand)
         if left.uncertain:
             self._run.outcome.tally.count("uncertain", left.uncertain)
         for name in self._lost.told & left.stages.keys():
-            self._given.in_hand.forget(name)
+            self._assignment.in_hand.forget(name)
             del left.stages[name]
         begun = {
             name: Stage.WORKING if stage in {Stage.HELD, Stage.STARTING} else stage

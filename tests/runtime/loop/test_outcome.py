@@ -12,7 +12,7 @@ from element_runs import trial
 
 from arkworker.errors import CacheError
 from arkworker.runtime.loop.outcome import Outcome, Summary
-from arkworker.runtime.named_files import forget
+from arkworker.runtime.named_files import empty
 from arkworker.runtime.stopping import Stopping
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def test_link_is_followed(tmp_path: Path) -> None:
     """A link stays one, and the file that it leads to is replaced."""
     (tmp_path / "link").symlink_to("file")
 
-    forget("summary", str(tmp_path / "link"))
+    empty("summary", str(tmp_path / "link"))
     conclude(tmp_path / "link")
 
     assert (tmp_path / "link").is_symlink()
@@ -45,7 +45,7 @@ def test_pipe_is_written_to(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
 
-    forget("summary", str(pipe))
+    empty("summary", str(pipe))
     conclude(pipe)
 
     assert json.loads(os.read(reader, 4096)) == SUMMARY.as_data()
