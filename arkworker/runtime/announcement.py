@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.runtime import logs
 from arkworker.runtime.explanation import plain
+from arkworker.runtime.stopping import is_started
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -75,8 +76,9 @@ def acknowledged(stopping: Stopping, grace: float) -> Iterator[None]:
     def say() -> None:
         told = f"stopping after signal {stopping.received}: what is being processed has {grace:g} s to end; "
         # In a thread: where the log cannot be written, the run still ends.
-        line = threading.Thread(target=logger.warning, args=(told + "a second signal ends it at once",), daemon=True)
-        line.start()
+        is_started(
+            threading.Thread(target=logger.warning, args=(told + "a second signal ends it at once",), daemon=True)
+        )
 
     with stopping.calling(say):
         yield

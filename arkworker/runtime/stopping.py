@@ -78,6 +78,15 @@ def call_in_loop(callback: Callable[[], None]) -> bool:
     return True
 
 
+def is_started(thread: threading.Thread) -> bool:
+    """Start a thread; False where the system gives no more of them, as user code may have taken all that there are."""
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    return True
+
+
 class Stopping:
     """Watches for signals while it is entered; handlers are put back after it, and in child processes.
 
@@ -332,8 +341,11 @@ class Stopping:
         now = time.monotonic()
         if self.received is None:
             self.received, self._first_at = number, now
-            self._acting = threading.Thread(target=self._call_back, name="arkworker-stop", daemon=True)
-            self._acting.start()
+            acting = threading.Thread(target=self._call_back, name="arkworker-stop", daemon=True)
+            if is_started(acting):
+                self._acting = acting
+            else:
+                self._call_back()
         elif not self._is_led and not self._is_one_with(self.received, number, now - self._first_at):
             os._exit(128 + number)
 
@@ -346,7 +358,10 @@ class Stopping:
 
     def _call_back(self) -> None:
         for callback in tuple(self._callbacks):
-            callback()
+            try:
+                callback()
+            except Exception:  # the others must hear of the signal all the same
+                logger.exception("what a signal should end did not end as it should")
 
 
 _active: list[Stopping] = []

@@ -128,6 +128,22 @@ def test_callbacks_are_called_from_a_thread() -> None:
     assert called == ["arkworker-stop"]
 
 
+@pytest.mark.parametrize("is_last", [False, True], ids=["a thread", "no thread"])
+def test_callback_that_fails(monkeypatch: pytest.MonkeyPatch, is_last: bool) -> None:  # noqa: FBT001 - a parameter
+    """The others are called all the same, and so they are where there is no thread left to call them."""
+    called = threading.Event()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with Stopping() as stopping, stopping.calling(fail), stopping.calling(called.set):
+        if is_last:
+            monkeypatch.setattr(threading.Thread, "start", fail)
+        signal.raise_signal(signal.SIGTERM)
+
+        assert called.wait(5)
+
+
 def test_other_threads_watch_nothing() -> None:
     """Python sets no handlers there."""
     found: list[object] = []

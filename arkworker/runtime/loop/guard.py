@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from arkworker.errors import ExitCode
 from arkworker.runtime import logs
-from arkworker.runtime.stopping import STEP, Interruption, call_in_loop
+from arkworker.runtime.stopping import STEP, Interruption, call_in_loop, is_started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,6 +231,10 @@ class Guard:
     def _abandon(self, deadline: _Deadline) -> None:
         arguments = deadline.exit_code, deadline.farewell
         last = threading.Thread(target=self._on_abandon, args=arguments, name="farewell", daemon=True)
-        last.start()
-        last.join(deadline.farewell)
-        os._exit(deadline.exit_code)
+        try:
+            if is_started(last):
+                last.join(deadline.farewell)
+            else:
+                self._on_abandon(*arguments)
+        finally:
+            os._exit(deadline.exit_code)

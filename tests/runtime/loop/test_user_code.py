@@ -35,6 +35,30 @@ def test_swallows_the_interruption(tmp_path: Path, hook: str) -> None:
         assert "interrupted" in ended.log
 
 
+GREEDY = """
+import threading
+def refuse(thread):
+    raise RuntimeError("can't start new thread")
+threading.Thread.start = refuse
+open(os.environ["USER_LOG"] + ".ready", "w").close()
+"""
+WAITING = {"sleeps": "time.sleep(60)", "catches all": "while True:\n try: time.sleep(60)\n except BaseException: pass"}
+
+
+@pytest.mark.parametrize("hook", WAITING.values(), ids=WAITING)
+def test_takes_every_thread_that_there_is(tmp_path: Path, hook: str) -> None:
+    """A signal ends the run all the same, and what was claimed ends with it."""
+    with trial(tmp_path, 3) as made:
+        process = made.start("--grace", "0.1", HOOK=GREEDY + hook)
+        made.wait_for_file("user.log.ready")
+
+        process.signal()
+        ended = process.wait()
+
+        assert (ended.code, made.states["started"], ended.summary["exit_code"]) == (143, 0, 143), ended
+        assert made.states["error"] == ended.summary["failed"] > 0
+
+
 PUBLISHED = """
 from arkworker.errors import PublicationError
 error = PublicationError('no answer', {}, {'transcriptions': 1}, {})
