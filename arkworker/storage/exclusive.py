@@ -141,6 +141,7 @@ class AppendedFile:
 
     def __init__(self, path: AnyPath) -> None:
         is_new = not os.path.lexists(path)
+        self._path = os.path.abspath(path)  # noqa: PTH100 - a text
         self._descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
         is_alone = lock(self._descriptor)
         if is_alone is None:
@@ -149,10 +150,11 @@ class AppendedFile:
         elif not is_alone:
             os.close(self._descriptor)
             raise BlockingIOError(errno.EAGAIN, "another process has it", os.fspath(path))
-        self.end = os.fstat(self._descriptor).st_size
+        self._opened = os.fstat(self._descriptor)
+        self.end = self._opened.st_size
         self._owner = os.getpid()
         if is_new:
-            sync_directory(os.path.dirname(os.path.abspath(path)))  # noqa: PTH100, PTH120 - a text that may be empty
+            sync_directory(os.path.dirname(self._path))  # noqa: PTH120 - a text
 
     def reader(self) -> BinaryIO:
         """All of it, from the start; to be closed on its own."""
@@ -163,8 +165,13 @@ class AppendedFile:
         """Add a piece; it is on the disk when this returns, unless `sync` is off.
 
         Raises:
-            OSError: The disk refuses; the file is as it was.
+            OSError: The disk refuses; the file is as it was. Or another program has changed or removed it.
         """
+        here = os.fstat(self._descriptor)
+        if not os.path.samestat(here, self._opened):  # this program has closed it, and opened another
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        if here.st_size != self.end:
+            raise OSError(errno.ESTALE, "another program has changed it")
         position, view = self.end, memoryview(content)
         try:
             while view:
@@ -177,6 +184,17 @@ class AppendedFile:
                 self.cut(self.end)
             raise
         self.end = position
+        self._require_name()
+
+    def _require_name(self) -> None:
+        """What is written to a file that has no name any more is lost, and no write says so."""
+        try:
+            there = os.stat(self._path)  # noqa: PTH116 - of a text
+        except FileNotFoundError:
+            raise OSError(errno.ESTALE, "it was removed or renamed meanwhile") from None
+        # Some network file systems give a file another number from time to time.
+        if not os.path.samestat(there, self._opened) and there.st_size != self.end:
+            raise OSError(errno.ESTALE, "another file was put in its place")
 
     def cut(self, end: int) -> None:
         """Drop what comes after a place."""

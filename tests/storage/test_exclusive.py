@@ -6,11 +6,14 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from arkworker.storage.exclusive import AppendedFile, open_regular, private_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize("name", ["pipe", "folder", "socket", "/dev/null"])
@@ -69,6 +72,30 @@ def test_a_piece_is_appended_whole_or_not_at_all(tmp_path: Path, monkeypatch: py
     file.append(b"two\n")
     file.close()
     assert (tmp_path / "file").read_bytes() == b"one\ntwo\n"
+
+
+@pytest.mark.parametrize(
+    ("befall", "reason"),
+    [
+        (lambda path, _: path.unlink(), "it was removed or renamed meanwhile"),
+        (lambda path, _: (path.unlink(), path.write_bytes(b"mine")), "another file was put in its place"),
+        (lambda path, _: path.write_bytes(b""), "another program has changed it"),
+        (lambda path, number: os.dup2(os.open(path, os.O_RDONLY | os.O_DIRECTORY), number), "Bad file descriptor"),
+    ],
+    ids=["removed", "replaced", "emptied", "closed"],
+)
+def test_what_cannot_be_found_again_is_an_error(
+    tmp_path: Path, befall: Callable[[Path, int], object], reason: str
+) -> None:
+    """The kernel writes on to a file without a name, or behind a hole, and says nothing."""
+    file = AppendedFile(tmp_path / "file")
+    file.append(b"one\n")
+    befall(tmp_path if reason.startswith("Bad") else tmp_path / "file", file._descriptor)
+
+    with pytest.raises(OSError, match=reason):
+        file.append(b"lost\n")
+
+    file.close()
 
 
 def test_a_private_directory_that_another_process_removed_is_made_again(

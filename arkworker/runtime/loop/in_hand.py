@@ -81,7 +81,7 @@ class InHand:
         self._claims = itertools.count(1)
         self._lost = 0
         self._path: Path | None = None
-        self._descriptor = -1
+        self._descriptor = self._inode = -1
         if path is not None:
             try:
                 self._open(path, owner)
@@ -131,10 +131,13 @@ class InHand:
         with self._lock:
             if self._path is None:
                 return
-            if not self._slots:
-                self._path.unlink(missing_ok=True)
+            # Its directory may have become read-only, and user code may have closed every file.
+            with contextlib.suppress(OSError):
+                if not self._slots:
+                    self._path.unlink(missing_ok=True)
             self._path = None
-            os.close(self._descriptor)
+            with contextlib.suppress(OSError):
+                os.close(self._descriptor)
 
     def _write(self, key: str, stage: Stage, text: str) -> None:
         content = text.encode()
@@ -148,22 +151,31 @@ class InHand:
     def _put(self, slot: int, content: bytes) -> None:
         if self._path is not None:
             with contextlib.suppress(OSError):  # the file has its size already: hardly possible, and no reason to stop
-                os.pwrite(self._descriptor, content, slot * SLOT)
+                # User code may have closed every file, and opened others under the same numbers.
+                if os.fstat(self._descriptor).st_ino == self._inode:
+                    os.pwrite(self._descriptor, content, slot * SLOT)
 
     def _open(self, path: Path, owner: str) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             locked = exclusive.lock(descriptor)
             # Written, not only made long: a full disk is noticed here, not at a note.
-            os.pwrite(descriptor, owner.encode()[:SLOT].ljust(SIZE, b"\0"), 0)
+            _fill(descriptor, owner.encode()[:SLOT].ljust(SIZE, b"\0"))
         except BaseException:
             os.close(descriptor)
+            path.unlink()
             raise
         if not locked:  # it could not be found out later whether its process lives
             os.close(descriptor)
             path.unlink()
             raise OSError(errno.ENOLCK, "files cannot be locked there")
-        self._path, self._descriptor = path, descriptor
+        self._path, self._descriptor, self._inode = path, descriptor, os.fstat(descriptor).st_ino
+
+
+def _fill(descriptor: int, content: bytes) -> None:
+    """Write it at once; a disk that has room for a part only says nothing."""
+    if os.pwrite(descriptor, content, 0) < len(content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def new_path(folder: Path) -> Path:
@@ -181,9 +193,9 @@ def recover(folder: Path, owner: str, in_hand: InHand) -> Left:
                 in_hand.note(element_id, stage)
             if left.uncertain:
                 in_hand.note_lost(left.uncertain)
-            path.unlink()
             found.stages |= left.stages
             found.uncertain += left.uncertain
+            path.unlink()
     return found
 
 

@@ -10,6 +10,8 @@ from arkworker.runtime.loop.in_hand import PATTERN, InHand, Left, Stage, new_pat
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
 
 def notes_in(folder: Path, owner: str) -> InHand:
     return InHand(new_path(folder), owner)
@@ -75,3 +77,42 @@ def test_nothing_is_left_when_all_has_ended(tmp_path: Path) -> None:
 
     assert len(list(tmp_path.glob(PATTERN))) == 1
     assert recover(tmp_path, "run", notes_in(tmp_path, "run")) == Left({"1": Stage.ERROR})
+
+
+def test_a_disk_with_too_little_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It takes a part of the file, which is not an error of the system's; nothing is left of it."""
+    monkeypatch.setattr(os, "pwrite", lambda *_: 100)
+
+    notes = notes_in(tmp_path, "run")
+
+    assert (notes.is_kept, list(tmp_path.iterdir())) == (False, [])
+    assert "no journal can be kept there: [Errno 28]" in caplog.text
+
+
+def test_a_directory_that_becomes_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file stays, and that does not fail the run; what it says is told to the next one, too."""
+    killed, notes = notes_in(tmp_path, "run"), notes_in(tmp_path, "run")
+    killed.note("1", Stage.HELD)
+    kill(killed)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+
+    assert recover(tmp_path, "run", notes) == Left({"1": Stage.HELD})
+    notes.forget("1")
+    notes.close()
+
+
+def test_a_file_that_user_code_opened_instead(tmp_path: Path) -> None:
+    """Every descriptor was closed, and the number of this one given to another file: nothing is written there."""
+    notes = notes_in(tmp_path, "run")
+    with (tmp_path / "mine").open("wb") as mine:
+        os.dup2(mine.fileno(), notes._descriptor)
+        notes.note("1", Stage.HELD)
+
+    assert (tmp_path / "mine").read_bytes() == b""
+    notes.close()
