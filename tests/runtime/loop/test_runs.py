@@ -400,7 +400,8 @@ def test_signal_lets_the_current_element_finish(tmp_path: Path, number: int) -> 
         assert ended.code == 128 + number, ended
         assert made.states["started"] <= ended.summary["uncertain"], ended  # of a claim that was under way
         assert sum(made.user_calls.values()) == made.states["processed"] == ended.summary["processed"], ended
-        assert made.states["error"] == ended.summary["failed"] <= 2, ended
+        # Two are claimed ahead; between two elements, the next one is not begun either.
+        assert made.states["error"] == ended.summary["failed"] <= 3, ended
         assert ended.log.count(f"stopping after signal {number}: what is being processed has") == 1, ended
         assert f"stopped by signal {number}; {ended.summary['elements']} elements in" in ended.log.splitlines()[-1]
         assert (tmp_path / "user.teardown").exists()
