@@ -67,7 +67,7 @@ class Publication:
         if self._several:
             name, file = self._several[0]
             logger.warning(
-                "%d elements are in several files, such as %s in %s: the last counts, unless one is already published",
+                "elements in several files: %d, such as %s in %s; the last counts, unless one is already published",
                 len({element_id for element_id, _ in self._several}),
                 printable(name, 60),
                 printable(file.name),

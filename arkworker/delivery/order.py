@@ -236,7 +236,7 @@ class _Publishing:
         paths = self._order.paths
         if not publication.left:
             name = printable(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
-            logger.info("nothing to publish: all %d elements of %s are already published", publication.count, name)
+            logger.info("nothing to publish: all elements of %s (%d) are already published", name, publication.count)
         error = publication.error
         number = self._stopping.known
         ended_by = 128 + number if number else int(error.exit_code) if isinstance(error, ArkworkerError) else None

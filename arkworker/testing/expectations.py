@@ -288,5 +288,5 @@ def _part(name: str, parameters: dict[str, Any]) -> str:
 
 def _missing(expectation: Expectation) -> str:
     count = f" {expectation.times} times" if expectation.times != 1 else ""
-    came = f", came {len(expectation.received)} times" if expectation.received else ""
+    came = f" (received: {len(expectation.received)})" if expectation.received else ""
     return f"expected{count}, but did not come: {expectation.name}{came}"

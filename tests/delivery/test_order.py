@@ -58,7 +58,7 @@ def test_a_second_publication_of_several_has_nothing_to_do(
 
     code, log, summary = publish_here(str(other.path))
     assert (code, summary["skipped"], len(file.emulator.ledger.calls())) == (0, 2, 0), log
-    assert "nothing to publish: all 2 elements of 2 files are already published" in log
+    assert "nothing to publish: all elements of 2 files (2) are already published" in log
     other.record({file.elements[2]: SECOND})
     code, log, summary = publish_here(str(other.path))
 
@@ -77,7 +77,7 @@ def test_of_an_element_in_several_files_the_last_counts(
 
     assert (code, summary["elements"], summary["processed"]) == (0, 1, 1), log
     assert (texts(file), file.states()[page]) == ({page: ["second"]}, "processed")
-    assert f"1 elements are in several files, such as {page} in {file.path}" in log
+    assert f"elements in several files: 1, such as {page} in {file.path}" in log
 
 
 def test_what_is_published_from_one_file_is_not_from_another(

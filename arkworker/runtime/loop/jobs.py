@@ -310,7 +310,9 @@ class Jobs:
         in_hand = {**child.handed, **left.stages}
         self._vain = 0 if in_hand or child.ended else self._vain + 1
         if in_hand or not self._halt.is_stopped:  # else it was ended before it had begun, with the run
-            logger.warning("a process of this run has ended: %s; it was working on %d elements", reason, len(in_hand))
+            logger.warning(
+                "a process of this run has ended: %s; elements that it was working on: %d", reason, len(in_hand)
+            )
         self._keep(left)
         with contextlib.suppress(OSError):
             child.notes.unlink()
