@@ -51,7 +51,8 @@ class FrozenDict(dict[Any, Any]):
         def __getattr__(self, name: str) -> NoReturn:
             if name in self:
                 raise AttributeError(f"a mapping has items, not attributes: write [{name!r}]")
-            raise AttributeError(f"a mapping has items, not attributes, and none of these is named {name!r}")
+            told = f"a mapping has items, not attributes, and none of these is named {name!r}"
+            raise AttributeError(f"{told}; only options that a worker declares are attributes: Worker[Options]")
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return FrozenDict, (dict(self),)
