@@ -98,10 +98,11 @@ class Summary(NamedTuple):
             del data["metrics"]
         return data
 
-    def __str__(self) -> str:
-        noun = "element" if self.elements == 1 else "elements"
+    def line(self, noun: str) -> str:
+        """All on one line, with what the run worked on: `element` or `set`."""
+        things = noun if self.elements == 1 else f"{noun}s"
         return (
-            f"{self.elements} {noun} in {self.seconds:.1f} s: {self.processed} processed, {self.failed} failed, "
+            f"{self.elements} {things} in {self.seconds:.1f} s: {self.processed} processed, {self.failed} failed, "
             f"{self.skipped} skipped, {self.uncertain} uncertain"
         )
 
@@ -149,6 +150,7 @@ class Outcome:
         self._path = path
         self.collected: Collected | None = None
         self._start: float | None = None
+        self._noun = "element"
         self._lock = threading.Lock()
         self._written: Summary | None = None
 
@@ -157,9 +159,10 @@ class Outcome:
         self.collected = collected
         self.tally.watch(collected.count)
 
-    def start(self) -> None:
-        """The elements begin: their time counts from here."""
+    def start(self, noun: str = "element") -> None:
+        """The elements begin, or what else the noun says: their time counts from here."""
         self._start = time.monotonic()
+        self._noun = noun
 
     @contextmanager
     def summarized(self) -> Iterator[None]:
@@ -225,11 +228,12 @@ class Outcome:
         self._tell(summary)
         if summary.exit_code != ExitCode.OK:
             raise ElementsError(self._last_line(summary), summary.exit_code)
-        logger.log(logging.WARNING if summary.failed else logging.INFO, "%s", summary)
+        logger.log(logging.WARNING if summary.failed else logging.INFO, "%s", summary.line(self._noun))
 
     def _last_line(self, summary: Summary) -> str:
         reason = f"stopped by signal {summary.exit_code - 128}" if summary.exit_code > 128 else self.ended_by
-        return f"{reason}; {summary}" if reason else str(summary)
+        line = summary.line(self._noun)
+        return f"{reason}; {line}" if reason else line
 
     def _tell(self, summary: Summary) -> None:
         self.failures.report()

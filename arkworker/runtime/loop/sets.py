@@ -41,7 +41,7 @@ def process_sets(
         ApiError: The sets cannot be listed.
         StoppedError: A signal came before the first set.
     """
-    run.outcome.start()
+    run.outcome.start("set")
     for flag, is_given in (("--jobs", run.settings.jobs != 1), ("--executor", run.settings.executor is not None)):
         if is_given:
             logger.warning("%s: sets of datasets are worked on one after the other, in this process", flag)

@@ -230,7 +230,7 @@ def test_summary_of_a_training_that_was_stopped(
     summary = json.loads((desk.folder / "summary.json").read_text())
     assert (summary["elements"], summary["processed"]) == counts
     assert {name: metric["value"] for name, metric in summary["metrics"].items()} == metrics
-    assert done.stderr.splitlines()[-1].startswith(f"arkworker: stopped by signal 15; {counts[0]} element")
+    assert done.stderr.splitlines()[-1].startswith(f"arkworker: stopped by signal 15; {counts[0]} set")
 
 
 def test_failed_set_before_a_stop(desk: Desk) -> None:
