@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -187,8 +188,8 @@ def admit(parent: str | PathLike[str], private: Path, limits: Limits) -> ParentF
         if "\0" in path:
             raise UnfitError("is not a path: it has a NUL character")
         real = Path(os.path.realpath(path))
-        marks = _marks(real)
         check_file(real)
+        marks = _marks(real)
         if sum(mark[1] for mark in marks if mark) > limits.max_bytes:
             raise UnfitError(f"is larger than the limit of {limits.max_bytes} bytes")
         _check_journal(real)
@@ -268,7 +269,7 @@ def copy_all(source: Path, target: Path, limits: Limits) -> None:
     """Copy a database with what is kept beside it until a write is finished."""
     copy(source, target, limits)
     for suffix in ("-wal", "-journal"):
-        if beside(source, suffix).exists():
+        if _mark(beside(source, suffix)):
             copy(beside(source, suffix), beside(target, suffix), limits)
 
 
@@ -276,10 +277,11 @@ def recover(real: Path) -> None:
     """Let SQLite finish, or undo, what a killed run left of its last write.
 
     Raises:
-        UnfitError: The journal is one that would delete other files.
+        UnfitError: The journal is not a file, or one that would delete other files.
         sqlite3.Error: The file is damaged, or in use.
     """
-    if not any(beside(real, suffix).exists() for suffix in ("-journal", "-wal")):
+    _, *journals = _marks(real)
+    if not any(journals):
         return
     _check_names_no_other(beside(real, "-journal"))
     with closing(sqlite3.connect(real, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
@@ -330,4 +332,6 @@ def _mark(path: Path) -> tuple[int, int, int] | None:
         status = path.stat()
     except FileNotFoundError:
         return None
+    if not stat.S_ISREG(status.st_mode):
+        raise UnfitError("has a journal that is not a regular file")
     return status.st_ino, status.st_size, status.st_mtime_ns

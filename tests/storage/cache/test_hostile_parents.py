@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from arkworker.errors import CacheError
-from arkworker.storage.cache import merge
+from arkworker.storage.cache import merge, open_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -320,6 +320,19 @@ def test_a_rollback_journal_is_refused(write_cache: Any, rows: Any, output: Path
     parent = write_cache("1.sqlite", rows.element(1))
     parent.with_name("1.sqlite-journal").write_bytes(bytes.fromhex("d9d505f920a163d7") + bytes(504))
     assert refused(parent, output) == "has a rollback journal: its last writer was interrupted; run its task again"
+
+
+@pytest.mark.parametrize("suffix", ["journal", "wal"])
+def test_a_journal_that_is_a_pipe_is_not_waited_for(suffix: str, write_cache: Any, rows: Any, output: Path) -> None:
+    """Nor is that of a cache that is opened, or replaced."""
+    parent = write_cache("1.sqlite", rows.element(1))
+    os.mkfifo(parent.with_name(f"1.sqlite-{suffix}"))
+
+    assert refused(parent, output) == "has a journal that is not a regular file"
+    with pytest.raises(CacheError, match="has a journal that is not a regular file"):
+        open_cache(parent)
+    with pytest.raises(CacheError, match="has a journal that is not a regular file"):
+        merge([], parent)
 
 
 def test_a_finished_journal_is_nothing(write_cache: Any, rows: Any, output: Path) -> None:
