@@ -34,7 +34,7 @@ class Asked:
         body: Its body.
         gives: What its answer tells the ids of, item by item in its order.
         root: The element that all of it lies on or below.
-        known: Ids that other requests got.
+        known: Gives the ids that other requests got; only a lookup pays for it.
     """
 
     operation: str
@@ -42,7 +42,7 @@ class Asked:
     body: Any
     gives: tuple[tuple[Ref, ...], ...]
     root: str
-    known: Collection[str]
+    known: Callable[[], Collection[str]]
 
     @property
     def items(self) -> list[dict[str, Any]]:
@@ -108,7 +108,8 @@ class Lookup:
 
     def _list(self, operation: str, sent: Asked, **parameters: Any) -> list[dict[str, Any]]:
         """The items of a list that are not known to come from other requests."""
-        return [item for item in self._pages(operation, **parameters) if item.get("id") not in sent.known]
+        known = sent.known()
+        return [item for item in self._pages(operation, **parameters) if item.get("id") not in known]
 
     def _is_ours(self, item: Mapping[str, Any]) -> bool:
         """Whether this worker run has signed it; what does not say may be."""
@@ -181,7 +182,8 @@ class Lookup:
     def _metadata(self, sent: Asked) -> list[Any] | None:
         operation = "ListElementMetaData"
         items = _objects(operation, self._client.request(operation, id=sent.parameters["id"]))
-        there = [item for item in items if item.get("id") not in sent.known and self._is_ours(item)]
+        known = sent.known()
+        there = [item for item in items if item.get("id") not in known and self._is_ours(item)]
         return _assign(sent.items, there, _same_metadata)
 
     def _entities(self, sent: Asked) -> list[Any] | None:

@@ -171,7 +171,7 @@ class Certainty:
     def _asked(self, request: Request, ids: Mapping[Ref, str], root: str, known: Collection[str]) -> Asked:
         parameters = {name: _filled(value, ids) for name, value in request.parameters.items()}
         body = _filled(request.body, ids)
-        return Asked(request.operation, parameters, body, request.gives, root, {*ids.values(), *known})
+        return Asked(request.operation, parameters, body, request.gives, root, lambda: {*ids.values(), *known})
 
     def _attempt(self, asked: Asked) -> dict[Ref, str]:
         answer = _perform(self._client, asked, careful=True)

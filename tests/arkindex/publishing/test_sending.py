@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from arkworker.arkindex.client import Client, Connection
+from arkworker.arkindex.publishing.plan import Ref, Request
 from arkworker.arkindex.publishing.publisher import ArkindexPublisher
+from arkworker.arkindex.publishing.sending import Certainty
 from arkworker.elements.model import Element
 from arkworker.elements.results import Child, Classification, Entity, Metadata, On, Transcription, Update
 from arkworker.elements.stored import StoredTranscription
@@ -143,6 +145,23 @@ def test_a_change_that_was_sent_twice_needs_no_look(site: Site, caplog: pytest.L
 
     assert site.calls() == {"PartialUpdateElement": 2}
     assert "duplicate" not in caplog.text
+
+
+class Unread(dict[Ref, str]):
+    """Ids that nobody goes through."""
+
+    def values(self) -> Any:
+        raise AssertionError
+
+
+def test_a_request_that_is_accepted_does_not_go_through_all_ids(site: Site) -> None:
+    """An element may have thousands of requests, each of which gives ids: only a lookup needs them."""
+    body = {"worker_run_id": site.run, "type": "text", "name": "n", "value": "v"}
+    request = Request("CreateMetaData", {"id": site.page.id}, body, {"metadata": 1})
+
+    Certainty(site.client, site.run).perform(request, Unread(), site.page.id)
+
+    assert site.calls() == {"CreateMetaData": 1}
 
 
 class Lines:
