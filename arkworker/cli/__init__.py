@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from arkworker.lazy import uncollected
@@ -33,6 +33,9 @@ OTHERS = {
     "serve": ("serve an emulated Arkindex, for development and tests", "arkworker.cli.serving"),
     "completion": ("complete verbs and flags in a shell: bash, zsh or fish", "arkworker.cli.completing"),
 }
+
+#: Flags without a verb.
+_ALONE = ("--help", "--version")
 
 LEAST_DESCRIPTORS = 64
 
@@ -187,11 +190,12 @@ def _verb(verb: str, rest: Sequence[str], stopping: Stopping) -> int:
         from arkworker.errors import UsageError
         from arkworker.text import did_you_mean, printable
 
-        if verb.startswith("-"):
-            raise UsageError(f"the verb goes before {printable(verb, 60)}: arkworker VERB TARGET, then the flags")
         verbs = [*OF_A_WORKER, *OTHERS]
-        remedy = did_you_mean(verb, verbs) or f"there are {', '.join(verbs)}"
-        raise UsageError(f"unknown verb {printable(verb, 60)}; {remedy}")
+        if verb.startswith("-") and not did_you_mean(verb, _ALONE):
+            raise UsageError(f"the verb goes before {printable(verb, 60)}: arkworker VERB TARGET, then the flags")
+        remedy = did_you_mean(verb, [*verbs, *_ALONE]) or f"there are {', '.join(verbs)}"
+        kind = "flag" if verb.startswith("-") else "verb"
+        raise UsageError(f"unknown {kind} {printable(verb, 60)}; {remedy}")
     if verb != "run":
         return _about_worker(verb, rest, stopping)
     from arkworker.cli.instance import instance_stopped_after
@@ -223,6 +227,7 @@ def _without_target(verb: str, rest: Sequence[str]) -> int:
 
 def _with_target(verb: str, target: str, argv: Sequence[str], stopping: Stopping) -> int:
     with uncollected():
+        from arkworker.cli import terminal
         from arkworker.cli.failures import log_json, logs_json
         from arkworker.cli.flags import Command
         from arkworker.cli.running import perform
@@ -231,8 +236,10 @@ def _with_target(verb: str, target: str, argv: Sequence[str], stopping: Stopping
     if verb != "schema" and logs_json(argv):
         log_json(argv)
     folder = current_folder()
-    with stopping.interruptible():
+    is_alone = verb != "run" or "--json" in argv
+    with terminal.aside() if is_alone else nullcontext(), stopping.interruptible():
         worker = load_target(target)
+    terminal.prepare()  # the author's code may have closed or replaced the streams
     if verb != "run" and current_folder() != folder:
         os.chdir(folder)  # the author's code moved; relative names on the command line did not
     if verb == "schema":

@@ -36,7 +36,7 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
         raise UsageError("completion needs shtab: pip install 'arkworker[completion]'") from None
     options = WorkerOptions("TARGET", processes_elements=True)
     if flags.target is not None:
-        with stopping.interruptible():
+        with terminal.aside(), stopping.interruptible():
             options = options_of(load_target(flags.target), flags.target)
     root = _root(options)
     for parser in (root, *_below(root)):

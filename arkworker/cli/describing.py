@@ -34,17 +34,9 @@ class UnreadableFileError(ArkworkerError):
 
 def schema(worker: Worker[Any], target: str, argv: Sequence[str]) -> int:
     flags = schema_parser(target).parse_args(argv)
-    options = options_of(worker, target)
-    description = (worker.__doc__ or "").strip()
     style = flags.format or _STYLES.get(Path(flags.check or flags.output or "").suffix, "json-schema")
-    if style == "arkindex":
-        from arkworker.declaration.content import to_yaml
-
-        text = to_yaml(declared_content(worker))
-    elif style == "markdown":
-        text = as_markdown(options, description)
-    else:
-        text = to_text(as_json_schema(options, description))
+    with terminal.aside():
+        text = _described(worker, target, style)
     if flags.check is not None:
         return _compare(text, flags.check, style)
     if flags.output is not None:
@@ -52,6 +44,16 @@ def schema(worker: Worker[Any], target: str, argv: Sequence[str]) -> int:
     else:
         terminal.write(text)
     return ExitCode.OK
+
+
+def _described(worker: Worker[Any], target: str, style: str) -> str:
+    options = options_of(worker, target)
+    if style == "arkindex":
+        from arkworker.declaration.content import to_yaml
+
+        return to_yaml(declared_content(worker))
+    description = (worker.__doc__ or "").strip()
+    return as_markdown(options, description) if style == "markdown" else to_text(as_json_schema(options, description))
 
 
 def _write(text: str, path: Path) -> None:

@@ -37,6 +37,9 @@ def perform(argv: Sequence[str], _stopping: Stopping) -> int:
         notes = imported.notes
         project = project_from(directory.absolute().name, imported.drafts, notes, origin)
     _create(directory, project.files | _schemas(project), origin.wheel)
+    if flags.json:
+        terminal.write_json({"directory": str(directory), "notes": notes})
+        return ExitCode.OK
     for note in notes:
         terminal.write_error(f"arkworker: {note}\n")
     shown = printable(str(directory))
@@ -58,7 +61,9 @@ def make_parser() -> PlainParser:
         metavar="SPEC",
         help="Install arkworker from a wheel, of which the project keeps a copy, or an address like git+https://….",
     )
-    parser.add_argument("--json", action="store_true", help="Show all problems as JSON on standard output.")
+    parser.add_argument(
+        "--json", action="store_true", help="Show the answer, or all problems, as JSON on standard output."
+    )
     return parser
 
 

@@ -51,10 +51,11 @@ def perform(command: Command, worker: Worker[Any], stopping: Stopping) -> int:
 
 
 def _check(preparation: Preparation, stopping: Stopping, flags: argparse.Namespace) -> int:
-    context = lifecycle.prepare(preparation, stopping, is_trial=True)
-    if not preparation.offline:
-        with opened_cache(context, preparation.parent_caches, stopping, is_trial=True):
-            pass
+    with terminal.aside():
+        context = lifecycle.prepare(preparation, stopping, is_trial=True)
+        if not preparation.offline:
+            with opened_cache(context, preparation.parent_caches, stopping, is_trial=True):
+                pass
     if flags.json:
         from arkworker.cli.problems import as_data
 
@@ -70,9 +71,10 @@ def _explain(preparation: Preparation, stopping: Stopping, flags: argparse.Names
     from arkworker.cli.tables import Chosen, explanation_table
     from arkworker.runtime.explanation import explain
 
-    with stopping.calling(preparation.end):
-        context = preparation.prepare()
-    explanation = explain(context, preparation.worker, offline=preparation.offline)
+    with terminal.aside():
+        with stopping.calling(preparation.end):
+            context = preparation.prepare()
+        explanation = explain(context, preparation.worker, offline=preparation.offline)
     if flags.json:
         terminal.write_json(explanation)
     else:

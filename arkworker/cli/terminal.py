@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, redirect_stdout, suppress
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from typing import Any, Literal, TextIO
+    from collections.abc import Iterator
+    from typing import Literal, TextIO
 
 _SHOWN = {"path": "\033[1m", "place": "\033[36m", "hint": "\033[32m", "caret": "\033[31;1m"}
 _RESET = "\033[0m"
@@ -17,6 +19,25 @@ _NUMBERS = {"stdout": 1, "stderr": 2}
 
 class OutputError(OSError):
     """Standard output does not take what is written: the disk is full."""
+
+
+class _Adapted(io.TextIOBase):
+    """An object that can only write, as scripts put in the place of a stream to log what is printed, too."""
+
+    encoding = "utf-8"
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        getattr(self._stream, "flush", str)()
 
 
 def prepare() -> None:
@@ -33,8 +54,11 @@ def prepare() -> None:
 
 
 def usable(name: Literal["stdout", "stderr"]) -> TextIO:
-    """A standard stream that can be written to, although user code has closed it or put nothing in its place."""
+    """A standard stream that can be written to, although user code has closed it, or put something in its place."""
     stream: TextIO | None = getattr(sys, name)
+    if stream is not None and not isinstance(stream, io.TextIOBase):
+        stream = cast("TextIO", _Adapted(stream))
+        setattr(sys, name, stream)
     if stream is None or stream.closed:
         try:
             stream = open(_NUMBERS[name], "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115 - open to the end
@@ -42,6 +66,20 @@ def usable(name: Literal["stdout", "stderr"]) -> TextIO:
             stream = io.StringIO()
         setattr(sys, name, stream)
     return stream
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """What user code prints meanwhile goes to standard error: standard output is for the answer alone."""
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)  # for what is written by code in C, and by other processes
+        with redirect_stdout(usable("stderr")):
+            yield
+    finally:
+        with suppress(OSError):  # user code has closed all files
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 def is_colourful(stream: TextIO) -> bool:
@@ -112,8 +150,10 @@ def _discard(name: Literal["stdout", "stderr"]) -> None:
     # Else the interpreter would complain, when it flushes at its end, and answer 120.
     null = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(null, getattr(sys, name).fileno())
+        number = getattr(sys, name).fileno()
+        os.dup2(null, number)
     except (OSError, ValueError, AttributeError):
+        number = None
         setattr(sys, name, io.StringIO())
-    finally:
+    if null != number:  # it gets that number where user code has closed it
         os.close(null)

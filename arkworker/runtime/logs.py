@@ -354,9 +354,12 @@ def is_json() -> bool:
     return _setup.handler is not None and isinstance(_setup.handler.formatter, JsonFormatter)
 
 
-def is_on_terminal() -> bool:
-    """Whether standard error is a terminal that can be written to; user code may have closed it, or replaced it."""
-    return sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
+def is_terminal(stream: Any) -> bool:
+    """Whether a standard stream is a terminal that can be written to; user code may have closed it, or replaced it."""
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):
+        return False
 
 
 def set_level(*, verbose: bool) -> None:

@@ -193,8 +193,8 @@ def _import_failed(place: str, error: BaseException) -> TargetError:
 def _shown(error: BaseException) -> str:
     """What happened, on one line, and where: the last place in a file of the author's."""
     if isinstance(error, SyntaxError):
-        place = f"{error.filename}:{error.lineno}"
-        return f"{type(error).__name__}: {printable(str(error.msg))} ({printable(place)})"
+        place = f" ({printable(f'{error.filename}:{error.lineno}')})" if error.filename else ""
+        return f"{type(error).__name__}: {printable(str(error.msg))}{place}"
     text = printable(str(error), 500) if isinstance(error, DeclarationError) else _described(error)
     found = place_of(error)
     return f"{text} ({printable(f'{found[0]}:{found[1]}')})" if found else text

@@ -96,6 +96,8 @@ def test_help_of_a_worker(command: Callable[..., Result], write_worker: Callable
     ("argv", "message"),
     [
         (("rnu", "w.py:W"), "unknown verb rnu; did you mean run?"),
+        (("version",), "unknown verb version; did you mean --version?"),
+        (("--hepl",), "unknown flag --hepl; did you mean --help?"),
         (("\x1b[31m",), f"unknown verb \\x1b[31m; there are {', '.join([*cli.OF_A_WORKER, *cli.OTHERS])}"),
         (("-c", "f.yml", "run", "w.py:W"), "the verb goes before -c: arkworker VERB TARGET, then the flags"),
         (("run",), "TARGET is missing: arkworker run module:name, or path/to/file.py:name, then the flags"),

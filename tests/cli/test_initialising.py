@@ -221,3 +221,13 @@ def test_editors_know_the_configuration(create: Callable[[str], Path]) -> None:
     target = "worker_my_pages.worker:HardOne"
     code, output = run_in(project, "arkworker", "schema", target, "--check", "config/Hard-One.schema.json")
     assert (code, output) == (0, "")
+
+
+def test_the_answer_as_json(command: Callable[..., Result], tmp_path: Path) -> None:
+    """Where the project is, and what was noticed on the way."""
+    declaration = tmp_path / ".arkindex.yml"
+    declaration.write_text(FORMER)
+    done = command("init", str(tmp_path / "new"), "--from", str(declaration), "--json")
+
+    assert (done.code, done.data["directory"], done.err) == (0, str(tmp_path / "new"), "")
+    assert all(isinstance(note, str) for note in done.data["notes"])

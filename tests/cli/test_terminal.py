@@ -153,6 +153,8 @@ CLOSING = {
     "closed": "sys.stdout.close(); sys.stderr.close()",
     "none": "sys.stdout = sys.stderr = None",
     "closed files": "os.close(1); os.close(2)",
+    # As scripts do that log what is printed, too.
+    "replaced": "sys.stdout = sys.stderr = type('Tee', (), {'write': lambda self, text: os.write(2, text.encode())})()",
 }
 
 
@@ -167,6 +169,47 @@ def test_streams_that_user_code_took(
     done = shell("ark run w.py:W")
 
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+
+
+@pytest.mark.parametrize("code", CLOSING.values(), ids=CLOSING)
+def test_streams_that_user_code_took_when_it_was_imported(
+    code: str, shell: Callable[..., subprocess.CompletedProcess[bytes]], tmp_path: Path
+) -> None:
+    """The answer is written all the same."""
+    (tmp_path / "w.py").write_text(f"import os, sys; {code}\n{WORKER}")
+
+    done = shell("ark check w.py:W --offline")
+
+    assert (done.returncode, done.stdout) == (0, b"w.py:W: ready to run\n")
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("line", ["schema w.py:W", "explain w.py:W --json", "check w.py:W --json --offline"])
+def test_what_user_code_prints_is_no_part_of_the_answer(
+    line: str, shell: Callable[..., subprocess.CompletedProcess[bytes]], tmp_path: Path
+) -> None:
+    """When it is imported, when it reads a value, and from outside of Python: it goes to standard error."""
+    chatty = WORKER.replace(
+        '"Éléonore"\n', '"Éléonore"\n    model_config = {"json_schema_extra": lambda schema: print("in a schema")}\n'
+    )
+    chatty += "\n    def __init__(self):\n        print('made')\n"
+    (tmp_path / "w.py").write_text(f"import os; print('imported'); os.system('echo system'); print('again')\n{chatty}")
+
+    done = shell(f"ark {line}")
+
+    assert (done.returncode, isinstance(json.loads(done.stdout), dict)) == (0, True)
+    assert done.stderr.split()[:3] == [b"imported", b"system", b"again"]
+
+
+def test_standard_output_that_was_closed_is_left_alone() -> None:
+    """What could not be written was told by whoever tried; Python does not try again, to exit with 120."""
+    late = (
+        "import os\nfrom arkworker.cli import terminal\nos.close(1)\ntry: terminal.write('x')\nexcept OSError: pass\n"
+    )
+    late += "raise SystemExit(terminal.finish(0))"
+    done = subprocess.run([sys.executable, "-c", late], capture_output=True, check=False, env={"PYTHONUNBUFFERED": ""})
+
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("code", [*CLOSING.values(), "os.closerange(3, 200)"])

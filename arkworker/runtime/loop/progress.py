@@ -44,7 +44,7 @@ class ProgressDisplay:
         self._handlers: list[tuple[logging.StreamHandler[Any], Any]] = []
 
     def __enter__(self) -> Self:
-        if self._is_shown and logs.is_on_terminal():
+        if self._is_shown and logs.is_terminal(sys.stderr):
             self._show_bar()
         return self
 
@@ -89,7 +89,7 @@ class ProgressDisplay:
         if not console.is_interactive:  # a dumb terminal gets lines
             return
         # What goes to standard output must not end up on the terminal when it is a file.
-        is_redirected = sys.stdout is not None and not sys.stdout.closed and sys.stdout.isatty()
+        is_redirected = logs.is_terminal(sys.stdout)
         columns = self._columns(console.width)
         self._bar = Progress(*columns, console=console, transient=True, redirect_stdout=is_redirected)
         self._bar.add_task("", total=self._total, failed=0, rate="0")
