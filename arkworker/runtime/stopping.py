@@ -144,7 +144,6 @@ class Stopping:
 
     def __exit__(self, *_: object) -> None:
         if self._thread is not None:
-            signal.set_wakeup_fd(self._wakeup_before)  # else a signal would be written to what the thread has closed
             self._is_over = True
             signal.set_wakeup_fd(self._wakeup_before)  # before nobody reads what is written there
             if self._is_pipe(self._writer):

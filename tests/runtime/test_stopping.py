@@ -45,20 +45,6 @@ def test_handlers_are_put_back() -> None:
     assert signal.set_wakeup_fd(-1) == -1
 
 
-def test_signal_at_the_end_is_heard_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
-    """Just when the thread that watches has ended, and has closed its end of the pipe."""
-    with Stopping() as stopping:
-        join = stopping._thread.join if stopping._thread else pytest.fail("nothing watches")
-
-        def join_late() -> None:
-            join()
-            signal.raise_signal(signal.SIGTERM)
-
-        vars(stopping._thread)["join"] = join_late
-
-    assert (stopping.known, capfd.readouterr().err) == (signal.SIGTERM, "")
-
-
 def test_signal_outside_user_code_waits_for_a_safe_point() -> None:
     """Our own commits and renames are not interrupted."""
     with Stopping() as stopping:
