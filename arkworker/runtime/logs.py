@@ -318,13 +318,22 @@ def release(*, is_last: bool = False) -> None:
 
 
 class _Relay(Handler):
-    """Hands records to the process that writes the log."""
+    """Hands records to the process that writes the log; one that user code forks writes its own.
 
-    def __init__(self, send: Callable[[logging.LogRecord], None]) -> None:
+    Its lines would get between the halves of what this process sends at that moment.
+    """
+
+    def __init__(self, send: Callable[[logging.LogRecord], None], formatter: logging.Formatter | None) -> None:
         super().__init__(sys.stderr)
+        self.setFormatter(formatter)
+        self.ours = formatter
         self._send = send
+        self._process = os.getpid()
 
     def emit(self, record: logging.LogRecord) -> None:
+        if os.getpid() != self._process:
+            super().emit(record)
+            return
         try:
             self._send(portable(record))
             self.last = record
@@ -332,10 +341,16 @@ class _Relay(Handler):
             self.handleError(record)
 
 
-def hand_over(send: Callable[[logging.LogRecord], None], level: int) -> None:
-    """Let another process write the log of this one, from the given level on."""
-    configure()
-    relay = _Relay(send)
+def hand_over(send: Callable[[logging.LogRecord], None], level: int, style: Literal["text", "json"] = "text") -> None:
+    """Let another process write the log of this one, from the given level on.
+
+    Args:
+        send: Hands it a record.
+        level: The lowest level.
+        style: How it writes.
+    """
+    configure(style=style)
+    relay = _Relay(send, logging.getLogger().handlers[0].formatter)
     logging.getLogger().handlers[:] = [relay]
     logging.getLogger().setLevel(level)
     _setup.handler = relay

@@ -247,7 +247,8 @@ class Stopping:
         if not _active and signal.signal is _set_but_for_defaults:
             signal.signal = _set
         for number, handler in self._before.items():
-            _set(number, handler)
+            if number not in _TIMERS or _handler_of(number) == self._handle:  # one may be going on
+                _set(number, handler)
         signal.set_wakeup_fd(self._wakeup_before)
 
     def is_kept(self, number: int, handler: Any) -> bool:

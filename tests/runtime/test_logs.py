@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import pytest
@@ -292,6 +292,23 @@ def test_record_of_another_process_in_json() -> None:
     (line,) = lines_of(stream)
     assert (line["message"], line["given"]) == ("%d pages", "<Unshowable that cannot be shown>")
     assert line["logging_error"].startswith("TypeError")
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_process_that_is_forked_from_one_that_hands_over(
+    style: Literal["text", "json"], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It writes for itself, in the same style: what it hands over would get between the lines of the other."""
+    sent: list[logging.LogRecord] = []
+    logs.hand_over(sent.append, logging.INFO, style)
+    logging.getLogger("x").info("of the run")
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+
+    logging.getLogger("x").info("of a child")
+
+    line = capsys.readouterr().err
+    assert [record.getMessage() for record in sent] == ["of the run"]
+    assert (json.loads(line)["message"] if style == "json" else line.rstrip().partition(": ")[2]) == "of a child"
 
 
 def test_run_and_element_in_json() -> None:

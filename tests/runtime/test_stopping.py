@@ -309,6 +309,19 @@ def test_timers_of_user_code_are_no_signals() -> None:
         assert stopping.look()
 
 
+def test_timer_of_user_code_that_goes_on() -> None:
+    """Its handler stays: the default would end the process after all was done."""
+    before = signal.getsignal(signal.SIGALRM)
+    try:
+        with Stopping() as stopping:
+            stopping.look()
+            signal.signal(signal.SIGALRM, ours := lambda *_: None)
+
+        assert signal.getsignal(signal.SIGALRM) == ours
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_wakeup_descriptor_is_given_up_before_nobody_reads_it() -> None:
     """A signal at the very end would otherwise write into a closed pipe, which Python reports with a traceback."""
     seen = []

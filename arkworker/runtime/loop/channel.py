@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import os
 import pickle
 import signal
 import struct
@@ -110,13 +111,18 @@ class Inbox:
 
 
 class Channel:
-    """The way to the parent; from any thread. When it is gone, nothing is sent and no element arrives."""
+    """The way to the parent; from any thread. When it is gone, nothing is sent and no element arrives.
+
+    The same holds in a process that user code has forked: it would get between what this process says, and its lock may
+    never be free there.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         connection.settimeout(None)  # user code may have set one for all sockets
         self._connection = connection
         self._answers = Inbox(connection)
         self._lock = threading.RLock()
+        self._process = os.getpid()
 
     def receive(self) -> Any:
         """What the parent says next; None where there is no parent."""
@@ -127,6 +133,8 @@ class Channel:
 
     def say(self, what: Say, *parts: Any) -> None:
         """Tell the parent."""
+        if os.getpid() != self._process:
+            return
         with self._whole(), contextlib.suppress(OSError):
             self._send(framed((what, *parts)))
 
@@ -135,6 +143,8 @@ class Channel:
 
     def ask(self, what: Say, *parts: Any) -> Any:
         """As `say`, and the parent's answer; None where there is no parent."""
+        if os.getpid() != self._process:
+            return None
         with self._whole():
             try:
                 send(self._connection, (what, *parts))

@@ -68,6 +68,7 @@ class Terms:
         reports_states: Whether their states are reported to Arkindex.
         is_recorded: Whether results go to a file, which another process writes.
         level: The lowest level of what is logged.
+        is_json: Whether it is logged as JSON.
     """
 
     target: str
@@ -78,6 +79,7 @@ class Terms:
     reports_states: bool
     is_recorded: bool
     level: int
+    is_json: bool
 
     @classmethod
     def of(cls, run: Handover, assignment: Assignment) -> Terms:
@@ -99,6 +101,7 @@ class Terms:
             assignment.reports_states,
             assignment.recorder is not None,
             logging.getLogger().level,
+            logs.is_json(),
         )
 
 
@@ -235,15 +238,15 @@ class JoinedJob:
 
 
 @contextlib.contextmanager
-def answering(channel: Channel, level: int, connection: socket.socket | None = None) -> Iterator[Stopping]:
+def answering(channel: Channel, terms: Terms, connection: socket.socket | None = None) -> Iterator[Stopping]:
     """While the block lasts, another process hears of the log and of what ends this one; its own end ends this, too.
 
     Args:
         channel: The way to it.
-        level: The lowest level of what is logged.
+        terms: What there is to know of the run.
         connection: As for `watching_parent`.
     """
-    logs.hand_over(channel.log, level)
+    logs.hand_over(channel.log, terms.level, "json" if terms.is_json else "text")
     try:
         with Stopping(is_led=True) as stopping, watching_parent(stopping, connection):
             yield stopping
@@ -266,7 +269,7 @@ def join(connection: socket.socket, work: Callable[[JoinedJob], None]) -> None:
     order = channel.receive()
     if order is None:
         return
-    with answering(channel, order.terms.level) as stopping:
+    with answering(channel, order.terms) as stopping:
         with contextlib.suppress(OSError):  # it is gone, or is not known
             os.chdir(order.terms.folder)
         worker: Any = load_target(order.terms.target)

@@ -241,7 +241,7 @@ def work_on(descriptor: int, start: Callable[[socket.socket], None]) -> None:
         return
     channel = KeptChannel(connection, share.attempt)
     with (
-        answering(channel, share.terms.level, connection) as stopping,
+        answering(channel, share.terms, connection) as stopping,
         tempfile.TemporaryDirectory(prefix="arkworker-") as folder,
     ):
         spawn.prepare(share.main)  # what was pickled in a script is found in it again

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,6 +65,23 @@ def test_a_parent_that_is_no_more(ends: tuple[socket.socket, socket.socket]) -> 
     channel.say(Say.READY)
 
     assert (channel.ask(Say.TAKE), channel.receive()) == (None, None)
+
+
+def test_a_process_that_user_code_has_forked(
+    ends: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says nothing: a lock that another thread held at that moment is never free there."""
+    ours, theirs = ends
+    channel = Channel(theirs)
+    with ThreadPoolExecutor(1) as other:
+        other.submit(channel._lock.acquire).result()
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+
+        channel.say(Say.READY)
+
+        assert channel.ask(Say.TAKE) is None
+    theirs.close()
+    assert heard(Inbox(ours)) == []
 
 
 def test_an_answer(ends: tuple[socket.socket, socket.socket]) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def test_a_process_in_which_the_worker_cannot_be_imported(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Its parent hears why, and says so; the process itself shows nothing."""
-    terms = Terms("not_there:Worker", str(tmp_path), b"", "", False, False, False, logging.WARNING)
+    terms = Terms("not_there:Worker", str(tmp_path), b"", "", False, False, False, logging.WARNING, is_json=False)
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:

@@ -175,6 +175,22 @@ def test_processes_that_user_code_forks_and_leaves(twelve: Trial) -> None:
     assert ended.numbers == [12, 12, 0, 0, 0, 0], ended
 
 
+FAILING = """
+pid = os.fork()
+if not pid:
+    raise ValueError("of a child")
+os.waitpid(pid, 0)
+"""
+
+
+def test_processes_that_user_code_forks_and_that_fail(twelve: Trial) -> None:
+    """They say so themselves, and are not taken for the process of the run."""
+    ended = twelve.start(*chosen(twelve, "list"), HOOK=FAILING).wait(60)
+
+    assert ended.numbers == [12, 12, 0, 0, 0, 0], ended
+    assert ended.log.count("ValueError: of a child") == 12, ended
+
+
 NEW_CLASS = f"""
 {MEET}
 from arkworker import Classification
