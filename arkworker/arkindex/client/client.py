@@ -252,10 +252,11 @@ class Client:
             self._exchange.transport.close()
 
     def _download(self, label: str, url: str, destination: Path, **promised: Any) -> Path:
-        from arkworker.arkindex.client.transfers import written  # it imports requests
+        from arkworker.storage.exclusive import blaming  # few runs download a file
+        from arkworker.storage.files import replacing
 
         exchange = self._get_exchange()
-        with written(destination) as file:
+        with blaming(destination), replacing(destination) as file:
             download = exchange.download(file, label, url, **promised)
             self._retries.perform(download.attempt, Job(label, writes=False, repeatable=True))
         return destination

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import logging
@@ -14,12 +13,11 @@ from typing import IO, TYPE_CHECKING
 from arkworker.arkindex.client.answers import Excerpts, lose, refuse
 from arkworker.arkindex.client.attempts import Attempt
 from arkworker.storage.exclusive import blaming, open_regular
-from arkworker.storage.files import replacing
 from arkworker.transport.failures import Fault, TransportError
 from arkworker.transport.transport import Slice, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from arkworker.transport.transport import Answer, Transport
@@ -183,14 +181,3 @@ def refusal(label: str, answer: Answer) -> Attempt:
     if status < 400:
         return lose(label, "an unexpected status", Fault.REFUSED, status=status)
     return refuse(label, status, answer.headers, answer.reason.encode("utf-8", "replace"), Excerpts(None))
-
-
-@contextlib.contextmanager
-def written(destination: Path) -> Iterator[IO[bytes]]:
-    """The destination, replaced when the block succeeds.
-
-    Raises:
-        ArkworkerError: The disk refuses.
-    """
-    with blaming(destination), replacing(destination) as file:
-        yield file

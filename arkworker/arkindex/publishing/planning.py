@@ -208,11 +208,12 @@ def _merged(children: Sequence[NewNode], size: int) -> list[Sequence[NewNode]]:
     rests = [rest for group in groups.values() if (rest := group[len(group) // size * size :])]
     plain = len(children) - sum(map(len, groups.values()))
     left = sum(map(len, rests))
-    apart = _batches(plain + left, size) - _batches(plain, size) + _batches(left, size)
+    apart = _requests(plain + left, size) - _requests(plain, size) + _requests(left, size)
     return [*filter(None, full), *(rests if len(rests) < 2 or len(rests) < apart else ())]
 
 
-def _batches(count: int, size: int) -> int:
+def _requests(count: int, size: int) -> int:
+    """How many requests of at most `size` items each take `count` of them."""
     return -(-count // size)
 
 
