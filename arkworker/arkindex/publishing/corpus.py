@@ -10,7 +10,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from arkworker.arkindex.promises import record_of
+from arkworker.arkindex.promises import record_of, text_of
 from arkworker.arkindex.publishing.plan import Kind, Ref
 from arkworker.errors import ApiContentError, ApiError, ApiResponseError, ResultError
 from arkworker.frozen import FrozenDict, Record
@@ -28,6 +28,11 @@ logger = logging.getLogger("arkworker.publishing")
 #: As in the published library: no element type, any class and entity type.
 ANY = Creates()
 _LISTS: dict[Kind, str] = {"class": "ListCorpusMLClasses", "entity type": "ListCorpusEntityTypes"}
+_CREATIONS: dict[Kind, str] = {
+    "element type": "CreateElementType",
+    "class": "CreateMLClass",
+    "entity type": "CreateEntityType",
+}
 _REFUSALS = (400, 403, 409)
 
 
@@ -194,7 +199,7 @@ class _Directory:
 
     def _create(self, client: Client, ids: dict[str, str], name: str, place: str) -> str:
         try:
-            ids[name] = _id_of("creation", self._send(client, name))
+            ids[name] = text_of(_CREATIONS[self._kind], self._send(client, name), "id")
             logger.info("created the %s '%s'", self._kind, printable(name, 60))
         except ApiError as error:
             is_refused = isinstance(error, ApiResponseError) and error.status in _REFUSALS
@@ -210,28 +215,25 @@ class _Directory:
         return ids[name]
 
     def _send(self, client: Client, name: str) -> Any:
-        # A name that is there is refused, and then found: creating it twice is creating it once.
         if self._kind == "class":
-            return client.request("CreateMLClass", {"name": name}, id=self._corpus_id, idempotent=True)
+            return _request_creation(client, self._kind, {"name": name}, id=self._corpus_id)
         if self._kind == "entity type":
-            return client.request("CreateEntityType", {"name": name, "corpus": self._corpus_id}, idempotent=True)
+            return _request_creation(client, self._kind, {"name": name, "corpus": self._corpus_id})
         return _create_type(client, self._corpus_id, name, name, folder=False)
 
 
 def _create_type(client: Client, corpus_id: str, slug: str, display_name: str, *, folder: bool) -> Any:
     body = {"slug": slug, "display_name": display_name, "folder": folder, "corpus": corpus_id}
-    return client.request("CreateElementType", body, idempotent=True)
+    return _request_creation(client, "element type", body)
+
+
+def _request_creation(client: Client, kind: Kind, body: Mapping[str, Any], **parameters: Any) -> Any:
+    # A name that is there is refused, and then found: creating it twice is creating it once.
+    return client.request_with_outcome(_CREATIONS[kind], body, idempotent=True, **parameters).value
 
 
 def _by_name(operation: str, items: Any, key: str) -> dict[str, str]:
     try:
-        return {item[key]: _id_of(operation, item) for item in items if item[key] is not None}
+        return {item[key]: text_of(operation, item, "id") for item in items if item[key] is not None}
     except (TypeError, KeyError, AttributeError):
         raise ApiContentError(operation, f"the answer is not a list of items with an id and a {key}") from None
-
-
-def _id_of(operation: str, item: Any) -> str:
-    if not isinstance(item, dict) or not isinstance(item.get("id"), str):
-        raise ApiContentError(operation, "the answer has no id")
-    identifier: str = item["id"]
-    return identifier
