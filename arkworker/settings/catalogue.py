@@ -75,8 +75,8 @@ class WorkerOptions:
         return {option.variable: option for option in self.options.values()}
 
     @cached_property
-    def _by_path(self) -> dict[tuple[str, ...], Option | Group]:
-        """Options and groups, and extra flags."""
+    def parts(self) -> dict[tuple[str, ...], Option | Group]:
+        """Options and groups, and extra flags, by their paths: `("config", "threshold")`."""
         extra = fields_of(self.arguments) if self.arguments else ()
         options = {("config", *part.keys): part for part in self._parts}
         return options | {("arguments", *option.keys): option for option in extra}
@@ -84,13 +84,13 @@ class WorkerOptions:
     @cached_property
     def flags(self) -> dict[tuple[str, ...], Option]:
         """What has a flag of its own, by its path: options and extra flags."""
-        return {path: part for path, part in self._by_path.items() if isinstance(part, Option)}
+        return {path: part for path, part in self.parts.items() if isinstance(part, Option)}
 
     @cached_property
     def paths(self) -> dict[tuple[str, ...], tuple[str, ...]]:
         """The path of each option, group and extra flag by what it may be called in the place where it lies."""
-        paths = {(*path[:-1], part.fields[-1]): path for path, part in self._by_path.items()}
-        for path, part in self._by_path.items():  # an alias may be the name of another field
+        paths = {(*path[:-1], part.fields[-1]): path for path, part in self.parts.items()}
+        for path, part in self.parts.items():  # an alias may be the name of another field
             paths |= {(*path[:-1], name): path for name in keys_of(part.fields[-1], part.field)}
         return paths
 

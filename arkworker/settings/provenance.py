@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic_settings import PydanticBaseSettingsSource
 
 from arkworker.errors import Problem
+from arkworker.options.options import Group
 from arkworker.settings.reading import Reference, Refused, refer
 from arkworker.text import printable
 
@@ -213,6 +214,10 @@ class _Hidden(dict[str, Any]):
         return "{…}"
 
 
+#: What the settings have groups of.
+_GROUPS = (("api",), ("config",), ("arguments",))
+
+
 class Recorded(PydanticBaseSettingsSource):
     """Stands around a source: notes what it says, and hands on what no stronger source has said.
 
@@ -232,9 +237,6 @@ class Recorded(PydanticBaseSettingsSource):
         self._sources = sources
         self._ledger = sources.ledger
         self._worker = worker
-        inner = (("config", *group.keys) for group in worker.groups.values())
-        self._groups = {("api",), ("config",), ("arguments",), *inner}
-        self._nullable = {("config", *group.keys) for group in worker.groups.values() if group.accepts_null}
         self._won: list[Path] | None = None
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
@@ -275,7 +277,10 @@ class Recorded(PydanticBaseSettingsSource):
         for key, value in values.items():
             path = (*above, str(key))
             path = self._worker.paths.get(path, path)
-            if path in self._groups and isinstance(value, dict) and (value or path not in self._nullable):
+            part = self._worker.parts.get(path)
+            is_group = isinstance(part, Group) or path in _GROUPS
+            # What is empty says that a group is there which might be null.
+            if is_group and isinstance(value, dict) and (value or part is None or not part.accepts_null):
                 yield from self._leaves(value, path)
             else:
                 yield path, value

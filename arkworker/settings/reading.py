@@ -267,7 +267,12 @@ def _judged(tree: Any, annotation: Any, *, in_file: bool = False) -> Any:
         if not others:
             found = [current.get(steps, ()) for steps in places]
             told = list(map(partial(_worded, in_file=in_file), refused, found))
-            return Refused(value, tuple(_clear(told, places)))
+            # A number that is too large for one member of a union is not of the kind of another, either.
+            large = {steps for line, steps in zip(told, places, strict=True) if line["msg"] == TOO_LARGE}
+            told = [
+                one for one, steps in zip(told, places, strict=True) if one["msg"] == TOO_LARGE or steps not in large
+            ]
+            return Refused(value, tuple(told))
         readings |= others
 
 
@@ -397,14 +402,6 @@ def _worded(line: Line, found: Any, *, in_file: bool) -> Line:
         hint = f"write {found.replace(',', '.')}, with a point" if hint and _DECIMAL_COMMA.fullmatch(found) else hint
         hint = "write true or false, without quotes" if kind == "bool_type" else hint
     return line | {"hint": hint}
-
-
-def _clear(lines: list[Line], places: list[Steps]) -> Iterator[Line]:
-    """The lines without those that a number which is too large for one member of a union makes pointless."""
-    too_large = {steps for line, steps in zip(lines, places, strict=True) if line["msg"] == TOO_LARGE}
-    for line, steps in zip(lines, places, strict=True):
-        if line["msg"] == TOO_LARGE or steps not in too_large:
-            yield line
 
 
 def _is_infinite(text: str) -> bool:

@@ -240,18 +240,8 @@ def _settings(model: type[WorkerSettings], sources: Sources) -> WorkerSettings:
 def _complaints(resolution: Resolution, root: str, secrets: Iterable[Secret[Any]] = ()) -> Complaints:
     from arkworker.settings.report.complaints import Complaints
 
-    worker = resolution.worker
-    model = worker.arguments if root == "arguments" else worker.configuration
-    file = resolution.sources.config_file
-    return Complaints(
-        root,
-        model,
-        resolution.ledger.document(root),
-        secrets,
-        resolution.ledger,
-        at_desk=resolution.is_developer_mode,
-        file=file.name if file else "",
-    )
+    file, at_desk = resolution.sources.config_file, resolution.is_developer_mode
+    return Complaints(root, resolution.worker, secrets, resolution.ledger, at_desk, file.name if file else "")
 
 
 def _secret_requests(ledger: Ledger) -> Iterator[SecretRequest]:

@@ -15,9 +15,9 @@ from arkworker.options.options import (
     is_list,
     is_secret_type,
     key_of,
-    walk,
 )
 from arkworker.options.secret import SecretNotLoadedError
+from arkworker.settings.catalogue import flag_name
 from arkworker.settings.provenance import Ledger, Origin, Path, Place
 from arkworker.settings.reading import Refused, leads_into
 from arkworker.settings.report.messages import is_of_author, message_of
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from arkworker.options.secret import Secret
+    from arkworker.settings.catalogue import WorkerOptions
 
 _SHOULD = "Input should be "
 _MOST_ALTERNATIVES = 4  # of a union, told of in one message
@@ -42,8 +43,7 @@ class Complaints:
 
     Attributes:
         root: `config` or `arguments`.
-        model: Their model.
-        document: What was validated, with markers for secrets.
+        worker: What it may hold.
         secrets: The loaded secrets.
         ledger: Who gave the values; takes the problems.
         at_desk: Whether values may be corrected in a file.
@@ -51,8 +51,7 @@ class Complaints:
     """
 
     root: str
-    model: type[BaseModel] | None
-    document: dict[str, Any]
+    worker: WorkerOptions
     secrets: Iterable[Secret[Any]]
     ledger: Ledger
     at_desk: bool
@@ -61,12 +60,12 @@ class Complaints:
     _quoted: int = 0
 
     @cached_property
-    def parts(self) -> dict[Path, Option | Group]:
-        return {part.keys: part for part in walk(self.model)} if self.model else {}
+    def _document(self) -> dict[str, Any]:
+        return self.ledger.document(self.root)
 
     @cached_property
     def _redact(self) -> Redaction:
-        return Redaction(self.document, self.secrets, _public_texts(self.parts.values()))
+        return Redaction(self._document, self.secrets, _public_texts(self.worker.parts.values()))
 
     def report(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Report the lines of a `ValidationError`, taken without input."""
@@ -98,13 +97,13 @@ class Complaints:
 
         pydantic's own paths also name types: members of unions, functions, `[key]`.
         """
-        value: Any = self.document
+        value: Any = self._document
         steps: list[str] = []
         inner: list[str] = []
         member: Any = None
         for index, part in enumerate(line["loc"]):
             is_last = index == len(line["loc"]) - 1
-            known = (*steps, str(part)) in self.parts or (is_last and line["type"] == "missing")
+            known = (self.root, *steps, str(part)) in self.worker.parts or (is_last and line["type"] == "missing")
             if leads_into(value, part):
                 value = value[part]
             elif not known:
@@ -118,7 +117,7 @@ class Complaints:
         claim, rest = self.ledger.claim_for(path)
         if claim is not None and claim.refused:
             return
-        part = self.parts.get(path[1 : len(path) - len(rest)])
+        part = self.worker.parts.get(path[: len(path) - len(rest)])
         is_secret = isinstance(part, Option) and part.is_secret
         kind = line["type"]
         if kind == "missing" and claim is None and self._is_file_unknown:
@@ -132,7 +131,7 @@ class Complaints:
             place = Place(place.location)
         hint = line.get("hint", "")
         if kind == "missing" and claim is None:
-            hint = self._where_to_set(path[1:])
+            hint = self._where_to_set(path)
         self.ledger.report(path, _join(messages), origin or self._origin_in_code, place, hint)
 
     @property
@@ -142,8 +141,12 @@ class Complaints:
         return not paths.isdisjoint(("", "configuration", "config_file"))
 
     @property
+    def _model(self) -> type[BaseModel] | None:
+        return self.worker.configuration if self.root == "config" else self.worker.arguments
+
+    @property
     def _name(self) -> str:
-        return self.model.__name__ if self.model else self.root
+        return self._model.__name__ if self._model else self.root
 
     @property
     def _origin_in_code(self) -> Origin:
@@ -152,7 +155,7 @@ class Complaints:
     def _message(self, line: Mapping[str, Any]) -> str:
         if isinstance(line.get("ctx", {}).get("error"), SecretNotLoadedError):
             return "cannot be checked here: a validator needs a secret that is not loaded"
-        part = self.parts.get(tuple(map(str, line["loc"])))
+        part = self.worker.parts.get((self.root, *map(str, line["loc"])))
         if is_of_author(line):
             is_secret = isinstance(part, Option) and part.is_secret
             self._quoted += 1
@@ -164,16 +167,16 @@ class Complaints:
 
     def _siblings(self, location: tuple[Any, ...]) -> list[str]:
         """The keys of the model that holds the last part of a location, as far as groups lead there."""
-        model: type[BaseModel] | None = self.model
+        model = self._model
         for part in location[:-1]:
             fields = {key_of(name, field): field for name, field in model.model_fields.items()} if model else {}
             model = _model_in(fields[part].annotation) if part in fields else model if isinstance(part, int) else None
         return [key_of(name, field) for name, field in model.model_fields.items()] if model else []
 
-    def _where_to_set(self, steps: Path) -> str:
-        option = self.parts.get(steps)
+    def _where_to_set(self, path: Path) -> str:
+        option = self.worker.parts.get(path)
         if self.root == "arguments":
-            return f"set it with --{steps[-1].replace('_', '-')}"
+            return f"set it with {flag_name(path[-1])}"
         if not isinstance(option, Option):
             return ""
         place = f"{option.name} in {self.file or 'the configuration file'}" if self.at_desk else "it in Arkindex"

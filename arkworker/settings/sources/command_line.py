@@ -27,6 +27,10 @@ class Typed:
     spelling: str
     texts: list[str] = field(default_factory=list)
 
+    @property
+    def location(self) -> str:
+        return printable(self.spelling, 60)
+
 
 class CommandLineSource(TextSource, CliSettingsSource[argparse.ArgumentParser]):
     """The flags of a parser; they are defined here, and the parser is another's."""
@@ -51,28 +55,24 @@ class CommandLineSource(TextSource, CliSettingsSource[argparse.ArgumentParser]):
         """Take what the parser made of the command line."""
         self.typed = {dest: typed for dest, typed in vars(flags).items() if isinstance(typed, Typed)}
         self(parsed_args={dest: " ".join(typed.texts) for dest, typed in self.typed.items()})
-        for path, setting in PLATFORM_FIELDS.items():
-            typed = self.typed.get(".".join(path))
-            if typed is not None:
-                self._take_setting(path, flag_of(setting) or Flag(()), typed)
-        for path, option in self.worker.flags.items():
-            typed = self.typed.get(".".join(path))
-            if typed is not None:
-                self.give(path, self._texts(typed, option.annotation), printable(typed.spelling, 60))
+        paths = {".".join(path): path for path in (*PLATFORM_FIELDS, *self.worker.flags)}
         for dest, typed in self.typed.items():
-            name = dest.removeprefix("config.")
-            if dest.startswith("config.") and name not in self.worker.options:
-                self._take_other(name, typed)
+            path = paths.get(dest, ())
+            if path in PLATFORM_FIELDS:
+                self._take_setting(path, flag_of(PLATFORM_FIELDS[path]) or Flag(()), typed)
+            elif path:
+                self.give(path, self._texts(typed, self.worker.flags[path].annotation), typed.location)
+            elif dest.startswith("config."):
+                self._take_other(dest.removeprefix("config."), typed)
 
     def __call__(self, **kwargs: Any) -> Any:
         return super().__call__(**kwargs) if kwargs or self.typed else {}
 
     def _take_setting(self, path: Path, flag: Flag, typed: Typed) -> None:
-        location = printable(typed.spelling, 60)
         if typed.texts == [""]:
-            self.report(path, "a value is missing", location)
+            self.report(path, "a value is missing", typed.location)
         else:
-            self.give(path, typed.texts if flag.many else typed.texts[-1] if flag.metavar else True, location)
+            self.give(path, typed.texts if flag.many else typed.texts[-1] if flag.metavar else True, typed.location)
 
     def _texts(self, typed: Typed, annotation: Any) -> Any:
         """The texts of a flag; without one, a boolean is true."""
@@ -80,16 +80,15 @@ class CommandLineSource(TextSource, CliSettingsSource[argparse.ArgumentParser]):
             return typed.texts
         if bool in alternatives(annotation):
             return ["true"]
-        return Refused.because("a value is missing", f"write {printable(typed.spelling, 60)}=…")
+        return Refused.because("a value is missing", f"write {typed.location}=…")
 
     def _take_other(self, name: str, typed: Typed) -> None:
         # What follows a blank is a value, in an argument that was quoted together with its flag.
         word, *more = name.split(maxsplit=1) or [""]
-        location = printable(typed.spelling, 60)
         if self.worker.is_free and name and (typed.texts or not more):
-            self.give(("config", name), self._texts(typed, Any), location)
+            self.give(("config", name), self._texts(typed, Any), typed.location)
         elif name in self.worker.groups:
-            self.report(("config", name), "this is a group: give its options, each with its own flag", location)
+            self.report(("config", name), "this is a group: give its options, each with its own flag", typed.location)
         else:
             self.report_unknown(word, f"{CONFIG_PREFIX}{printable(word, 60)}")
 
