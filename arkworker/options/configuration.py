@@ -15,6 +15,7 @@ from arkworker.options.options import accepts_null, default_of, group_of, key_of
 from arkworker.text import printable, with_nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import NoReturn
 
     from pydantic import GetJsonSchemaHandler
@@ -141,17 +142,23 @@ def with_all_names(schema: dict[str, Any], model: type[BaseModel]) -> dict[str, 
 
     It may lack a field (`SkipJsonSchema`), or call fields otherwise (`by_alias=False`, `mode="serialization"`).
     """
-    properties, required, rules = dict(schema["properties"]), list(schema["required"]), list(schema.get("allOf", ()))
+    properties, rules = dict(schema["properties"]), list(schema.get("allOf", ()))
+    required = list(schema.get("required", ()))
     for name, field in model.model_fields.items():
         first, *others = keys = keys_of(name, field)
         if first in properties:
             properties |= dict.fromkeys(others, properties[first])
         if others and first in required:
             required.remove(first)
-            rules.append({"anyOf": [{"required": [key]} for key in keys]})
+            rules.append(given_by(keys))
     changed: dict[str, Any] = {"properties": properties, "allOf": rules, "required": required}
     kept = {key: part for key, part in schema.items() if key not in ("allOf", "required")}
     return kept | {key: part for key, part in changed.items() if part or key == "properties"}
+
+
+def given_by(keys: Iterable[str]) -> dict[str, Any]:
+    """The rule that a field is given, by any of its names."""
+    return {"anyOf": [{"required": [key]} for key in keys]}
 
 
 def optional_group(schema: dict[str, Any], group: dict[str, Any]) -> dict[str, Any]:

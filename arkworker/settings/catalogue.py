@@ -94,11 +94,6 @@ class WorkerOptions:
             paths |= {(*path[:-1], name): path for name in keys_of(part.fields[-1], part.field)}
         return paths
 
-    @property
-    def names(self) -> list[str]:
-        """What the nearest match of a misspelt name is looked for in."""
-        return [*self.options, *self.groups]
-
 
 def flag_name(field_name: str) -> str:
     return "--" + field_name.replace("_", "-")

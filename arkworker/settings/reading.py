@@ -17,7 +17,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Union
 
 import pydantic
@@ -257,38 +257,30 @@ def _judged(tree: Any, annotation: Any, *, in_file: bool = False) -> Any:
         return Refused(tree, tuple(lines))
     readings = {steps: leaf if isinstance(leaf, _Readings) else (leaf,) for steps, leaf in leaves.items()}
     while True:
-        current = {steps: first for steps, (first, *_) in readings.items()}
-        value = mapped(tree, lambda steps, _: current[steps])  # noqa: B023 - called here
+        value = mapped(tree, lambda steps, _: readings[steps][0])
         refused = [] if is_lenient(annotation) else _refusals(value, annotation)
-        if not any(line["type"].endswith(_OF_KIND) for line in refused):
+        of_kind = [line for line in refused if line["type"].endswith(_OF_KIND)]
+        if not of_kind:
             return refer(value, annotation)
-        places = [steps_of(line["loc"], value) for line in refused]
-        others = _others(refused, places, readings)
+        # For one member of a union, these are of the right kind, and another reading is not tried.
+        taken = {line["at"] for line in refused if not line["type"].endswith(_OF_KIND)}
+        others = {
+            line["at"]: readings[line["at"]][1:]
+            for line in of_kind
+            if line["at"] not in taken and _may_be_another(readings.get(line["at"], ()), line["type"])
+        }
         if not others:
-            found = [current.get(steps, ()) for steps in places]
-            told = list(map(partial(_worded, in_file=in_file), refused, found))
+            told = [_worded(line, readings.get(line["at"], ((),))[0], in_file=in_file) for line in refused]
             # A number that is too large for one member of a union is not of the kind of another, either.
-            large = {steps for line, steps in zip(told, places, strict=True) if line["msg"] == TOO_LARGE}
-            told = [
-                one for one, steps in zip(told, places, strict=True) if one["msg"] == TOO_LARGE or steps not in large
-            ]
-            return Refused(value, tuple(told))
-        readings |= others
+            large = {line["at"] for line in told if line["msg"] == TOO_LARGE}
+            return Refused(value, tuple(one for one in told if one["msg"] == TOO_LARGE or one["at"] not in large))
+        readings.update(others)
 
 
-def _others(refused: list[Line], places: list[Steps], readings: dict[Steps, Any]) -> dict[Steps, Any]:
-    """What else scalars may be that are refused for their kind, by every member of a union."""
-    kinds = [(line["type"], steps) for line, steps in zip(refused, places, strict=True)]
-    taken = {steps for kind, steps in kinds if not kind.endswith(_OF_KIND)}
-    return {
-        steps: readings[steps][1:]
-        for kind, steps in kinds
-        if steps not in taken and len(readings.get(steps, ())) > 1 and _may_be_another(readings[steps], kind)
-    }
-
-
-def _may_be_another(readings: _Readings, kind: str) -> bool:
+def _may_be_another(readings: tuple[Any, ...], kind: str) -> bool:
     """Whether the next reading of a scalar is worth a try, where the first is refused with an error of some kind."""
+    if len(readings) < 2:
+        return False
     current, other, *_ = readings
     if current is None:  # an empty value is not text, but `null` may be a choice
         return kind in ("literal_error", "enum")
@@ -298,7 +290,7 @@ def _may_be_another(readings: _Readings, kind: str) -> bool:
 
 
 def _refusals(value: Any, annotation: Any, *, finding: bool = False) -> list[Line]:
-    """What pydantic's strict mode for JSON says against a value; with `finding`, also of each secret in it."""
+    """What pydantic's strict mode for JSON says against a value, and where; with `finding`, of each secret, too."""
     members = alternatives(annotation)
     if type(value) in members or (value is None and accepts_null(annotation)):
         return []
@@ -307,7 +299,8 @@ def _refusals(value: Any, annotation: Any, *, finding: bool = False) -> list[Lin
         data = to_json([] if _is_misread(value, members) else value, fallback=str)
         _adapter(annotation).validate_json(data, strict=True, context={BY_REFERENCE: FINDING if finding else True})
     except ValidationError as error:
-        return list(map(dict, error.errors(include_url=False, include_input=False)))
+        lines = error.errors(include_url=False, include_input=False)
+        return [{**line, "at": steps_of(line["loc"], value)} for line in lines]
     except Exception:  # noqa: BLE001 - a validator of the author, which will speak again
         return []
     finally:
@@ -346,7 +339,7 @@ def refer(value: Any, annotation: Any) -> Any:
     if secret is not None and isinstance(value, str) and value:
         return Reference(value, content_type(secret))
     found = [line for line in _refusals(value, annotation, finding=True) if line["type"] == FINDING]
-    kinds = {steps_of(line["loc"], value): line["ctx"]["content"] for line in found}
+    kinds = {line["at"]: line["ctx"]["content"] for line in found}
     return mapped(value, lambda steps, leaf: Reference(leaf, kinds[steps]) if steps in kinds else leaf)
 
 

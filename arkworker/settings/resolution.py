@@ -67,7 +67,7 @@ class SecretRequest(NamedTuple):
     """A secret that an option refers to.
 
     Attributes:
-        path: The option.
+        path: The option, and what leads to the secret in its value.
         reference: What to load, and as which type.
         origin: Where the reference was given.
     """
@@ -249,9 +249,10 @@ def _secret_requests(ledger: Ledger) -> Iterator[SecretRequest]:
         if isinstance(claim.value, str) and any(isinstance(other.value, Reference) for other in claim.shadowed):
             # A secret of a free mapping, which only the platform can tell; a stronger source names it, too.
             claim.value = Reference(claim.value, Any)
-        for _, leaf in leaves_of(claim.value):
+        for steps, leaf in leaves_of(claim.value):
             if isinstance(leaf, Reference):
-                yield SecretRequest(path, leaf, claim.origin)
+                rest = tuple(map(str, steps))
+                yield SecretRequest((*path, *rest), leaf, Origin(claim.origin.source, claim.place(rest).location))
 
 
 def _warn_of_ignored(ledger: Ledger, inputs: Inputs) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from arkworker.options.configuration import is_part, optional_group, with_all_names
+from arkworker.options.configuration import UserConfiguration, given_by, is_part, optional_group, with_all_names
 from arkworker.options.options import DEBUG, group_of, keys_of
 
 if TYPE_CHECKING:
@@ -110,6 +110,12 @@ _KEYS = {
 class _Generator(GenerateJsonSchema):
     """What pydantic knows of some types and does not say."""
 
+    def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
+        made, model = super().model_schema(schema), schema["cls"]
+        # A `UserConfiguration` says itself what its fields may be called.
+        is_plain = "properties" in made and not issubclass(model, UserConfiguration)
+        return with_all_names(made, model) if is_plain else made
+
     def url_schema(self, schema: core_schema.UrlSchema) -> dict[str, Any]:
         return super().url_schema(schema) | {"pattern": _address(schema.get("allowed_schemes"))}
 
@@ -178,15 +184,17 @@ def _closed(schema: dict[str, Any], model: type[BaseModel], definitions: Mapping
             "anyOf": [part if part.get("type") == "null" else _closed(part, model, definitions) for part in parts]
         }
     properties, required = dict(schema["properties"]), list(schema.get("required", ()))
+    rules = list(schema.get("allOf", ()))
     for name, field in model.model_fields.items():
         if group := group_of(field.annotation):
-            for key in filter(properties.get, keys_of(name, field)):
+            for key in filter(properties.get, keys := keys_of(name, field)):
                 inner = properties[key] = _closed(properties[key], group, definitions)
                 if is_part(field) and "anyOf" not in inner and (key not in required or "required" not in inner):
                     properties[key] = optional_group(inner, inner)  # as a `UserConfiguration` says by itself
                     required = [one for one in required if one != key]
-    closed = {"properties": properties, "required": required, "additionalProperties": False}
-    return with_all_names(schema | closed, model)
+                    rules = [rule for rule in rules if rule != given_by(keys)]
+    closed = {"properties": properties, "required": required, "allOf": rules, "additionalProperties": False}
+    return {key: part for key, part in (schema | closed).items() if part or key not in ("required", "allOf")}
 
 
 def _exact(schema: Any) -> Any:

@@ -276,6 +276,19 @@ def test_plain_model_with_several_names_agrees(group: dict[str, Any]) -> None:
     assert validator.is_valid({"renamed": group}) == is_sound == (bool(group) and "y" not in group.get("bare", {}))
 
 
+@pytest.mark.parametrize("item", [{"size": 1}, {"width": 1}, {"width": "x"}, {}, {"size": 1, "bare": {"size": 2}}])
+def test_plain_models_in_lists_and_mappings_have_all_their_names(item: dict[str, Any]) -> None:
+    """Not only where they are groups."""
+
+    class Holder(UserConfiguration):
+        listed: list[Renamed] = Field(default_factory=list)
+        named: dict[str, Renamed] = Field(default_factory=dict)
+
+    validator = Draft202012Validator(as_json_schema(WorkerOptions("w:W", Holder)))
+    for document in ({"listed": [item]}, {"named": {"a": item}}):
+        assert validator.is_valid(document) == (not settle(Holder, file=json.dumps(document)).problems), document
+
+
 @pytest.mark.parametrize(
     ("alias", "name"),
     [(AliasPath("a", 0), "size"), (AliasChoices(AliasPath("a", 0), "b"), "b")],

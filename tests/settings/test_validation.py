@@ -346,6 +346,26 @@ def test_secrets_are_handed_over() -> None:
     assert outcome.config.default == Secret("a")
 
 
+class Holder(UserConfiguration):
+    token: Secret[str]
+
+
+class WithUnion(UserConfiguration):
+    tokens: list[Secret[str]] = Field(default_factory=list)
+    either: Holder | int = 1
+
+
+def test_secrets_have_places_of_their_own() -> None:
+    """In a list and in a member of a union, too: that is where one that cannot be loaded is reported."""
+    outcome = settle(WithUnion, file="tokens: [a, b]\neither:\n  token: c\n")
+
+    assert [(request.path, request.origin.location) for request in outcome.resolution.secrets] == [
+        (("config", "tokens", "0"), "worker.yml:1:10"),
+        (("config", "tokens", "1"), "worker.yml:1:13"),
+        (("config", "either", "token"), "worker.yml:3:10"),
+    ]
+
+
 def test_free_mapping_gets_secrets_too() -> None:
     """In the place of the item that the platform calls secret."""
     outcome = settle(items=[item("a", "ref", secret=True), item("b", 1)], loaded={0: Secret("x")})
