@@ -127,6 +127,8 @@ def test_what_the_emulated_arkindex_got_is_typed(invoke: Invoke) -> None:
         (text,) = arkindex.published(run, Classification, element=first)
         transcriptions = arkindex.published(run, Transcription)
         assert (line.type, other.type, line.polygon) == ("line", "line", other.polygon)
+        assert line.polygon is not None
+        assert {type(part) for part in (line.polygon, *line.polygon)} == {tuple}
         assert (text.class_name, text.confidence) == ("title", 0.5)
         assert [[entity.type for entity in each.entities] for each in transcriptions] == [["person"], ["person"]]
         assert arkindex.published(run, Metadata, element=second) == [Metadata(type="text", name="read", value="yes")]

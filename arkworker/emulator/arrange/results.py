@@ -22,6 +22,7 @@ from arkworker.emulator.tables import (
     TranscriptionEntity,
     WorkerRun,
 )
+from arkworker.geometry import as_polygon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -115,8 +116,8 @@ class ResultArrangement(Arrangement):
         Args:
             worker_run: The worker run that signed it.
             kind: A class of results, such as `Transcription`. A `Child` is given without the results on it, which are
-                there themselves; an `Entity` is in its transcription, and there itself, on a text from before the run
-                as well.
+                there themselves, and its polygon is closed, as Arkindex keeps it; an `Entity` is in its transcription,
+                and there itself, on a text from before the run as well.
             element: Only what is on the element with this id; for a `Child`, those below it.
 
         Raises:
@@ -156,8 +157,9 @@ def _published(session: Session, run: str, on: str | None) -> Iterator[found.Res
         below = below.join(ElementLink, ElementLink.child_id == Element.id)
         below = below.where(ElementLink.parent_id == on)
     for element in session.scalars(below):
-        values = pick(element, "name", "polygon", "confidence")
-        yield found.Child.model_construct(type=element.type.slug, image=element.image_id, **values)
+        polygon = None if element.polygon is None else as_polygon(element.polygon)
+        values = pick(element, "name", "confidence")
+        yield found.Child.model_construct(type=element.type.slug, polygon=polygon, image=element.image_id, **values)
     for text in _signed(session, Transcription, run, on):
         yield _transcription(session, text, run)
     yield from _entities_on_earlier_texts(session, run, on)
