@@ -77,7 +77,7 @@ def _origin(name: str, provenance: Provenance, worker: WorkerOptions) -> dict[st
         {
             "source": item.origin.source,
             "location": item.origin.location,
-            "value": STARS if is_secret else plain(item.value),
+            "value": STARS if is_secret and item.value is not None else plain(item.value),
         }
         for item in provenance.shadowed
     ]

@@ -100,6 +100,14 @@ def test_secrets_are_stars(command: Callable[..., Result], write_worker: Callabl
     assert [(result.code, "canary" in result.out + result.err) for result in results] == [(0, False)] * 2
 
 
+def test_no_secret_is_shown_as_none(command: Callable[..., Result], write_worker: Callable[[str], str]) -> None:
+    """Stars stand for a secret: a default that is none has nothing to hide."""
+    data = command("explain", write_worker(WORKER), "--json", "--config.token", "env:HOME").data
+
+    [default] = data["origins"]["config.token"]["shadowed"]
+    assert (data["context"]["config"]["token"], default["value"]) == ("**********", None)
+
+
 def test_table(command: Callable[..., Result], write_worker: Callable[[str], str]) -> None:
     """Name, value and origin in columns."""
     target = write_worker(WORKER)
