@@ -145,7 +145,7 @@ class Transport:
     def explain(self, error: Exception, wire: Wire) -> TransportError:
         """An error of the libraries below, in our words."""
         if self._ended.is_set():
-            return TransportError(ENDED, Fault.LOST if wire.sent else Fault.NOT_SENT)
+            return TransportError(ENDED, Fault.NOT_SENT if wire.sent is False else Fault.LOST)
         return explain(error, wire, self._connection)
 
     def check_end(self, raw: urllib3.HTTPResponse) -> None:

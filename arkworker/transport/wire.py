@@ -31,7 +31,8 @@ class Wire:
     """What a thread's request under way has done on its socket.
 
     Attributes:
-        sent: Whether a byte of the request left; None before our own adapter took it.
+        sent: Whether a byte of the request left; None where that is unknown: our own adapter, or a connection of its
+            own, has not taken it.
         overflowed: Whether the answer was longer than `limit`.
         proxy: The proxy that it goes through, as it may be shown; None for none.
     """
@@ -132,7 +133,9 @@ class Adapter(requests.adapters.HTTPAdapter):
         pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
         pool.ConnectionCls = self._makers.get(pool.ConnectionCls, pool.ConnectionCls)
         self.cert_verify(pool, request.url, verify, cert)
-        if is_home:
+        if not isinstance(pool.ConnectionCls, functools.partial):
+            self._wire.sent = None  # through a SOCKS proxy: what such a connection sends is not seen
+        elif is_home:
             self._home, self._home_proxy = pool, self._wire.proxy
         return pool
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 import urllib3
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
 
 from arkworker.errors import ApiUnavailableError, ConfigurationError, ExitCode
 
@@ -117,6 +119,22 @@ def test_a_proxy_of_the_environment_is_used(
 
     assert server.received == []
     assert [r.target for r in other_server.received] == [f"{server.origin}/api/v1/element/{n}/" for n in (1, 2)]
+
+
+def test_what_a_connection_of_another_kind_sends_counts_as_sent(
+    server: FaultyServer, client: Client, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one through a SOCKS proxy, which is not watched: what writes is not sent twice."""
+    kind = type("SOCKSConnection", (HTTPConnection,), {})
+    monkeypatch.setattr(HTTPConnectionPool, "ConnectionCls", kind)
+    server.plays(server.cut(b""))
+
+    for _ in range(2):
+        with pytest.raises(ApiUnavailableError) as caught:
+            client.request("CreateElement", {})
+        assert caught.value.uncertain == 1
+
+    assert (len(server.received), clock.waits) == (2, [])
 
 
 def test_no_proxy_is_honoured(
