@@ -57,7 +57,8 @@ def _perform(action: Callable[[Stopping], int], stopping: Stopping, argv: Sequen
     except (Exception, Interruption) as error:  # noqa: BLE001 - all that is left is a mistake of ours, to be said
         failure = _failure_of(error, stopping)
         # What --json asks for is on standard output already where a signal came after it: one document is enough.
-        _say(failure, argv, target, as_json=_wants_json(argv) and not is_answered)
+        is_told_aside = is_answered or isinstance(error, terminal.OutputError)
+        _say(failure, argv, target, as_json=_wants_json(argv) and not is_told_aside)
         return int(failure.exit_code)
     return code
 
@@ -81,7 +82,12 @@ def _say(error: ArkworkerError, argv: Sequence[str], target: str, *, as_json: bo
     if as_json:
         from arkworker.cli.problems import as_data
 
-        terminal.write_json(as_data(_problems(error), target))
+        try:
+            terminal.write_json(as_data(_problems(error), target))
+        except BrokenPipeError:
+            pass  # nobody reads it; the exit code tells it, too
+        except terminal.OutputError as unwritten:
+            terminal.write_error(f"arkworker: {error}\narkworker: {unwritten}\n")
     elif logs_json(argv):
         _log(error, argv)
     elif isinstance(error, ConfigurationError):

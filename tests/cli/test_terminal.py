@@ -95,6 +95,25 @@ def test_full_disk(arguments: str, shell: Callable[..., subprocess.CompletedProc
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("explain w.py:W --json > /dev/full", 1),
+        ("run w.py:W --config.nam x --json > /dev/full", 78),
+        ("run w.py:W --config.nam x --json | true", 78),
+    ],
+)
+def test_json_that_cannot_be_written(
+    line: str, code: int, shell: Callable[..., subprocess.CompletedProcess[bytes]], worker: str
+) -> None:
+    """The exit code is still that of what happened; a full disk is told in words."""
+    done = shell(f"ark {line}")
+
+    is_told = b"arkworker: standard output cannot be written: No space left on device" in done.stderr.splitlines()
+    assert (done.returncode, is_told, worker) == (code, "/dev/full" in line, "w.py:W")
+    assert b"Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("arguments", ["--help", "explain w.py:W", "run w.py:W"])
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_closed_streams(
