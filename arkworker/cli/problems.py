@@ -17,6 +17,12 @@ Segment = tuple[str, str]
 
 MOST_SHOWN = 10
 
+#: The sources whose locations say what they are: a file, a flag, a class.
+_SPEAKING = frozenset(
+    {"command line", "configuration file", "env file", "results file", "journal", "project", "connection", "worker"}
+    | {"declaration file", "declaration files", "code of the worker", "default", "validator"}
+)
+
 
 def as_segments(
     problems: Sequence[Problem], target: str, *, kind: str = "problem", subject: str = "the configuration of "
@@ -46,9 +52,9 @@ def _problem(problem: Problem, width: int) -> Iterator[Segment]:
 
 def _where(problem: Problem) -> str:
     """The location; with its source where it does not say by itself what it is."""
-    if problem.source in ("environment", "worker run", "model version", "declared default", "worker version"):
-        return f"{problem.source}  {problem.location}"
-    return problem.location or problem.source
+    if problem.source in _SPEAKING or problem.location in ("", problem.source):
+        return problem.location or problem.source
+    return f"{problem.source}  {problem.location}"
 
 
 def _excerpt(problem: Problem) -> Iterator[Segment]:

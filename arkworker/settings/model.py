@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -73,8 +74,13 @@ class _Flags(BaseSettings):
 
 def _arranged(arrange: Any, model: Any, sources: tuple[Any, ...], given: Sources) -> tuple[Any, ...]:
     try:
+        inspect.signature(arrange).bind(model, sources)
+    except TypeError:
+        where = f"{model.worker.target}: settings_customise_sources"
+        raise DeclarationError(f"{where} should be a class method that takes the model and the sources") from None
+    try:
         arranged = arrange(model, sources)
-    except Exception as error:  # noqa: BLE001 - the author's, and of sources that read when they are made
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the author's, and of sources that read when they are made
         origin = Origin("settings_customise_sources", "settings_customise_sources")
         given.ledger.report((), failure_of(error), origin)
         return sources

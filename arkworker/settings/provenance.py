@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,12 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic_settings import PydanticBaseSettingsSource
 
 from arkworker.errors import Problem
-from arkworker.options.options import Group
-from arkworker.settings.reading import Reference, Refused, refer
-from arkworker.text import printable
+from arkworker.options.options import DEBUG, Group
+from arkworker.settings.platform import Settings
+from arkworker.settings.reading import Reference, Refused, read_own
+from arkworker.text import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from pydantic.fields import FieldInfo
 
@@ -163,7 +165,7 @@ def problem(path: Path, message: str, origin: Origin, place: Place | None = None
     )
 
 
-def failure_of(error: Exception) -> str:
+def failure_of(error: BaseException) -> str:
     """What is reported of a source that failed: nothing of what it read."""
     from arkworker.settings.report.redaction import place_in_code
 
@@ -231,7 +233,7 @@ class Recorded(PydanticBaseSettingsSource):
     def __init__(self, source: Any, sources: Sources, worker: WorkerOptions) -> None:
         super().__init__(source.settings_cls)
         self.source = source
-        self.name: str = getattr(source, "name", type(source).__name__)
+        self.name = printable(str(getattr(source, "name", None) or type(source).__name__), 60)
         self.__name__ = self.name  # what pydantic-settings calls its values by
         self._is_ours = hasattr(source, "report_unknown")
         self._sources = sources
@@ -255,9 +257,9 @@ class Recorded(PydanticBaseSettingsSource):
         # As pydantic-settings does for its own; here, with the options that are kept back.
         self.source._set_current_state(stronger)  # noqa: SLF001
         self.source._set_settings_sources_data(self.settings_sources_data)  # noqa: SLF001
-        locate, place_of = getattr(self.source, "locate", ".".join), getattr(self.source, "place_of", None)
+        place_of = getattr(self.source, "place_of", None)
         for path, given in self._leaves(self._said(), ()):
-            value, origin = self._read(path, given), Origin(self.name, locate(path))
+            value, origin = self._read(path, given), Origin(self.name, self._locate(path))
             won = self._ledger.offer(path, value, origin, place_of and partial(place_of, path))
             if won and not isinstance(value, Refused):
                 yield path
@@ -266,12 +268,37 @@ class Recorded(PydanticBaseSettingsSource):
 
     def _said(self) -> Mapping[str, Any]:
         try:
-            return dict(self.source())
-        except Exception as error:
+            said = self.source()
+        except (Exception, SystemExit) as error:
             if self._is_ours:  # which has no business to fail
                 raise
             self._ledger.report((), failure_of(error), Origin(self.name, self.name))
             return {}
+        if not isinstance(said, Mapping):
+            message = "this source failed: it should return a mapping, such as {'config': {…}}"
+            self._ledger.report((), message, Origin(self.name, self.name))
+            return {}
+        if not self._is_ours:
+            self._warn_of_unread(map(str, said))
+        return said
+
+    def _warn_of_unread(self, names: Iterable[str]) -> None:
+        """A file or a vault may hold more than settings; an option in the wrong place should be found."""
+        known = ("config", "arguments", DEBUG, "secrets", *Settings.model_fields)
+        for name in names:
+            if name not in known:
+                is_option = name in self._worker.canonical
+                hint = f"did you mean config.{name}?" if is_option else did_you_mean(name, known)
+                self._ledger.warn((name,), "not read: options lie in config", Origin(self.name, self.name), hint)
+
+    def _locate(self, path: Path) -> str:
+        if self._is_ours:
+            return str(self.source.locate(path))
+        try:
+            return printable(str(getattr(self.source, "locate", ".".join)(path) or ".".join(path)))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the author's
+            self._ledger.report(path, failure_of(error), Origin(self.name, self.name))
+            return self.name
 
     def _leaves(self, values: Mapping[str, Any], above: Path) -> Iterator[tuple[Path, Any]]:
         for key, value in values.items():
@@ -282,6 +309,8 @@ class Recorded(PydanticBaseSettingsSource):
             # What is empty says that a group is there which might be null.
             if is_group and isinstance(value, dict) and (value or part is None or not part.accepts_null):
                 yield from self._leaves(value, path)
+            elif value is None and is_group and (part is None or not part.accepts_null):
+                continue  # as absent
             else:
                 yield path, value
 
@@ -291,5 +320,5 @@ class Recorded(PydanticBaseSettingsSource):
         is_option = option or (self._worker.is_free and path[0] == "config")
         if not is_option or isinstance(value, Refused | Reference):
             return value
-        read = self.source.read if self._is_ours else refer
+        read = self.source.read if self._is_ours else read_own
         return read(value, option.annotation if option else Any)

@@ -219,6 +219,21 @@ def read_data(value: Any, annotation: Any) -> Any:
     return _judged(mapped(value, lambda _, leaf: scalar(leaf)), annotation)
 
 
+def read_own(value: Any, annotation: Any) -> Any:
+    """A value of a worker's own source: data as in a payload, text for it, or an object that pydantic knows."""
+    leaves = [leaf for _, leaf in leaves_of(value)]
+    if not all(leaf is None or isinstance(leaf, str | int | float) for leaf in leaves):
+        return refer(value, annotation)
+    read = read_data(value, annotation)
+    if not isinstance(read, Refused):
+        return read
+    if isinstance(value, str):
+        return read_text(value, annotation)
+    # Lists and mappings of text for numbers.
+    is_text = any(isinstance(leaf, str) for leaf in leaves) and not holds_secret(annotation)
+    return value if is_text else read
+
+
 def _is_unicode(value: Any) -> bool:
     try:
         json.dumps(value, ensure_ascii=False).encode()
@@ -340,7 +355,7 @@ def refer(value: Any, annotation: Any) -> Any:
         return Reference(value, content_type(secret))
     found = [line for line in _refusals(value, annotation, finding=True) if line["type"] == FINDING]
     kinds = {line["at"]: line["ctx"]["content"] for line in found}
-    return mapped(value, lambda steps, leaf: Reference(leaf, kinds[steps]) if steps in kinds else leaf)
+    return mapped(value, lambda at, leaf: Reference(leaf, kinds[at]) if at in kinds and isinstance(leaf, str) else leaf)
 
 
 def mapped(tree: Any, change: Callable[[Steps, Any], Any], steps: Steps = ()) -> Any:

@@ -39,6 +39,14 @@ arkworker: 3 problems in the configuration of page_lines:PageLines
     )
 
 
+def test_source_of_a_worker_is_named() -> None:
+    """Its places do not say by themselves what they are."""
+    text = as_text([Problem("config.count", "vault", "config.count", "m"), Problem("", "vault", "vault", "n")], "t")
+
+    assert "\n  config.count  vault  config.count\n" in text
+    assert "\n  vault         vault\n" in text
+
+
 def test_caret_stands_below_the_value() -> None:
     """Escapes before it make the line longer."""
     problem = Problem("a", "configuration file", "w:1:4", "m", excerpt="\x1b\tx", line=12, column=3)

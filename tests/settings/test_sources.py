@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pydantic_settings
 import pytest
 from jsonschema import Draft202012Validator
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import CliSuppress, InitSettingsSource, NoDecode, TomlConfigSettingsSource
 from resolving import RUN_ID, settle
 
@@ -39,6 +40,14 @@ class Dog(UserConfiguration):
 class Configuration(UserConfiguration):
     threshold: float = 0.5
     inner: Inner = Inner()
+    token: Secret[str] | None = None
+
+
+class OfAllKinds(UserConfiguration):
+    count: int = 1
+    names: list[str] = Field(default_factory=list)
+    sizes: list[int] = Field(default_factory=list)
+    when: dt.date | None = None
     token: Secret[str] | None = None
 
 
@@ -179,7 +188,83 @@ def test_source_that_says_no_mapping_is_a_problem(said: Any) -> None:
 
     outcome = settle(Configuration, arrange_sources=adding(1, lambda model: Own(model, {})))
 
-    assert outcome.problem.message.startswith("this source failed: ")
+    assert outcome.problem.message == "this source failed: it should return a mapping, such as {'config': {…}}"
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"count": True}, "Input should be a valid integer"),
+        ({"count": 2**70}, "this number does not fit into 64 bits"),
+        ({"token": ["name"]}, "a secret is given by reference"),
+        ({"token": SecretStr("content")}, "Input should be a valid string"),
+    ],
+)
+def test_values_of_a_workers_source_are_as_strict_as_those_of_others(config: dict[str, Any], expected: str) -> None:
+    """A boolean is not an integer, numbers fit 64 bits, a secret is given by reference."""
+    outcome = settle(OfAllKinds, arrange_sources=adding(1, saying("vault", **config)))
+
+    assert list(outcome.told.values()) == [expected]
+
+
+def test_values_of_a_workers_source_may_be_text_or_objects() -> None:
+    """Text is read by the type of its option; a secret may come loaded, and is not taken for a reference."""
+    own = saying(
+        "vault", count="4", names="a,b", sizes=["1", "2"], when=dt.date(2024, 1, 2), token=Secret[str]("s3cr3t")
+    )
+
+    outcome = settle(OfAllKinds, arrange_sources=adding(1, own))
+
+    assert outcome.config.model_dump(exclude={"token"}) == {
+        "count": 4,
+        "names": ["a", "b"],
+        "sizes": [1, 2],
+        "when": dt.date(2024, 1, 2),
+    }
+    assert outcome.config.token.get_secret_value() == "s3cr3t"
+    assert "s3cr3t" not in outcome.everything
+
+
+def test_null_of_a_workers_source_for_a_group_is_absent() -> None:
+    """It hides nothing that weaker sources say of what lies in the group."""
+    own = saying("vault", inner=None)
+
+    outcome = settle(Configuration, file="inner: {size: 5}\n", arrange_sources=adding(1, own))
+
+    assert outcome.config.inner.size == 5
+
+
+def test_setting_in_a_wrong_place_of_a_workers_source_is_told() -> None:
+    """An option that is not below `config` is not read; a warning says so."""
+
+    def own(settings_cls: Any) -> Any:
+        return InitSettingsSource(settings_cls, {"threshold": 0.1, "cnfig": {}})
+
+    outcome = settle(Configuration, arrange_sources=adding(1, own))
+
+    assert [(warning.path, warning.hint) for warning in outcome.resolution.ledger.warnings] == [
+        ("threshold", "did you mean config.threshold?"),
+        ("cnfig", "did you mean config?"),
+    ]
+
+
+def test_places_of_a_workers_source_are_text_on_one_line() -> None:
+    """Whatever its methods say: no control characters, the path for none, and an exception is a problem."""
+
+    class Own(saying("va\x1bult", count="x")):  # type: ignore[misc]
+        place: Any = "a\nb"
+
+        def locate(self, path: Any) -> Any:
+            return self.place if self.place != 1 else path[self.place + 1]
+
+    def told(place: Any) -> list[tuple[str, str]]:
+        own = type("Own", (Own,), {"place": place})
+        outcome = settle(OfAllKinds, arrange_sources=adding(1, own))
+        return [(problem.source, problem.location) for problem in outcome.problems]
+
+    assert told("a\nb") == [(r"va\x1bult", r"a\nb")]
+    assert told(None) == [(r"va\x1bult", "config.count")]
+    assert [location for _, location in told(1)] == [r"va\x1bult"] * 2
 
 
 @pytest.mark.parametrize(("said", "path"), [({"config": 5}, "config"), ({"config": {"inner": 5}}, "config.inner")])
@@ -229,7 +314,8 @@ def test_source_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
         arrange_sources=adding(2, lambda model: TomlConfigSettingsSource(model, tmp_path / "worker.toml")),
     )
 
-    assert outcome.problem.message.startswith("this source failed: TOMLDecodeError")
+    pattern = r"this source failed: TOMLDecodeError \(test_sources.py, line \d+\)"  # the author's line, not of tomllib
+    assert re.fullmatch(pattern, outcome.problem.message)
     assert "s3cr3t" not in outcome.everything
 
 
@@ -254,6 +340,22 @@ def test_hook_returns_sources() -> None:
     """Anything else is a mistake of the author."""
     with pytest.raises(DeclarationError, match="should return a tuple of settings sources"):
         settle(Configuration, arrange_sources=lambda *_: None)
+
+
+def test_hook_takes_the_model_and_the_sources() -> None:
+    """One with the parameters that it has in a `BaseSettings` is told so."""
+    with pytest.raises(DeclarationError, match="should be a class method that takes the model and the sources"):
+        settle(Configuration, arrange_sources=lambda _model, _init, _env, _dotenv, _files: ())
+
+
+def test_source_that_exits_is_a_problem() -> None:
+    """A library that gives up does not end the run in silence."""
+
+    class Own(saying("vault")):  # type: ignore[misc]
+        def __call__(self) -> dict[str, Any]:
+            raise SystemExit(3)
+
+    assert "SystemExit" in settle(Configuration, arrange_sources=adding(1, Own)).problem.message
 
 
 def split(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sysconfig
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ REFUSED = "refused by a validator of the worker"
 _LONGEST = 300  # characters of a message
 _SHORTEST_VALUE = 6  # characters; a shorter text may be a word of the message
 _SHORTEST_PART = 5  # characters of a secret in a row; fewer tell nothing
+_ROOM = Path(__file__).parents[2]
+_STANDARD = sysconfig.get_path("stdlib")
+_PYDANTIC = {"pydantic", "pydantic_settings"}
 _NO_LETTER = re.compile(r"[\W_]+")
 
 
@@ -77,8 +81,10 @@ def _texts(value: Any) -> Iterator[str]:
             yield str(leaf)
 
 
-def place_in_code(error: Exception) -> str:
-    """The line of the author's code that an exception comes from."""
+def place_in_code(error: BaseException) -> str:
+    """The line of the author's code that an exception comes from: rather none of a library, nor of Python itself."""
     places = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    of_author = [f" ({printable(file.name, 60)}, line {line})" for file, line in places if "pydantic" not in file.parts]
-    return of_author[-1] if of_author else ""
+    others = [one for one in places if not _PYDANTIC.intersection(one[0].parts) and _ROOM not in one[0].parents]
+    own = [one for one in others if not one[0].is_relative_to(_STANDARD) and "site-packages" not in one[0].parts]
+    file, line = [(None, 0), *(own or others)][-1]
+    return f" ({printable(file.name, 60)}, line {line})" if file else ""
