@@ -33,6 +33,12 @@ class W(ElementsWorker):
             return Transcription(text="x" * 200_000, confidence=1)
         if element.name in os.environ.get("FAIL", "-").split(","):
             raise ValueError("boom")
+        if "FORKED" in os.environ:
+            child = os.fork()
+            if not child:
+                context.publish(element, Transcription(text="lost", confidence=1))
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0, "the child failed"
         if element.name in os.environ.get("MIDDLE", "-").split(","):
             context.publish(element, Transcription(text="middle", confidence=1))
         if element.name in os.environ.get("OUTSIDE", "-").split(","):
@@ -164,6 +170,14 @@ def test_publishing_outside_of_elements_says_what_to_do(desk: Desk) -> None:
 
     assert "with --results, context.publish can only be called while an element is processed" in ended.err
     assert len(desk.recorded()) == 4
+
+
+def test_publishing_in_a_process_that_user_code_forks_fails_there(desk: Desk) -> None:
+    """What it says would not get into the file."""
+    ended = desk.run(*listed(desk), FORKED="1")
+
+    assert "with --results, context.publish can only be called in the worker's own process" in ended.err
+    assert [state for _, state in desk.recorded()] == ["error"] * 4
 
 
 def test_results_that_cannot_be_published_fail_their_element(desk: Desk) -> None:

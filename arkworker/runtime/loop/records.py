@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -109,6 +110,7 @@ class Records:
         self._lock = threading.Lock()
         self._parts: dict[str, list[Part]] = {}  # by the elements that user code has
         self._main = threading.get_ident()
+        self._process = os.getpid()
 
     def begin(self, elements: Sequence[Element]) -> None:
         """As `Ends`."""
@@ -120,8 +122,11 @@ class Records:
 
         Raises:
             ResultError: Something could not be published.
-            ArkworkerError: No element is being processed.
+            ArkworkerError: No element is being processed; or this is another process, from which nothing would get into
+                the file.
         """
+        if os.getpid() != self._process:
+            raise ArkworkerError("with --results, context.publish can only be called in the worker's own process")
         made = self._checker.publish(element, results)
         with self._lock:
             if not self._parts:
