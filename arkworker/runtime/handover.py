@@ -60,7 +60,7 @@ class Handover(NamedTuple):
 
             outbox = Outbox(self.sessions, are_published=not self.context.is_read_only)
         services = self.context.services
-        services.publisher = LatePublisher(lambda: services.make_publisher(outbox=outbox))
+        services.publisher = LatePublisher(lambda: services.make_own_publisher(outbox))
         return self._replace(outbox=outbox)
 
     def report_to(self, collected: Collected) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.arkindex.client import Connection
 from arkworker.clock import SystemClock
+from arkworker.errors import ArkworkerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +32,10 @@ logger = logging.getLogger("arkworker.publishing")
 _logger = logging.getLogger("arkworker")
 
 _LONGEST_NAME = 100  # characters
+#: Elsewhere, what it is given would not get into the file.
+UNRECORDED = (
+    "with --results, context.publish can only be called while an element is processed, in the worker's own process"
+)
 
 
 class Metrics:
@@ -92,7 +97,7 @@ class Services:
 
     def __init__(self, data: ContextData[Any], client: Client | None = None) -> None:
         self.metrics = Metrics()
-        self.publisher: Publisher = LatePublisher(self.make_publisher)
+        self.publisher: Publisher = LatePublisher(self.make_own_publisher)
         self.sessions: Sessions | None = None
         self._data = data
         self._corpus_id, self._runner = data._corpus_id, data._runner  # noqa: SLF001 - hidden from authors
@@ -175,6 +180,16 @@ class Services:
             outbox=outbox,
             doubts=Doubts(self._data.work_dir, run) if run is not None else None,
         )
+
+    def make_own_publisher(self, outbox: Outbox | None = None) -> Publisher:
+        """The publisher while no element is being processed, as in `setup`, and in processes of user code.
+
+        Raises:
+            ArkworkerError: Results are recorded, each with an element.
+        """
+        if self._runner.results is not None:
+            raise ArkworkerError(UNRECORDED)
+        return self.make_publisher(outbox=outbox)
 
     def load_secret(self, name: str | os.PathLike[str]) -> Any:
         """As `WorkerContext.load_secret`."""

@@ -20,12 +20,19 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Result
 
 WORKER = """
-import json, os
-from arkworker import Child, ElementsWorker, Transcription
+import json, multiprocessing, os
+from arkworker import Child, Element, ElementsWorker, Transcription
+
+def publish(context, element):
+    context.publish(element, Transcription(text="elsewhere", confidence=1))
 
 class W(ElementsWorker):
     creates = ("word",)
     uses_cache = bool(os.environ.get("USES_CACHE"))
+
+    def setup(self, context):
+        if "EARLY" in os.environ:
+            publish(context, Element.model_validate({"id": "page", "type": "page"}))
 
     def process_element(self, element, context, cache):
         self.last = element
@@ -33,12 +40,9 @@ class W(ElementsWorker):
             return Transcription(text="x" * 200_000, confidence=1)
         if element.name in os.environ.get("FAIL", "-").split(","):
             raise ValueError("boom")
-        if "FORKED" in os.environ:
-            child = os.fork()
-            if not child:
-                context.publish(element, Transcription(text="lost", confidence=1))
-                os._exit(0)
-            assert os.waitpid(child, 0)[1] == 0, "the child failed"
+        if method := os.environ.get("ELSEWHERE"):
+            with multiprocessing.get_context(method).Pool(1) as pool:
+                pool.apply(publish, (context, element))
         if element.name in os.environ.get("MIDDLE", "-").split(","):
             context.publish(element, Transcription(text="middle", confidence=1))
         if element.name in os.environ.get("OUTSIDE", "-").split(","):
@@ -172,12 +176,20 @@ def test_publishing_outside_of_elements_says_what_to_do(desk: Desk) -> None:
     assert len(desk.recorded()) == 4
 
 
-def test_publishing_in_a_process_that_user_code_forks_fails_there(desk: Desk) -> None:
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_publishing_in_a_process_of_user_code_fails_there(desk: Desk, method: str) -> None:
     """What it says would not get into the file."""
-    ended = desk.run(*listed(desk), FORKED="1")
+    ended = desk.run(*listed(desk, desk.elements[:1]), ELSEWHERE=method)
 
-    assert "with --results, context.publish can only be called in the worker's own process" in ended.err
-    assert [state for _, state in desk.recorded()] == ["error"] * 4
+    reason = "with --results, context.publish can only be called while an element is processed, in the worker's own"
+    assert (desk.lines()[1]["state"], reason in desk.lines()[1]["reason"]) == ("error", True), ended.err
+
+
+def test_publishing_before_the_first_element_is_refused(desk: Desk) -> None:
+    """There is no line that it would belong to."""
+    ended = desk.run(*listed(desk), EARLY="1")
+
+    assert (ended.code, "with --results, context.publish can only be called while" in ended.err) == (1, True), ended.err
 
 
 def test_results_that_cannot_be_published_fail_their_element(desk: Desk) -> None:

@@ -15,6 +15,7 @@ from arkworker.errors import ArkworkerError
 from arkworker.runtime.failures import described
 from arkworker.runtime.loop.ends import ROUNDS, Ending
 from arkworker.runtime.loop.worklist import Job, Resumed
+from arkworker.runtime.services import UNRECORDED
 from arkworker.storage.recording.lines import Entry, Header, Part, RecordedCreates
 from arkworker.storage.recording.writing import Recorder, RecordingError
 from arkworker.text import printable
@@ -122,15 +123,14 @@ class Records:
 
         Raises:
             ResultError: Something could not be published.
-            ArkworkerError: No element is being processed; or this is another process, from which nothing would get into
-                the file.
+            ArkworkerError: No element is being processed; or this is another process, whose parts do not get here.
         """
         if os.getpid() != self._process:
-            raise ArkworkerError("with --results, context.publish can only be called in the worker's own process")
+            raise ArkworkerError(UNRECORDED)
         made = self._checker.publish(element, results)
         with self._lock:
             if not self._parts:
-                raise ArkworkerError("with --results, context.publish can only be called while an element is processed")
+                raise ArkworkerError(UNRECORDED)
             # On the line of that element, or of the one that it was found with.
             first = next(iter(self._parts.values()))
             part = Part(element=RecordedElement.of(element), results=tuple(results))
