@@ -16,7 +16,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
-from arkworker.runtime.log_lines import JsonFormatter, TextFormatter, forget, portable, text_of
+from arkworker.runtime.log_lines import JsonFormatter, TextFormatter, forget, name_processes, portable, text_of
 from arkworker.runtime.stopping import Interruption
 
 if TYPE_CHECKING:
@@ -350,6 +350,7 @@ def hand_over(send: Callable[[logging.LogRecord], None], level: int, style: Lite
         style: How it writes.
     """
     configure(style=style)
+    name_processes()
     relay = _Relay(send, logging.getLogger().handlers[0].formatter)
     logging.getLogger().handlers[:] = [relay]
     logging.getLogger().setLevel(level)

@@ -515,3 +515,23 @@ def test_logging_of_a_process_that_ends(monkeypatch: pytest.MonkeyPatch) -> None
     logging.getLogger("x").warning("late")
     warnings.showwarning(UserWarning("odd"), UserWarning, "w.py", 3)
     assert [line["message"] for line in lines_of(stream)] == ["late", "UserWarning: odd (w.py:3)"]
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_log_of_a_forked_process(monkeypatch: pytest.MonkeyPatch, style: Any) -> None:
+    """Where another process writes the log, it writes its own: a thread that it lacks may hold the way there."""
+    reader, writer = os.pipe()
+    sent: list[logging.LogRecord] = []
+    with os.fdopen(writer, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        logs.hand_over(sent.append, logging.INFO, style)
+        pid = os.fork()
+        if pid == 0:
+            logging.getLogger("x").warning("m")
+            os._exit(len(sent))
+    with os.fdopen(reader, encoding="utf-8") as written:
+        line = written.read()
+
+    assert os.waitpid(pid, 0)[1] == 0
+    assert (f"[{pid}]: m\n" in line) if style == "text" else (json.loads(line)["process"] == pid)

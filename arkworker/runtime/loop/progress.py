@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
@@ -51,6 +52,7 @@ class ProgressDisplay:
     def __exit__(self, *_: object) -> None:
         if self._bar is None:
             return
+        _on_terminal.remove(self)
         with contextlib.ExitStack() as held:
             for handler, _ in self._handlers:  # a line of another thread would come between the parts of the bar
                 handler.acquire()
@@ -59,6 +61,13 @@ class ProgressDisplay:
             self._bar.stop()
             for handler, stream in self._handlers:
                 handler.setStream(stream)
+
+    def let_go(self) -> None:
+        """In a process that user code has forked: the bar and its locks belong to the parent."""
+        for handler, stream in self._handlers:
+            handler.setStream(stream)
+        sys.stdout, sys.stderr = (getattr(stream, "rich_proxied_file", stream) for stream in (sys.stdout, sys.stderr))
+        self._bar, self._is_shown = None, False
 
     def advance(self) -> None:
         if self._bar is not None:
@@ -94,6 +103,7 @@ class ProgressDisplay:
         self._bar = Progress(*columns, console=console, transient=True, redirect_stdout=is_redirected)
         self._bar.add_task("", total=self._total, failed=0, rate="0")
         self._bar.start()
+        _on_terminal.append(self)
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler) and (stream := handler.setStream(_Above(console))):
                 self._handlers.append((handler, stream))
@@ -111,6 +121,18 @@ class ProgressDisplay:
             if self._total is not None:
                 yield progress.TimeRemainingColumn()
                 yield progress.TextColumn("left")
+
+
+_on_terminal: list[ProgressDisplay] = []
+
+
+def _let_go_in_child() -> None:
+    for shown in tuple(_on_terminal):
+        shown.let_go()
+    _on_terminal.clear()
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)
 
 
 class _Above:

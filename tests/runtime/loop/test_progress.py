@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import os
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -160,3 +161,16 @@ def test_the_rate(clock: Hand, caplog: pytest.LogCaptureFixture, number: int, ra
     progress.advance()
 
     assert caplog.messages == [f"{number} elements, 0 failed, {rate} a second"]
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_leaves_the_bar_to_its_parent(terminal: Terminal) -> None:
+    """The thread that draws the bar may hold its locks just then, and is missing there."""
+    handler: Any = next(one for one in logging.getLogger().handlers if getattr(one, "stream", None) is terminal)
+    with contextlib.redirect_stderr(terminal), ProgressDisplay(Tally(), 3):
+        assert terminal not in (handler.stream, sys.stderr)
+        pid = os.fork()
+        if pid == 0:
+            os._exit(int(handler.stream is not terminal or sys.stderr is not terminal))
+        assert os.waitpid(pid, 0)[1] == 0
+        assert terminal not in (handler.stream, sys.stderr)
