@@ -56,9 +56,8 @@ def create_application(desk: Desk, database: Database, host: str) -> ASGIApp:
         host: Where it listens.
     """
     operations = all_operations(desk.site.edition)
-    nowhere, elsewhere, wrong = (
-        Window(desk, None, partial(refuse, desk)) for refuse in (refuse_path, refuse_operation, refuse_method)
-    )
+    answers = (refuse_path, refuse_operation, refuse_method, complete_path)
+    nowhere, elsewhere, wrong, incomplete = (Window(desk, None, partial(answer, desk)) for answer in answers)
     images = Images(desk, database)
     image = "/iiif/{version:int}/{id:uuid}"
     named = image + "/{region}/{size}/{rotation}/{quality}.{extension}"
@@ -74,7 +73,9 @@ def create_application(desk: Desk, database: Database, host: str) -> ASGIApp:
     routes.append(Route(openapi.PATH, Window(desk, "GetDocument", partial(describe, desk))))
     pages = viewer.routes(desk, database)
     # Last, without a method: what is left of a known path is the wrong method.
-    refusals = [Route(path, wrong) for path in {API + item.path for item in operations}]
+    paths = {API + item.path for item in operations}
+    refusals = [Route(path, wrong) for path in paths]
+    refusals += [Route(path.removesuffix("/"), incomplete) for path in paths if path.endswith("/")]
     # Below a path that is known, what is not an id is 404; below others the operation is one that is not here.
     patterns = {re.sub(r":(?!path)\w+", "", API + item.path) for item in all_operations("enterprise")}
     refusals += [Route(path, nowhere) for path in patterns]
@@ -151,6 +152,13 @@ async def refuse_method(desk: Desk, call: Call, request: Request, content: bytes
     if _asked(call) in LACKING:
         return await refuse_operation(desk, call, request, content)
     raise ApiFailureError(405, [((), "method_not_allowed", f'Method "{call.method}" not allowed.')])
+
+
+async def complete_path(_desk: Desk, call: Call, request: Request, _content: bytes) -> Answer:
+    """Of a path that is known, without the slash at its end: reading is led there, as by Django."""
+    if call.method not in ("GET", "HEAD"):
+        raise missing("No operation has this path; with a slash at its end, one has.")
+    return Answer(301, b"", (("location", str(request.url.replace(path=f"{call.path}/"))),))
 
 
 async def refuse_operation(desk: Desk, call: Call, request: Request, content: bytes) -> Answer:

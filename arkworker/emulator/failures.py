@@ -88,7 +88,9 @@ def conflict(detail: str, *attr: str | int, code: str = "conflict", **extra: Any
 def from_validation(error: ValidationError) -> ApiFailureError:
     """Every problem that pydantic found in a request. Its messages here are read by developers, and hold no secret."""
     details = error.errors(include_url=False, include_context=False, include_input=False)
-    codes = {"missing": "required"}
-    return ApiFailureError(
-        400, [(tuple(item["loc"]), codes.get(item["type"], item["type"]), item["msg"]) for item in details]
-    )
+    codes = {"missing": "required", "value_error": "invalid"}
+    found = [
+        (tuple(item["loc"]), codes.get(item["type"], item["type"]), item["msg"].removeprefix("Value error, "))
+        for item in details
+    ]
+    return ApiFailureError(400, found)

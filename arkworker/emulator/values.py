@@ -45,13 +45,21 @@ def _ring(points: list[list[int | float]]) -> list[list[int | float]]:
     return closed(points)
 
 
+def _run_or_manual(value: str) -> str:
+    try:
+        return value if value in MANUAL else str(UUID(value))
+    except ValueError:
+        raise ValueError(f"“{value}” is not a valid UUID, nor False.") from None
+
+
 def closed(points: list[list[int | float]]) -> list[list[int | float]]:
     """A polygon with its first point again at the end, as Arkindex keeps it."""
     return points if points[0] == points[-1] else [*points, points[0]]
 
 
+MANUAL = ("False", "false")
 Text = Annotated[str, AfterValidator(_storable), AfterValidator(_not_blank)]
-Name = Annotated[Text, Field(max_length=250)]
+Name = Annotated[str, Field(max_length=250), AfterValidator(_storable), AfterValidator(_not_blank)]
 Slug = Annotated[str, Field(pattern=r"^[-a-zA-Z0-9_]+$", max_length=50)]
 # The text of a UUID.
 Id = Annotated[
@@ -64,8 +72,9 @@ Confidence = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=1)]
 Point = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Ring = Annotated[list[Point], Field(min_length=3), AfterValidator(_ring)]
 Orientation = Literal["horizontal-lr", "horizontal-rl", "vertical-rl", "vertical-lr"]
-# Of a query: a worker run, or `False` for what people made.
-RunOrManual = UUID | Literal["False", "false"]
+Angle = Annotated[int, Field(ge=0, lt=360)]
+# Of a query: the id of a worker run, or `False` for what people made.
+RunOrManual = Annotated[str, AfterValidator(_run_or_manual)]
 
 
 class Signature(Body):

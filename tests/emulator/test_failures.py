@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -121,13 +121,46 @@ def test_a_defect_of_the_emulator_is_said_and_answered(world: World, caplog: pyt
 
 
 @pytest.mark.parametrize(
-    ("method", "query", "body"), [("PATCH", {}, {"rotation_angle": 10**30}), ("GET", {"cursor": 10**30}, None)]
+    ("method", "path", "query", "body"),
+    [
+        ("POST", "/image/iiif/url/", {}, {"url": "https://iiif.example/a", "width": 10**30, "height": 1}),
+        ("GET", "/process/{process}/elements/", {"cursor": 10**30}, None),
+    ],
 )
 def test_a_number_that_no_database_holds_is_refused(
-    world: World, method: str, query: dict[str, int], body: dict[str, int] | None
+    world: World, method: str, path: str, query: dict[str, int], body: dict[str, int] | None
 ) -> None:
     """It is a mistake of the client, not a defect of the server."""
     process = world.client.get(f"/process/workers/{world.run}/")["process"]["id"]
-    path = f"/element/{world.pages[0]}/" if body else f"/process/{process}/elements/"
 
-    assert world.client.refusal(method, path, body, params=query) == (400, None, "invalid")
+    assert world.client.refusal(method, path.format(process=process), body, params=query) == (400, None, "invalid")
+
+
+def test_a_path_without_its_last_slash(world: World) -> None:
+    """Who reads, with curl for example, is led to the right one; who writes is told, as the body would be lost."""
+    led = world.client.send("GET", f"/corpus/{world.corpus}", params={"a": "é b"})
+    told = world.client.send("POST", "/elements/create", {})
+
+    assert ([answer.status_code for answer in led.history], led.status_code) == ([301], 200)
+    assert led.url.endswith(f"{world.corpus}/?a=%C3%A9+b")
+    assert (told.status_code, "a slash at its end" in told.json()["errors"][0]["detail"]) == (404, True)
+    assert not world.emulator.ledger.lacking
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "attr", "detail"),
+    [
+        ("GET", "/corpus/{corpus}/elements/?worker_run=x", None, "worker_run", "“x” is not a valid UUID, nor False."),
+        ("PATCH", "/element/{page}/", {"name": " "}, "name", "This field may not be blank."),
+        ("PATCH", "/element/{page}/", {"name": "x" * 251}, "name", "String should have at most 250 characters"),
+        ("PATCH", "/element/{page}/", {"rotation_angle": 360}, "rotation_angle", "Input should be less than 360"),
+    ],
+)
+def test_each_mistake_is_told_once(
+    world: World, method: str, path: str, body: dict[str, Any] | None, attr: str, detail: str
+) -> None:
+    """In words about the request, not about how it is validated."""
+    answer = world.client.send(method, path.format(corpus=world.corpus, page=world.pages[0]), body)
+
+    told = [(error["attr"], error["detail"]) for error in answer.json()["errors"]]
+    assert (answer.status_code, told) == (400, [([attr], detail)])

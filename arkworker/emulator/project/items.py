@@ -22,6 +22,7 @@ from arkworker.emulator.faults import EffectName, Fault, check_operation
 from arkworker.emulator.resources import operation_names
 from arkworker.emulator.resources.results import NewFact
 from arkworker.emulator.values import (  # noqa: TC001 - pydantic reads them
+    Angle,
     Confidence,
     Id,
     Name,
@@ -158,7 +159,7 @@ class ElementItem(Result):
     size: tuple[Length, Length] | None = None
     polygon: Ring | None = None
     count: int = Field(1, ge=1, le=100_000)
-    rotation_angle: int = Field(0, ge=0, lt=360)
+    rotation_angle: Angle = 0
     mirrored: bool = False
     confidence: Confidence | None = None
     transcriptions: list[TranscriptionItem] = []

@@ -10,7 +10,7 @@ from arkworker.emulator import represent
 from arkworker.emulator.endpoint import ApiRequest, Operations, PageQuery
 from arkworker.emulator.failures import invalid
 from arkworker.emulator.tables import Corpus, Element, ElementLink, ElementType, Image, Json, Transcription, WorkerRun
-from arkworker.emulator.values import Body, Confidence, Id, Name, Ring, RunOrManual, Signature
+from arkworker.emulator.values import MANUAL, Angle, Body, Confidence, Id, Name, Ring, RunOrManual, Signature
 
 if TYPE_CHECKING:
     from sqlalchemy import Select
@@ -53,7 +53,7 @@ class ElementChange(Body):
     name: Name = ""
     polygon: Ring | None = None
     confidence: Confidence | None = None
-    rotation_angle: int = 0
+    rotation_angle: Angle = 0
     mirrored: bool = False
     image: Id | None = None
 
@@ -260,14 +260,14 @@ def children_of(parent_id: str) -> Select[Any]:
     return below.where(ElementLink.parent_id == parent_id).order_by(ElementLink.position)
 
 
-def signed_by(column: Any, run: Any, version: Any) -> list[Any]:
+def signed_by(column: Any, run: str | None, version: str | None) -> list[Any]:
     """The conditions of the filters by worker run and by worker version; `False` is for what people made."""
     conditions = []
     if run is not None:
-        conditions.append(column.is_(None) if isinstance(run, str) else column == str(run))
+        conditions.append(column.is_(None) if run in MANUAL else column == run)
     if version is not None:
-        runs = select(WorkerRun.id).where(WorkerRun.version_id == str(version))
-        conditions.append(column.is_(None) if isinstance(version, str) else column.in_(runs))
+        runs = select(WorkerRun.id).where(WorkerRun.version_id == version)
+        conditions.append(column.is_(None) if version in MANUAL else column.in_(runs))
     return conditions
 
 
