@@ -45,7 +45,7 @@ from arkworker.elements.model import Element
 from arkworker.elements.recorded import RecordedElement, RecordedTranscription, target_of
 from arkworker.elements.stored import StoredTranscription
 from arkworker.errors import ArkworkerError, ResultError
-from arkworker.text import printable
+from arkworker.text import did_you_mean, printable
 
 _WEB_ADDRESS = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
 
@@ -127,7 +127,7 @@ class ResultModel(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise ResultError(_mistakes(error, error.title)) from None
+            raise ResultError(_mistakes(error, error.title, type(self))) from None
 
 
 def check(result: Any, path: str) -> None:
@@ -162,17 +162,24 @@ def _check_fields(result: ResultModel, path: str) -> None:
         # As pydantic itself makes an instance; this one is thrown away.
         kind.__pydantic_validator__.validate_python(fields, self_instance=kind.__new__(kind))
     except ValidationError as error:
-        raise ResultError(_mistakes(error, path)) from None
+        raise ResultError(_mistakes(error, path, kind)) from None
 
 
-def _mistakes(error: ValidationError, root: str) -> str:
+def _mistakes(error: ValidationError, root: str, kind: type[ResultModel]) -> str:
     """The fields that are wrong and what is wrong with them, without what was given."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     places = (".".join([root, *map(str, problem["loc"])]) for problem in problems)
     return "; ".join(
-        f"{printable(place, 100)}: {printable(problem['msg'].removeprefix('Value error, '))}"
-        for place, problem in zip(places, problems, strict=True)
+        f"{printable(place, 100)}: {_mistake(problem, kind)}" for place, problem in zip(places, problems, strict=True)
     )
+
+
+def _mistake(problem: Mapping[str, Any], kind: type[ResultModel]) -> str:
+    if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
+        fields = [name for name in kind.model_fields if name != "kind"]
+        nearest = did_you_mean(str(problem["loc"][0]), fields)
+        return f"no such field; {nearest or 'there are ' + ', '.join(fields)}"
+    return printable(problem["msg"].removeprefix("Value error, "))
 
 
 class Entity(ResultModel):

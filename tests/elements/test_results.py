@@ -121,7 +121,11 @@ def test_a_confidence_may_be_an_integer(confidence: float) -> None:
         (lambda: make(Transcription, text="x"), "Transcription.confidence: Field required"),
         (
             lambda: make(Transcription, text="x", confidence=1, entity=()),
-            "Transcription.entity: Extra inputs are not permitted",
+            "Transcription.entity: no such field; did you mean entities?",
+        ),
+        (
+            lambda: make(Classification, class_name="a", confidence=1, worker_run="b"),
+            "Classification.worker_run: no such field; there are class_name, confidence, high_confidence",
         ),
         (
             lambda: make(Child, type="line", polygon=SQUARE[:2]),
