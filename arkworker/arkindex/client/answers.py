@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from arkworker.arkindex.client.operations import Operation, Promise
 
 LONGEST = 200  # characters of a body in a message
+_WITH_SECRETS = frozenset({"RetrieveSecret", "RetrieveWorkerRun", "RetrieveWorkerRunConfiguration"})
 MESSAGES = 10  # shown of one answer
 MOST_VALUES = 2_000_000  # in one answer: parsed, each may take a hundred times its length
 WIDEST = 16 << 20  # bytes of an answer with a character such as an emoji: all of its text then takes four times as much
@@ -116,7 +117,9 @@ def judge(operation: Operation, status: int, body: bytes, excerpts: Excerpts) ->
             value = mark_signed(value)
         check(value, operation.answer)
     except AnswerError as error:
-        shown = f": {excerpts.of(body)}" if body else ""
+        # Half of a secret's content, or of a configuration that holds some, is not to be shown; a proxy's page is.
+        is_shown = body and (operation.id not in _WITH_SECRETS or body.lstrip().startswith(b"<"))
+        shown = f": {excerpts.of(body)}" if is_shown else ""
         return lose(operation.id, f"the answer {error}{shown}", Fault.GARBLED, status=status)
     return Attempt(value)
 

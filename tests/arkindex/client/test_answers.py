@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 
 from arkworker.arkindex.client import answers
 from arkworker.arkindex.client.answers import LONGEST, AnswerError, Excerpts
+from arkworker.arkindex.client.table import OPERATIONS
 from arkworker.errors import ApiMessage
 
 VALUES = st.recursive(
@@ -179,3 +180,14 @@ def test_query_strings_are_masked() -> None:
     text = 'see "https://s3.example/x?X-Amz-Signature=abc&y=z" and http://a.org/?t=1.'
 
     assert Excerpts(None).of(text) == 'see "https://s3.example/x?…" and http://a.org/?…'
+
+
+@pytest.mark.parametrize("name", ["RetrieveSecret", "RetrieveWorkerRun", "RetrieveWorkerRunConfiguration"])
+@pytest.mark.parametrize("body", [b'{"content": "s3cr3t"', b'["s3cr3t"]', b"s3cr3t"])
+def test_answer_that_may_hold_secrets_is_not_shown(name: str, body: bytes) -> None:
+    """It may be cut, or not be what was promised; a page of a proxy is shown."""
+    operation = OPERATIONS[name]
+
+    assert "s3cr3t" not in str(answers.judge(operation, 200, body, Excerpts(None)).error)
+    assert "<h1>Bad" in str(answers.judge(operation, 200, b"<h1>Bad gateway</h1>", Excerpts(None)).error)
+    assert "s3cr3t" in str(answers.judge(OPERATIONS["RetrieveCorpus"], 200, b'["s3cr3t"]', Excerpts(None)).error)
