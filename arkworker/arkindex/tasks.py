@@ -114,7 +114,8 @@ def upload_artifact(
     artifact = Artifact(name, _size(path), content_type or _content_type(name))
     body = {"path": artifact.path, "content_type": artifact.content_type, "size": artifact.size}
     answer = api.request("CreateArtifact", body, id=task_id)
-    api.upload_url(address_of("CreateArtifact", answer, "s3_put_url"), path, content_type=artifact.content_type)
+    url = address_of("CreateArtifact", answer, "s3_put_url")
+    api.upload_url(url, path, content_type=artifact.content_type, length=artifact.size)
     return artifact
 
 

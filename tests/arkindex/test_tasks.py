@@ -122,6 +122,17 @@ def test_uploads_a_file(tmp_path: Path, name: str, content_type: str) -> None:
     ]
 
 
+def test_uploads_as_many_bytes_as_it_has_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log, for one, may grow meanwhile."""
+    path = tmp_path / "log.txt"
+    path.write_bytes(b"content")
+    api = FakeApi({"s3_put_url": URL})
+    lengths: list[Any] = []
+    monkeypatch.setattr(api, "upload_url", lambda *_, length=None, **__: lengths.append(length))
+    assert upload_artifact(api, TASK, path).size == 7
+    assert lengths == [7]
+
+
 def test_uploads_under_another_name(tmp_path: Path) -> None:
     """The name on Arkindex is free."""
     (tmp_path / "x").write_bytes(b"")
