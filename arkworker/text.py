@@ -13,6 +13,9 @@ _ADDRESS = re.compile(r"^(?P<scheme>[A-Za-z][\w+.-]*://)(?:[^/?#]*@)?(?P<rest>[^
 
 _CREDENTIALS = re.compile(r"^(\w[\w+.-]*://)[^/?#]*@")
 
+#: What no name holds: control characters, the separators of lines and of paragraphs, halves of surrogate pairs.
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
 
 def printable(text: str, limit: int = 200) -> str:
     """The text on one line, with what a terminal would obey written as an escape; `limit` characters, and then `…`."""

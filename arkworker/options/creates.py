@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from arkworker.errors import DeclarationError
-from arkworker.text import printable
+from arkworker.text import CONTROLS, printable
 
 _SLUG = re.compile(r"[-a-zA-Z0-9_]{1,50}")
 _LONGEST_NAME = 250
@@ -98,6 +98,6 @@ def _mistake(name: Any, *, is_slug: bool) -> str:
         return f"should be text, not {type(name).__name__}"
     if is_slug and not _SLUG.fullmatch(name):
         return f"should be the slug of an element type, letters, digits, - and _, at most 50: {printable(name, 60)!r}"
-    if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
-        return f"should be a name of 1 to {_LONGEST_NAME} printable characters"
+    if not name.strip() or len(name) > _LONGEST_NAME or CONTROLS.search(name):
+        return f"should be a name of 1 to {_LONGEST_NAME} characters, none of them a control character"
     return ""

@@ -30,6 +30,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from arkworker.text import CONTROLS
+
 _IDENTIFIER = re.compile(r"(?!\.)[-_.A-Za-z0-9]*[-_A-Za-z0-9]")
 
 _SHARD = re.compile(r"([1-9][0-9]{0,5})?/([1-9][0-9]{0,5})")
@@ -77,7 +79,7 @@ def _identifier(value: str) -> str:
 
 def _dataset_set(value: str) -> str:
     dataset, colon, name = value.partition(":")
-    if not colon or not name.strip() or not name.isprintable() or not _IDENTIFIER.fullmatch(dataset):
+    if not colon or not name.strip() or CONTROLS.search(name) or not _IDENTIFIER.fullmatch(dataset):
         raise ValueError("should be the id of a dataset, a colon and the name of a set")
     return value
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from arkworker.errors import ApiContentError, ConfigurationError, ExtrasDirNotFoundError, Problem
-from arkworker.text import printable
+from arkworker.text import CONTROLS, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -113,7 +113,7 @@ def _checked_id(parent_id: str) -> str:
 
 def is_file_name(text: str) -> bool:
     """Whether the text can be the name of one file or directory in another."""
-    is_plain = text.isprintable() and os.sep not in text and text not in ("", ".", "..")
+    is_plain = not CONTROLS.search(text) and os.sep not in text and text not in ("", ".", "..")
     return is_plain and len(os.fsencode(text)) <= _LONGEST_COMPONENT
 
 

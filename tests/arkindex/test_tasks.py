@@ -46,13 +46,13 @@ def test_lists_artifacts() -> None:
         [
             {"id": "1", "path": "db.sqlite", "size": 12, "content_type": "application/x-sqlite3", "new": {}},
             {"path": "log.txt", "size": None},
-            {"path": "ét é", "size": True, "content_type": 3},
+            {"path": "ét\u00a0é", "size": True, "content_type": 3},
         ]
     )
     assert list_artifacts(api, TASK) == [
         Artifact("db.sqlite", 12, "application/x-sqlite3"),
         Artifact("log.txt", None, ""),
-        Artifact("ét é", None, ""),
+        Artifact("ét\u00a0é", None, ""),
     ]
     assert api.calls == [("ListArtifacts", None, {"id": TASK})]
 

@@ -66,6 +66,11 @@ def test_classes_and_entity_types_are_names(names: Any) -> None:
         Creates(entity_types=names)
 
 
+def test_names_with_blanks_that_do_not_break_are_names() -> None:
+    """French puts them before a colon."""
+    assert Creates(classes=("Nom\u00a0: père",)).classes == ("Nom\u00a0: père",)
+
+
 def test_every_kind_of_worker_has_them() -> None:
     """A plain worker publishes with `context.publish`, and so does a function."""
 

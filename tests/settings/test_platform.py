@@ -72,7 +72,7 @@ FLAGS: list[tuple[tuple[str, ...], str, list[str], Any]] = [
     (("--element",), "element", ["a", "b"], ("a", "b")),
     (("--image",), "image", ["a.jpg", "b c.png"], ("a.jpg", "b c.png")),
     (("--no-worker-activity",), "no_worker_activity", [], True),
-    (("--set",), "set", ["a:train", "a:un nom"], ("a:train", "a:un nom")),
+    (("--set",), "set", ["a:train", "a:un\u00a0nom"], ("a:train", "a:un\u00a0nom")),
 ]
 
 

@@ -9,13 +9,12 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, urlencode
 
 from arkworker.errors import UsageError
-from arkworker.text import did_you_mean
+from arkworker.text import CONTROLS, did_you_mean
 
 Promise = Literal["object", "list", "nothing", "anything"]
 Pages = Literal["page", "cursor"]
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110, section 9.2.2
-_UNSENDABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _PLAIN = re.compile(r"[0-9A-Za-z-]+")  # as ids are, and most of what else is part of a path
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -97,7 +96,7 @@ class Operation(NamedTuple):
         if isinstance(value, Mapping | bytes):
             raise UsageError(f"{self.id}: the parameter {name!r} cannot be a {type(value).__name__}")
         text = str(value)
-        if _UNSENDABLE.search(text):
+        if CONTROLS.search(text):
             raise UsageError(f"{self.id}: the parameter {name!r} holds a control character")
         return text
 

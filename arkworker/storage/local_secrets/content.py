@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -11,12 +10,10 @@ from arkworker.documents.nodes import YamlError
 from arkworker.documents.scalars import to_python
 from arkworker.documents.yaml import parse_yaml
 from arkworker.errors import SecretError
-from arkworker.text import printable
+from arkworker.text import CONTROLS, printable
 
 LARGEST_CONTENT = 1024 * 1024  # bytes of one secret; characters of one that is a document
 LONGEST_NAME = 255  # characters
-# Control characters, surrogates, and the two separators of Unicode that terminals and editors take for a line break.
-_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 class UnusableError(Exception):
@@ -71,7 +68,7 @@ def check_secret_name(name: str) -> None:
         raise SecretError(
             "…", f"a name has at most {LONGEST_NAME} characters: give the name of the secret, not its content"
         )
-    if any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in name):
+    if CONTROLS.search(name):
         raise SecretError("…", "a name cannot have control characters: give the name of the secret, not its content")
     if not name:
         raise SecretError(name, "the name is empty")
