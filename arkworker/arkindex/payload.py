@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, 
 
 from arkworker.errors import ApiResponseError, ApiUnavailableError, ConfigurationError, Problem
 from arkworker.frozen import Record, freeze
+from arkworker.options.options import Group, Option
 from arkworker.options.secret import UnloadedSecret
 from arkworker.settings.resolution import RunSays
 from arkworker.settings.sources.configuration import CONFIGURATION, WORKER_RUN, Layer
@@ -188,12 +189,11 @@ def model_configuration(worker: WorkerOptions, payload: Payload | None) -> dict[
 def _without_secrets(worker: WorkerOptions, values: Mapping[str, Any], group: str) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for key, value in values.items():
-        name = worker.canonical.get(f"{group}{key}", f"{group}{key}")
-        option = worker.options.get(name)
-        if option is not None and option.is_secret and value is not None:
-            shown[key] = UnloadedSecret(name)
-        elif name in worker.groups and isinstance(value, dict):
-            shown[key] = _without_secrets(worker, value, f"{name}.")
+        part = worker.by_name.get(f"{group}{key}")
+        if isinstance(part, Option) and part.is_secret and value is not None:
+            shown[key] = UnloadedSecret(part.name)
+        elif isinstance(part, Group) and isinstance(value, dict):
+            shown[key] = _without_secrets(worker, value, f"{part.name}.")
         else:
             shown[key] = value
     return shown

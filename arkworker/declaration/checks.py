@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from yaml.constructor import SafeConstructor
 
-from arkworker.documents.nodes import Mapping, Scalar, Sequence
-from arkworker.documents.scalars import core_type
+from arkworker.documents.nodes import Mapping, Scalar, Sequence, core_type
 from arkworker.errors import Problem
 from arkworker.text import did_you_mean, printable
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from arkworker.documents.nodes import Entry, Mapping, Node, Scalar, Sequence, YamlError, gather, is_null
-from arkworker.documents.scalars import resolve_scalar
+from arkworker.documents.nodes import Entry, Mapping, Node, Scalar, Sequence, YamlError, gather, is_null, resolve_scalar
 from arkworker.documents.text_file import place_after
 from arkworker.text import printable
 

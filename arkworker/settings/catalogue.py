@@ -61,13 +61,9 @@ class WorkerOptions:
         return {part.name: part for part in self._parts if isinstance(part, Option)}
 
     @cached_property
-    def groups(self) -> dict[str, Group]:
-        return {part.name: part for part in self._parts if isinstance(part, Group)}
-
-    @cached_property
-    def canonical(self) -> dict[str, str]:
-        """The name of each option and group by all names that it may be given by."""
-        return {name: part.name for part in self._parts for name in part.names}
+    def by_name(self) -> dict[str, Option | Group]:
+        """Options and groups by all dotted names that they may be given by."""
+        return {name: part for part in self._parts for name in part.names}
 
     @cached_property
     def by_variable(self) -> dict[str, Option]:

@@ -8,7 +8,6 @@ client 0.2 to 1.3).
 # Without the import of annotations: as text, each model that is derived from these would evaluate all of them again.
 import ast
 import inspect
-import json
 import re
 import sys
 from functools import cache
@@ -21,6 +20,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    Json,
     SecretStr,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -117,15 +117,6 @@ def _url(value: str) -> str:
     if parts.username or parts.password:
         raise ValueError("should be a URL without a user name and password: use a token")
     return value
-
-
-def _parents(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        raise ValueError("should be a JSON object: parent task id to task slug") from None
 
 
 Identifier = Annotated[
@@ -292,9 +283,7 @@ class Settings(BaseSettings):
 
     bootstrap: Annotated[Switch, Variable("TASK_BOOTSTRAP"), Flag(("--bootstrap",))] = False
     """Download the parents' artifacts and the model before starting, when no agent does it."""
-    bootstrap_parents: Annotated[
-        dict[Identifier, Identifier] | None, BeforeValidator(_parents), Variable("TASK_PARENTS")
-    ] = None
+    bootstrap_parents: Annotated[Json[dict[Identifier, Identifier]] | None, Variable("TASK_PARENTS")] = None
     """For bootstrap: JSON object of parent task ids and their slugs."""
     bootstrap_model_version: Annotated[Identifier | None, Variable("ARKINDEX_MODEL_VERSION")] = None
     """For bootstrap: model version to download."""

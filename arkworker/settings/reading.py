@@ -25,7 +25,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 from pydantic_settings import NoDecode
 
-from arkworker.documents.nodes import TOO_LARGE, Scalar, YamlError, fits_64_bits, plain, resolve_core
+from arkworker.documents.nodes import TOO_LARGE, Scalar, YamlError, fits_64_bits, plain, resolve_core, resolve_scalar
 from arkworker.options.configuration import BY_SETTINGS
 from arkworker.options.options import (
     accepts_null,
@@ -186,8 +186,6 @@ def read_node(node: Node, annotation: Any) -> Any:
     def scalar(node: Scalar) -> Any:
         value: Any = resolve_core(node.text) if node.plain else node.text
         if has_no_type or node.tag:
-            from arkworker.documents.scalars import resolve_scalar  # and PyYAML
-
             try:
                 value = resolve_scalar(node)
             except YamlError as error:

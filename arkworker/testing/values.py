@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic_core import to_jsonable_python
 
-from arkworker.options.options import alternatives, is_secret_type
+from arkworker.options.options import Group, alternatives, is_secret_type
 from arkworker.options.secret import Secret
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class FileValues:
         return {key: self._entry(worker, f"{prefix}{key}", value) for key, value in values.items()}
 
     def _entry(self, worker: WorkerOptions, name: str, value: Any) -> Any:
-        if name in worker.groups and isinstance(value, dict):
+        if isinstance(worker.by_name.get(name), Group) and isinstance(value, dict):
             return self._mapping(worker, value, f"{name}.")
         option = worker.options.get(name)
         return to_jsonable_python(value) if option is None else self._value(option.annotation, value)
@@ -98,7 +98,7 @@ class PayloadValues:
     def _add(self, worker: WorkerOptions, values: Mapping[str, Any], prefix: str) -> None:
         for key, value in values.items():
             name = f"{prefix}{key}"
-            if name in worker.groups and isinstance(value, dict):
+            if isinstance(worker.by_name.get(name), Group) and isinstance(value, dict):
                 self._add(worker, value, f"{name}.")
             else:
                 self.items.append(self._item(worker, name, value))

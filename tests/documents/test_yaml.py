@@ -8,8 +8,7 @@ import yaml
 from hypothesis import assume, given, strategies as some
 
 from arkworker.documents import yaml as documents_yaml
-from arkworker.documents.nodes import Entry, Mapping, Scalar, Sequence, YamlError
-from arkworker.documents.scalars import to_python
+from arkworker.documents.nodes import Entry, Mapping, Scalar, Sequence, YamlError, to_python
 from arkworker.documents.yaml import parse_yaml
 
 if TYPE_CHECKING:

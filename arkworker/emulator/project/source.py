@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from arkworker.documents.nodes import Mapping, Node, Sequence
-from arkworker.documents.scalars import to_python
+from arkworker.documents.nodes import Mapping, Node, Sequence, to_python
 from arkworker.documents.text_file import TextFileError, read_text_file
 from arkworker.documents.yaml import parse_yaml
 from arkworker.errors import ConfigurationError, Problem

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_settings import CliSettingsSource
 
-from arkworker.options.options import alternatives
+from arkworker.options.options import Group, alternatives
 from arkworker.settings.platform import Flag, flag_of
 from arkworker.settings.reading import Refused
 from arkworker.settings.sources.source import PLATFORM_FIELDS, TextSource
@@ -87,7 +87,7 @@ class CommandLineSource(TextSource, CliSettingsSource[argparse.ArgumentParser]):
         word, *more = name.split(maxsplit=1) or [""]
         if self.worker.is_free and name and (typed.texts or not more):
             self.give(("config", name), self._texts(typed, Any), typed.location)
-        elif name in self.worker.groups:
+        elif isinstance(self.worker.by_name.get(name), Group):
             self.report(("config", name), "this is a group: give its options, each with its own flag", typed.location)
         else:
             self.report_unknown(word, f"{CONFIG_PREFIX}{printable(word, 60)}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic_settings import InitSettingsSource
 
 from arkworker.documents.nodes import Mapping, Node, Scalar, Sequence, YamlError, is_null
-from arkworker.options.options import DEBUG, RESERVED_KEYS
+from arkworker.options.options import DEBUG, RESERVED_KEYS, Group, Option
 from arkworker.options.secret import Secret
 from arkworker.settings.provenance import Path, Place, nested
 from arkworker.settings.reading import Refused, read_data, read_node
@@ -65,57 +65,54 @@ class ConfigurationSource(Named, InitSettingsSource):
         self._seen: dict[str, str] = {}
         self._first_inside: dict[Path, Path] = {}
         for given in entries:
-            self._take(given, ())
+            self._take(given)
         InitSettingsSource.__init__(self, settings_cls, nested(self._given.items()))
 
     def entries_of(self, given: Given) -> list[Given] | None:
         """What lies in a group's value; None when it is not a mapping."""
         raise NotImplementedError
 
-    def _take(self, given: Given, group: Path) -> None:
-        name = self.worker.canonical.get(".".join((*group, given.key)), ".".join((*group, given.key)))
-        option, known_group = self.worker.options.get(name), self.worker.groups.get(name)
-        if known_group is None or given.is_item:
+    def _take(self, given: Given, group: str = "") -> None:
+        part = self.worker.by_name.get(f"{group}{given.key}")
+        name = part.name if part else f"{group}{given.key}"
+        if given.is_item or not isinstance(part, Group):  # a mapping may hold a group in several places
             if name in self._seen:
                 self._report_twice(("config", name), self._seen[name], given)
                 return
             self._seen[name] = given.location
-        if known_group is not None:
-            self._take_group(("config", *known_group.keys), given, nullable=known_group.accepts_null)
-        elif self.worker.is_free:
-            is_secret = given.is_secret and not given.is_null
-            self._put(("config", given.key), self.read(given.value, Secret[Any]) if is_secret else given.value, given)
-        elif option is not None:
-            path = ("config", *option.keys)
-            if given.is_item and given.is_null and not option.accepts_null:
-                return
-            if given.is_secret and not given.is_null and not option.is_secret:
-                hint = "declare the option as Secret[str]"
-                self._put(path, Refused.because("a secret on Arkindex, but not in code", hint), given)
-            else:
-                self._put(path, given.value, given)
+        if isinstance(part, Group):
+            self._take_group(part, given)
+        elif part or self.worker.is_free:
+            self._take_option(part, given)
         elif name == DEBUG:
-            self._take_debug(given)
+            value = self.read(given.value, bool | None) if self.typed_by_person else bool(given.value)
+            self.give((DEBUG,), value if isinstance(value, Refused) else bool(value), given.location)
         else:
             # At the key, and without the excerpt: an unknown option may hold a secret.
             self.report_unknown(name, given.location, warn=not self.typed_by_person)
 
-    def _take_group(self, path: Path, given: Given, *, nullable: bool) -> None:
-        entries = self.entries_of(given)
-        if entries:
-            for inner in entries:
-                self._take(inner, path[1:])
-        elif entries is not None:
-            if nullable and self.typed_by_person:  # the group with its defaults, not null
-                self._put(path, {}, given)
-        elif not given.is_null:
+    def _take_group(self, group: Group, given: Given) -> None:
+        path, entries = ("config", *group.keys), self.entries_of(given)
+        for inner in entries or ():
+            self._take(inner, f"{group.name}.")
+        if entries == [] and group.accepts_null and self.typed_by_person:  # the group with its defaults, not null
+            self._put(path, {}, given)
+        elif entries is None and not given.is_null:
             self._put(path, Refused.because("this is a group: give its options below it"), given)
-        elif nullable:
+        elif entries is None and group.accepts_null:
             self._put(path, None, given)
 
-    def _take_debug(self, given: Given) -> None:
-        value = self.read(given.value, bool | None) if self.typed_by_person else bool(given.value)
-        self.give((DEBUG,), value if isinstance(value, Refused) else bool(value), given.location)
+    def _take_option(self, option: Option | None, given: Given) -> None:
+        """An option that is declared, or any of a free mapping."""
+        path, value = ("config", *(option.keys if option else (given.key,))), given.value
+        if given.is_null and given.is_item and option and not option.accepts_null:
+            return
+        if given.is_secret and not given.is_null:
+            if option is None:
+                value = self.read(value, Secret[Any])
+            elif not option.is_secret:
+                value = Refused.because("a secret on Arkindex, but not in code", "declare the option as Secret[str]")
+        self._put(path, value, given)
 
     def _put(self, path: Path, value: Any, given: Given) -> None:
         above = [path[:length] for length in range(2, len(path))]
@@ -262,11 +259,10 @@ class FileSource(ConfigurationSource):
         return f"{self.file.name}:{node.line}:{node.column}" if self.file else ""
 
     def _is_shown(self, name: str, value: Node) -> bool:
-        name = self.worker.canonical.get(name, name)
-        if name in self.worker.groups:
+        part = self.worker.by_name.get(name)
+        if isinstance(part, Group):
             return isinstance(value, Mapping)  # anything else may be meant for a secret in it
-        option = self.worker.options.get(name)
-        return option is not None and not option.is_secret
+        return part is not None and not part.is_secret
 
 
 def _descend(node: Node, rest: Path, *, at_key: bool) -> Node:

@@ -66,8 +66,7 @@ class Named:
             prefix: What their names begin with in this source.
             warn: Whether the platform sent it, so that a person can do little about it.
         """
-        names = (*self.worker.options, *self.worker.groups) if known is None else known
-        message = self._suggest("unknown option", name, names, prefix=prefix)
+        message = self._suggest("unknown option", name, self.worker.by_name if known is None else known, prefix=prefix)
         whole = next((known for known in self.worker.options if name.startswith(f"{known}.")), "")
         hint = f"{whole} is given as a whole, in a variable or a flag as JSON" if whole else ""
         told = self.warnings if warn else self.problems

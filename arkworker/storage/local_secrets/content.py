@@ -6,8 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from arkworker.documents.json import JsonError, parse_json
-from arkworker.documents.nodes import YamlError
-from arkworker.documents.scalars import to_python
+from arkworker.documents.nodes import YamlError, to_python
 from arkworker.documents.yaml import parse_yaml
 from arkworker.errors import SecretError
 from arkworker.text import CONTROLS, printable

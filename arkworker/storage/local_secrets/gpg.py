@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import gnupg
 import yaml
 
-from arkworker.documents.nodes import Mapping as YamlMapping, Scalar, YamlError
-from arkworker.documents.scalars import to_python
+from arkworker.documents.nodes import Mapping as YamlMapping, Scalar, YamlError, to_python
 from arkworker.documents.text_file import TextFileError, read_text_file
 from arkworker.documents.yaml import parse_yaml
 from arkworker.storage import files

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from arkworker.documents.nodes import Scalar, YamlError
-from arkworker.documents.scalars import resolve_scalar
+from arkworker.documents.nodes import Scalar, YamlError, resolve_scalar
 
 
 @pytest.mark.parametrize(
