@@ -44,27 +44,25 @@ def _instance_settings(argv: Sequence[str], environ: Mapping[str, str]) -> Setti
     files = [*typed, *(word.partition("=")[2] for word in argv if word.startswith("--env-file="))]
     if "CONTAINER_API_KEY" not in environ and not files:
         return None
+    from arkworker.cli.parser import Parser
     from arkworker.settings.catalogue import WorkerOptions
-    from arkworker.settings.model import settings_model
     from arkworker.settings.platform import variable_of
     from arkworker.settings.resolution import Inputs, resolve
-    from arkworker.settings.sources.command_line import Typed, as_typed
     from arkworker.settings.sources.source import PLATFORM_FIELDS
 
     bare = WorkerOptions("TARGET")
 
-    def known(flags: dict[str, Typed], variables: Mapping[str, str]) -> Resolution:
-        return resolve(bare, Inputs(as_typed(settings_model(bare), flags), variables))
+    def known(flags: list[str], variables: Mapping[str, str]) -> Resolution:
+        return resolve(bare, Inputs(Parser("TARGET", bare, flags).parse(flags), variables))
 
-    flags = {"env_file": Typed("--env-file", files)} if files else {}
-    flags |= {"bootstrap": Typed("--bootstrap")} if "--bootstrap" in argv else {}
+    flags = [f"--env-file={file}" for file in files] + [word for word in argv if word == "--bootstrap"]
     claims = known(flags, environ).ledger.claims
     if ("bootstrap",) not in claims:
         return None
     for paths in ((*_NEEDED, *_OF_THE_NETWORK), _NEEDED):
         # Once more, with nothing else that could be wrong.
         variables = {variable_of(PLATFORM_FIELDS[path]) or "": claims[path].value for path in paths if path in claims}
-        found = known({}, {name: _plain(value) for name, value in variables.items()})
+        found = known([], {name: _plain(value) for name, value in variables.items()})
         if not found.ledger.problems:
             return found.settings if found.settings.bootstrap else None
     logger.error("The instance is not stopped: TASK_BOOTSTRAP, CONTAINER_ID, CONTAINER_API_KEY or VAST_URL is wrong")

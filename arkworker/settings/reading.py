@@ -101,7 +101,6 @@ class Refused:
 
 _NOT_UNICODE = Refused.because("not valid Unicode text", "write it as UTF-8")
 _SECRET_HINT = "write the name of the secret, file:PATH or env:NAME"  # noqa: S105 - no secret
-_NO_REFERENCE = Refused.because("a secret is given by reference", _SECRET_HINT)
 
 
 class _Readings(tuple[Any, ...]):
@@ -119,7 +118,7 @@ def read_text(text: str, annotation: Any) -> Any:  # noqa: PLR0911 - one for eac
         return _NOT_UNICODE
     members = alternatives(annotation)
     if any(map(is_secret_type, members)):
-        return refer(text, annotation) if text else _NO_REFERENCE
+        return _judged(text, annotation)
     if any(mark is NoDecode for mark in getattr(annotation, "__metadata__", ())):
         return text
     wants_list, wants_mapping = any(map(is_list, members)), any(map(is_mapping, members))

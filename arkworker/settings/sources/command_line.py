@@ -91,12 +91,3 @@ class CommandLineSource(TextSource, CliSettingsSource[argparse.ArgumentParser]):
             self.report(("config", name), "this is a group: give its options, each with its own flag", typed.location)
         else:
             self.report_unknown(word, f"{CONFIG_PREFIX}{printable(word, 60)}")
-
-
-def as_typed(settings_cls: Any, flags: dict[str, Typed]) -> argparse.Namespace:
-    """A parsed command line of the platform's flags alone, by the names of their settings."""
-    source = CommandLineSource(settings_cls, argparse.ArgumentParser(add_help=False), lambda *_, **__: None)
-    namespace = argparse.Namespace(**flags)
-    source.load(namespace)
-    namespace.source = source
-    return namespace
