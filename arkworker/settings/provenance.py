@@ -287,7 +287,7 @@ class Recorded(PydanticBaseSettingsSource):
         known = ("config", "arguments", DEBUG, "secrets", *Settings.model_fields)
         for name in names:
             if name not in known:
-                is_option = name in self._worker.canonical
+                is_option = name in self._worker.by_name
                 hint = f"did you mean config.{name}?" if is_option else did_you_mean(name, known)
                 self._ledger.warn((name,), "not read: options lie in config", Origin(self.name, self.name), hint)
 
