@@ -2,7 +2,7 @@
 
 `RetrieveWorkerRun` brings the process, the worker, the model version and, on older instances, the configuration in
 three layers. `RetrieveWorkerRunConfiguration` brings the modern configuration: one flat list, merged by the server.
-Where Arkindex refuses them, what it says is told with what to correct.
+Where Arkindex refuses them, the error says what to correct.
 """
 
 from __future__ import annotations

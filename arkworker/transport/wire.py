@@ -71,7 +71,7 @@ class Wire:
 
 
 class Sockets:
-    """The open sockets of a transport in this process, in whatever thread."""
+    """The open sockets of a transport in this process, those of all threads."""
 
     def __init__(self, ended: threading.Event) -> None:
         self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()

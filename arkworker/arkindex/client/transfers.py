@@ -173,7 +173,7 @@ def send_file(  # noqa: PLR0913 - what is sent, and of which file how much
 
 
 def refusal(label: str, answer: Answer) -> Attempt:
-    """The attempt at a storage that ended with an odd status.
+    """The attempt that failed by the status of what a storage answered.
 
     A storage's own error may repeat the signature of the address: its status says enough.
     """

@@ -1,4 +1,4 @@
-"""Sending an archive to the storage: in parts, each repeated by itself; in one piece where nothing else is offered.
+"""Sending an archive to the storage: in parts, each repeated on its own; in one piece where nothing else is offered.
 
 The storage gets no credentials: each address is its own permission.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("arkworker")
 
-#: Steps that undo others, in the order of those; each says whether the ones before it should be undone, too.
+#: Steps that undo what was done, in the order in which it was; each tells whether those before it are to follow.
 Undo: TypeAlias = list[Callable[[Client], bool]]
 
 BEGIN, PART = "CreateMultipartUpload", "CreateMultipartUploadPart"
@@ -45,7 +45,7 @@ def upload(client: Client, version: ModelVersion, archive: ModelArchive, undo: U
         client: The client of the instance.
         version: It waits for its archive.
         archive: To be sent.
-        undo: Gets what a failure must undo.
+        undo: Gets the steps that undo this, should it fail.
         clock: What waits for an end whose answer was lost.
 
     Raises:

@@ -60,7 +60,7 @@ V = TypeVar("V")
 
 @dataclass(slots=True)
 class Item(Generic[V]):
-    """A result, and what will be its id."""
+    """A result, and what stands for the id that it will get."""
 
     ref: Ref
     value: V
@@ -71,7 +71,7 @@ class Text:
     """A transcription, and what lies in it.
 
     Attributes:
-        target: Its id, or what will be it.
+        target: Its id, or what stands for the one that it will get.
         entities: What lies in it.
     """
 
@@ -100,7 +100,7 @@ class Node:
     """An element, and what is published on it.
 
     Attributes:
-        target: Its id, or what will be it.
+        target: Its id, or what stands for the one that it will get.
         has_image: Whether children can have an outline.
         image_id: The image that it lies on, where that is known.
         size: Width and height of that image in pixels; None where they are unknown.

@@ -1,4 +1,4 @@
-"""Performs a plan, request by request, such that none is carried out twice, and says what came of it.
+"""Performs a plan, request by request, so that none is carried out twice, and says what came of it.
 
 Send, lost, look, send again: a request whose answer was lost is looked for on Arkindex before it is sent again.
 """
@@ -83,7 +83,7 @@ def is_repeatable(request: Request) -> bool:
 
 
 class Certainty:
-    """Performs requests such that none is carried out twice.
+    """Performs requests so that none is carried out twice.
 
     After an error that leaves it open whether a request was carried out, what the worker run has on the element is read
     back. What is there counts as accepted; what is not there is sent again, unless it may still be under way.
@@ -113,9 +113,9 @@ class Certainty:
 
         Args:
             request: One of a plan.
-            ids: Those that it may refer to, which is then not taken for what it creates.
-            root: The element that all of it lies on or below, as far as it is not on one that is named.
-            known: Ids of what else it does not create.
+            ids: Those that it may refer to; none of them is taken for one that it creates.
+            root: The element that all of it lies on or below, unless the request itself names another.
+            known: Further ids that it does not create.
             note: Called before each attempt.
             since: When it was sent before, in seconds since the epoch, by a process that did not see the answer: it is
                 looked for first.

@@ -130,7 +130,7 @@ def element_of(answer: Any, element_id: str) -> Element:
 
 
 def _plain(element_id: str) -> str:
-    """An id however it is written: with or without dashes, in whatever case."""
+    """An id however it is written: with or without dashes, in upper or lower case."""
     return element_id.replace("-", "").lower()
 
 

@@ -208,11 +208,11 @@ def check_file(real: Path) -> None:
 
 
 def check_pages(connection: sqlite3.Connection, *, thorough: bool = False) -> None:
-    """Check the structure of a file, also where it is free.
+    """Check the structure of a file, its free pages included.
 
     Args:
         connection: To the file.
-        thorough: Whether each entry of the indexes is looked up, too, in a file where that takes no time.
+        thorough: Whether each entry of the indexes is looked up, too, in a file that is small enough.
 
     Raises:
         UnfitError: It is damaged.
@@ -266,7 +266,7 @@ def copy(source: Path, target: Path, limits: Limits) -> None:
 
 
 def copy_all(source: Path, target: Path, limits: Limits) -> None:
-    """Copy a database with what is kept beside it until a write is finished."""
+    """Copy a database, with the log or the journal of a write that is not finished."""
     copy(source, target, limits)
     for suffix in ("-wal", "-journal"):
         if _mark(beside(source, suffix)):

@@ -1,4 +1,4 @@
-"""GPG by way of python-gnupg, such that it never waits for a person, and the key that secrets are encrypted for.
+"""GPG by way of python-gnupg, so that it never waits for a person, and the key that secrets are encrypted for.
 
 python-gnupg knows what to ask of the program `gpg` and how to read what it answers. What it has no setting for is added
 where it starts the process: a time limit, an end to all that gpg has started, and a closed standard input.
