@@ -71,7 +71,7 @@ class UserConfiguration(BaseModel):
         parts = (key_of(name, field) for name, field in cls.model_fields.items() if is_part(field))
         for key in filter(properties.get, parts):
             group = handler.resolve_ref_schema(properties[key])
-            if key not in required or "required" not in group:
+            if key not in required or not needs_options(group):
                 properties[key] = optional_group(properties[key], group)
                 required = [other for other in required if other != key]
         return with_all_names(schema | {"required": required}, cls)
@@ -161,11 +161,22 @@ def given_by(keys: Iterable[str]) -> dict[str, Any]:
     return {"anyOf": [{"required": [key]} for key in keys]}
 
 
+def needs_options(schema: dict[str, Any]) -> bool:
+    """Whether a group must be given, as one of its options must be, by whatever name."""
+    return "required" in schema or any(map(_is_of_names, schema.get("allOf", ())))
+
+
+def _is_of_names(rule: dict[str, Any]) -> bool:
+    return all(list(part) == ["required"] for part in rule.get("anyOf", [{}]))
+
+
 def optional_group(schema: dict[str, Any], group: dict[str, Any]) -> dict[str, Any]:
     """The schema of a group that may be left out: a null is as good, and a default has what its options need."""
     kept = {key: value for key, value in schema.items() if key in ("default", "description", "title")}
-    inner = {key: value for key, value in (group if "required" in group else schema).items() if key not in kept}
+    inner = {key: value for key, value in (group if needs_options(group) else schema).items() if key not in kept}
     inner.pop("required", None)
+    rules = [rule for rule in inner.pop("allOf", ()) if not _is_of_names(rule)]
+    inner |= {"allOf": rules} if rules else {}
     return kept | {"anyOf": [inner, {"type": "null"}]}
 
 

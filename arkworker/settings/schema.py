@@ -8,7 +8,8 @@ What it says is what `check` does, in both directions, but for what JSON Schema 
 - limits of numbers in quotes, as of a `Decimal`; `max_digits` and `decimal_places`; integers as `1e3`;
 - texts in a language of their own: regular expressions, base64, JSON, sizes (`5 MB`), fractions, complex numbers;
 - numbers for `IPvAnyAddress` and `IPvAnyNetwork`, mappings for a `NamedTuple`, lists for `Hashable`;
-- keys given twice or empty, limits on size and depth, numbers beyond 64 bits, and validators of the author.
+- sets that list a value twice and have a least or a most length;
+- keys given twice, by two names, or empty, limits on size and depth, numbers beyond 64 bits; validators of the author.
 """
 
 from __future__ import annotations
@@ -19,7 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from arkworker.options.configuration import UserConfiguration, given_by, is_part, optional_group, with_all_names
+from arkworker.options.configuration import (
+    UserConfiguration,
+    given_by,
+    is_part,
+    needs_options,
+    optional_group,
+    with_all_names,
+)
 from arkworker.options.options import DEBUG, group_of, keys_of
 
 if TYPE_CHECKING:
@@ -187,9 +195,11 @@ def _closed(schema: dict[str, Any], model: type[BaseModel], definitions: Mapping
     rules = list(schema.get("allOf", ()))
     for name, field in model.model_fields.items():
         if group := group_of(field.annotation):
-            for key in filter(properties.get, keys := keys_of(name, field)):
+            keys = keys_of(name, field)
+            is_required = keys[0] in required or given_by(keys) in rules
+            for key in filter(properties.get, keys):
                 inner = properties[key] = _closed(properties[key], group, definitions)
-                if is_part(field) and "anyOf" not in inner and (key not in required or "required" not in inner):
+                if is_part(field) and "anyOf" not in inner and not (is_required and needs_options(inner)):
                     properties[key] = optional_group(inner, inner)  # as a `UserConfiguration` says by itself
                     required = [one for one in required if one != key]
                     rules = [rule for rule in rules if rule != given_by(keys)]

@@ -28,6 +28,7 @@ from pydantic import (
     NaiveDatetime,
     PostgresDsn,
     WebsocketUrl,
+    create_model,
 )
 from resolving import settle
 
@@ -274,6 +275,36 @@ def test_plain_model_with_several_names_agrees(group: dict[str, Any]) -> None:
     is_sound = not settle(Holder, file=json.dumps({"renamed": group})).problems
 
     assert validator.is_valid({"renamed": group}) == is_sound == (bool(group) and "y" not in group.get("bare", {}))
+
+
+class Needing(UserConfiguration):
+    size: int = Field(validation_alias=AliasChoices("size", "width"))
+    y: int = 1
+
+
+@pytest.mark.parametrize("group", [Needing, Renamed])
+def test_group_that_needs_an_option_of_several_names_agrees(group: type[BaseModel]) -> None:
+    """It must be given, unless it has a default, or lies in one; by any of its own names."""
+    inner = create_model("Inner", __base__=UserConfiguration, part=(group, ...))
+    fields: list[tuple[Any, Any]] = [
+        (group, ...),
+        (group, group(size=3)),
+        (group | None, None),
+        (group, Field(validation_alias=AliasChoices("part", "bit"))),
+        (inner, ...),
+        (inner, inner.model_validate({"part": {"size": 3}})),
+    ]
+    parts = [None, {}, {"size": 1}, {"width": 1}, {"y": 2}, {"width": "x"}]
+    documents = [
+        {},
+        *({key: part} for part in [*parts, *({"part": part} for part in parts)] for key in ("part", "bit")),
+    ]
+    for field in fields:
+        model = create_model("Model", __base__=UserConfiguration, part=field)
+        validator = Draft202012Validator(as_json_schema(WorkerOptions("w:W", model)))
+        for document in documents:
+            is_sound = not settle(model, file=json.dumps(document)).problems
+            assert validator.is_valid(document) == is_sound, (field, document)
 
 
 @pytest.mark.parametrize("item", [{"size": 1}, {"width": 1}, {"width": "x"}, {}, {"size": 1, "bare": {"size": 2}}])
