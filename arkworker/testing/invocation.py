@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import pytest
 
 from arkworker.cli import invoke as invoke_command_line
+from arkworker.settings.platform import platform_fields, variable_of
 from arkworker.testing.contexts import isolation
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ R = TypeVar("R", bound="ResultModel")
 # The id of an element, and what was published for it at once.
 Published: TypeAlias = tuple[str, tuple[Any, ...]]
 
-# What could lead a run out of its folder, or to a real instance.
+# Beside the variables of settings: options, and what could lead a run out of its folder, or to a real instance.
 _FOREIGN = ("ARKINDEX_", "PONOS_", "TASK_", "XDG_", "SLURM_", "VAST_", "CONTAINER_")
 _CONFIGURATION = "invoked-configuration.yml"
 
@@ -167,7 +168,8 @@ class Invoke:
         """The environment, the current directory and the streams of the run; all else is put back after it."""
         out, err = _stream(), _stream()
         with pytest.MonkeyPatch.context() as patch:
-            for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
+            settings = set(map(variable_of, platform_fields().values()))
+            for name in [name for name in os.environ if name.startswith(_FOREIGN) or name in settings]:
                 patch.delenv(name)
             for name, value in variables.items():
                 patch.setenv(name, value)

@@ -15,7 +15,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
-from arkworker import ConfigurationError, Secret, UserConfiguration, Worker, WorkerContext
+from arkworker import ConfigurationError, Element, ElementsWorker, Secret, UserConfiguration, Worker, WorkerContext
 from arkworker.errors import ApiResponseError, UsageError
 from arkworker.storage.cache import CachedImage
 
@@ -260,6 +260,16 @@ def test_files_and_variables_are_given(invoke: Invoke) -> None:
     config = done.data["context"]["config"]
 
     assert (config["threshold"], config["service"]["address"]) == (0.25, "https://elsewhere.example")
+
+
+def test_the_settings_of_a_person_are_not_seen(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever their variables are called."""
+    monkeypatch.setenv("SKIP_TASK_ELEMENTS", "1")
+
+    class Lines(ElementsWorker):
+        def process_element(self, element: Element, context: Any, cache: Any) -> None: ...
+
+    assert "absent.json" in invoke("run", Lines, "--elements-list", "absent.json").err
 
 
 def test_a_function_is_run(invoke: Invoke, tmp_path: Path) -> None:
