@@ -54,6 +54,8 @@ class ArkworkerError(Exception):
 
 
 class UsageError(ArkworkerError):
+    """A command line, or an argument of a call, that cannot be understood."""
+
     exit_code = ExitCode.USAGE
 
 

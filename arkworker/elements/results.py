@@ -112,6 +112,8 @@ else:
 
 
 class ResultModel(BaseModel):
+    """Base of all results: frozen, and checked when it is made."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, strict=True)
 
     def __init__(self, /, *unnamed: Any, **values: Any) -> None:

@@ -344,7 +344,7 @@ class WorkerContext(ContextData[C, A]):
         return create_iiif_image(self.api, url, width=width, height=height)
 
     def list_dataset_elements(
-        self, dataset: DatasetSet | Dataset | str, set_name: str | None = None
+        self, dataset: DatasetSet | Dataset | str | UUID, set_name: str | None = None
     ) -> Iterator[Element]:
         """The elements of a set, or of a whole dataset, page after page as they are read.
 
@@ -355,15 +355,15 @@ class WorkerContext(ContextData[C, A]):
         Raises:
             ApiError: They cannot be listed.
         """
-        from arkworker.arkindex.datasets import DatasetSet, list_elements
+        from arkworker.arkindex.datasets import Dataset, DatasetSet, list_elements
 
         if isinstance(dataset, DatasetSet):
             dataset, set_name = dataset.dataset, dataset.name
-        dataset_id = dataset if isinstance(dataset, str) else dataset.id
+        dataset_id = dataset.id if isinstance(dataset, Dataset) else str(dataset)
         return (self.bind_element(element) for _, element in list_elements(self.api, dataset_id, set_name))
 
     def download_export(
-        self, destination: str | os.PathLike[str], dataset_id: str | None = None, *, start: bool = True
+        self, destination: str | os.PathLike[str], dataset_id: str | UUID | None = None, *, start: bool = True
     ) -> Path:
         """The SQLite export of a dataset, or of the whole corpus: a new one, or one made a short while ago.
 
@@ -382,10 +382,11 @@ class WorkerContext(ContextData[C, A]):
         from arkworker.arkindex import datasets
         from arkworker.clock import SystemClock
 
+        named = None if dataset_id is None else str(dataset_id)
         choose = datasets.start_export if start and not self.is_read_only else datasets.find_export
-        export_id = choose(self.api, self.corpus_id, dataset_id)
+        export_id = choose(self.api, self.corpus_id, named)
         return datasets.download_export(
-            self.api, SystemClock(), export_id, Path(destination), corpus_id=self.corpus_id, dataset_id=dataset_id
+            self.api, SystemClock(), export_id, Path(destination), corpus_id=self.corpus_id, dataset_id=named
         )
 
     def record_metric(self, name: str, value: float, unit: str = "") -> None:
@@ -420,10 +421,14 @@ class WorkerContext(ContextData[C, A]):
             configured=self.extras_dir,
         )
 
-    def find_parents_file_paths(self, filename: str) -> FrozenList:
+    def find_parents_file_paths(self, filename: str | os.PathLike[str]) -> FrozenList:
         """The files of that name that parent tasks left, in the order of the parents; none without a task.
 
         With a chunk, `name_<chunk>.ext` is looked for next to `name.ext`.
+
+        Raises:
+            ValueError: The name is absolute, empty or has a `..` component.
+            ApiError: The parents of the task cannot be retrieved.
         """
         from arkworker.storage.locating import find_parents_file_paths
 
@@ -432,11 +437,18 @@ class WorkerContext(ContextData[C, A]):
         )
         return FrozenList(paths)
 
-    def extract_parent_archives(self, archive_name: str, destination: Path) -> None:
+    def extract_parent_archives(
+        self, archive_name: str | os.PathLike[str], destination: str | os.PathLike[str]
+    ) -> None:
         """Extract the archives of that name that parent tasks left; where paths collide, the later parent wins.
+
+        Args:
+            archive_name: Such as `model.tar.zst`.
+            destination: A directory; it and its parents are made when absent.
 
         Raises:
             ArchiveError: One of them is damaged or hostile; the destination is unchanged.
+            ValueError, ApiError: As `find_parents_file_paths`.
         """
         from arkworker.storage.archives import extract_parent_archives
 

@@ -89,6 +89,7 @@ def portable(record: logging.LogRecord) -> logging.LogRecord:
 
 
 def mask(text: str) -> str:
+    """The text, with `…` in place of the query of each web address in it."""
     return _QUERY.sub(r"\1…", text)
 
 

@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -157,7 +158,7 @@ def test_elements_of_datasets_are_listed(emulator: Emulator, context: WorkerCont
     found = {
         "set": context.list_dataset_elements(DatasetSet(name="test", dataset=dataset)),
         "dataset": context.list_dataset_elements(dataset),
-        "id": context.list_dataset_elements(dataset_id, "train"),
+        "id": context.list_dataset_elements(UUID(dataset_id), "train"),
     }
 
     ids = {name: [element.id for element in elements] for name, elements in found.items()}
@@ -232,7 +233,7 @@ def test_an_export_is_downloaded(emulator: Emulator, context: WorkerContext[Any]
     """Of the corpus or of a dataset."""
     dataset = emulator.add_dataset("Pages", {"train": []}, corpus=corpus)
 
-    paths = [context.download_export(tmp_path / "a"), context.download_export(str(tmp_path / "b"), dataset)]
+    paths = [context.download_export(tmp_path / "a"), context.download_export(str(tmp_path / "b"), UUID(dataset))]
 
     assert [path.read_bytes()[:15] for path in paths] == [b"SQLite format 3"] * 2
     assert [call.body for call in emulator.ledger.calls("StartExport")] == [{}, {"dataset_id": dataset}]

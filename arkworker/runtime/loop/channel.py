@@ -95,6 +95,7 @@ class Inbox:
     """
 
     def __init__(self, connection: socket.socket) -> None:
+        connection.settimeout(None)  # user code may have set one for all sockets, when it was imported
         self.connection = connection
         self.is_open = True
         self._begun = bytearray()
@@ -118,7 +119,6 @@ class Channel:
     """
 
     def __init__(self, connection: socket.socket) -> None:
-        connection.settimeout(None)  # user code may have set one for all sockets
         self._connection = connection
         self._answers = Inbox(connection)
         self._lock = threading.RLock()

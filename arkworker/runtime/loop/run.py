@@ -337,7 +337,10 @@ class ElementRun:
                 self._fail(job, INTERRUPTED)
 
     def _release(self, job: Job) -> None:
-        """The main thread ends this element; it stays here where another has done so, until the process ends."""
+        """Take an element back from user code, to be ended by this thread.
+
+        Where user code was left behind, another thread has ended it, and this one waits for the end of the process.
+        """
         with self._ending:
             is_ours = self._current.pop(job.id, None) is not None
         if not is_ours:

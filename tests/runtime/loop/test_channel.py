@@ -56,6 +56,19 @@ def test_half_a_message_keeps_nobody_waiting(ends: tuple[socket.socket, socket.s
     assert (heard(inbox), inbox.is_open) == ([], False)
 
 
+def test_a_time_limit_that_user_code_has_set_for_all_sockets() -> None:
+    """It would end the order to a process that is slow to start, in the middle."""
+    socket.setdefaulttimeout(0.001)
+    try:
+        ours, theirs = socket.socketpair()
+    finally:
+        socket.setdefaulttimeout(None)
+    with ours, theirs:
+        Inbox(ours), Channel(theirs)
+
+        assert (ours.gettimeout(), theirs.gettimeout()) == (None, None)
+
+
 def test_a_parent_that_is_no_more(ends: tuple[socket.socket, socket.socket]) -> None:
     """Nothing is told, and there is no answer; nothing fails."""
     ours, theirs = ends
