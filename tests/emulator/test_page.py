@@ -455,10 +455,14 @@ def test_the_focus_is_kept_while_it_refreshes(world: World, browser: Browser) ->
 def test_nothing_is_cut_off_at_the_side(world: World, browser: Browser, width: int) -> None:
     """On a telephone, a tablet and a desk: no page wider than the screen, and everything to be reached."""
     find(world, world.pages[0])
+    world.emulator.add_metadata(world.pages[0], "x" * 240, "x" * 240)
+    text = world.emulator.add_transcription(world.pages[0], "Bonjour")
+    world.emulator.add_entity(text, "x" * 240, 0, 7)
     browser.resize(width, 850)
     browser.open(f"{world.emulator.url}/element/{world.pages[0]}")
 
-    assert browser.run("document.documentElement.scrollWidth") <= width
+    for inside in ("document.documentElement", "document.querySelector('aside')", "document.querySelector('.legend')"):
+        assert browser.run(f"{inside}.scrollWidth <= {inside}.clientWidth"), inside
     for place in ("#tree .row", "#picture svg", "#details h3", "#log"):
         box = browser.run(
             f"(() => {{ const b = document.querySelector('{place}').getBoundingClientRect();"
