@@ -54,7 +54,7 @@ def make_parser() -> PlainParser:
     )
     parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help="The shell to write it for.")
     parser.add_argument("target", metavar="TARGET", nargs="?", help="The worker: module:name, or path/to/file.py:name.")
-    parser.add_argument("--json", action="store_true", help="Show all problems as JSON on standard output.")
+    parser.add_json()
     return parser
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
 from arkworker.cli import terminal
@@ -32,11 +32,12 @@ def guarded(action: Callable[[Stopping], int], argv: Sequence[str], target: str,
         target: The worker, as the person named it.
         is_own: Whether the process ends with it; see `given_back`.
     """
+    own = [*takewhile(lambda word: word != "--", argv)]  # what follows is for another command
     with given_back(is_own=is_own):
         terminal.prepare()
         try:
             with Stopping() as stopping:
-                code = _perform(action, stopping, argv, target)
+                code = _perform(action, stopping, own, target)
         except KeyboardInterrupt:  # before there are handlers, or after
             code = 128 + 2
         except BrokenPipeError:

@@ -69,6 +69,9 @@ class PlainParser(argparse.ArgumentParser):
         else:
             self.add_argument(*flag.names, action="store_true", help=text)
 
+    def add_json(self, shown: str = "all problems") -> None:
+        self.add_argument("--json", action="store_true", help=f"Show {shown} as JSON on standard output.")
+
     def format_help(self) -> str:
         from arkworker.cli.help import help_page
 
@@ -142,5 +145,5 @@ def schema_parser(target: str) -> PlainParser:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--output", metavar="FILE", help="Write to FILE instead of standard output.")
     where.add_argument("--check", metavar="FILE", help="Exit 1 and show the difference when FILE is not up to date.")
-    parser.add_argument("--json", action="store_true", help="Show all problems as JSON on standard output.")
+    parser.add_json()
     return parser

@@ -60,7 +60,7 @@ def make_parser() -> PlainParser:
     parser.add_argument(
         "--output", metavar="FILE", help="Write to FILE, which must not exist, instead of standard output."
     )
-    parser.add_argument("--json", action="store_true", help="Show all problems as JSON on standard output.")
+    parser.add_json()
     return parser
 
 

@@ -61,9 +61,7 @@ def make_parser() -> PlainParser:
         metavar="SPEC",
         help="Install arkworker from a wheel, of which the project keeps a copy, or an address like git+https://….",
     )
-    parser.add_argument(
-        "--json", action="store_true", help="Show the answer, or all problems, as JSON on standard output."
-    )
+    parser.add_json("the answer, or all problems,")
     return parser
 
 

@@ -99,7 +99,5 @@ def make_parser() -> PlainParser:
     parser.add_setting("env_file")
     parser.add_setting("verbose")
     parser.add_setting("log_format")
-    parser.add_argument(
-        "--json", action="store_true", help="Show the summary, or all problems, as JSON on standard output."
-    )
+    parser.add_json("the summary, or all problems,")
     return parser

@@ -57,9 +57,7 @@ def make_parser() -> argparse.ArgumentParser:
     listing = actions.add_parser("list", help="List the names of all secrets.")
     listing.description = "List the names of all local secrets."
     for action in (setting, listing):
-        action.add_argument(
-            "--json", action="store_true", help="Show the answer, or all problems, as JSON on standard output."
-        )
+        action.add_json("the answer, or all problems,")
     return parser
 
 

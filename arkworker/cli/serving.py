@@ -40,6 +40,7 @@ _FAULT = (
 def perform(argv: Sequence[str], stopping: Stopping) -> int:
     """Serve until a signal comes; the exit code is that of the command that was given."""
     flags, command = _parse(list(argv))
+    tell = terminal.write_error if flags.json else terminal.write
     # The emulator is interruptible until it is up, and then has its own way of stopping.
     with stopping.interruptible(), warnings.catch_warnings():
         # Pillow's readers warn of damaged notes in images, which are not what is looked at here.
@@ -63,7 +64,7 @@ def perform(argv: Sequence[str], stopping: Stopping) -> int:
             once=flags.once,
             browse=webbrowser.open if flags.open else None,
             faults=flags.fault,
-            announce=lambda line: terminal.write(f"{line}\n"),
+            announce=lambda line: tell(f"{line}\n"),
             echo=_echo,
         )
 
@@ -132,5 +133,5 @@ def make_parser() -> PlainParser:
     parser.add_argument("--open", action="store_true", help="Open the page in a browser.")
     parser.add_argument("--once", action="store_true", help="Stop when the COMMAND has ended, with its exit code.")
     parser.add_argument("--fault", metavar="FAULT", action="append", default=[], help=_FAULT)
-    parser.add_argument("--json", action="store_true", help="Show all problems as JSON on standard output.")
+    parser.add_json()
     return parser

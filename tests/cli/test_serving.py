@@ -129,3 +129,18 @@ def test_warnings_are_filtered_as_before(command: Callable[..., Result], project
     command("serve", project, "--port", "0", "--once", "--", sys.executable, "-c", "")
 
     assert before == [*warnings.filters]
+
+
+def test_flags_of_the_worker_are_its_own(command: Callable[..., Result], tmp_path: Path) -> None:
+    """Neither its --json nor its -v changes how a mistake in the project is told."""
+    done = command("serve", str(tmp_path / "no.yml"), "--", "arkworker", "run", "w.py:W", "-v", "--json")
+
+    assert (done.code, done.out, done.err.splitlines()[0]) == (78, "", "arkworker: 1 problem")
+    assert "Traceback" not in done.err
+
+
+def test_standard_output_is_for_json(command: Callable[..., Result], project: str) -> None:
+    """With --json, what people read goes to standard error."""
+    done = command("serve", project, "--port", "0", "--once", "--json", "--", sys.executable, "-c", "")
+
+    assert (done.code, done.out, done.err.startswith("Emulated Arkindex on ")) == (0, "", True)
