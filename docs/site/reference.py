@@ -28,6 +28,9 @@ VERBS: dict[str, list[str]] = {verb: [EXAMPLE] if verb in OF_A_WORKER else [] fo
 # The documented modules, and what each is about.
 DOORS = {
     "arkworker": "What an author of workers writes with.",
+    "arkworker.arkindex.datasets": "Datasets, their sets and exports; the first argument is `context.api`.",
+    "arkworker.arkindex.images": "Images that are registered or uploaded; the first argument is `context.api`.",
+    "arkworker.arkindex.tasks": "The parents of a task, and its artifacts; the first argument is `context.api`.",
     "arkworker.storage.cache": "The SQLite cache that tasks hand to each other.",
     "arkworker.storage.archives": "Archives: `.tar.zst` files, created and extracted safely.",
     "arkworker.testing": "The test kit.",

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 DOORS = [
     "arkworker",
+    "arkworker.arkindex.datasets",
+    "arkworker.arkindex.images",
+    "arkworker.arkindex.tasks",
     "arkworker.emulator",
     "arkworker.storage.archives",
     "arkworker.storage.cache",
