@@ -217,9 +217,9 @@ class Delivery:
             step, known = steps[number], ids[steps[number].part]
             if is_looking and not is_repeatable(step.request):
                 gained = self._to.certainty.find(step.request, known, step.root, self._standing.ids.values())
-                is_looking = gained is not None
+                self._found += gained is not None
+                is_looking = self._found > 0  # where the first is not there, none is
                 if gained is not None:
-                    self._found += 1
                     self._gain(number, step, known, gained, plan=digest)
                     continue
             self._sent += not is_repeatable(step.request)

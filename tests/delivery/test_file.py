@@ -16,7 +16,7 @@ from arkworker.arkindex.client import Client, Connection
 from arkworker.delivery.journal import Journal, Owner
 from arkworker.elements.model import Element
 from arkworker.elements.recorded import RecordedElement
-from arkworker.elements.results import Child, Classification, Entity, Link, On, Transcription
+from arkworker.elements.results import Child, Classification, Entity, Link, Metadata, On, Transcription
 from arkworker.elements.stored import StoredTranscription
 from arkworker.emulator import Fault
 from arkworker.storage.recording.lines import Part
@@ -505,6 +505,20 @@ def test_what_another_copy_began_is_completed(file: ResultsFile, publish_here: P
 
     assert (code, kinds(file)) == (0, {"transcription": 1, "classification": 1}), log
     assert f"element {page}: a part of its results were on Arkindex already, and not sent again" in log
+
+
+def test_a_file_that_was_edited_is_not_sent_anew(file: ResultsFile, publish_here: Publish) -> None:
+    """A line that moved is no new one; of a line that changed, only what is new is sent."""
+    first, second = file.elements[:2]
+    clean = Classification(class_name="clean", confidence=1)
+    file.record({first: TEXT, second: (*TEXT, clean, Metadata(type="text", name="a", value="b"))}, claimed=True)
+    publish_here("--no-worker-activity")
+    header, one, two = file.path.read_text().splitlines(keepends=True)
+    file.path.write_text(header + two.replace('"clean"', '"dirty"') + one)
+
+    code, log, _ = publish_here("--no-worker-activity")
+
+    assert (code, kinds(file)) == (0, {"transcription": 2, "classification": 2, "metadata": 1}), log
 
 
 def test_equal_results_of_several_lines_on_one_element_stay(file: ResultsFile, publish_here: Publish) -> None:

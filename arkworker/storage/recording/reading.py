@@ -136,8 +136,11 @@ def read_recording(path: str) -> Recording:
     with contextlib.ExitStack() as opened:
         try:
             file = opened.enter_context(os.fdopen(open_regular(path), "rb"))
-            if lock(file, shared=True) is False:
-                refuse(path, 0, "a run is still writing it: wait until it has ended")
+            is_free = lock(file)
+            if is_free is None:  # network file systems lock what is open for reading for readers only
+                is_free = lock(file, shared=True)
+            if is_free is False:
+                refuse(path, 0, "a run is still writing it, or another process is publishing it: wait for its end")
             recording = Recording(file, path)
         except OSError as error:
             refuse(path, 0, reason_of(error, "cannot be read"))

@@ -201,6 +201,18 @@ def test_a_closed_file_takes_no_more(tmp_path: Path, header: Callable[..., Heade
         recorder.write(entry("a"))
 
 
+def test_a_file_has_one_reader(tmp_path: Path, header: Callable[..., Header]) -> None:
+    """Under another name, it would have another journal, and be published twice at once."""
+    path = tmp_path / "r"
+    write(path, header(), entry("a"))
+    (tmp_path / "link").symlink_to(path)
+
+    with read_recording(str(path)), pytest.raises(ConfigurationError, match="another process is publishing it"):
+        read_recording(str(tmp_path / "link"))
+
+    read_recording(str(tmp_path / "link")).close()
+
+
 def test_problems_name_their_lines(tmp_path: Path, header: Callable[..., Header]) -> None:
     """All lines are looked at, and each that is wrong is named with its number."""
     path = tmp_path / "r"
