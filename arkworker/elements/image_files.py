@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any, NoReturn
 from uuid import NAMESPACE_URL, uuid5
+
+from arkworker.text import printable
+
+logger = logging.getLogger("arkworker.images")
 
 TYPE = "page"
 #: What the names of image files end in, in a folder that may hold other files: all formats that can be opened.
@@ -44,7 +49,8 @@ def _raise(error: OSError) -> NoReturn:
 def describe_file(path: Path) -> tuple[str, dict[str, Any]]:
     """The id and the answer for an image file: the same id each time, and the whole image as a page.
 
-    Of a file that is not an image, the size is unknown; opening it says why.
+    Of a file that is not an image, the size is unknown; opening it says why. Of one with several pages, a warning says
+    that only the first is opened.
     """
     place = path.absolute()
     identifier = str(uuid5(NAMESPACE_URL, place.as_uri()))
@@ -64,8 +70,12 @@ def describe_file(path: Path) -> tuple[str, dict[str, Any]]:
 
 def _measure(path: Path) -> tuple[int, int] | None:
     try:
-        from arkworker.images.pixels import measure  # it imports Pillow, which is an extra
+        from arkworker.images.pixels import has_more_pages, measure  # it imports Pillow, which is an extra
 
-        return measure(path)
+        size, has_more = measure(path), has_more_pages(path)
     except Exception:  # noqa: BLE001 - Pillow's readers raise about anything on a damaged file
         return None
+    if has_more:
+        told = "%s holds several pages, and only the first is opened: save each in a file of its own"
+        logger.warning(told, printable(str(path)))
+    return size

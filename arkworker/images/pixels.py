@@ -35,6 +35,8 @@ _pillow_limit = threading.RLock()
 # Tags of TIFF, the first of EXIF, too.
 _ORIENTATION, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES = 0x0112, 256, 257, 258, 262, 339
 _WHITE_IS_ZERO, _UNSIGNED = 0, 1
+_KIND, _COPY_OR_MASK = 254, 0b101  # of an image in a file of several
+_MOST_COPIES = 32  # of a page, each half the size of the one before
 # What makes an image upright, by its tag of orientation; those from 5 lie on their side.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -141,6 +143,31 @@ def measure(source: Any) -> tuple[int, int]:
             orientation = _orientation(image)
         is_on_its_side = orientation in _UPRIGHT and orientation >= _ON_ITS_SIDE
     return (height, width) if is_on_its_side else (width, height)
+
+
+def has_more_pages(source: Any) -> bool:
+    """Whether a TIFF file holds other pages than the first, which alone is opened; smaller copies of it are none.
+
+    Args:
+        source: A path, or a file that is open for reading.
+
+    Raises:
+        Exception: Of whatever kind Pillow's readers raise; it is not an image.
+    """
+    with pixel_limit(0):
+        opened = Image.open(source)
+    with opened as image:
+        if image.format != "TIFF":
+            return False
+        try:
+            for number in range(1, _MOST_COPIES):
+                image.seek(number)
+                tags: Any = image.tag_v2  # type: ignore[attr-defined] # a TiffImageFile
+                if not tags.get(_KIND, 0) & _COPY_OR_MASK:
+                    return True
+        except EOFError:
+            pass
+    return False
 
 
 def crop(image: Image.Image, box: tuple[int, int, int, int], max_image_pixels: int | None) -> Image.Image:

@@ -57,3 +57,15 @@ def test_the_element_of_a_file(tmp_path: Path) -> None:
     box = element.bounding_box
     assert (element.name, element.type, box.width, box.height) == ("sheet", "page", 60, 80)
     assert element.open_image(mode="L").getextrema() == (7, 7)
+
+
+@pytest.mark.parametrize(("kind", "is_told"), [(0, True), (1, False)], ids=["page", "smaller copy"])
+def test_a_file_of_several_pages(tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: int, *, is_told: bool) -> None:
+    """Only the first is opened, and this is told; a pyramid has one page."""
+    second = Image.new("L", (30, 40), 9)
+    second.encoderinfo = {"tiffinfo": {254: kind}}
+    Image.new("L", (60, 80), 7).save(tmp_path / "scan.tif", save_all=True, append_images=[second])
+
+    Element.from_file(tmp_path / "scan.tif")
+
+    assert ("scan.tif holds several pages, and only the first is opened" in caplog.text) == is_told
