@@ -31,6 +31,7 @@ _MESSAGES = {
     "Input should be a time, such as 12:30:00": ("time_type",),
     "a value is needed": ("missing",),
     "unknown option": ("extra_forbidden", "unknown_option"),
+    "Input should be a size, such as 5 MB": ("byte_size", "byte_size_unit"),
     "Input should be null": ("none_required",),
     "Input should be a mapping": ("model_type", "model_attributes_type", "dataclass_type", "dict_type"),
 }

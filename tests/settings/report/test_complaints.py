@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Discriminator, Field, Tag
+from pydantic import ByteSize, Discriminator, Field, Tag
 from resolving import settle
 
 from arkworker import UserConfiguration
@@ -84,3 +84,15 @@ def test_mistakes_in_the_member_that_a_tag_chose_have_their_own_places() -> None
         ("config.pet", "worker.yml:4:3", "lives: unknown option"),
         ("config.listed.0", "worker.yml:7:12", "lives: Input should be a valid integer"),
     ]
+
+
+@pytest.mark.parametrize("size", ["5 s3cr3t", "s3cr3t"])
+def test_message_of_pydantic_that_quotes_a_part_of_the_value_is_not_told(size: str) -> None:
+    """The unit of a size may be anything."""
+
+    class Sized(UserConfiguration):
+        size: ByteSize = ByteSize(1)
+
+    outcome = settle(Sized, environ={"ARKINDEX_CONFIG_SIZE": size})
+
+    assert outcome.told == {"config.size": "Input should be a size, such as 5 MB"}
