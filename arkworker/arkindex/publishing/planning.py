@@ -136,7 +136,9 @@ class _Planning:
         return Request("CreateElement", {}, body, {child.type: 1}, ((node.target,),))
 
     def _transcriptions(self) -> Iterator[Request]:
-        loose = [(node, text) for node in self._nodes for text in node.texts[node in self._merged :]]
+        loose = [
+            (node, text) for node in self._nodes for text in (node.texts[1:] if node in self._merged else node.texts)
+        ]
         if len(loose) == 1:
             node, text = loose[0]
             return self._create("transcriptions", [(text.target, _written(text))], {"id": node.target})

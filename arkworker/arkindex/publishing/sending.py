@@ -71,7 +71,7 @@ def send(perform: Perform, requests: Sequence[Request], sent: Sent) -> None:
         except ArkworkerError as error:
             is_open = getattr(error, "uncertain", 0) > 0
             uncertain = total([request]) if is_open else {}
-            missing = total(requests[number + is_open :])
+            missing = total(requests[number + 1 :] if is_open else requests[number:])
             raise PublicationError(str(error), total(requests[:number]), uncertain, missing) from error
         sent.requests.append(request)
         sent.ids.update(gained)
