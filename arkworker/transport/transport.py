@@ -159,7 +159,8 @@ class Transport:
 
     def end(self) -> None:
         """End the requests under way in every thread; the flag refuses later ones."""
-        self._process.sockets.shut()
+        if self._process.pid == os.getpid():  # in a forked child, these are connections of its parent
+            self._process.sockets.shut()
 
     def reconnect(self) -> None:
         """Let this thread's next request open a new connection."""

@@ -86,6 +86,23 @@ def test_a_forked_child_opens_its_own_connection(server: FaultyServer, client: C
     assert len(server.connections) == 2
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_does_not_end_the_connections_of_its_parent(server: FaultyServer, client: Client) -> None:
+    """Both hold them; the parent goes on with its own."""
+    client.request("RetrieveElement", id="1")
+
+    pid = os.fork()
+    if pid == 0:
+        try:
+            client.end()
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    client.request("RetrieveElement", id="1")
+
+    assert len(server.connections) == 1
+
+
 def test_closing_closes_the_connections_of_all_threads(server: FaultyServer, client: Client) -> None:
     """And a later request opens a new one."""
     keep = threading.Event()
