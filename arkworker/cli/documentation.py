@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from arkworker.options.options import Group, Option, alternatives, constraints_of, is_secret_type, walk
+from arkworker.options.options import Group, Option, Part, alternatives, constraints_of, is_secret_type, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +30,13 @@ def as_markdown(worker: WorkerOptions, description: str = "") -> str:
     return "\n".join(lines)
 
 
+def _level(part: Part) -> str:
+    """The sign of its heading: one level below that of what it lies in."""
+    return "#" * min(2 + len(part.fields), 6)
+
+
 def _group(group: Group) -> Iterator[str]:
-    yield f"### {group.field.title or group.name}"
+    yield f"{_level(group)} {group.field.title or group.name}"
     yield ""
     if group.field.description:
         yield group.field.description
@@ -39,7 +44,7 @@ def _group(group: Group) -> Iterator[str]:
 
 
 def _option(option: Option) -> Iterator[str]:
-    yield f"#### `{option.name}`"
+    yield f"{_level(option)} `{option.name}`"
     yield ""
     text = " ".join(filter(None, (_sentence(option.field.title), option.field.description)))
     if text:

@@ -38,7 +38,20 @@ def test_markdown_is_shown(command: Callable[..., Result], write_worker: Callabl
     """As documentation."""
     result = command("schema", write_worker(WORKER), "--format", "markdown")
 
-    assert "#### `count`\n\nHow many.\n" in result.out
+    assert "### `count`\n\nHow many.\n" in result.out
+
+
+def test_levels_of_headings(command: Callable[..., Result], write_worker: Callable[[str], str]) -> None:
+    """Each is one below that of what it lies in."""
+    grouped = WORKER.replace("class W", "class G(UserConfiguration):\n    inner: C = C(count=1)\n\nclass W")
+    result = command("schema", write_worker(grouped.replace("Worker[C]", "Worker[G]")), "--format", "markdown")
+
+    assert [line for line in result.out.splitlines() if line.startswith("#")] == [
+        "# W",
+        "## Configuration",
+        "### inner",
+        "#### `inner.count`",
+    ]
 
 
 @pytest.mark.parametrize("flags", [(), ("--format", "markdown")])
