@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from arkworker.errors import StoppedError
 
@@ -76,6 +76,17 @@ def call_in_loop(callback: Callable[[], None]) -> bool:
     except RuntimeError:  # none is running, or it has just been closed
         return False
     return True
+
+
+#: Called before this process ends at once, whatever it is doing; may neither wait nor raise.
+last_acts: list[Callable[[], None]] = []
+
+
+def end_at_once(exit_code: int) -> NoReturn:
+    """End this process, from any thread, and leave no more than the last acts behind."""
+    for act in tuple(last_acts):
+        act()
+    os._exit(exit_code)
 
 
 def is_started(thread: threading.Thread) -> bool:
@@ -347,7 +358,7 @@ class Stopping:
             else:
                 self._call_back()
         elif not self._is_led and not self._is_one_with(self.received, number, now - self._first_at):
-            os._exit(128 + number)
+            end_at_once(128 + number)
 
     @staticmethod
     def _is_one_with(first: int, number: int, seconds: float) -> bool:

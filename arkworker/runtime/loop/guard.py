@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import signal
 import threading
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from arkworker.errors import ExitCode
 from arkworker.runtime import logs
-from arkworker.runtime.stopping import STEP, Interruption, call_in_loop, is_started
+from arkworker.runtime.stopping import STEP, Interruption, call_in_loop, end_at_once, is_started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -237,4 +236,4 @@ class Guard:
             else:
                 self._on_abandon(*arguments)
         finally:
-            os._exit(deadline.exit_code)
+            end_at_once(deadline.exit_code)

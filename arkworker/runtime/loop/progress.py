@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
 import sys
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 from arkworker.runtime import logs
+from arkworker.runtime.stopping import last_acts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +55,7 @@ class ProgressDisplay:
         if self._bar is None:
             return
         _on_terminal.remove(self)
+        last_acts.remove(_give_back_terminal)
         with contextlib.ExitStack() as held:
             for handler, _ in self._handlers:  # a line of another thread would come between the parts of the bar
                 handler.acquire()
@@ -104,6 +107,7 @@ class ProgressDisplay:
         self._bar.add_task("", total=self._total, failed=0, rate="0")
         self._bar.start()
         _on_terminal.append(self)
+        last_acts.append(_give_back_terminal)
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler) and (stream := handler.setStream(_Above(console))):
                 self._handlers.append((handler, stream))
@@ -124,6 +128,15 @@ class ProgressDisplay:
 
 
 _on_terminal: list[ProgressDisplay] = []
+
+
+def _give_back_terminal() -> None:
+    """Without the bar, and with its cursor; at once, or not at all where the terminal is being held."""
+    terminal = select.poll()
+    terminal.register(2, select.POLLOUT)
+    with contextlib.suppress(OSError):
+        if os.isatty(2) and terminal.poll(0):
+            os.write(2, b"\r\x1b[2K\x1b[?25h")
 
 
 def _let_go_in_child() -> None:

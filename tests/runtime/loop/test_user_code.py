@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import pty
 import re
-import select
+import signal
+import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -104,18 +106,39 @@ def test_forks(tmp_path: Path, way: str) -> None:
         ] * 3
 
 
+@pytest.mark.parametrize("signals", [1, 2])
+def test_terminal_of_a_run_that_is_ended_at_once(tmp_path: Path, signals: int) -> None:
+    """The bar is gone, and its cursor is back: after a second Ctrl-C, or where user code does not end."""
+    hook = "open(os.environ['USER_LOG'] + '.ready', 'w').close()\n" + WAITING["catches all"]
+    with trial(tmp_path, 1) as made:
+        reader, writer = pty.openpty()
+        process = made.start("--grace", "0.3", HOOK=hook, TERM="xterm", stream=writer)
+        os.close(writer)
+        made.wait_for_file("user.log.ready")
+        for _ in range(signals):
+            process.signal(signal.SIGINT)
+            time.sleep(0.1)  # two at once are one
+        shown = b"".join(iter(partial(_read, reader), b""))
+        os.close(reader)
+
+        assert process.wait().code == 128 + signal.SIGINT
+    assert (shown.count(b"\x1b[?25l"), shown.count(b"\r\x1b[2K\x1b[?25h")) == (1, 1), shown
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # the other side has closed
+        return b""
+
+
 def test_bar_on_a_terminal(tmp_path: Path) -> None:
     """On a terminal a bar shows the progress, and the log goes on above it."""
     with trial(tmp_path, 3) as made:
         reader, writer = pty.openpty()
         process = made.start("--elements-list", made.write_list(), HOOK="time.sleep(0.3)", TERM="xterm", stream=writer)
         os.close(writer)
-        shown = b""
-        while select.select([reader], [], [], 30)[0]:
-            try:
-                shown += os.read(reader, 65536)
-            except OSError:  # the other side has closed
-                break
+        shown = b"".join(iter(partial(_read, reader), b""))
         os.close(reader)
 
         assert process.wait().code == 0, shown
