@@ -28,10 +28,11 @@ DESCRIPTION = (
 _HIDDEN = sys.stdlib_module_names | {"arkworker", "pydantic", "sqlalchemy"}
 
 
-def perform(argv: Sequence[str], _stopping: Stopping) -> int:
+def perform(argv: Sequence[str], stopping: Stopping) -> int:
     flags = make_parser().parse_args(list(argv))
     imported = read_import(flags.file)
     module = generate(imported.drafts, imported.notes)
+    stopping.check()
     if flags.output is None:
         terminal.write(module.text)
     else:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from arkworker.runtime.stopping import Stopping
 
 
-def perform(argv: Sequence[str], _stopping: Stopping) -> int:
+def perform(argv: Sequence[str], stopping: Stopping) -> int:
     """Create the project, whole or not at all."""
     flags = make_parser().parse_args(list(argv))
     directory = Path(flags.directory)
@@ -36,7 +36,9 @@ def perform(argv: Sequence[str], _stopping: Stopping) -> int:
         imported = read_import(flags.source)
         notes = imported.notes
         project = project_from(directory.absolute().name, imported.drafts, notes, origin)
-    _create(directory, project.files | _schemas(project), origin.wheel)
+    files = project.files | _schemas(project)
+    stopping.check()
+    _create(directory, files, origin.wheel)
     if flags.json:
         terminal.write_json({"directory": str(directory), "notes": notes})
         return ExitCode.OK

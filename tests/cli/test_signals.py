@@ -140,6 +140,25 @@ def test_signal_after_the_answer_leaves_it_whole(tmp_path: Path, write_worker: C
     assert done.stderr.splitlines()[-1] == "arkworker: stopped by signal 15"
 
 
+@pytest.mark.parametrize(
+    ("module", "function", "argv"),
+    [
+        ("initialising", "new_project", ["init", "new"]),
+        ("importing", "generate", ["import", "d.yml", "--output", "new"]),
+    ],
+)
+def test_signal_before_anything_is_written(module: str, function: str, argv: list[str], tmp_path: Path) -> None:
+    """Nothing is: who has pressed Ctrl-C does not expect to find it."""
+    (tmp_path / "d.yml").write_text("{slug: d, display_name: D, type: t, description: d}")
+    code = f"import os, signal; from arkworker.cli import invoke, {module} as module; make = module.{function}\n"
+    code += f"module.{function} = lambda *args: (os.kill(os.getpid(), signal.SIGINT), make(*args))[1]\n"
+    code += f"raise SystemExit(invoke({argv}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "arkworker: stopped by signal 2\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["d.yml"]
+
+
 GPG = """#!/bin/sh
 case "$*" in *--version*) echo "gpg (GnuPG) 2.2.40"; exit 0;; esac
 echo ready > {pipe}
