@@ -397,11 +397,12 @@ class WorkerContext(ContextData[C, A]):
 
         Args:
             name: What was measured, at most 100 characters.
-            value: A finite number.
+            value: A number. One that is not finite, such as a loss that diverges, is logged as a warning, and the
+                summary has no value of this name until a finite one comes.
             unit: What it is counted in, such as `%`, `s` or `pages`; empty for a bare number.
 
         Raises:
-            ValueError, TypeError: It is not a finite number, or the name or the unit cannot be shown.
+            ValueError, TypeError: It is not a number, or the name or the unit cannot be shown.
         """
         self.services.metrics.record(name, value, unit)
 

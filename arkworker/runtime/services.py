@@ -56,9 +56,13 @@ class Metrics:
         try:
             is_finite = math.isfinite(value)  # refuses what is not a number
         except OverflowError:  # of an integer that no float can hold
-            is_finite = False
-        if not is_finite:
-            raise ValueError(f"{name}: the value of a metric should be finite, and not too large for a float")
+            raise ValueError(f"{name}: the value of a metric should not be too large for a float") from None
+        if not is_finite:  # a loss that diverges is worth a warning, and no reason to lose the training
+            told = f"metric {name}: {float(value)}, which the summary leaves out: it is not a finite number"
+            _logger.warning("%s", told, extra={"metric": name, "value": float(value), "unit": unit})
+            with self._lock:
+                self._found.pop(name, None)  # else an earlier value would stand for the last
+            return
         number = int(value) if isinstance(value, Integral) else float(value)
         told = f"metric {name}: {measured(number)} {unit}".rstrip()
         _logger.info("%s", told, extra={"metric": name, "value": number, "unit": unit})

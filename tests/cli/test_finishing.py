@@ -117,9 +117,16 @@ def test_metric_of_a_run(run: Callable[..., tuple[Result, dict[str, Any]]]) -> N
     ]
 
 
-@pytest.mark.parametrize(
-    "metric", ["'loss', float('nan')", "'', 1", "'a\\nb', 1", "'a', 1, 3", "'a', 10**400", "'a', '3'", "'a', None"]
-)
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+def test_metric_that_is_not_finite(run: Callable[..., tuple[Result, dict[str, Any]]], number: str) -> None:
+    """A loss that diverges is told; it ends no training, and no earlier value passes for the last."""
+    result, summary = run(f"context.record_metric('loss', 0.5); context.record_metric('loss', float('{number}'))")
+
+    assert (result.code, summary["processed"], "metrics" in summary) == (0, 2, False), result.err
+    assert f"WARNING arkworker: metric loss: {number}, which the summary leaves out" in result.err
+
+
+@pytest.mark.parametrize("metric", ["'', 1", "'a\\nb', 1", "'a', 1, 3", "'a', 10**400", "'a', '3'", "'a', None"])
 def test_metric_that_cannot_be_recorded(run: Callable[..., tuple[Result, dict[str, Any]]], metric: str) -> None:
     """A mistake of the author, at the line of it."""
     result, summary = run(f"context.record_metric({metric})")
