@@ -45,6 +45,7 @@ class ProgressDisplay:
         self._start = self._last = monotonic()
         self._bar: Any = None
         self._handlers: list[tuple[logging.StreamHandler[Any], Any]] = []
+        self._breakpointhook = sys.breakpointhook
 
     def __enter__(self) -> Self:
         if self._is_shown and logs.is_terminal(sys.stderr):
@@ -52,10 +53,15 @@ class ProgressDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._take_away()
+
+    def _take_away(self) -> None:
+        """No bar from here on; lines of the log say how far the run is, as elsewhere."""
         if self._bar is None:
             return
         _on_terminal.remove(self)
         last_acts.remove(_give_back_terminal)
+        sys.breakpointhook = self._breakpointhook
         with contextlib.ExitStack() as held:
             for handler, _ in self._handlers:  # a line of another thread would come between the parts of the bar
                 handler.acquire()
@@ -64,11 +70,23 @@ class ProgressDisplay:
             self._bar.stop()
             for handler, stream in self._handlers:
                 handler.setStream(stream)
+        self._bar, self._handlers = None, []
+
+    def _debug(self, *args: Any, **named: Any) -> Any:
+        """`breakpoint()` in user code: no prompt can be read that the bar overwrites ten times a second."""
+        self._take_away()
+        hook = sys.breakpointhook  # what the person has chosen
+        if args or named or "PYTHONBREAKPOINT" in os.environ or hook is not sys.__breakpointhook__:
+            return hook(*args, **named)
+        from pdb import Pdb  # as the hook, but for the frame, which is to be that of user code
+
+        return Pdb().set_trace(sys._getframe(1))  # noqa: SLF001 - as pdb itself
 
     def let_go(self) -> None:
         """In a process that user code has forked: the bar and its locks belong to the parent."""
         for handler, stream in self._handlers:
             handler.setStream(stream)
+        sys.breakpointhook = self._breakpointhook
         sys.stdout, sys.stderr = (getattr(stream, "rich_proxied_file", stream) for stream in (sys.stdout, sys.stderr))
         self._bar, self._is_shown = None, False
 
@@ -108,6 +126,7 @@ class ProgressDisplay:
         self._bar.start()
         _on_terminal.append(self)
         last_acts.append(_give_back_terminal)
+        self._breakpointhook, sys.breakpointhook = sys.breakpointhook, self._debug
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler) and (stream := handler.setStream(_Above(console))):
                 self._handlers.append((handler, stream))

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -174,3 +175,24 @@ def test_a_forked_process_leaves_the_bar_to_its_parent(terminal: Terminal) -> No
             os._exit(int(handler.stream is not terminal or sys.stderr is not terminal))
         assert os.waitpid(pid, 0)[1] == 0
         assert terminal not in (handler.stream, sys.stderr)
+
+
+@pytest.mark.parametrize("chosen", [False, True], ids=["pdb", "another debugger"])
+def test_a_breakpoint_ends_the_bar(terminal: Terminal, monkeypatch: pytest.MonkeyPatch, chosen: bool) -> None:  # noqa: FBT001 - a parameter
+    """Its prompt would be overwritten; the debugger of Python stops in user code, not in that of the bar."""
+    stopped: list[object] = []
+    monkeypatch.delenv("PYTHONBREAKPOINT", raising=False)
+    monkeypatch.setattr("pdb.Pdb.set_trace", lambda _, frame: stopped.append(frame))
+    hook = partial(stopped.append, "chosen") if chosen else sys.__breakpointhook__
+    monkeypatch.setattr(sys, "breakpointhook", hook)
+    tally = Tally()
+    with contextlib.redirect_stderr(terminal), ProgressDisplay(tally, 40) as progress:
+        sys.breakpointhook()  # noqa: T100 - what is tested
+        shown = terminal.getvalue()
+        terminal.clock.seconds += 20
+        progress.advance()
+
+    assert stopped == ["chosen" if chosen else sys._getframe()]
+    assert shown.endswith("\x1b[?25h\r\x1b[1A\x1b[2K")
+    assert terminal.getvalue() == f"{shown}0 of 40 elements, 0 failed, 0 a second\n"
+    assert sys.breakpointhook is hook
