@@ -46,6 +46,8 @@ class SecretStore:
         try:
             if not _is_there(path):
                 return None
+            if not os.access(path, os.R_OK):  # which gpg says in no way that can be told from others
+                raise UnusableError("it cannot be read: permission denied")  # noqa: TRY301 one way out
             return parse_content(name, _decode(self._gpg.decrypt(path, LARGEST_CONTENT)))
         except OSError as error:
             # Without the path, since nothing says yet that the name is one.

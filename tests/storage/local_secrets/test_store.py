@@ -148,6 +148,16 @@ def test_a_reason_names_the_file(store: SecretStore, directory: Path) -> None:
     assert _reason(store, "token") == f"the local file {directory}/token: it is damaged, or not encrypted with GPG"
 
 
+def test_a_file_that_may_not_be_read_is_an_error(
+    store: SecretStore, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GPG would end without a word of it."""
+    directory.mkdir(parents=True)
+    (directory / "token").write_bytes(b"canary")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert _reason(store, "token") == f"the local file {directory}/token: it cannot be read: permission denied"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
