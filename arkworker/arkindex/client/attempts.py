@@ -15,7 +15,7 @@ from arkworker.transport.failures import Fault
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from arkworker.clock import Clock
     from arkworker.errors import ApiError
@@ -122,16 +122,10 @@ class Retries(NamedTuple):
         Raises:
             ApiError: The last failure, as it is; its `uncertain` counts the attempts that may have been applied.
         """
-        attempts: list[Attempt] = []
-
-        def next_attempt() -> Attempt:
-            if not (attempts and self.ended.is_set()):
-                attempts.append(attempt())
-            return attempts[-1]
-
-        if is_repeated(next_attempt(), job):
+        attempts = [attempt()]
+        if is_repeated(attempts[0], job):
             with contextlib.suppress(StoppedError):  # the clock ended a wait: what is known must reach the caller
-                self._repeat(attempts[0], next_attempt, job)
+                self._repeat(attempts, attempt, job)
         last = attempts[-1]
         uncertain = sum(job.writes and is_possibly_applied(each) for each in attempts)
         if last.error is not None:
@@ -140,7 +134,8 @@ class Retries(NamedTuple):
         self.budget.note_success()
         return Outcome(last.value, len(attempts), uncertain)
 
-    def _repeat(self, first: Attempt, next_attempt: Callable[[], Attempt], job: Job) -> None:
+    def _repeat(self, attempts: list[Attempt], attempt: Callable[[], Attempt], job: Job) -> None:
+        """Attempt again, after the first attempt has failed; all are in `attempts`, which holds that one already."""
         # The first attempt nearly always succeeds: only a failure pays for importing this.
         from tenacity import RetryCallState, Retrying, retry_if_result, wait_chain, wait_fixed, wait_random
 
@@ -157,8 +152,15 @@ class Retries(NamedTuple):
             sleep=self.clock.sleep,
             retry_error_callback=last,
         )
-        results = itertools.chain([first], iter(next_attempt, None))
-        retrying(next, results)
+
+        def results() -> Iterator[Attempt]:
+            yield attempts[0]
+            while True:
+                if not self.ended.is_set():
+                    attempts.append(attempt())
+                yield attempts[-1]
+
+        retrying(next, results())
 
 
 def is_repeated(attempt: Attempt, job: Job) -> bool:
