@@ -22,7 +22,7 @@ DEFAULT_MAX_MEMORY = 256 * 2**20
 
 _MAX_COMPONENT, _MAX_LEVELS = 255, 64
 _KEPT_FREE = 2**30  # of the disk, when no limit is given
-_LARGEST_WINDOW = 128 * 2**20  # the ceiling of the zstd library itself
+_SMALLEST_WINDOW, _LARGEST_WINDOW = 2**10, 128 * 2**20  # what the zstd library itself takes; 0 would lift the limit
 _MAX_EXTENSION = 2**20  # one extended header: a name, a few attributes
 _MAX_EXTENSIONS = 2**30  # all of them: they reach no disk, so that the limit in bytes does not hold them
 
@@ -132,7 +132,7 @@ class Budget:
     @property
     def max_window(self) -> int:
         """The most that the decoder may look back, in bytes."""
-        return min(_LARGEST_WINDOW, self.max_memory // 2)
+        return max(_SMALLEST_WINDOW, min(_LARGEST_WINDOW, self.max_memory // 2))
 
     def spend_bytes(self, count: int) -> None:
         self.bytes += count

@@ -93,6 +93,7 @@ def test_takes_less_window_when_memory_is_limited(make: Any, place: Path) -> Non
     """A smaller limit on memory is a smaller window."""
     archive = make.compressed(run_length_frame(1, window=0x68))  # 8 MiB
     assert "4,194,304" in refusal(archive, place, max_memory=2**23)
+    assert "1,024" in refusal(archive, place, max_memory=0)
 
 
 @pytest.mark.parametrize(
