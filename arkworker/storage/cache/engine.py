@@ -6,8 +6,10 @@ import contextlib
 import gc
 import logging
 import os
+import shutil
 import sqlite3
 import tempfile
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,22 +186,29 @@ def _complete(target: Path) -> None:
 def _open_copy(path: Path, target: Path, limits: Limits) -> Engine:
     """A copy that can be written to, for a cache that is not."""
     try:
-        folder = tempfile.TemporaryDirectory(prefix="arkworker-cache-")
+        folder = Path(tempfile.mkdtemp(prefix="arkworker-cache-"))
     except OSError:
         raise refusal(path, "is read-only, and there is no temporary directory for a copy: set TMPDIR") from None
     try:
-        copy = Path(folder.name) / "db.sqlite"
+        copy = folder / "db.sqlite"
         copy_all(target, copy, limits)
         try:
             engine = open_cache(copy, limits=limits)
         except CacheError as error:
             raise refusal(path, error.reason) from None
     except BaseException:
-        folder.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
         raise
-    event.listen(engine, "engine_disposed", lambda _: folder.cleanup())
+    remove = weakref.finalize(engine, _remove, folder, os.getpid())
+    event.listen(engine, "engine_disposed", lambda _: remove())
     _logger.warning("%s is read-only: a copy is used, and what is added to it is not kept", printable(str(path)))
     return engine
+
+
+def _remove(folder: Path, owner: int) -> None:
+    # A forked child that disposes of its engine, or exits, leaves it to its parent.
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _open_in_memory() -> Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sqlite3
 import struct
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import threading
 import uuid
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,7 +33,6 @@ from arkworker.storage.cache import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sqlalchemy.engine import Engine
 
@@ -47,6 +48,46 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     yield opened
     opened.dispose()
     assert [path.name for path in tmp_path.iterdir()] == (["db.sqlite"] if path else [])
+
+
+@pytest.fixture
+def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache with an image that cannot be written to."""
+    path = tmp_path / "db.sqlite"
+    engine = open_cache(path, create=True)
+    with session_scope(engine) as session:
+        session.add(image())
+    engine.dispose()
+    monkeypatch.setattr(os, "access", lambda name, mode: mode == os.R_OK or not path.samefile(name))
+    return path
+
+
+def test_a_cache_that_cannot_be_written_is_copied(copied: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What is added to the copy goes with it."""
+    engine = open_cache(copied)
+    with session_scope(engine) as session:
+        session.add(image())
+    copy = Path(str(engine.url.database))
+
+    assert (count(engine), copy == copied) == (2, False)
+    assert "is read-only: a copy is used" in caplog.text
+    engine.dispose()
+    assert not copy.parent.exists()
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_leaves_the_copy_to_its_parent(copied: Path) -> None:
+    """SQLAlchemy wants each child to dispose of the engine that it inherits."""
+    engine = open_cache(copied)
+
+    pid = os.fork()
+    if pid == 0:
+        engine.dispose(close=False)
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+    assert count(engine) == 1
+    engine.dispose()
 
 
 def count(engine: Engine) -> int:
