@@ -7,7 +7,7 @@ import enum
 import types
 import typing
 from dataclasses import is_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, Discriminator, PlainValidator, RootModel, WrapValidator
 
@@ -80,9 +80,6 @@ class Group(Part):
     __slots__ = ()
 
 
-AnyPart = TypeVar("AnyPart", bound=Part)
-
-
 def enumerate_options(model: type[BaseModel]) -> tuple[Option, ...]:
     """All the leaves of a model, in the order of their declaration; nested models are groups."""
     return tuple(part for part in walk(model) if isinstance(part, Option))
@@ -91,28 +88,29 @@ def enumerate_options(model: type[BaseModel]) -> tuple[Option, ...]:
 def walk(model: type[BaseModel], above: Group | None = None) -> Iterator[Option | Group]:
     """Groups and leaves, each group before what lies in it; `above` is the group that the model is of."""
     for name, field in model.model_fields.items():
-        inner = group_of(field.annotation)
+        inner, known = group_of(field.annotation), _known(model, name, above)
         if inner is None:
-            yield _part(Option, model, name, above)
+            yield Option(*known)
         else:
-            group = _part(Group, model, name, above)
+            group = Group(*known)
             yield group
             yield from walk(inner, group)
 
 
 def fields_of(model: type[BaseModel]) -> tuple[Option, ...]:
     """The fields of a model as leaves, also those that are models."""
-    return tuple(_part(Option, model, name, None) for name in model.model_fields)
+    return tuple(Option(*_known(model, name, None)) for name in model.model_fields)
 
 
-def _part(kind: type[AnyPart], model: type[BaseModel], name: str, above: Group | None) -> AnyPart:
+def _known(model: type[BaseModel], name: str, above: Group | None) -> Part:
+    """What is known of one field, option or group."""
     field = model.model_fields[name]
     own, annotation = keys_of(name, field), annotation_of(model, name, field)
     if above is None:
-        return kind(own[:1], own, (name,), annotation, field, default_of(field))
+        return Part(own[:1], own, (name,), annotation, field, default_of(field))
     default = getattr(above.default, name) if isinstance(above.default, model) else default_of(field)
     names = tuple(f"{outer}.{key}" for outer in above.names for key in own)
-    return kind((*above.keys, own[0]), names, (*above.fields, name), annotation, field, default)
+    return Part((*above.keys, own[0]), names, (*above.fields, name), annotation, field, default)
 
 
 def annotation_of(model: type[BaseModel], name: str, field: FieldInfo) -> Any:

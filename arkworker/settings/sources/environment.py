@@ -10,7 +10,6 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
 from arkworker.options.options import ENVIRONMENT_PREFIX
 from arkworker.settings.platform import GONE_VARIABLES, variable_of
-from arkworker.settings.provenance import Origin, problem
 from arkworker.settings.sources.source import PLATFORM_FIELDS, TextSource
 from arkworker.text import printable
 
@@ -53,7 +52,7 @@ class Variables(TextSource):
                 self._warn_of_misspelt(variable)
         for variable, instead in GONE_VARIABLES.items():
             if variable in self.env_vars:
-                self._warn(f"{variable} is not read any more: {instead}", variable)
+                self.report((), f"{variable} is not read any more: {instead}", self.location(variable), warn=True)
 
     def _take_option(self, variable: str, text: str | None) -> None:
         option = self.worker.by_variable.get(variable)
@@ -75,10 +74,7 @@ class Variables(TextSource):
         name = variable.removeprefix(_PLATFORM)
         message = self._suggest("not read", name, known, prefix=_PLATFORM, cutoff=0.8)
         if variable not in GONE_VARIABLES and message != "not read":
-            self._warn(message, variable)
-
-    def _warn(self, message: str, variable: str) -> None:
-        self.warnings.append(problem((), message, Origin(self.name, self.location(variable))))
+            self.report((), message, self.location(variable), warn=True)
 
 
 class EnvironmentSource(Variables, EnvSettingsSource):

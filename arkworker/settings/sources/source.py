@@ -51,8 +51,9 @@ class Named:
         """Where the value of a path stands in this source."""
         return self.locations.get(path, ".".join(path))
 
-    def report(self, path: Path, message: str, location: str, hint: str = "") -> None:
-        self.problems.append(problem(path, message, Origin(self.name, location), hint=hint))
+    def report(self, path: Path, message: str, location: str, hint: str = "", *, warn: bool = False) -> None:
+        told = self.warnings if warn else self.problems
+        told.append(problem(path, message, Origin(self.name, location), hint=hint))
 
     def report_unknown(
         self, name: str, location: str, *, known: Iterable[str] | None = None, prefix: str = "", warn: bool = False
@@ -69,8 +70,7 @@ class Named:
         message = self._suggest("unknown option", name, self.worker.by_name if known is None else known, prefix=prefix)
         whole = next((known for known in self.worker.options if name.startswith(f"{known}.")), "")
         hint = f"{whole} is given as a whole, in a variable or a flag as JSON" if whole else ""
-        told = self.warnings if warn else self.problems
-        told.append(problem(("config", name), message, Origin(self.name, location), hint=hint))
+        self.report(("config", name), message, location, hint, warn=warn)
 
 
 class TextSource(Named):
