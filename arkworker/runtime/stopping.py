@@ -30,7 +30,8 @@ logger = logging.getLogger("arkworker")
 #: The two that people and supervisors send; they are taken back even where user code has handlers of its own.
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _FAULTS = {"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP"}  # of the code itself
-_HARMLESS = {"SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH", "SIGTSTP", "SIGTTIN", "SIGTTOU"}  # they end nothing
+#: They end nothing; Ctrl-T of macOS is one of them.
+_HARMLESS = {"SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGINFO"}
 _UNCATCHABLE = {"SIGKILL", "SIGSTOP"}
 #: What a process sends to itself, as profilers and time limits do, with a handler of its own, which may have been put
 #: back by the time that the thread looks: these are no requests to stop but where our handler gets them.

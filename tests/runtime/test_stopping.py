@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from arkworker.errors import StoppedError
-from arkworker.runtime.stopping import Stopping
+from arkworker.runtime.stopping import Stopping, endings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -128,6 +128,14 @@ def test_callback_that_fails(monkeypatch: pytest.MonkeyPatch, is_last: bool) -> 
         signal.raise_signal(signal.SIGTERM)
 
         assert called.wait(5)
+
+
+def test_a_signal_that_asks_for_information(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-T of macOS ends nothing."""
+    assert signal.SIGUSR1 in endings()
+    monkeypatch.setattr(signal, "SIGINFO", signal.SIGUSR1, raising=False)
+
+    assert signal.SIGUSR1 not in endings()
 
 
 def test_other_threads_watch_nothing() -> None:

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import socket
 import threading
@@ -23,6 +22,7 @@ from urllib.parse import parse_qsl, quote
 
 from arkworker.errors import ArkworkerError, ConfigurationError, ExitCode, Problem, TargetError
 from arkworker.runtime.failures import described
+from arkworker.runtime.loop.threads import cores
 from arkworker.storage.exclusive import private_directory
 from arkworker.text import did_you_mean, printable
 
@@ -201,7 +201,7 @@ def _submitit(rest: str, folder: Path) -> Iterator[Engine]:
     except Exception as error:  # noqa: BLE001 - of submitit: an unknown cluster or parameter
         message = f"submitit does not accept {printable(rest)!r}: {described(error)}"
         _refuse(message, "write submitit, or submitit:local")
-    yield Engine(executor, make, _cores(), True, FileMarks(folder), folder)
+    yield Engine(executor, make, cores(), True, FileMarks(folder), folder)
 
 
 @contextlib.contextmanager
@@ -226,7 +226,7 @@ def _of_factory(named: str, folder: Path) -> Iterator[Engine]:
     except Exception as error:  # noqa: BLE001 - whatever a person's factory raises
         message = f"{printable(named)} did not return an executor: {described(error)}"
         _refuse(message, "return an executor of concurrent.futures")
-    engine = Engine(executor, make, _cores(), False, FileMarks(folder), folder)
+    engine = Engine(executor, make, cores(), False, FileMarks(folder), folder)
     try:
         yield engine
     finally:
@@ -255,10 +255,6 @@ class _Submitting(Executor):
             future.set_exception(error)
         else:
             future.set_result(result)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _refuse(message: str, hint: str) -> NoReturn:

@@ -38,7 +38,7 @@ from arkworker.runtime.loop.ends import LEFT_BEFORE, end_left
 from arkworker.runtime.loop.in_hand import SLOTS, Left, Stage, new_path, read
 from arkworker.runtime.loop.intake import Halt, take_listed
 from arkworker.runtime.loop.job_process import CLAIM, Order, Terms, shielded
-from arkworker.runtime.loop.threads import Timing
+from arkworker.runtime.loop.threads import Timing, cores
 from arkworker.runtime.loop.worklist import Job, not_begun
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ GLANCE = 0.5  # seconds between looks whether a process lives, where others hold
 
 def number_of_jobs(settings: Settings) -> int:
     """How many processes a run is to have."""
-    return len(os.sched_getaffinity(0)) if settings.jobs == "auto" else settings.jobs
+    return cores() if settings.jobs == "auto" else settings.jobs
 
 
 @dataclass(eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
@@ -19,6 +20,12 @@ PHASES = ("waiting", "retrieving", "work", "publishing")
 SLOW = 0.005  # seconds: a phase of one element that takes longer is worth a thread beside it
 RECENT = 9  # phases, of three elements, that are looked at
 FEW = 2  # of them may be slow for other reasons, such as a busy machine
+
+
+def cores() -> int:
+    """How many this process may use; all that there are, where the system does not say."""
+    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)  # of Linux
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 class Threads:
