@@ -122,6 +122,12 @@ def trace_of(error: BaseException) -> TracebackType | None:
     return trace or error.__traceback__
 
 
+def _is_of_ours_alone(error: BaseException) -> bool:
+    """Whether arkworker has refused something, and not because a line of user code asked for it there."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return isinstance(error, ArkworkerError) and all(map(is_ours, frames))
+
+
 def is_ours(frame: FrameType) -> bool:
     """Whether a frame is one of arkworker, or of what Python does to import a module."""
     return _root_of(frame) in _OURS
@@ -182,7 +188,8 @@ class Failures:
                 shapes.add(shape)
             kind = place, shape if shape in shapes else None
         is_new = self.note(element_id, kind, text)
-        shown = (type(error), error, trace_of(error)) if traced and is_new else None
+        is_shown = traced and is_new and not _is_of_ours_alone(error)
+        shown = (type(error), error, trace_of(error)) if is_shown else None
         if shown is not None:
             self.illustrate(kind, "".join(traceback.format_exception(*shown)))
         with log_lines.about(element_id):

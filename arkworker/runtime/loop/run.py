@@ -249,10 +249,14 @@ class ElementRun:
         for job in jobs:
             logger.debug("Processing %s", elements[job.id])
             self._assignment.in_hand.note(job.id, Stage.WORKING)
+        reason = ""
         try:
             results = self._ask([elements[job.id] for job in jobs], alone=alone)
         except BaseException as error:  # noqa: BLE001 - of user code: whatever it is, it is these elements' failure
-            self._note_failure(jobs, error)
+            if len(jobs) > 1 and isinstance(error, Exception | Interruption):
+                reason = self._interruption if isinstance(error, Interruption) else described(error)
+            else:
+                self._note_failure(jobs, error)
         else:
             uncached = self._ends.settle([job.id for job in jobs])
             for job, found in zip(jobs, results, strict=True):
@@ -261,6 +265,8 @@ class ElementRun:
                     self._end_failed(job, failure, traced=False)
                 else:
                     self._ends.submit(Ending(job.id, State.PROCESSED, elements[job.id], found))
+        if reason:  # only now: what is raised while an error is handled is shown with that error
+            self._try_each(jobs, reason)
 
     def _elements_of(self, jobs: Sequence[Job]) -> dict[str, Element]:
         """By id; what cannot be retrieved is ended here."""
@@ -309,11 +315,8 @@ class ElementRun:
                 collected.worked(elements, found, seconds)
 
     def _note_failure(self, jobs: Sequence[Job], error: BaseException) -> None:
-        """User code failed: of a batch, each element is tried by itself, for one alone may be what it failed on."""
+        """User code failed, or left."""
         is_interrupted = isinstance(error, Interruption)
-        if len(jobs) > 1 and isinstance(error, Exception | Interruption):
-            self._try_each(jobs, self._interruption if is_interrupted else described(error))
-            return
         for job in jobs:
             self._release(job)
             if is_interrupted:
@@ -327,6 +330,7 @@ class ElementRun:
             self._ended_by_user_code = ExitCode.FAILED
 
     def _try_each(self, jobs: Sequence[Job], reason: str) -> None:
+        """A batch failed: each element is tried by itself, for one alone may be what it failed on."""
         if not self._guard.has_stopped:
             logger.warning("a batch of %d elements failed, trying each by itself: %s", len(jobs), reason)
         for job in jobs:

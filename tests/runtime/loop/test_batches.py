@@ -106,6 +106,23 @@ def test_one_that_fails_does_not_fail_its_batch(batches: Batches, listed: bool) 
     assert sum(batches.texts()) == 9
 
 
+def test_traceback_of_one_that_fails(batches: Batches) -> None:
+    """It is that of the element alone, without what the batch had failed with before."""
+    batches.start(HOOK="if any(e.name.endswith(' 3') for e in elements): raise ValueError('blank')").wait()
+
+    log = (batches.trial.folder / "log.txt").read_text()
+    assert (log.count("Traceback"), log.count("During handling")) == (1, 0), log
+
+
+def test_wrong_number_of_results(batches: Batches) -> None:
+    """One line says it: there is no line of the author's that a traceback could show."""
+    batches.start(HOOK="W.process_elements = lambda self, *_: [None] * 3").wait()
+
+    log = (batches.trial.folder / "log.txt").read_text()
+    assert "process_elements should return one item for each element, in order: 4, not 3" in log
+    assert "Traceback" not in log
+
+
 def test_signal_in_a_batch(batches: Batches) -> None:
     """What is in user code may finish, what was claimed ahead ends in error; nothing stays started, and no finish."""
     process = batches.start(HOOK="time.sleep(0.3)")
