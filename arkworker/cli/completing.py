@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ SHELLS = ("bash", "zsh", "fish")
 #: How the help calls what is a file or a folder.
 _FILES = {"FILE", "PATH", "PROJECT"}
 _FOLDERS = {"DIR", "DIRECTORY"}
+#: What is one word in every shell.
+_PLAIN = re.compile(r"[\w@%+=:,./-]+")
 
 
 def perform(argv: Sequence[str], stopping: Stopping) -> int:
@@ -117,4 +120,5 @@ def _choices_of(name: str, options: WorkerOptions) -> list[str]:
     option = options.flags.get((root, *rest)) or options.flags.get((root, ".".join(rest)))
     field = PLATFORM_FIELDS.get((root, *rest))
     annotation = option.annotation if option is not None else field.annotation if field is not None else None
-    return list(map(str, choices_of(alternatives(annotation))))
+    # In the scripts that shtab writes, a blank would part a choice, and a `$(…)` in it would be run.
+    return [choice for choice in map(str, choices_of(alternatives(annotation))) if _PLAIN.fullmatch(choice)]

@@ -162,7 +162,8 @@ def _tell_emptiness(described: Project, announce: Callable[[str], None]) -> None
 
 def _tell_what_lacks(emulator: Emulator, announce: Callable[[str], None]) -> None:
     for name, count in emulator.ledger.lacking.most_common():
-        announce(f"The emulator has no operation {name}, which was asked for {count} times")
+        times = "once" if count == 1 else f"{count} times"
+        announce(f"The emulator has no operation {name}, which was asked for {times}")
 
 
 def _attend(bell: _Bell, workers: Workers, *, once: bool) -> int:

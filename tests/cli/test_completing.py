@@ -20,7 +20,7 @@ from arkworker import ElementsWorker, UserConfiguration
 
 class C(UserConfiguration):
     threshold: float = 0.5
-    kind: Literal["page", "line"] = "page"
+    kind: Literal["page", "line", "$(touch harm)", "`touch harm`", 'a "b'] = "page"
     '''What to look for: `touch harm`, $(touch harm), it's "here" [env: x]; 100 %.'''
     odd: str = "$(touch harm) `touch harm` '"
 
