@@ -251,6 +251,17 @@ def test_mistakes_are_said_with_their_place(empty: Emulator, tmp_path: Path, tex
     assert "\n" not in str(caught.value)
 
 
+def test_code_of_a_worker_that_is_not_there(tmp_path: Path, empty: Emulator) -> None:
+    """What `schema` says of it, as the message of the place in the file."""
+    (tmp_path / "p.yml").write_text("worker: nowhere.py:Name")
+
+    with pytest.raises(ConfigurationError) as caught:
+        arrange(empty, tmp_path / "p.yml")
+
+    [problem] = caught.value.problems
+    assert problem.message == "there is no file nowhere.py"
+
+
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     """No traceback for a misspelt name."""
     with pytest.raises(ConfigurationError, match=r"nothing\.yml"):

@@ -219,7 +219,8 @@ class WorkerLayout:
         done = subprocess.run(words, cwd=self._base, capture_output=True, text=True, check=False)  # noqa: S603 - our own
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if line.strip()]
-            raise self._source.refuse(loc, printable(" ".join(lines), 600) or "cannot be loaded")
+            told = " ".join(lines).removeprefix("arkworker: ")
+            raise self._source.refuse(loc, printable(told, 600) or "cannot be loaded")
         content: dict[str, Any] = yaml.safe_load(done.stdout)
         return content
 
