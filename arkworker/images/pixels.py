@@ -50,6 +50,7 @@ _UPRIGHT = {
 _ON_ITS_SIDE = 5
 _STRIP = 4_000_000  # pixels that are converted at a time
 _PNG = b"\x89PNG\r\n\x1a\n"
+_CHUNKS_OF_NOTES = frozenset({b"IHDR", b"eXIf", b"tEXt", b"zTXt", b"iTXt", b"IEND"})
 # Where an orientation would be found again, and obeyed twice.
 _NOTES = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif", "transparency")
 
@@ -253,10 +254,10 @@ def _orientation_of_png(file: IO[bytes]) -> int | None:
     notes.write(file.read(len(_PNG)))
     while len(head := file.read(8)) == 8:
         length = int.from_bytes(head[:4], "big") + 4  # and the checksum
-        if head[4:] in (b"IDAT", b"fdAT"):
-            file.seek(length, os.SEEK_CUR)
-        else:
+        if head[4:] in _CHUNKS_OF_NOTES:
             notes.write(head + file.read(length))
+        else:
+            file.seek(length, os.SEEK_CUR)
     notes.seek(0)
     with pixel_limit(0), Image.open(notes) as image:
         return _orientation(image)

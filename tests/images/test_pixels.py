@@ -259,14 +259,18 @@ def late_notes(body: bytes) -> bytes:
     return body[:start] + body[end:last] + body[start:end] + body[last:]
 
 
-@pytest.mark.parametrize("place", [bytes, late_notes])
+@pytest.mark.parametrize(("place", "frames"), [(bytes, 1), (late_notes, 1), (bytes, 2)])
 def test_a_png_is_measured_without_its_pixels(
-    place: Callable[[bytes], bytes], drawing: Callable[[int, int], Image.Image], monkeypatch: pytest.MonkeyPatch
+    place: Callable[[bytes], bytes],
+    frames: int,
+    drawing: Callable[[int, int], Image.Image],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """They may be too many for the memory; the notes that make it upright are found wherever they are."""
     exif, body = Image.Exif(), io.BytesIO()
     exif[0x0112] = 6
-    drawing(30, 20).save(body, format="PNG", exif=exif)
+    more = [Image.new("RGB", (30, 20), "white")] * (frames - 1)
+    drawing(30, 20).save(body, format="PNG", exif=exif, save_all=frames > 1, append_images=more)
     content = place(body.getvalue())
     assert decode(io.BytesIO(content), "page", None).size == (20, 30)
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", None)
