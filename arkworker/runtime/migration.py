@@ -93,12 +93,13 @@ FORMER_HOOKS = {
 def former_hook(cls: type) -> str | None:
     """The name of a method of a class that was written as a hook of the published library; None where there is none.
 
-    A method of an author's own may have such a name; one that calls that of its parent, which has none, or adds to the
-    parser of the flags, is a hook.
+    A method of an author's own may have such a name, and call one of that name of something else. One that calls that
+    of its parent, which has none, or adds arguments to the parser of the flags, is a hook.
     """
     for name in FORMER_HOOKS:
         code = getattr(inspect.unwrap(cls.__dict__.get(name, type)), "__code__", None)
-        is_hook = code is not None and not {name, "parser"}.isdisjoint(code.co_names)
+        used = set(code.co_names) if code is not None else set()
+        is_hook = {"super", name} <= used or (name == "add_arguments" and "parser" in used)
         if is_hook and not any(name in vars(base) for base in cls.__mro__[1:]):
             return name
     return None

@@ -68,6 +68,18 @@ def test_method_that_has_the_name_of_a_former_hook() -> None:
     assert Derived().configure() == "derived from base"
 
 
+def test_method_that_calls_another_of_its_name() -> None:
+    """Of something that the worker has, such as a pool."""
+
+    class Mine(Worker):
+        pool: Any
+
+        def cleanup(self) -> None:
+            self.pool.cleanup()
+
+    assert callable(Mine().cleanup)
+
+
 def test_other_names_on_a_worker() -> None:
     """An ordinary error; copies and pickles work."""
     with pytest.raises(AttributeError, match="'Plain' object has no attribute 'nosuch'"):
