@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Protocol
 
 from arkworker.images.orientation import UPRIGHT, Orientation
@@ -58,7 +60,8 @@ class ImageOptions:
         max_image_pixels: In place of `ARKINDEX_MAX_IMAGE_PIXELS`; 0 lifts the limit.
 
     Raises:
-        ValueError: A size that is not a positive integer, an invalid extension.
+        ValueError: A size that is not a positive integer, a rotation that is not a number, an invalid extension, or a
+            mode that is not text.
     """
 
     max_width: int | None = None
@@ -75,8 +78,15 @@ class ImageOptions:
         for name in ("max_width", "max_height"):
             check_integer(name, getattr(self, name), 1)
         check_integer("max_image_pixels", self.max_image_pixels, 0)
-        if not (self.extension.isascii() and self.extension.isalnum()):
+        angle: object = self.rotation_angle
+        if angle is not None and not (isinstance(angle, Real) and math.isfinite(angle)):
+            raise ValueError("rotation_angle should be a number of degrees")
+        extension: object = self.extension
+        if not (isinstance(extension, str) and extension.isascii() and extension.isalnum()):
             raise ValueError("extension should be the name of an image format without a dot, such as jpg")
+        mode: object = self.mode
+        if not isinstance(mode, str | None):
+            raise ValueError("mode should be the name of a mode of Pillow")  # noqa: TRY004 - one kind for all of them
 
 
 def check_integer(name: str, value: object, least: int) -> None:

@@ -488,3 +488,14 @@ def test_a_limit_that_makes_no_sense_is_refused(limits: Any) -> None:
     """At once."""
     with pytest.raises(ValueError, match=r"max_.* should be an integer of at least 1"):
         bound({"id": "x"}).resized_images(**limits)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"rotation_angle": "90"}, {"rotation_angle": float("nan")}, {"extension": 5}, {"extension": ".jpg"}, {"mode": 1}],
+)
+def test_an_option_that_makes_no_sense_is_refused(option: Any) -> None:
+    """By its name, before anything is asked for."""
+    (name,) = option
+    with pytest.raises(ValueError, match=f"^{name} should be "):
+        bound({"id": "x", "zone": {"image": {}}}).open_image(**option)
