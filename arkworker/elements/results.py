@@ -73,7 +73,9 @@ def _no_result(value: Any) -> str:
         stored = "for one that is stored, On(transcription, [Entity(…)])"
         return f"is an Entity, which belongs in a text: Transcription(…, entities=[Entity(…)]) or, {stored}"
     given = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
-    return f"should be a result, such as Transcription or Child, not {given}"
+    hint = "; give each of its results by itself" if isinstance(value, (list, tuple)) else ""
+    given = "None" if value is None else given
+    return f"should be a result, such as Transcription or Child, not {given}{hint}"
 
 
 def _results(value: Any) -> Any:

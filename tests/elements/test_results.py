@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SQUARE = [(0, 0), (0, 10), (10, 10), (10, 0)]
+NO_RESULT = "Child.results.0: should be a result, such as Transcription or Child, not"
 
 
 def make(kind: type[Any], **values: Any) -> Any:
@@ -210,9 +211,10 @@ def test_results_nest() -> None:
 @pytest.mark.parametrize(
     ("results", "message"),
     [
-        (["x"], "Child.results.0: should be a result, such as Transcription or Child, not str"),
-        ([[]], "Child.results.0: should be a result, such as Transcription or Child, not list"),
-        ([Child], "Child.results.0: should be a result, such as Transcription or Child, not the class Child"),
+        (["x"], f"{NO_RESULT} str"),
+        ([[]], f"{NO_RESULT} list; give each of its results by itself"),
+        ([None], f"{NO_RESULT} None"),
+        ([Child], f"{NO_RESULT} the class Child"),
         (
             [Entity(type="place", offset=0, length=1)],
             "Child.results.0: is an Entity, which belongs in a text: Transcription(…, entities=[Entity(…)]) or, for",
