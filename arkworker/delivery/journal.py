@@ -169,36 +169,44 @@ class Journal:
         self._file.close()
 
     def _read(self, owner: Owner) -> None:
-        """Take the whole notes; what was being written when a process was killed is dropped."""
+        """Take the whole notes; what was being written when a process was killed is dropped.
+
+        Where nothing was noted for another owner, such as an instance that was named by mistake, all is begun anew.
+        """
         end = number = 0
+        mismatch = ""
         with self._file.reader() as file:
             for line in file:
                 if not line.endswith(b"\n"):
                     break
                 number += 1
-                self._take(number, line, owner)
+                if mismatch:
+                    self._refuse(f"{mismatch}; name another --journal")
+                mismatch = self._take(number, line, owner)
                 end += len(line)
-        self._file.cut(end)
+        self._file.cut(0 if mismatch else end)
 
-    def _take(self, number: int, line: bytes, owner: Owner) -> None:
+    def _take(self, number: int, line: bytes, owner: Owner) -> str:
+        """Take a line; of the first, how it differs from what is wanted, or nothing."""
         try:
             note = json.loads(line)
             if number == 1:
-                self._require(note, owner)
-                return
+                return self._take_head(note, owner)
             self._at(note["element"], note["line"]).take(note)
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             self._refuse("is damaged, or is not the journal of a publication", number)
+        return ""
 
-    def _require(self, found: Any, owner: Owner) -> None:
+    def _take_head(self, found: Any, owner: Owner) -> str:
         if found["format"] != FORMAT or found["version"] != VERSION:
             raise ValueError
-        self.batch_size = int(found["batch_size"])
+        size = int(found["batch_size"])
         for name, wanted in asdict(owner).items():
             if found[name] != wanted:
                 label = name.replace("_", " ").removesuffix(" id")
-                there = printable(str(found[name]), 80)
-                self._refuse(f"belongs to a publication with the {label} {there}, not {wanted}; name another --journal")
+                return f"belongs to a publication with the {label} {printable(str(found[name]), 80)}, not {wanted}"
+        self.batch_size = size
+        return ""
 
     def _append(self, note: Mapping[str, Any], *, sync: bool) -> None:
         self._file.append(json.dumps(note, separators=(",", ":")).encode() + b"\n", sync=sync)

@@ -18,7 +18,7 @@ from arkworker.elements.model import Element
 from arkworker.elements.recorded import RecordedElement
 from arkworker.elements.results import Child, Classification, Entity, Link, Metadata, On, Transcription
 from arkworker.elements.stored import StoredTranscription
-from arkworker.emulator import Fault
+from arkworker.emulator import Emulator, Fault
 from arkworker.storage.recording.lines import Part
 
 if TYPE_CHECKING:
@@ -337,6 +337,17 @@ def test_a_journal_of_another_instance_is_refused(file: ResultsFile, publish_her
 
     assert code == 78
     assert "belongs to a publication with the origin" in log
+
+
+def test_an_instance_that_was_named_by_mistake(file: ResultsFile, publish_here: Publish) -> None:
+    """Nothing was sent there: the journal is free for the right one."""
+    file.record({file.elements[0]: TEXT})
+    with Emulator() as wrong:
+        refused, _, _ = publish_here(ARKINDEX_API_URL=f"{wrong.url}/api/v1/", ARKINDEX_API_TOKEN=wrong.token)
+
+    code, log, _ = publish_here(**{name: file.environment[name] for name in ("ARKINDEX_API_URL", "ARKINDEX_API_TOKEN")})
+
+    assert (refused, code, kinds(file)) == (78, 0, {"transcription": 1}), log
 
 
 def test_a_server_that_is_gone(file: ResultsFile, publish_here: Publish) -> None:
