@@ -74,9 +74,9 @@ class Doubts:
         name = hashlib.sha256(f"{self._run} {element_id}".encode()).hexdigest()[:32]
         path = self._folder / f"{PREFIX}{name}"
         with self._lock:
-            all_of_it = self._under_way.setdefault(path, _UnderWay())
-            since = 0.0 if all_of_it.count and all_of_it.are_over else _begin(path)
-            all_of_it.count += 1
+            under_way = self._under_way.setdefault(path, _UnderWay())
+            since = 0.0 if under_way.count and under_way.are_over else _begin(path)
+            under_way.count += 1
         if since:
             told = "an earlier publication was not completed; looking for what is already there"
             logger.warning("element %s: %s", printable(element_id, 60), told)
@@ -89,11 +89,11 @@ class Doubts:
             raise
         finally:
             with self._lock, contextlib.suppress(OSError):
-                all_of_it.count -= 1
-                all_of_it.are_over &= is_over
-                if not all_of_it.count:
+                under_way.count -= 1
+                under_way.are_over &= is_over
+                if not under_way.count:
                     del self._under_way[path]
-                    if all_of_it.are_over:
+                    if under_way.are_over:
                         path.unlink()
 
 
