@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ logger = logging.getLogger("arkworker")
 
 _CURRENT = "current"
 _RESERVED = frozenset({_CURRENT, "extra_files"})  # the task itself, and the model of older agents: found by these names
+_MD5 = re.compile(r"[0-9a-fA-F]{32}")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _STOP_LIMITS = (10.0, 30.0)  # seconds to connect and to read: the instance costs money until it is stopped
 _LONGEST_STOP = 120.0  # seconds for all attempts
@@ -109,11 +111,12 @@ def _fetch_model(api: Client, model_version_id: str, model_dir: Path) -> None:
     if done.exists():
         return
     model_dir.mkdir(parents=True, exist_ok=True)
-    url = text_of("RetrieveModelVersion", api.request("RetrieveModelVersion", id=model_version_id), "s3_url")
+    answer = api.request("RetrieveModelVersion", id=model_version_id)
+    url, digest = text_of("RetrieveModelVersion", answer, "s3_url"), str(answer.get("archive_hash"))
     logger.info("Downloading the model version %s", model_version_id)
     download = model_dir / f".{model_version_id}.download"
     try:
-        api.download_url(url, download)
+        api.download_url(url, download, md5=digest if _MD5.fullmatch(digest) else None)
         if _is_zstd(download):
             from arkworker.storage.archives import extract
 

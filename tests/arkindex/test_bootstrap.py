@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import threading
@@ -38,7 +39,7 @@ def arkindex() -> Iterator[Stub]:
 
 @pytest.fixture
 def client(arkindex: Stub) -> Iterator[Client]:
-    client = Client(Connection(url=arkindex.url, token="t"))
+    client = Client(Connection(url=arkindex.url, token="t"), clock=ManualClock())
     yield client
     client.close()
 
@@ -116,8 +117,9 @@ def test_an_id_that_names_another_directory_is_refused(
     assert (arkindex.requests, list(tmp_path.iterdir())) == ([], [])
 
 
-def serve_model(arkindex: Stub, content: bytes) -> None:
-    arkindex.answers["/api/v1/modelversion/mv/"] = (200, {"s3_url": arkindex.url.replace("/api/v1/", "/s3/model")})
+def serve_model(arkindex: Stub, content: bytes, **known: Any) -> None:
+    url = arkindex.url.replace("/api/v1/", "/s3/model")
+    arkindex.answers["/api/v1/modelversion/mv/"] = (200, {"s3_url": url, **known})
     arkindex.answers["/s3/model"] = (200, content)
 
 
@@ -172,6 +174,28 @@ def test_model_that_is_no_archive_is_kept_as_a_file(client: Client, arkindex: St
     prepare(client, tmp_path / "data", model_version_id="mv", model_dir=tmp_path / "model")
 
     assert (tmp_path / "model" / "model").read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize("digest", [hashlib.md5(b"weights").hexdigest().upper(), "other", None])
+def test_model_of_the_digest_that_arkindex_knows_is_kept(
+    digest: str | None, client: Client, arkindex: Stub, tmp_path: Path
+) -> None:
+    """What is not an MD5 is not compared."""
+    serve_model(arkindex, b"weights", archive_hash=digest)
+
+    prepare(client, tmp_path / "data", model_version_id="mv", model_dir=tmp_path / "model")
+
+    assert (tmp_path / "model" / "model").read_bytes() == b"weights"
+
+
+def test_model_of_another_digest_is_an_error(client: Client, arkindex: Stub, tmp_path: Path) -> None:
+    """Whatever the storage gave, it is not the model."""
+    serve_model(arkindex, b"weights", archive_hash=hashlib.md5(b"other").hexdigest())
+
+    with pytest.raises(ApiError, match="the MD5 of the file is not the announced one"):
+        prepare(client, tmp_path / "data", model_version_id="mv", model_dir=tmp_path / "model")
+
+    assert list((tmp_path / "model").iterdir()) == []
 
 
 @pytest.fixture
