@@ -75,7 +75,7 @@ def name_processes() -> None:
 
 
 def portable(record: logging.LogRecord) -> logging.LogRecord:
-    """The same record, with nothing in it that could not be sent to another process."""
+    """The same record, as another process can write it: with what is known here, and nothing that could not be sent."""
     text = record.exc_text or (logging.Formatter().formatException(record.exc_info) if record.exc_info else None)
     message, extra = message_of(record)
     plain = {name: value for name, value in vars(record).items() if name in _STANDARD}
@@ -84,7 +84,7 @@ def portable(record: logging.LogRecord) -> logging.LogRecord:
         extra["element"] = element
     plain |= {"msg": message, "args": None, "exc_info": None, "exc_text": text}
     made = logging.LogRecord("", 0, "", 0, "", None, None)
-    vars(made).update(plain | extra)
+    vars(made).update(plain | _said.facts | extra)
     return made
 
 

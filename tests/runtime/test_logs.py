@@ -286,11 +286,15 @@ def test_record_of_another_process_in_json() -> None:
     logs.configure(stream=stream, style="json")
     record = logging.LogRecord("x", logging.WARNING, "w.py", 3, "%d pages", ("many",), None)
     record.given = Unshowable()
+    log_lines.note(phase="setup")
+    sent = log_lines.portable(record)
+    log_lines.forget()
 
-    logs.take_over(log_lines.portable(record))
+    logs.take_over(sent)
 
     (line,) = lines_of(stream)
     assert (line["message"], line["given"]) == ("%d pages", "<Unshowable that cannot be shown>")
+    assert line["phase"] == "setup"
     assert line["logging_error"].startswith("TypeError")
 
 
