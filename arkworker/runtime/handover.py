@@ -53,7 +53,7 @@ class Handover(NamedTuple):
     folder: str = ""
 
     def with_outbox(self) -> Handover:
-        """The same, with what user code publishes in its own middle going to the cache, too, where there is one."""
+        """The same, with an outbox where there is a cache: what user code publishes before it ends goes there, too."""
         outbox = None
         if self.context.use_cache:
             from arkworker.arkindex.publishing.outbox import Outbox

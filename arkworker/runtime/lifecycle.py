@@ -167,7 +167,7 @@ def _tear_down(worker: Worker[Any], handover: Handover) -> None:
 
 @contextmanager
 def _refusals_reported(preparation: Preparation, outcome: Outcome, stopping: Stopping) -> Iterator[None]:
-    """A run that ends before its report begins leaves none that says otherwise."""
+    """A run that ends before its report has begun writes one that says so: the file may hold that of another run."""
     try:
         yield
     except ArkworkerError as error:

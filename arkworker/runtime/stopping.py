@@ -264,7 +264,7 @@ class Stopping:
         signal.set_wakeup_fd(self._wakeup_before)
 
     def is_kept(self, number: int, handler: Any) -> bool:
-        """Whether a signal should go on to be heard when somebody puts its handler back to this one."""
+        """Whether our handler of a signal stays although somebody sets this one: a default, which ends the process."""
         if number not in self._before or number == _NUDGE or handler not in _BY_DEFAULT:
             return False
         self._borrowed.pop(number, None)

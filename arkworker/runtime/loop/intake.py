@@ -205,8 +205,8 @@ class Intake:
     def give_back(self, within: float | None = None) -> list[Job]:
         """Stop, wait for what is on its way; the elements that user code never got. From any thread.
 
-        What is stuck, such as in a connection that does not come about, is given back as it is if it is ours to end.
-        An element whose start is only being reported stays for who asks again.
+        What is stuck, as in a connection that is not established, is given back as it is, if it is ours to end. An
+        element whose start is just being reported is not: a later call gives it back.
 
         Args:
             within: How many seconds to wait at most; a little by default.

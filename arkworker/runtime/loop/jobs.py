@@ -163,7 +163,7 @@ class Jobs:
         if self._halt.is_stopped:
             return
         self._started += 1
-        # Where nothing is kept for a later run, this one is to know all the same what a killed process had.
+        # This run reads the notes of a process that was killed, also where no later run will need them.
         notes = new_path(self._run.context.work_dir if self._assignment.in_hand.is_kept else self._folder)
         try:
             child = self._spawn(notes)
