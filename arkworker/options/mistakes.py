@@ -39,6 +39,8 @@ _WRITTEN_OTHERWISE = re.compile("is_instance_of|(list|tuple|set|frozen_set|bytes
 # A value of these changes, or is made by no text.
 _CHANGING = (deque, Counter, OrderedDict, defaultdict, bytearray, MutableSequence, MutableSet)
 _READS = "reads the environment by itself, bypassing the worker's sources: derive it from UserConfiguration"
+# What pydantic-settings marks so is part of a command line only; to import the marks would take time.
+_OF_A_COMMAND = frozenset({"_CliPositionalArg", "_CliSubCommand", "_CliUnknownArgs"})
 _MADE_BY_CODE = (type, Callable, Iterator, Iterable)
 
 
@@ -88,6 +90,8 @@ def _field_mistakes(name: str, field: FieldInfo) -> Iterator[str]:
         yield "the option debug turns on DEBUG logging: declare it as bool, or choose another name"
     if hasattr(BaseModel, name):
         yield f'pydantic has its own {name}: choose another name; alias="{name}" keeps it for users'
+    if any(getattr(mark, "__name__", "") in _OF_A_COMMAND for mark in field.metadata):
+        yield "a worker has no subcommands or positional arguments: declare an option"
     if field.default_factory_takes_validated_data:
         yield "a default computed from other options cannot be shown beforehand: make it a property"
     for part in parts_of(field.annotation):

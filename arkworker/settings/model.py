@@ -110,4 +110,9 @@ def _options(kind: Any, given: Any, handler: ValidatorFunctionWrapHandler) -> An
     if not BY_SETTINGS.get():
         return None
     given = {} if given is None else given
-    return handler(completed(given, kind) if isinstance(given, dict) and isinstance(kind, type) else given)
+    if not isinstance(given, dict) or not isinstance(kind, type):
+        return handler(given)
+    values = completed(given, kind)
+    # Kinds have been judged, as of JSON: also for a strict model, text may be a date.
+    validator = getattr(kind, "__pydantic_validator__", None)
+    return validator.validate_python(values, strict=False) if validator else handler(values)

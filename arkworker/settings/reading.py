@@ -18,7 +18,8 @@ import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Union
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 import pydantic
 from pydantic import TypeAdapter, ValidationError
@@ -30,6 +31,7 @@ from arkworker.options.configuration import BY_SETTINGS
 from arkworker.options.options import (
     accepts_null,
     alternatives,
+    bare,
     choices_of,
     holds_secret,
     is_lenient,
@@ -119,7 +121,7 @@ def read_text(text: str, annotation: Any) -> Any:  # noqa: PLR0911 - one for eac
     members = alternatives(annotation)
     if any(map(is_secret_type, members)):
         return _judged(text, annotation)
-    if any(mark is NoDecode for mark in getattr(annotation, "__metadata__", ())):
+    if any(mark is NoDecode or isinstance(mark, pydantic.Json) for mark in _marks(annotation)):
         return text
     wants_list, wants_mapping = any(map(is_list, members)), any(map(is_mapping, members))
     is_bracketed = text.lstrip()[:1] in ("[", "{")
@@ -136,6 +138,14 @@ def read_text(text: str, annotation: Any) -> Any:  # noqa: PLR0911 - one for eac
     if wants_list:
         return _judged([_text_first(part) for part in parts], annotation)
     return _read_pairs(text, parts, annotation)
+
+
+def _marks(annotation: Any) -> Iterator[Any]:
+    """What stands beside a type, or a member of a union, in `Annotated`."""
+    inner = bare(annotation)
+    members = get_args(inner) if get_origin(inner) in (Union, UnionType) else ()
+    for one in (annotation, *members):
+        yield from getattr(one, "__metadata__", ())
 
 
 def _read_document(text: str, annotation: Any) -> Any:

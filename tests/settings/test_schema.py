@@ -374,3 +374,35 @@ def test_schema_knows_what_a_file_holds_besides(document: dict[str, Any]) -> Non
     by_schema, by_check = agreement(document)
 
     assert by_schema == by_check
+
+
+class Exact(BaseModel):
+    """A plain model in pydantic's strict mode."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+    day: dt.date | None = None
+    sizes: tuple[int, ...] = ()
+    ratio: float = 1.0
+
+
+@pytest.mark.parametrize(
+    ("value", "is_sound"),
+    [
+        ({"day": "2024-01-02"}, True),
+        ({"sizes": [1]}, True),
+        ({"ratio": 1}, True),
+        ({"ratio": "1"}, False),
+        ({"ratio": True}, False),
+        ({"day": "x"}, False),
+    ],
+)
+def test_strict_model_agrees(value: dict[str, Any], is_sound: bool) -> None:  # noqa: FBT001 - a case
+    """What JSON can only write as text or a list is taken, as pydantic does of JSON."""
+
+    class Holder(UserConfiguration):
+        group: Exact = Exact()
+        listed: list[Exact] = Field(default_factory=list)
+
+    validator = Draft202012Validator(as_json_schema(WorkerOptions("w:W", Holder)))
+    for document in ({"group": value}, {"listed": [value]}):
+        assert validator.is_valid(document) == (not settle(Holder, file=json.dumps(document)).problems) == is_sound

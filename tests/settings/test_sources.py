@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import pydantic_settings
 import pytest
 from jsonschema import Draft202012Validator
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, SecretStr
-from pydantic_settings import CliSuppress, InitSettingsSource, NoDecode, TomlConfigSettingsSource
+from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, Json, SecretStr, create_model
+from pydantic_settings import (
+    CliPositionalArg,
+    CliSubCommand,
+    CliSuppress,
+    CliUnknownArgs,
+    InitSettingsSource,
+    NoDecode,
+    TomlConfigSettingsSource,
+)
 from resolving import RUN_ID, settle
 
 from arkworker import Secret, UserConfiguration
@@ -393,6 +401,22 @@ def test_annotations_of_pydantic_settings_are_obeyed() -> None:
 
     assert outcome.problems == ()
     assert (outcome.config.hidden, outcome.config.raw, outcome.config.pet) == (2, ["a,b", "c"], Dog(age=3))
+
+
+@pytest.mark.parametrize("mark", [CliPositionalArg[int], CliSubCommand[Inner], CliUnknownArgs])  # type: ignore[misc]
+def test_part_of_a_command_is_not_an_option(mark: Any) -> None:
+    """What pydantic-settings has for commands alone is refused, with the reason."""
+    with pytest.raises(DeclarationError, match="no subcommands or positional arguments: declare an option"):
+        create_model("Model", __base__=UserConfiguration, option=(mark, ...))
+
+
+@pytest.mark.parametrize("kind", [Json[list[int]], Json[list[int]] | None])
+def test_text_of_json_is_for_pydantic(kind: Any) -> None:
+    """An option may be JSON in a text, in a variable and in a file."""
+    model = create_model("Model", __base__=UserConfiguration, option=(kind, "[]"))
+
+    assert settle(model, environ={"ARKINDEX_CONFIG_OPTION": "[1, 2]"}).config.option == [1, 2]
+    assert settle(model, file="option: '[1, 2]'\n").config.option == [1, 2]
 
 
 def test_schema_knows_all_names() -> None:
