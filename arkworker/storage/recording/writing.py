@@ -97,6 +97,9 @@ class Recorder:
                 self._file.cut(0)  # killed while it was made
                 return
             recording = Recording(file, self.path)
+            if not (recording.places or recording.is_cut):  # of a run that was started by mistake, say
+                self._file.cut(0)
+                return
             self._require_same(recording.header, header)
             self.found = recording.places
             if recording.is_cut:

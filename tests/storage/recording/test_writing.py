@@ -57,6 +57,17 @@ def test_what_is_written_is_read(tmp_path: Path, header: Callable[..., Header]) 
         assert found.entry("a") == entry("a")
 
 
+def test_a_file_without_results_is_free(tmp_path: Path, header: Callable[..., Header]) -> None:
+    """A run of another worker run has made it, and recorded nothing."""
+    path = tmp_path / "r"
+    write(path, header(worker_run_id="another"))
+
+    write(path, header(), entry("a"))
+
+    with read_recording(str(path)) as found:
+        assert (found.header, list(found.places)) == (header(), ["a"])
+
+
 def test_a_file_is_continued(tmp_path: Path, header: Callable[..., Header]) -> None:
     """The same run goes on where it stopped, and the last line of an element counts."""
     path = tmp_path / "results.jsonl"
