@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from arkworker.arkindex.client import Connection
     from arkworker.arkindex.payload import Process
-    from arkworker.settings.provenance import Provenance
+    from arkworker.settings.provenance import Origin
 
 C = TypeVar("C", default="Mapping[str, Any]")
 A = TypeVar("A", default=Any)
@@ -70,7 +70,7 @@ class ContextData(Generic[C, A]):
     extras_dir: Path | None
     _corpus_id: str | None
     _runner: RunnerData = field(default_factory=RunnerData)
-    origins: Mapping[str, Provenance] = field(default_factory=FrozenDict, compare=False, repr=False)
+    origins: Mapping[str, Origin] = field(default_factory=FrozenDict, compare=False, repr=False)
 
     @property
     def corpus_id(self) -> str:

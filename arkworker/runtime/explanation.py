@@ -18,7 +18,7 @@ from arkworker.settings.reading import Reference
 if TYPE_CHECKING:
     from arkworker.runtime.context import WorkerContext
     from arkworker.settings.catalogue import WorkerOptions
-    from arkworker.settings.provenance import Provenance
+    from arkworker.settings.provenance import Origin
 
 STARS = "**********"
 
@@ -71,7 +71,7 @@ def plain(value: Any) -> Any:
     return mask(found) if isinstance(found, str) else found
 
 
-def _origin(name: str, provenance: Provenance, worker: WorkerOptions) -> dict[str, Any]:
+def _origin(name: str, origin: Origin, worker: WorkerOptions) -> dict[str, Any]:
     is_secret = name in ("api.token", "api.task_token") or _is_secret(name, worker)
     shadowed = [
         {
@@ -79,9 +79,9 @@ def _origin(name: str, provenance: Provenance, worker: WorkerOptions) -> dict[st
             "location": item.origin.location,
             "value": STARS if is_secret and item.value is not None else plain(item.value),
         }
-        for item in provenance.shadowed
+        for item in origin.shadowed
     ]
-    return {"source": provenance.source, "location": provenance.location, "shadowed": shadowed}
+    return {"source": origin.source, "location": origin.location, "shadowed": shadowed}
 
 
 def _is_secret(name: str, worker: WorkerOptions) -> bool:

@@ -8,7 +8,7 @@ from pydantic_core import PydanticUndefined
 
 from arkworker.frozen import FrozenDict
 from arkworker.options.options import Group, key_of, walk
-from arkworker.settings.provenance import Claim, Origin, Path, Provenance, Shadowed
+from arkworker.settings.provenance import Claim, Origin, Path, Shadowed
 from arkworker.settings.sources.configuration import CONFIGURATION, WORKER_RUN
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ def context_origins(resolution: Resolution, values: WorkerSettings, payload: Pay
     found |= _derived(resolution)
     if payload:
         for name, part in FROM_RUN.items():
-            found[name] = Provenance("worker run", f"{WORKER_RUN} {part}")
+            found[name] = Origin("worker run", f"{WORKER_RUN} {part}")
     return FrozenDict(found)
 
 
-def _derived(resolution: Resolution) -> dict[str, Provenance]:
+def _derived(resolution: Resolution) -> dict[str, Origin]:
     """Fields that follow from others."""
     claims = resolution.ledger.claims
     work_dir = claims.get(("data_dir",)) or claims.get(("xdg_data_home",))
@@ -73,23 +73,23 @@ def _derived(resolution: Resolution) -> dict[str, Provenance]:
     return {
         "work_dir": _of_claim(work_dir, "Settings.data_dir"),
         "is_read_only": _of_claim(mode, "developer mode"),
-        "use_cache": Provenance("default", "uses_cache of the worker"),
+        "use_cache": Origin("default", "uses_cache of the worker"),
         "secrets": _of_claim(names, CONFIGURATION if resolution.run else ""),
-        "process": Provenance("default", "developer mode"),
-        "worker_details": Provenance("default", "developer mode"),
-        "model_configuration": Provenance("default", "developer mode"),
+        "process": Origin("default", "developer mode"),
+        "worker_details": Origin("default", "developer mode"),
+        "model_configuration": Origin("default", "developer mode"),
     }
 
 
-def _of_claim(claim: Claim | None, default: str) -> Provenance:
+def _of_claim(claim: Claim | None, default: str) -> Origin:
     if claim is None:
-        return Provenance("default", default)
-    return Provenance(claim.origin.source, claim.origin.location, tuple(claim.shadowed))
+        return Origin("default", default)
+    return claim.origin._replace(shadowed=tuple(claim.shadowed))
 
 
 def _model_origins(
     resolution: Resolution, root: str, model: type[BaseModel] | None, value: Any
-) -> Iterator[tuple[str, Provenance]]:
+) -> Iterator[tuple[str, Origin]]:
     if model is None:
         for path in resolution.ledger.won_inside((root,)):
             yield ".".join(path), _of_claim(resolution.ledger.claims[path], "")
@@ -105,11 +105,11 @@ def _model_origins(
                 absent.append(path)
                 yield ".".join(path), _of_claim(claim, model.__name__)
             continue
-        provenance = _of_claim(claim, f"{model.__name__}.{'.'.join(part.fields)}")
+        origin = _of_claim(claim, f"{model.__name__}.{'.'.join(part.fields)}")
         if claim is not None and part.default is not PydanticUndefined:
             default = Shadowed(Origin("default", f"{model.__name__}.{'.'.join(part.fields)}"), part.default)
-            provenance = Provenance(provenance.source, provenance.location, (*provenance.shadowed, default))
-        yield ".".join(path), provenance
+            origin = origin._replace(shadowed=(*origin.shadowed, default))
+        yield ".".join(path), origin
 
 
 def _value_at(value: Any, keys: Path) -> Any:

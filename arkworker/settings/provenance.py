@@ -40,15 +40,17 @@ SOURCES = (
 
 
 class Origin(NamedTuple):
-    """A place that a value was read from.
+    """Where a value came from.
 
     Attributes:
         source: One of `SOURCES`, or the name of a worker's own source.
         location: `--config.threshold`, `ARKINDEX_CONFIG_THRESHOLD`, `worker.yml:4:3`, `model version 5f1c…`.
+        shadowed: What it replaced, strongest first, once all sources were asked.
     """
 
     source: str
     location: str
+    shadowed: tuple[Shadowed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +59,6 @@ class Shadowed:
 
     origin: Origin
     value: Any = field(repr=False)
-
-
-class Provenance(NamedTuple):
-    """Where a value came from, and what it replaced, strongest first."""
-
-    source: str
-    location: str
-    shadowed: tuple[Shadowed, ...] = ()
 
 
 class Place(NamedTuple):
