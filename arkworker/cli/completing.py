@@ -8,13 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from arkworker.cli import OF_A_WORKER, OTHERS, terminal
+from arkworker.cli.descriptions import descriptions
 from arkworker.cli.flags import Command, PlainParser, run_parser, schema_parser
 from arkworker.errors import ExitCode, UsageError
 from arkworker.options.options import alternatives, choices_of
 from arkworker.runtime.target import load_target
 from arkworker.runtime.worker import options_of
 from arkworker.settings.catalogue import WorkerOptions
-from arkworker.settings.platform import descriptions
 from arkworker.settings.sources.source import PLATFORM_FIELDS
 
 if TYPE_CHECKING:

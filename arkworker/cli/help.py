@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
+from arkworker.cli.descriptions import descriptions
 from arkworker.cli.documentation import type_name
 from arkworker.cli.parser import Within
 from arkworker.cli.terminal import styled
 from arkworker.options.options import Group, Option, constraints_of, walk
-from arkworker.settings.platform import descriptions, variable_of
+from arkworker.settings.platform import variable_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import TypeAdapter
 
 from arkworker.arkindex.payload import LegacyRun, ModernConfiguration, WorkerRun
+from arkworker.cli.descriptions import descriptions
 from arkworker.options.options import ENVIRONMENT_PREFIX
 from arkworker.runtime.explanation import context_schema
-from arkworker.settings.platform import descriptions, platform_fields, variable_of
+from arkworker.settings.platform import platform_fields, variable_of
 from arkworker.settings.schema import DIALECT, to_text
 from arkworker.settings.sources.configuration import CONFIGURATION, WORKER_RUN
 from arkworker.storage import files

@@ -6,12 +6,7 @@ client 0.2 to 1.3).
 """
 
 # Without the import of annotations: as text, each model that is derived from these would evaluate all of them again.
-import ast
-import inspect
 import re
-import sys
-from functools import cache
-from itertools import pairwise
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import (
@@ -323,23 +318,3 @@ def platform_fields() -> dict[tuple[str, ...], FieldInfo]:
     """The path of each field, groups resolved."""
     fields = {(name,): field for name, field in Settings.model_fields.items() if name != "api"}
     return fields | {("api", name): field for name, field in ApiSettings.model_fields.items()}
-
-
-@cache
-def descriptions() -> dict[tuple[str, ...], str]:
-    """What each field is for, by its path; none without the source of this module.
-
-    As `use_attribute_docstrings` of pydantic, but only where they are shown: to read the source takes time.
-    """
-    texts: dict[tuple[str, ...], str] = {}
-    try:
-        module = ast.parse(inspect.getsource(sys.modules[__name__]))
-    except OSError:
-        return texts
-    models = {part.name: part.body for part in module.body if isinstance(part, ast.ClassDef)}
-    for above, model in (((), Settings), (("api",), ApiSettings)):
-        for pair in pairwise(models[model.__name__]):
-            match pair:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                    texts[*above, name] = " ".join(text.split())
-    return texts

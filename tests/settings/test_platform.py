@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 import re
@@ -13,7 +12,7 @@ import pytest
 from resolving import settle
 
 import arkworker
-from arkworker.settings.platform import GONE_VARIABLES, Settings, descriptions, flag_of, platform_fields, variable_of
+from arkworker.settings.platform import GONE_VARIABLES, Settings, flag_of, platform_fields, variable_of
 
 # Variable, path of its field, a text, what it is read as.
 VARIABLES: list[tuple[str, str, str, Any]] = [
@@ -110,23 +109,6 @@ def test_flag_is_read(spellings: tuple[str, ...], path: str, arguments: list[str
         outcome = settle(None, spelling, *arguments, elements=True, file="" if path == "config_file" else None)
 
         assert value_of(outcome.resolution.settings, path) == expected
-
-
-@pytest.mark.parametrize("path", [".".join(path) for path in platform_fields()])
-def test_field_has_a_description(path: str) -> None:
-    """It is the help of the flag, the documentation and the schema."""
-    assert descriptions()[tuple(path.split("."))].endswith(".")
-
-
-def test_descriptions_need_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the package is installed without its source, flags work and are shown without their help."""
-
-    def refuse(module: object) -> str:
-        raise OSError(module)
-
-    monkeypatch.setattr(inspect, "getsource", refuse)
-
-    assert descriptions.__wrapped__() == {}
 
 
 OFF = ("", "0", "false", "False", "no", "OFF", " 0 ")
