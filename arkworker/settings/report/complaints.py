@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
 from arkworker.options.options import (
-    Group,
     Option,
     alternatives,
     choices_of,
@@ -25,7 +24,7 @@ from arkworker.settings.report.redaction import REFUSED, Redaction, place_in_cod
 from arkworker.text import Suggestions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from pydantic import BaseModel
 
@@ -65,7 +64,9 @@ class Complaints:
 
     @cached_property
     def _redact(self) -> Redaction:
-        return Redaction(self._document, self.secrets, _public_texts(self.worker.parts.values()))
+        parts = self.worker.parts.values()
+        choices = (str(choice) for part in parts for choice in choices_of(alternatives(part.annotation)))
+        return Redaction(self._document, self.secrets, {key for part in parts for key in part.keys}.union(choices))
 
     def report(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Report the lines of a `ValidationError`, taken without input."""
@@ -197,10 +198,3 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     members = alternatives(annotation)
     items = [get_args(member)[0] for member in members if is_list(member) and get_args(member)]
     return group_of(items[0] if items else annotation)
-
-
-def _public_texts(parts: Iterable[Option | Group]) -> Iterator[str]:
-    for part in parts:
-        yield from part.keys
-        if isinstance(part, Option):
-            yield from map(str, choices_of(alternatives(part.annotation)))

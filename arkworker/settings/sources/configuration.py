@@ -155,8 +155,7 @@ class LayerSource(ConfigurationSource):
             (Given(key, value, _at(layer.location, key), is_secret) for key, value, is_secret in layer.entries),
         )
 
-    def read(self, value: Any, annotation: Any) -> Any:
-        return read_data(value, annotation)
+    read = staticmethod(read_data)
 
     def entries_of(self, given: Given) -> list[Given] | None:
         if not isinstance(given.value, AnyMapping):
@@ -181,8 +180,7 @@ class FileSource(ConfigurationSource):
         self.hidden: frozenset[int] = frozenset(range(1, len(self.lines) + 1))
         self.fill(settings_cls, self._entries(file.text) if file else ())
 
-    def read(self, value: Any, annotation: Any) -> Any:
-        return read_node(value, annotation)
+    read = staticmethod(read_node)
 
     def entries_of(self, given: Given) -> list[Given] | None:
         if not isinstance(given.value, Mapping):

@@ -14,7 +14,7 @@ from arkworker.settings.reading import Refused, read_text
 from arkworker.text import Suggestions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pydantic.fields import FieldInfo
 
@@ -25,10 +25,16 @@ PLATFORM_FIELDS = platform_fields()
 
 
 class Named:
-    """Beside one of pydantic-settings' sources: a name, the place of each value, and what is to be reported."""
+    """Beside one of pydantic-settings' sources: a name, the place of each value, and what is to be reported.
+
+    Attributes:
+        name: As reports and `explain` show it.
+        read: What was given for an option, by its type; `Refused` where it cannot be.
+    """
 
     name: str
     worker: WorkerOptions
+    read: Callable[[Any, Any], Any]
 
     def begin(self, settings_cls: Any) -> None:
         self.worker = settings_cls.worker
@@ -37,10 +43,6 @@ class Named:
         self.locations: dict[Path, str] = {}
         self._given: dict[Path, Any] = {}
         self._suggest = Suggestions()
-
-    def read(self, value: Any, annotation: Any) -> Any:
-        """What was given for an option, by its type; `Refused` where it cannot be."""
-        raise NotImplementedError
 
     def give(self, path: Path, value: Any, location: str) -> None:
         """Take what is given for a setting or an option, and where."""
