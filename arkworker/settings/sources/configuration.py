@@ -51,13 +51,14 @@ class Given(NamedTuple):
 
 
 class ConfigurationSource(Named, InitSettingsSource):
-    """A source that holds a mapping of options.
+    """A source that holds a mapping of options, as plain data.
 
     A name twice is an error, in whatever form; an unknown one, too, where a person typed it (`typed_by_person`), and a
     warning where the platform sent it.
     """
 
     typed_by_person: bool = False
+    read: Callable[[Any, Any], Any] = staticmethod(read_data)
 
     def fill(self, settings_cls: Any, entries: Iterable[Given]) -> None:
         """Take the entries, once everything that they need is known."""
@@ -70,7 +71,9 @@ class ConfigurationSource(Named, InitSettingsSource):
 
     def entries_of(self, given: Given) -> list[Given] | None:
         """What lies in a group's value; None when it is not a mapping."""
-        raise NotImplementedError
+        if not isinstance(given.value, AnyMapping):
+            return None
+        return [Given(key, value, _at(given.location, key)) for key, value in given.value.items()]
 
     def _take(self, given: Given, group: str = "") -> None:
         part = self.worker.by_name.get(f"{group}{given.key}")
@@ -154,13 +157,6 @@ class LayerSource(ConfigurationSource):
             settings_cls,
             (Given(key, value, _at(layer.location, key), is_secret) for key, value, is_secret in layer.entries),
         )
-
-    read = staticmethod(read_data)
-
-    def entries_of(self, given: Given) -> list[Given] | None:
-        if not isinstance(given.value, AnyMapping):
-            return None
-        return [Given(key, value, _at(given.location, key)) for key, value in given.value.items()]
 
 
 def _at(location: str, key: str) -> str:
