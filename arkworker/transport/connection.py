@@ -190,8 +190,11 @@ def _split(url: str) -> SplitResult:
         host, _, _ = parts.netloc.rpartition(":") if parts.port is not None else (parts.netloc, "", "")
     except ValueError:
         raise _refusal("api.url", "ARKINDEX_API_URL", "is not a web address") from None
-    if parts.scheme not in _DEFAULT_PORTS or not _VISIBLE.fullmatch(url):
-        raise _refusal("api.url", "ARKINDEX_API_URL", "must start with https:// or http:// and hold no blank")
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise _refusal("api.url", "ARKINDEX_API_URL", "must start with https:// or http://")
+    if not _VISIBLE.fullmatch(url):
+        reason = "holds a blank or a character that is not ASCII: an international name is written as xn--…"
+        raise _refusal("api.url", "ARKINDEX_API_URL", reason)
     if "@" in parts.netloc:
         raise _refusal("api.url", "ARKINDEX_API_URL", "must not hold a user name or password: use a token")
     if not _HOST.fullmatch(host.removesuffix(":")):

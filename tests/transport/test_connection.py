@@ -65,6 +65,12 @@ def test_what_is_no_web_address_is_refused(url: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
+def test_an_international_name_is_not_taken_for_another_scheme() -> None:
+    """The message says how it is written."""
+    with pytest.raises(ConfigurationError, match=r"a character that is not ASCII: an international name .* xn--"):
+        check(Connection(url="https://exämple.org/"))
+
+
 @pytest.mark.parametrize("token", ["abc\n", "abc def", "abc\r\nX-Evil: 1", "é", "\x00"])
 def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(token: str) -> None:
     """A line break in a token would be a header of its own."""
