@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import PrivateAttr, ValidationError, model_validator
@@ -19,8 +20,8 @@ from arkworker.images.saving import saved_image, shrinking
 from arkworker.text import printable
 
 if TYPE_CHECKING:
+    import os
     from contextlib import AbstractContextManager
-    from pathlib import Path
     from tempfile import _TemporaryFileWrapper
 
     import PIL.Image
@@ -72,14 +73,14 @@ class Element(Readable):
             raise ApiContentError(operation, first_problem("element", answer, error)) from None
 
     @classmethod
-    def from_file(cls, path: Path) -> Self:
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
         """The page of an image file on this machine: what `--image` gives, for tests and notebooks.
 
         Opening its image says why, where the file is missing or not an image.
         """
         from arkworker.elements.image_files import describe_file
 
-        return cls.from_api(describe_file(path)[1])
+        return cls.from_api(describe_file(Path(path))[1])
 
     @classmethod
     def from_cache(cls, row: Mapping[str, Any], image: Mapping[str, Any] | Image | None = None) -> Self:

@@ -52,7 +52,8 @@ def test_a_folder_that_cannot_be_read(tmp_path: Path) -> None:
 def test_the_element_of_a_file(tmp_path: Path) -> None:
     """The whole image, which can be opened without Arkindex."""
     Image.new("L", (60, 80), 7).save(tmp_path / "sheet.png")
-    element = Element.from_file(tmp_path / "sheet.png")
+    element = Element.from_file(str(tmp_path / "sheet.png"))
+    assert element == Element.from_file(tmp_path / "sheet.png")
 
     box = element.bounding_box
     assert (element.name, element.type, box.width, box.height) == ("sheet", "page", 60, 80)
