@@ -66,9 +66,9 @@ def failures_of_worker(*, is_logged: bool) -> Iterator[None]:
         # SystemExit and KeyboardInterrupt, too: from user code they are failures, never a silent success.
         failure = WorkerFailedError.of(error)
         if is_logged:
-            logger.error("The worker failed", exc_info=(type(error), error, trace_of(error)))  # noqa: TRY400 - the same, for any exception
+            logger.error("The worker failed", exc_info=shown_of(error))  # noqa: TRY400 - the same, for any exception
         else:
-            failure.trace = "".join(traceback.format_exception(type(error), error, trace_of(error)))
+            failure.trace = "".join(traceback.format_exception(*shown_of(error)))
         raise failure from error
 
 
@@ -120,6 +120,11 @@ def trace_of(error: BaseException) -> TracebackType | None:
     while trace is not None and is_ours(trace.tb_frame):
         trace = trace.tb_next
     return trace or error.__traceback__
+
+
+def shown_of(error: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
+    """What a log shows of an error of user code."""
+    return type(error), error, trace_of(error)
 
 
 def _is_of_ours_alone(error: BaseException) -> bool:
@@ -189,7 +194,7 @@ class Failures:
             kind = place, shape if shape in shapes else None
         is_new = self.note(element_id, kind, text)
         is_shown = traced and is_new and not _is_of_ours_alone(error)
-        shown = (type(error), error, trace_of(error)) if is_shown else None
+        shown = shown_of(error) if is_shown else None
         if shown is not None:
             self.illustrate(kind, "".join(traceback.format_exception(*shown)))
         with log_lines.about(element_id):

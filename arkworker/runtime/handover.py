@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from arkworker.errors import ExitCode, StoppedError
 from arkworker.frozen import FrozenDict
 from arkworker.runtime import log_lines
-from arkworker.runtime.failures import named
+from arkworker.runtime.failures import named, shown_of
 from arkworker.runtime.services import LatePublisher
 from arkworker.runtime.stopping import Interruption
 
@@ -95,7 +95,7 @@ class Handover(NamedTuple):
             logger.warning("The worker's finish was interrupted")
         except BaseException as error:
             # SystemExit and KeyboardInterrupt, too: from user code they are failures, never a silent success.
-            logger.error("The worker's finish failed", exc_info=error)  # noqa: TRY400 - the same, for any exception
+            logger.error("The worker's finish failed", exc_info=shown_of(error))  # noqa: TRY400 - for any exception
             self.outcome.ended_by = f"finish failed with {named(error)}"
             return ExitCode.FAILED
         return None

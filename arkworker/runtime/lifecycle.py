@@ -35,7 +35,7 @@ from arkworker.runtime import log_lines, logs
 from arkworker.runtime.announcement import acknowledged, announce
 from arkworker.runtime.cache_sessions import opened_cache
 from arkworker.runtime.corpus_check import check_corpus, check_declared_in_setup
-from arkworker.runtime.failures import failures_of_worker
+from arkworker.runtime.failures import failures_of_worker, shown_of
 from arkworker.runtime.handover import Handover
 from arkworker.runtime.loop.outcome import Outcome
 from arkworker.runtime.named_files import empty
@@ -162,7 +162,7 @@ def _tear_down(worker: Worker[Any], handover: Handover) -> None:
         logger.warning("The worker's teardown was interrupted")
     except BaseException as error:
         # What ended the run, or its success, is not changed by what cleaning up makes of it.
-        logger.error("The worker's teardown failed", exc_info=error)  # noqa: TRY400 - the same, for any exception
+        logger.error("The worker's teardown failed", exc_info=shown_of(error))  # noqa: TRY400 - for any exception
 
 
 @contextmanager

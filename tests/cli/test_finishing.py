@@ -31,6 +31,7 @@ class W(ElementsWorker):
 
     def teardown(self, context):
         print("teardown")
+        {teardown}
 """
 
 
@@ -43,8 +44,8 @@ def run(
     for image in images:
         Image.new("L", (2, 2)).save(image)
 
-    def done(process: str = "pass", finish: str = "pass") -> tuple[Result, dict[str, float]]:
-        target = write_worker(WORKER.format(process=process, finish=finish))
+    def done(process: str = "pass", finish: str = "pass", teardown: str = "pass") -> tuple[Result, dict[str, float]]:
+        target = write_worker(WORKER.format(process=process, finish=finish, teardown=teardown))
         result = command("run", target, "--image", *map(str, images), "--summary", str(tmp_path / "s.json"))
         return result, json.loads((tmp_path / "s.json").read_text())
 
@@ -76,6 +77,15 @@ def test_that_fails(run: Callable[..., tuple[Result, dict[str, float]]], finish:
     assert "The worker's finish failed" in result.err
     name = finish.removeprefix("raise ").partition("(")[0]
     assert re.match(rf"arkworker: finish failed with {name} at .*\.py:\d+; 2 elements in ", result.err.splitlines()[-1])
+
+
+@pytest.mark.parametrize("hook", ["finish", "teardown"])
+def test_traceback_of_one_that_fails(run: Callable[..., tuple[Result, dict[str, float]]], hook: str) -> None:
+    """It begins with the author's line."""
+    result, _ = run(**{hook: "raise ValueError"})
+
+    assert f"The worker's {hook} failed\nTraceback (most recent call last):\n" in result.err
+    assert result.err.count('  File "') == 1, result.err
 
 
 def test_not_after_a_signal(run: Callable[..., tuple[Result, dict[str, float]]]) -> None:
