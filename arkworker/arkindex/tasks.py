@@ -20,6 +20,7 @@ from arkworker.storage.locating import is_file_name
 from arkworker.text import printable
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
     from arkworker.arkindex.client import Client
@@ -66,7 +67,9 @@ def list_artifacts(api: Client, task_id: str) -> list[Artifact]:
     return [_artifact("ListArtifacts", item) for item in answer]
 
 
-def download_artifact(api: Client, task_id: str, path: str, destination: Path, *, size: int | None = None) -> Path:
+def download_artifact(
+    api: Client, task_id: str, path: str, destination: str | os.PathLike[str], *, size: int | None = None
+) -> Path:
     """Write one artifact to a file, completely or not at all.
 
     Args:
@@ -85,12 +88,18 @@ def download_artifact(api: Client, task_id: str, path: str, destination: Path, *
     """
     if not is_file_name(path):
         raise ArkworkerError(f"{printable(path)!r} is not the path of an artifact: they have no directories")
-    target = destination / path if destination.is_dir() else destination
+    target = Path(destination)
+    target = target / path if target.is_dir() else target
     return api.download("DownloadArtifact", target, size=size, id=task_id, path=path)
 
 
 def upload_artifact(
-    api: Client, task_id: str, path: Path, *, name: str | None = None, content_type: str | None = None
+    api: Client,
+    task_id: str,
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    content_type: str | None = None,
 ) -> Artifact:
     """Upload a file as an artifact of a task.
 
@@ -106,6 +115,7 @@ def upload_artifact(
         ArkworkerError: It is not a regular file, or an artifact cannot have its name.
         ReadOnlyError: In read-only mode; nothing was sent.
     """
+    path = Path(path)
     name = path.name if name is None else name
     if not is_file_name(name):
         raise ArkworkerError(f"{printable(name)!r} cannot be the path of an artifact: they have no directories")

@@ -324,7 +324,7 @@ class WorkerContext(ContextData[C, A]):
             raise ReadOnlyError("this run is read-only: the artifact was not uploaded, nothing was sent")
         if self.task_id is None:
             raise ArkworkerError("artifacts belong to a task, and this run has none: PONOS_TASK is not set")
-        return upload_artifact(self.api, self.task_id, Path(path), name=name, content_type=content_type)
+        return upload_artifact(self.api, self.task_id, path, name=name, content_type=content_type)
 
     def create_iiif_image(self, url: str, width: int | None = None, height: int | None = None) -> Image:
         """An image of a IIIF server, registered on Arkindex; if Arkindex already knows it, that image.

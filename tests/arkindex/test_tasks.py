@@ -87,7 +87,7 @@ def test_downloads_to_a_file(tmp_path: Path) -> None:
 
 def test_downloads_into_a_directory(tmp_path: Path) -> None:
     """There it keeps its name."""
-    assert download_artifact(FakeApi(), TASK, "db.sqlite", tmp_path) == tmp_path / "db.sqlite"
+    assert download_artifact(FakeApi(), TASK, "db.sqlite", str(tmp_path)) == tmp_path / "db.sqlite"
 
 
 def test_downloads_nothing_to_elsewhere(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_uploads_as_many_bytes_as_it_has_announced(tmp_path: Path, monkeypatch: 
 def test_uploads_under_another_name(tmp_path: Path) -> None:
     """The name on Arkindex is free."""
     (tmp_path / "x").write_bytes(b"")
-    assert upload_artifact(FakeApi({"s3_put_url": URL}), TASK, tmp_path / "x", name="log.txt").path == "log.txt"
+    assert upload_artifact(FakeApi({"s3_put_url": URL}), TASK, str(tmp_path / "x"), name="log.txt").path == "log.txt"
 
 
 @pytest.mark.parametrize("kind", ["absent", "pipe", "directory", "nul\0"])
