@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from arkworker.runtime import logs
 from arkworker.runtime.explanation import plain
-from arkworker.runtime.stopping import is_started
+from arkworker.runtime.stopping import try_to_start
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def acknowledged(stopping: Stopping, grace: float) -> Iterator[None]:
     def say() -> None:
         told = f"stopping after signal {stopping.received}: what is being processed has {grace:g} s to end; "
         # In a thread: where the log cannot be written, the run still ends.
-        is_started(
+        try_to_start(
             threading.Thread(target=logger.warning, args=(told + "a second signal ends it at once",), daemon=True)
         )
 

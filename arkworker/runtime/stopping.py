@@ -90,7 +90,7 @@ def end_at_once(exit_code: int) -> NoReturn:
     os._exit(exit_code)
 
 
-def is_started(thread: threading.Thread) -> bool:
+def try_to_start(thread: threading.Thread) -> bool:
     """Start a thread; False where the system gives no more of them, as user code may have taken all that there are."""
     try:
         thread.start()
@@ -354,7 +354,7 @@ class Stopping:
         if self.received is None:
             self.received, self._first_at = number, now
             acting = threading.Thread(target=self._call_back, name="arkworker-stop", daemon=True)
-            if is_started(acting):
+            if try_to_start(acting):
                 self._acting = acting
             else:
                 self._call_back()

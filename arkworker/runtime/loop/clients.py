@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from arkworker.arkindex.client import RetryBudget
 from arkworker.clock import SystemClock
 from arkworker.errors import ApiError, StoppedError
-from arkworker.runtime.stopping import is_started
+from arkworker.runtime.stopping import try_to_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,5 +109,5 @@ class Clients:
 def _after(seconds: float, action: Callable[[], None]) -> threading.Timer:
     timer = threading.Timer(seconds, action)
     timer.daemon = True
-    is_started(timer)  # else it ends by its own limits
+    try_to_start(timer)  # else it ends by its own limits
     return timer

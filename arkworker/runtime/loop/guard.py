@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from arkworker.errors import ExitCode
 from arkworker.runtime import logs
-from arkworker.runtime.stopping import STEP, Interruption, call_in_loop, end_at_once, is_started
+from arkworker.runtime.stopping import STEP, Interruption, call_in_loop, end_at_once, try_to_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,7 +231,7 @@ class Guard:
         arguments = deadline.exit_code, deadline.farewell
         last = threading.Thread(target=self._on_abandon, args=arguments, name="farewell", daemon=True)
         try:
-            if is_started(last):
+            if try_to_start(last):
                 last.join(deadline.farewell)
             else:
                 self._on_abandon(*arguments)

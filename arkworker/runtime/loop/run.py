@@ -39,7 +39,7 @@ from arkworker.runtime.loop.guard import Guard
 from arkworker.runtime.loop.in_hand import Stage
 from arkworker.runtime.loop.intake import Halt, Intake, Retrieval
 from arkworker.runtime.loop.threads import Timing
-from arkworker.runtime.stopping import Interruption, is_started
+from arkworker.runtime.stopping import Interruption, try_to_start
 from arkworker.text import printable
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class ElementRun:
         self._halt.stop()
         self._clients.stop(number, within)
         # At once, in a thread: user code may take all of the grace time, and the sender of the signal may not wait.
-        is_started(threading.Thread(target=self._dismiss, args=(within + LATE,), name="dismissal", daemon=True))
+        try_to_start(threading.Thread(target=self._dismiss, args=(within + LATE,), name="dismissal", daemon=True))
 
     def _dismiss(self, within: float | None = None) -> None:
         """End what user code never got, because the run ends."""
