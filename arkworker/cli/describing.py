@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from arkworker.cli import terminal
 from arkworker.cli.documentation import as_markdown
 from arkworker.cli.flags import schema_parser
-from arkworker.errors import ArkworkerError, ExitCode, UsageError
+from arkworker.cli.problems import as_data
+from arkworker.errors import ArkworkerError, ExitCode, Problem, UsageError
 from arkworker.runtime.named_files import mistakes
 from arkworker.runtime.target import declared_content
 from arkworker.runtime.worker import options_of
@@ -38,7 +39,12 @@ def schema(worker: Worker[Any], target: str, argv: Sequence[str]) -> int:
     with terminal.aside():
         text = _described(worker, target, style)
     if flags.check is not None:
-        return _compare(text, flags.check, style)
+        lines = _differences(text, flags.check, style)
+        if flags.json:
+            terminal.write_json(as_data([_stale(flags.check)] if lines else [], target))
+        else:
+            terminal.write("".join(lines))
+        return ExitCode.FAILED if lines else ExitCode.OK
     if flags.output is not None:
         _write(text, Path(flags.output))
     else:
@@ -68,8 +74,12 @@ def _write(text: str, path: Path) -> None:
         raise UsageError(f"{printable(str(path))} cannot be written: {error.strerror}") from None
 
 
-def _compare(text: str, name: str, style: str) -> int:
-    """Show how a file differs from what it should be.
+def _stale(name: str) -> Problem:
+    return Problem("", "file", printable(name), "it is not up to date with the worker", "write it with --output")
+
+
+def _differences(text: str, name: str, style: str) -> list[str]:
+    """How a file differs from what it should be; no lines where it does not.
 
     Of a declaration, in substance: comments, order of keys and style are its own.
     """
@@ -84,10 +94,5 @@ def _compare(text: str, name: str, style: str) -> int:
         from arkworker.declaration.content import read_declaration, to_yaml
 
         current, name = to_yaml(read_declaration(file)), file.name
-    lines = list(
-        difflib.unified_diff(
-            current.splitlines(keepends=True), text.splitlines(keepends=True), name, f"{name} (from the worker)"
-        )
-    )
-    terminal.write("".join(lines))
-    return ExitCode.FAILED if lines else ExitCode.OK
+    before, after = current.splitlines(keepends=True), text.splitlines(keepends=True)
+    return list(difflib.unified_diff(before, after, name, f"{name} (from the worker)"))

@@ -79,6 +79,19 @@ def test_stale_file_is_1_with_the_difference(
     assert (result.code, lines) == (1, ['-      "default": 1,', '+      "default": 2,'])
 
 
+def test_check_as_json(command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path) -> None:
+    """It is a problem of the file, or none: no difference for people to read."""
+    file, target = tmp_path / "made.json", write_worker(WORKER)
+    command("schema", target, "--output", str(file))
+    same = command("schema", target, "--check", str(file), "--json")
+    file.write_text("{}")
+    stale = command("schema", target, "--check", str(file), "--json")
+
+    assert [(done.code, done.err) for done in (same, stale)] == [(0, ""), (1, "")]
+    assert same.data["problems"] == []
+    assert [problem["location"] for problem in stale.data["problems"]] == [str(file)]
+
+
 def test_absent_file_is_78_and_says_what_to_do(
     command: Callable[..., Result], write_worker: Callable[[str], str], tmp_path: Path
 ) -> None:
