@@ -13,30 +13,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from arkworker.lazy import lazy_names
+
 if TYPE_CHECKING:
     from arkworker.testing.contexts import MakeContext as MakeContext, bind_element as bind_element
     from arkworker.testing.expectations import Arkindex as Arkindex, Expectation as Expectation, Received as Received
     from arkworker.testing.invocation import Invocation as Invocation, Invoke as Invoke
     from arkworker.testing.suite import standard_tests as standard_tests
 else:
-    _HOMES = {
-        "Arkindex": "expectations",
-        "Expectation": "expectations",
-        "Invocation": "invocation",
-        "Invoke": "invocation",
-        "MakeContext": "contexts",
-        "Received": "expectations",
-        "bind_element": "contexts",
-        "standard_tests": "suite",
-    }
-
-    def __getattr__(name: str) -> object:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from importlib import import_module
-
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "Arkindex": "expectations",
+            "Expectation": "expectations",
+            "Invocation": "invocation",
+            "Invoke": "invocation",
+            "MakeContext": "contexts",
+            "Received": "expectations",
+            "bind_element": "contexts",
+            "standard_tests": "suite",
+        },
+    )
 
 __all__ = [
     "Arkindex",
