@@ -85,13 +85,16 @@ def test_it_creates_what_the_worker_may_create(site: Site) -> None:
     assert [call.operation for call in site.emulator.ledger.calls("CreateElements")] == ["CreateElements"]
 
 
+NO_RESULT = "results.0 should be a result, such as Transcription or Child"
+
+
 @pytest.mark.parametrize(
     ("results", "message"),
     [
         ([TEXT, {"text": "x"}], "results.1 should be a result, such as Transcription or Child, not dict"),
-        ("text", "results.0 should be a result, such as Transcription or Child, not str"),
-        ([[TEXT]], "results.0 should be a result, such as Transcription or Child, not list"),
-        (Transcription, "results.0 should be a result, such as Transcription or Child, not the class Transcription"),
+        ("text", f"{NO_RESULT}, not str"),
+        ([[TEXT]], f"{NO_RESULT}, not list; give each of its results by itself"),
+        (Transcription, f"{NO_RESULT}, not the class Transcription"),
     ],
 )
 def test_what_is_no_result_is_refused(site: Site, results: Any, message: str) -> None:
