@@ -330,6 +330,15 @@ def test_whatever_the_parser_raises_has_a_place(error: Exception, monkeypatch: p
     assert str(failure("a: 1")) == f"line 1, column 1: not valid YAML ({type(error).__name__})"
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a: !foo x\nb: [", (1, 4)), ("a: *x\nb: &y 1\nc: &y 2", (1, 4)), ("? [a]\n: 1\nb: 'x", (1, 3))],
+)
+def test_first_mistake_in_the_document_is_told(text: str, expected: tuple[int, int]) -> None:
+    """Whatever is wrong behind it: as a person reads it."""
+    assert place(text) == expected
+
+
 @given(some.text(alphabet="ab:-?[]{},&*!|>'\"%@`#~<=\n\t 0\\u", max_size=60))
 def test_any_text_is_a_document_or_an_error(source: str) -> None:
     """Nothing but a node or a YamlError within the text comes out; what comes out is plain data or an error again."""
