@@ -17,7 +17,7 @@ from arkworker.options.options import (
 )
 from arkworker.options.secret import SecretNotLoadedError
 from arkworker.settings.catalogue import flag_name
-from arkworker.settings.provenance import Ledger, Origin, Path, Place
+from arkworker.settings.provenance import Claim, Ledger, Origin, Path, Place
 from arkworker.settings.reading import Refused, leads_into
 from arkworker.settings.report.messages import is_of_author, message_of
 from arkworker.settings.report.redaction import REFUSED, Redaction, place_in_code
@@ -57,6 +57,7 @@ class Complaints:
     file: str = ""
     _suggest: Suggestions = field(default_factory=Suggestions)
     _quoted: int = 0
+    _unknown: dict[int, bool] = field(default_factory=dict)
 
     @cached_property
     def _document(self) -> dict[str, Any]:
@@ -126,14 +127,20 @@ class Complaints:
         default = Origin("default", "not set anywhere" if kind == "missing" else self._name)
         origin = claim.origin if claim else default if isinstance(part, Option) else None
         place = claim.place((*rest, *inside), at_key=kind == "extra_forbidden") if claim else None
-        told = claim.value.lines if claim and isinstance(claim.value, Refused) else ()
-        # What is unknown may be a secret, and stand on one line with what is known.
-        if place and (is_secret or any(one["type"] == "extra_forbidden" for one in (line, *told))):
+        if place and (is_secret or kind == "extra_forbidden" or self._holds_unknown(claim)):
             place = Place(place.location)
         hint = line.get("hint", "")
         if kind == "missing" and claim is None:
             hint = self._where_to_set(path)
         self.ledger.report(path, _join(messages), origin or self._origin_in_code, place, hint)
+
+    def _holds_unknown(self, claim: Claim | None) -> bool:
+        """Whether there is something unknown in a value: it may be a secret, and stand on a line with what is known."""
+        if claim is None or not isinstance(claim.value, Refused):
+            return False
+        if id(claim) not in self._unknown:  # of thousands of mistakes in one value, each is asked about
+            self._unknown[id(claim)] = any(one["type"] == "extra_forbidden" for one in claim.value.lines)
+        return self._unknown[id(claim)]
 
     @property
     def _is_file_unknown(self) -> bool:
