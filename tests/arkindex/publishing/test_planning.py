@@ -257,7 +257,10 @@ def test_what_cannot_be_published_is_refused_with_its_place(element: Element, re
         ),
         (
             unchecked(results=[[TEXT]]),
-            "results.0.results.0 should be a result, such as Transcription or Child, not list",
+            (
+                "results.0.results.0 should be a result, such as Transcription or Child, not list; "
+                "give each of its results by itself"
+            ),
         ),
         (
             unchecked(results="x"),
