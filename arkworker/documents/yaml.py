@@ -1,33 +1,34 @@
 """One YAML (or JSON) document as nodes with positions, within limits that hold while it is read.
 
-PyYAML gives the events and their marks. The nodes are composed here, and more is refused: keys given twice, keys that
-are not text, tags outside the core, aliases that expand to more than a document may hold.
+`yaml.compose` composes it, by a composer that makes nodes of ours and refuses more: keys given twice, keys that are not
+text, tags outside the core, aliases that expand to more than a document may hold.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
+from yaml.composer import Composer
 
 from arkworker.documents.nodes import Entry, Mapping, Node, Scalar, Sequence, YamlError, gather, is_null, resolve_scalar
 from arkworker.documents.text_file import place_after
 from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 # All that YAML 1.1 does not allow: control characters, surrogates, non-characters.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Directives: libyaml takes time by the square of their number.
 _DIRECTIVE = re.compile("(?:^|[\r\x85\u2028\u2029])%", re.MULTILINE)
 _MOST_DIRECTIVES = 20
-# JSON's way to write characters beyond U+FFFF: PyYAML's own parser takes each half, libyaml, which is faster, neither.
+# JSON's way to write characters beyond U+FFFF.
 _PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_FASTEST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = frozenset({"str", "int", "float", "bool", "null"})
@@ -72,16 +73,18 @@ def read_yaml(
     failure = _forbidden(text)
     if failure is not None:
         return None, [failure]
-    loader = yaml.SafeLoader if json_pairs and _PAIR.search(text) else _FASTEST
-    composer = _Composer(yaml.parse(text, Loader=loader), most_aliases)
+    duplicates: list[YamlError] = []
+    loader = _PythonLoader if json_pairs and _PAIR.search(text) else _Loader
     try:
-        return composer.document(), composer.duplicates
+        root: Any = yaml.compose(text, Loader=partial(loader, duplicates, most_aliases))  # type: ignore[arg-type]
     except YamlError as error:
-        return None, [*composer.duplicates, error]
+        return None, [*duplicates, error]
     except yaml.MarkedYAMLError as error:
         return None, [_explain(error, text)]
     except Exception as error:  # noqa: BLE001 PyYAML also raises KeyError, ValueError, AttributeError, RecursionError
         return None, [YamlError(f"not valid YAML ({type(error).__name__})", 1, 1)]
+    is_nothing = isinstance(root, Scalar) and root.plain and not root.text
+    return None if is_nothing else root, duplicates
 
 
 def _forbidden(text: str) -> YamlError | None:
@@ -97,57 +100,62 @@ def _forbidden(text: str) -> YamlError | None:
     return None
 
 
-class _Composer:
-    """From PyYAML's events to nodes, one by one: it ends at the first that is wrong, too deep or too much.
+class _Composer(Composer):
+    """Composes nodes of ours from the events of a parser: ends at the first that is wrong, too deep or too much.
 
     Attributes:
         duplicates: Keys given twice: they end nothing, so that all are found.
     """
 
-    def __init__(self, events: Iterator[Any], most_aliases: int) -> None:
-        self.duplicates: list[YamlError] = []
-        self._events = events
+    parser: ClassVar[Any]
+    get_event: Callable[[], Any]  # of the parser
+    peek_event: Callable[[], Any]
+
+    def __init__(self, duplicates: list[YamlError], most_aliases: int, text: str) -> None:
+        self.parser.__init__(self, text)
+        Composer.__init__(self)
+        self.duplicates = duplicates
         self._most_aliases = most_aliases
         self._aliases = self._levels = self._size = 0
         self._last_line = 1  # that holds something of what was read
-        # What each anchor names, and its size with aliases written out; None while it is not complete.
-        self._anchored: dict[str, tuple[Node, int] | None] = {}
+        # What each names, and its size with aliases written out; None while it is not complete.
+        self.anchors: dict[str, Any] = {}
 
-    def document(self) -> Node | None:
-        next(self._events)
-        if isinstance(next(self._events), yaml.StreamEndEvent):
-            return None
-        root = self._node(next(self._events))
-        next(self._events)
-        after = next(self._events)
+    def compose_document(self) -> Any:
+        document = super().compose_document()
+        after = self.peek_event()
         if not isinstance(after, yaml.StreamEndEvent):
             hint = "a file holds one: remove the line '---' and what follows"
             raise _error("a second document", after.start_mark, hint)
-        return None if isinstance(root, Scalar) and root.plain and not root.text else root
+        return document
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        del parent, index  # it is asked for the root
+        return self._node(self.get_event())
 
     def _node(self, event: Any, key: str = "") -> Node:
         """The node that an event begins, below a key, directly or in lists."""
         if isinstance(event, yaml.AliasEvent):
             return self._written_out(event, key)
         anchor, size_before = event.anchor, self._size
-        if anchor in self._anchored:
+        if anchor in self.anchors:
             hint = "rename one, or put text that begins with '&' in quotes"
             raise _error("this anchor is given twice", event.start_mark, hint)
         if anchor is not None:
-            self._anchored[anchor] = None
+            self.anchors[anchor] = None
         node = self._scalar(event) if isinstance(event, yaml.ScalarEvent) else self._collection(event, key)
         if anchor is not None:
-            self._anchored[anchor] = node, self._size - size_before
+            self.anchors[anchor] = node, self._size - size_before
         return node
 
     def _written_out(self, event: Any, key: str) -> Node:
         self._aliases += 1
-        if event.anchor not in self._anchored:
+        if event.anchor not in self.anchors:
             hint = "put text that begins with '*' in quotes"
             raise _error("this alias has no anchor before it", event.start_mark, hint)
         if self._aliases > self._most_aliases:
             raise _error(f"more than {self._most_aliases} aliases", event.start_mark, "write the values out")
-        anchored = self._anchored[event.anchor]
+        anchored: tuple[Node, int] | None = self.anchors[event.anchor]
         if anchored is None:
             under = f", below the key '{printable(key, 60)}'" if key else ""
             message = f"this alias refers to a value that contains it{under}"
@@ -192,7 +200,7 @@ class _Composer:
         inherited: dict[str, Entry] = {}
         for key_event in self._inside(event):
             key = self._key(key_event, lines)
-            value = self._node(next(self._events), key.text)
+            value = self._node(self.get_event(), key.text)
             if key.plain and key.text == "<<":
                 for entry in _merged(value):
                     inherited.setdefault(entry.key.text, entry)
@@ -218,7 +226,7 @@ class _Composer:
 
     def _inside(self, event: Any) -> Iterator[Any]:
         """The events of what lies in a collection, as long as who asks takes all that belongs to each."""
-        while not isinstance(inner := next(self._events), yaml.CollectionEndEvent):
+        while not isinstance(inner := self.get_event(), yaml.CollectionEndEvent):
             yield inner
         if event.flow_style:  # the end of a block stands where the next one begins
             self._reach(inner)
@@ -233,6 +241,21 @@ class _Composer:
 
     def _reach(self, event: Any) -> None:
         self._last_line = event.end_mark.line + (event.end_mark.column > 0)
+
+
+class _PythonLoader(_Composer, yaml.SafeLoader):
+    """PyYAML's own parser: slower than libyaml, but it takes each half of a pair of surrogates."""
+
+    parser = yaml.SafeLoader
+
+
+_FASTEST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Composer, _FASTEST):  # type: ignore[misc]
+    """libyaml's parser, where there is one."""
+
+    parser = _FASTEST
 
 
 def _merged(value: Node) -> Iterator[Entry]:
