@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _SHOWN = {"path": "\033[1m", "place": "\033[36m", "hint": "\033[32m", "caret": "\033[31;1m"}
 _RESET = "\033[0m"
 _NUMBERS = {"stdout": 1, "stderr": 2}
+#: What JSON may hold as it is and a terminal obeys: control characters beyond ASCII, and marks that turn text around.
+_OBEYED = "[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 
 
 class OutputError(OSError):
@@ -122,11 +124,13 @@ def write_error(text: str) -> None:
 
 
 def write_json(data: Any) -> None:
-    """Write an object, and a line break; outside of UTF-8, with escapes."""
+    """Write an object, and a line break; with escapes outside of UTF-8, and for what a terminal would obey."""
     import json
+    import re
 
     is_utf8 = (usable("stdout").encoding or "").lower().replace("-", "") == "utf8"
-    write(json.dumps(data, ensure_ascii=not is_utf8, indent=2) + "\n")
+    text = json.dumps(data, ensure_ascii=not is_utf8, indent=2)
+    write(re.sub(_OBEYED, lambda found: json.dumps(found.group())[1:-1], text) + "\n")
 
 
 def finish(code: int) -> int:

@@ -140,6 +140,16 @@ def test_poor_locale(
     assert json.loads(data.stdout)["context"]["config"]["name"] == "Éléonore"
 
 
+def test_json_commands_no_terminal(shell: Callable[..., subprocess.CompletedProcess[bytes]], worker: str) -> None:
+    """What a terminal obeys is an escape; other characters are not."""
+    name = "é\x7f\x9b31m\u202e"
+
+    data = shell(f"ark explain {worker} --json", ARKINDEX_CONFIG_NAME=name, PYTHONIOENCODING="utf-8")
+
+    assert json.loads(data.stdout)["context"]["config"]["name"] == name
+    assert r'"é\u007f\u009b31m\u202e"' in data.stdout.decode()
+
+
 def test_colours_on_a_terminal(tmp_path: Path, worker: str) -> None:
     """Logs and reports are coloured there, and say no more than elsewhere."""
     written = terminal_output(["run", worker, "--config.nam", "x"], tmp_path)
