@@ -95,11 +95,12 @@ class ConfigurationSource(Named, InitSettingsSource):
             self.report_unknown(name, given.location, warn=not self.typed_by_person)
 
     def _take_group(self, group: Group, given: Given) -> None:
-        path, entries = ("config", *group.keys), self.entries_of(given)
+        path, entries, mistakes = ("config", *group.keys), self.entries_of(given), len(self.problems)
         for inner in entries or ():
             self._take(inner, f"{group.name}.")
-        if entries == [] and group.accepts_null and self.typed_by_person:  # the group with its defaults, not null
-            self._put(path, {}, given)
+        is_empty = path not in self._first_inside and len(self.problems) == mistakes
+        if entries is not None and is_empty and group.accepts_null and self.typed_by_person:
+            self._put(path, {}, given)  # the group with its defaults, not null
         elif entries is None and not given.is_null:
             self._put(path, Refused.because("this is a group: give its options below it"), given)
         elif entries is None and group.accepts_null:

@@ -84,6 +84,19 @@ def test_empty_group_that_may_be_null(text: str, needed: Inner | None, extra: In
     assert settle(Optional, file=text).config == Optional(needed=needed, extra=extra)
 
 
+class Outer(UserConfiguration):
+    class Middle(UserConfiguration):
+        inner: Inner = Inner()
+
+    middle: Middle | None = None
+
+
+@pytest.mark.parametrize("text", ["middle: {}", "middle: {inner: {}}", "middle: {inner: ~}", "middle:\n  inner:"])
+def test_empty_group_in_one_that_may_be_null(text: str) -> None:
+    """The outer one is there, as the schema says, although nothing in it is given."""
+    assert settle(Outer, file=text).config == Outer(middle=Outer.Middle())
+
+
 @pytest.mark.parametrize(
     ("text", "path"),
     [
