@@ -15,6 +15,8 @@ from arkworker.options.configuration import BY_SETTINGS, completed
 from arkworker.settings.platform import Settings
 from arkworker.settings.provenance import Origin, Recorded, Sources, failure_of
 from arkworker.settings.sources.configuration import FileSource, Layer, LayerSource
+from arkworker.settings.sources.own import OwnSource
+from arkworker.settings.sources.source import Named
 
 if TYPE_CHECKING:
     from arkworker.settings.catalogue import WorkerOptions
@@ -56,7 +58,8 @@ class WorkerSettings(Settings):
             )
             if cls.worker.arrange_sources is not None:
                 sources = _arranged(cls.worker.arrange_sources, settings_cls, sources, given)
-            given.recorded = tuple(Recorded(source, given, cls.worker) for source in sources)
+            named = (one if isinstance(one, Named) else OwnSource(settings_cls, one) for one in sources)
+            given.recorded = tuple(Recorded(source, given, cls.worker) for source in named)
         return given.recorded
 
     @model_validator(mode="after")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,13 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic_settings import PydanticBaseSettingsSource
 
 from arkworker.errors import Problem
-from arkworker.options.options import DEBUG, Group
-from arkworker.settings.platform import Settings
-from arkworker.settings.reading import Reference, Refused, read_own
-from arkworker.text import did_you_mean, printable
+from arkworker.options.options import Group
+from arkworker.settings.reading import Reference, Refused
+from arkworker.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pydantic.fields import FieldInfo
 
@@ -84,9 +82,8 @@ class Claim:
 
     value: Any = field(repr=False)
     origin: Origin
-    place_of: Callable[..., Place] | None = field(
-        default=None, repr=False
-    )  # a method of the source, which holds its values
+    # A method of the source, which holds its values.
+    place_of: Callable[..., Place] | None = field(default=None, repr=False)
     shadowed: list[Shadowed] = field(default_factory=list)
     refused: bool = False
 
@@ -218,8 +215,7 @@ class Recorded(PydanticBaseSettingsSource):
     """Stands around a source: notes what it says, and hands on what no stronger source has said.
 
     Args:
-        source: Any source of pydantic-settings. It may have a `name`, `locate(path)`, `place_of(path, rest, at_key)`,
-            and `problems` and `warnings` of its own, as those of arkworker have; any other is called as its class.
+        source: One of arkworker's sources; `OwnSource` makes one of any other.
         sources: What is made of all sources.
         worker: Which options there are: groups have parts, everything else is replaced as a whole.
     """
@@ -227,9 +223,8 @@ class Recorded(PydanticBaseSettingsSource):
     def __init__(self, source: Any, sources: Sources, worker: WorkerOptions) -> None:
         super().__init__(source.settings_cls)
         self.source = source
-        self.name = printable(str(getattr(source, "name", None) or type(source).__name__), 60)
+        self.name: str = source.name
         self.__name__ = self.name  # what pydantic-settings calls its values by
-        self._is_ours = hasattr(source, "report_unknown")
         self._sources = sources
         self._ledger = sources.ledger
         self._worker = worker
@@ -252,47 +247,13 @@ class Recorded(PydanticBaseSettingsSource):
         self.source._set_current_state(stronger)  # noqa: SLF001
         self.source._set_settings_sources_data(self.settings_sources_data)  # noqa: SLF001
         place_of = getattr(self.source, "place_of", None)
-        for path, given in self._leaves(self._said(), ()):
-            value, origin = self._read(path, given), Origin(self.name, self._locate(path))
+        for path, given in self._leaves(self.source(), ()):
+            value, origin = self._read(path, given), Origin(self.name, self.source.locate(path))
             won = self._ledger.offer(path, value, origin, place_of and partial(place_of, path))
             if won and not isinstance(value, Refused):
                 yield path
-        self._ledger.problems += getattr(self.source, "problems", ())
-        self._ledger.warnings += getattr(self.source, "warnings", ())
-
-    def _said(self) -> Mapping[str, Any]:
-        try:
-            said = self.source()
-        except (Exception, SystemExit) as error:
-            if self._is_ours:  # which has no business to fail
-                raise
-            self._ledger.report((), failure_of(error), Origin(self.name, self.name))
-            return {}
-        if not isinstance(said, Mapping):
-            message = "this source failed: it should return a mapping, such as {'config': {…}}"
-            self._ledger.report((), message, Origin(self.name, self.name))
-            return {}
-        if not self._is_ours:
-            self._warn_of_unread(map(str, said))
-        return said
-
-    def _warn_of_unread(self, names: Iterable[str]) -> None:
-        """A file or a vault may hold more than settings; an option in the wrong place should be found."""
-        known = ("config", "arguments", DEBUG, "secrets", *Settings.model_fields)
-        for name in names:
-            if name not in known:
-                is_option = name in self._worker.by_name
-                hint = f"did you mean config.{name}?" if is_option else did_you_mean(name, known)
-                self._ledger.warn((name,), "not read: options lie in config", Origin(self.name, self.name), hint)
-
-    def _locate(self, path: Path) -> str:
-        if self._is_ours:
-            return str(self.source.locate(path))
-        try:
-            return printable(str(getattr(self.source, "locate", ".".join)(path) or ".".join(path)))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the author's
-            self._ledger.report(path, failure_of(error), Origin(self.name, self.name))
-            return self.name
+        self._ledger.problems += self.source.problems
+        self._ledger.warnings += self.source.warnings
 
     def _leaves(self, values: Mapping[str, Any], above: Path) -> Iterator[tuple[Path, Any]]:
         for key, value in values.items():
@@ -314,5 +275,4 @@ class Recorded(PydanticBaseSettingsSource):
         is_option = option or (self._worker.is_free and path[0] == "config")
         if not is_option or isinstance(value, Refused | Reference):
             return value
-        read = self.source.read if self._is_ours else read_own
-        return read(value, option.annotation if option else Any)
+        return self.source.read(value, option.annotation if option else Any)
