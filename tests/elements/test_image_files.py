@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
-from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from arkworker import Element
 from arkworker.elements.image_files import IMAGES, image_files
@@ -64,10 +63,8 @@ def test_the_element_of_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kind", "is_told"), [(0, True), (1, False)], ids=["page", "smaller copy"])
 def test_a_file_of_several_pages(tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: int, *, is_told: bool) -> None:
     """Only the first is opened, and this is told; a pyramid has one page."""
-    with AppendingTiffWriter(tmp_path / "scan.tif", new=True) as pages:
-        Image.new("L", (60, 80), 7).save(pages, format="TIFF")
-        pages.newFrame()
-        Image.new("L", (30, 40), 9).save(pages, format="TIFF", tiffinfo={254: kind})
+    pages = [Image.new("L", (60, 80), 7), Image.new("L", (30, 40), 9)]
+    pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:], tiffinfo={254: kind})
 
     Element.from_file(tmp_path / "scan.tif")
 
