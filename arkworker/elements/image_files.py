@@ -70,9 +70,9 @@ def describe_file(path: Path) -> tuple[str, dict[str, Any]]:
 
 def _measure(path: Path) -> tuple[int, int] | None:
     try:
-        from arkworker.images.pixels import has_more_pages, measure  # it imports Pillow, which is an extra
+        from arkworker.images.pixels import measure_with_pages  # it imports Pillow, which is an extra
 
-        size, has_more = measure(path), has_more_pages(path)
+        size, has_more = measure_with_pages(path)
     except Exception:  # noqa: BLE001 - Pillow's readers raise about anything on a damaged file
         return None
     if has_more:

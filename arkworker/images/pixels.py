@@ -11,7 +11,7 @@ import math
 import os
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any
 
 from PIL import Image, UnidentifiedImageError
@@ -131,43 +131,43 @@ def measure(source: Any) -> tuple[int, int]:
     Raises:
         Exception: Of whatever kind Pillow's readers raise; it is not an image.
     """
+    with _unread(source) as image:
+        return _upright_size(image)
+
+
+def measure_with_pages(source: Any) -> tuple[tuple[int, int], bool]:
+    """As `measure`; and whether a TIFF file holds other pages than the first, which alone is opened."""
+    with _unread(source) as image:
+        return _upright_size(image), image.format == "TIFF" and _has_more_pages(image)
+
+
+def _unread(source: Any) -> Image.Image:
+    """An image file, opened; its pixels are not read, and may be as many as they like."""
     with pixel_limit(0):
-        opened = Image.open(source)
-    with opened as image:
-        width, height = image.size
-        if image.format == "TIFF":  # newer releases of Pillow have exchanged them already
-            tags = image.tag_v2  # type: ignore[attr-defined] # a TiffImageFile
-            width, height, orientation = tags[_WIDTH], tags[_HEIGHT], tags.get(_ORIENTATION)
-        elif image.format == "PNG":
-            orientation = _orientation_of_png(image.fp)  # type: ignore[arg-type] # open, as nothing was read yet
-        else:
-            orientation = _orientation(image)
-        is_on_its_side = orientation in _UPRIGHT and orientation >= _ON_ITS_SIDE
+        return Image.open(source)
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    width, height = image.size
+    if image.format == "TIFF":  # newer releases of Pillow have exchanged them already
+        tags = image.tag_v2  # type: ignore[attr-defined] # a TiffImageFile
+        width, height, orientation = tags[_WIDTH], tags[_HEIGHT], tags.get(_ORIENTATION)
+    elif image.format == "PNG":
+        orientation = _orientation_of_png(image.fp)  # type: ignore[attr-defined] # open, as nothing was read yet
+    else:
+        orientation = _orientation(image)
+    is_on_its_side = orientation in _UPRIGHT and orientation >= _ON_ITS_SIDE
     return (height, width) if is_on_its_side else (width, height)
 
 
-def has_more_pages(source: Any) -> bool:
-    """Whether a TIFF file holds other pages than the first, which alone is opened; smaller copies of it are none.
-
-    Args:
-        source: A path, or a file that is open for reading.
-
-    Raises:
-        Exception: Of whatever kind Pillow's readers raise; it is not an image.
-    """
-    with pixel_limit(0):
-        opened = Image.open(source)
-    with opened as image:
-        if image.format != "TIFF":
-            return False
-        try:
-            for number in range(1, _MOST_COPIES):
-                image.seek(number)
-                tags: Any = image.tag_v2  # type: ignore[attr-defined] # a TiffImageFile
-                if not tags.get(_KIND, 0) & _COPY_OR_MASK:
-                    return True
-        except EOFError:
-            pass
+def _has_more_pages(image: Image.Image) -> bool:
+    """Whether there is a page in a TIFF file that is neither the first nor a smaller copy of it."""
+    with suppress(Exception):  # there is none, or one that is damaged: it would not be opened anyway
+        for number in range(1, _MOST_COPIES):
+            image.seek(number)
+            tags: Any = image.tag_v2  # type: ignore[attr-defined] # a TiffImageFile
+            if not tags.get(_KIND, 0) & _COPY_OR_MASK:
+                return True
     return False
 
 
@@ -259,7 +259,7 @@ def _orientation_of_png(file: IO[bytes]) -> int | None:
         else:
             file.seek(length, os.SEEK_CUR)
     notes.seek(0)
-    with pixel_limit(0), Image.open(notes) as image:
+    with _unread(notes) as image:
         return _orientation(image)
 
 

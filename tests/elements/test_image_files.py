@@ -69,3 +69,15 @@ def test_a_file_of_several_pages(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     Element.from_file(tmp_path / "scan.tif")
 
     assert ("scan.tif holds several pages, and only the first is opened" in caplog.text) == is_told
+
+
+def test_damaged_later_page_leaves_the_first_its_size(tmp_path: Path) -> None:
+    """Only the first is opened."""
+    first = Image.new("L", (60, 80), 7)
+    first.save(tmp_path / "one.tif")
+    first.save(tmp_path / "two.tif", save_all=True, append_images=[first])
+    os.truncate(tmp_path / "two.tif", (tmp_path / "one.tif").stat().st_size)
+
+    box = Element.from_file(tmp_path / "two.tif").bounding_box
+
+    assert (box.width, box.height) == (60, 80)
