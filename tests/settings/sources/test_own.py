@@ -1,31 +1,17 @@
-"""The sources are those of pydantic-settings, in an order that a worker may extend."""
+"""A worker's own source has its place among the others, and whatever it does wrong is a problem."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import pydantic_settings
 import pytest
-from jsonschema import Draft202012Validator
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, Json, SecretStr, create_model
-from pydantic_settings import (
-    CliPositionalArg,
-    CliSubCommand,
-    CliSuppress,
-    CliUnknownArgs,
-    InitSettingsSource,
-    NoDecode,
-    TomlConfigSettingsSource,
-)
-from resolving import RUN_ID, settle
+from pydantic import AliasChoices, BaseModel, Field, SecretStr
+from pydantic_settings import InitSettingsSource, TomlConfigSettingsSource
+from resolving import settle
 
 from arkworker import Secret, UserConfiguration
-from arkworker.errors import DeclarationError
-from arkworker.settings.catalogue import WorkerOptions
-from arkworker.settings.provenance import SOURCES
-from arkworker.settings.schema import as_json_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,16 +19,6 @@ if TYPE_CHECKING:
 
 class Inner(UserConfiguration):
     size: int = 1
-
-
-class Cat(UserConfiguration):
-    kind: Literal["cat"] = "cat"
-    age: int = 1
-
-
-class Dog(UserConfiguration):
-    kind: Literal["dog"] = "dog"
-    age: int = 1
 
 
 class Configuration(UserConfiguration):
@@ -77,55 +53,6 @@ def saying(name: str, **config: Any) -> Any:
             self.name = name
 
     return Own
-
-
-def test_order_of_the_sources_is_the_precedence() -> None:
-    """The tuple that pydantic-settings gets, weakest last."""
-    names: list[str] = []
-
-    def look(_: Any, sources: tuple[Any, ...]) -> tuple[Any, ...]:
-        names.extend(source.name for source in sources)
-        return sources
-
-    settle(Configuration, arrange_sources=look)
-
-    assert [*names, "default"] == list(reversed(SOURCES))
-
-
-@pytest.mark.parametrize(
-    ("source", "parent"),
-    [
-        ("command line", pydantic_settings.CliSettingsSource),
-        ("environment", pydantic_settings.EnvSettingsSource),
-        ("env file", pydantic_settings.DotEnvSettingsSource),
-        ("configuration file", pydantic_settings.InitSettingsSource),
-        ("worker run", pydantic_settings.InitSettingsSource),
-    ],
-)
-def test_nothing_resolves_without_the_sources_of_pydantic_settings(
-    source: str, parent: type, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With a stand-in that says nothing in the place of its parent, a source says nothing."""
-    for name in ("__call__", "get_field_value"):
-        if name in vars(parent):
-            monkeypatch.setattr(parent, name, lambda *_, **__: {})
-    if parent is pydantic_settings.EnvSettingsSource or source in ("env file", "command line"):
-        monkeypatch.setattr(pydantic_settings.EnvSettingsSource, "__call__", lambda *_, **__: {})
-    given: dict[str, dict[str, Any]] = {
-        "command line": {},
-        "environment": {"environ": {"ARKINDEX_CONFIG_THRESHOLD": "0.7"}},
-        "env file": {"env_file": "ARKINDEX_CONFIG_THRESHOLD=0.7\n"},
-        "configuration file": {"file": "threshold: 0.7\n"},
-        "worker run": {
-            "items": [{"key": "threshold", "value": 0.7, "secret": False}],
-            "environ": {"ARKINDEX_WORKER_RUN_ID": RUN_ID},
-        },
-    }
-    flags = ["--config.threshold=0.7"] if source == "command line" else []
-
-    outcome = settle(Configuration, *flags, **given[source])
-
-    assert getattr(outcome.config, "threshold", None) != 0.7
 
 
 @pytest.mark.parametrize(("place", "expected"), [(0, 0.1), (1, 0.9), (8, 0.9)])
@@ -309,7 +236,7 @@ def test_source_that_fails_is_a_problem() -> None:
 
     assert problem.source == "vault"
     assert re.fullmatch(
-        r"this source failed: ConnectionRefusedError \(test_sources.py, line \d+\), Connection refused", problem.message
+        r"this source failed: ConnectionRefusedError \(test_own\.py, line \d+\), Connection refused", problem.message
     )
 
 
@@ -322,7 +249,7 @@ def test_source_that_cannot_be_made_is_a_problem(tmp_path: Path) -> None:
         arrange_sources=adding(2, lambda model: TomlConfigSettingsSource(model, tmp_path / "worker.toml")),
     )
 
-    pattern = r"this source failed: TOMLDecodeError \(test_sources.py, line \d+\)"  # the author's line, not of tomllib
+    pattern = r"this source failed: TOMLDecodeError \(test_own\.py, line \d+\)"  # the author's line, not of tomllib
     assert re.fullmatch(pattern, outcome.problem.message)
     assert "s3cr3t" not in outcome.everything
 
@@ -344,18 +271,6 @@ def test_source_sees_what_stronger_ones_say() -> None:
     assert [state["config"] for state in seen] == [{"threshold": 0.9}]
 
 
-def test_hook_returns_sources() -> None:
-    """Anything else is a mistake of the author."""
-    with pytest.raises(DeclarationError, match="should return a tuple of settings sources"):
-        settle(Configuration, arrange_sources=lambda *_: None)
-
-
-def test_hook_takes_the_model_and_the_sources() -> None:
-    """One with the parameters that it has in a `BaseSettings` is told so."""
-    with pytest.raises(DeclarationError, match="should be a class method that takes the model and the sources"):
-        settle(Configuration, arrange_sources=lambda _model, _init, _env, _dotenv, _files: ())
-
-
 def test_source_that_exits_is_a_problem() -> None:
     """A library that gives up does not end the run in silence."""
 
@@ -364,68 +279,3 @@ def test_source_that_exits_is_a_problem() -> None:
             raise SystemExit(3)
 
     assert "SystemExit" in settle(Configuration, arrange_sources=adding(1, Own)).problem.message
-
-
-def split(value: Any) -> Any:
-    return value.split("|") if isinstance(value, str) else value
-
-
-class Composed(UserConfiguration):
-    """Options with the annotations of pydantic and pydantic-settings."""
-
-    size: int = Field(validation_alias=AliasChoices("size", "number"))
-    hidden: CliSuppress[int] = 1
-    raw: Annotated[list[str], NoDecode, BeforeValidator(split)] = Field(default_factory=list)
-    pet: Annotated[Cat | Dog | None, Field(discriminator="kind")] = None
-
-
-@pytest.mark.parametrize("name", ["size", "number"])
-def test_each_name_of_an_option_is_known_everywhere(name: str) -> None:
-    """The first is its name in reports."""
-    for given in ({"file": f"{name}: 5\n"}, {"items": [{"key": name, "value": 5, "secret": False}]}):
-        outcome = settle(Composed, **given)
-        assert outcome.config.size == 5
-        assert "config.size" in outcome.origins
-    assert settle(Composed, f"--config.{name}", "6").config.size == 6
-    assert settle(Composed, environ={"ARKINDEX_CONFIG_SIZE": "7"}).config.size == 7
-
-
-def test_one_option_by_two_names_is_given_twice() -> None:
-    """Whichever comes first."""
-    assert settle(Composed, file="size: 1\nnumber: 2\n").told == {"config.size": "given twice, first at worker.yml:1:1"}
-
-
-def test_annotations_of_pydantic_settings_are_obeyed() -> None:
-    """Text that is not decoded is for the author; a tag chooses the member of a union."""
-    outcome = settle(Composed, "--config.hidden=2", "--config.raw=a,b|c", file="size: 1\npet: {kind: dog, age: 3}\n")
-
-    assert outcome.problems == ()
-    assert (outcome.config.hidden, outcome.config.raw, outcome.config.pet) == (2, ["a,b", "c"], Dog(age=3))
-
-
-@pytest.mark.parametrize("mark", [CliPositionalArg[int], CliSubCommand[Inner], CliUnknownArgs])  # type: ignore[misc]
-def test_part_of_a_command_is_not_an_option(mark: Any) -> None:
-    """What pydantic-settings has for commands alone is refused, with the reason."""
-    with pytest.raises(DeclarationError, match="no subcommands or positional arguments: declare an option"):
-        create_model("Model", __base__=UserConfiguration, option=(mark, ...))
-
-
-@pytest.mark.parametrize("kind", [Json[list[int]], Json[list[int]] | None])
-def test_text_of_json_is_for_pydantic(kind: Any) -> None:
-    """An option may be JSON in a text, in a variable and in a file."""
-    model = create_model("Model", __base__=UserConfiguration, option=(kind, "[]"))
-
-    assert settle(model, environ={"ARKINDEX_CONFIG_OPTION": "[1, 2]"}).config.option == [1, 2]
-    assert settle(model, file="option: '[1, 2]'\n").config.option == [1, 2]
-
-
-def test_schema_knows_all_names() -> None:
-    """A required option may be given by any of them."""
-    schema = Draft202012Validator(as_json_schema(WorkerOptions("w:W", Composed)))
-
-    assert [schema.is_valid(given) for given in ({"size": 1}, {"number": 1}, {}, {"size": "x"})] == [
-        True,
-        True,
-        False,
-        False,
-    ]
